@@ -1,0 +1,42 @@
+# Two commands on a fresh machine: `make demo` runs the main job, `make test` passes every test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test bench lint setup lock clean
+.DEFAULT_GOAL := demo
+
+setup: $(STAMP)
+
+$(STAMP): requirements.txt pyproject.toml
+	@echo "==> building $(VENV) (Python, pinned packages; a few minutes the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit("Dorsi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	@echo "==> dorsi demo: a virtual patient with a drop foot walks, first without, then with stimulation"
+	@$(BIN)/dorsi demo
+
+lint: setup
+	@echo "==> ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "==> mypy --strict"; $(BIN)/mypy
+	@echo "==> import-linter"; $(BIN)/lint-imports
+
+test: setup lint
+	@echo "==> tests"
+	@sh tests/debian.sh
+	@$(BIN)/pytest
+
+bench: setup
+	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done
+
+# Pin every dependency with its hashes; the file names no index.
+lock:
+	@$(BIN)/pip-compile --quiet --strip-extras --all-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-annotate --allow-unsafe --output-file requirements.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,78 @@
+"""The values that pass through the control core: what goes in at a tick, what comes out, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
+
+EventKind = Literal["initial_contact", "foot_flat", "heel_off", "toe_off", "mid_swing"]
+Mode = Literal["off", "trapezoid", "feedback"]
+
+
+@dataclass(frozen=True, slots=True)
+class GaitEvent:
+    """A gait event of one limb.
+
+    ``t_ns`` is the estimated time of the event itself, ``emitted_ns`` the time of the last sample the
+    decision needed; both on the sample clock. ``confidence`` is between 0 and 1.
+    """
+
+    kind: EventKind
+    t_ns: int
+    emitted_ns: int
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the guard let through for an earlier frame; ``None`` where it sent nothing."""
+
+    frame_seq: int
+    channels: tuple[ChannelCommand | None, ...]
+    verdict: Literal["ok", "reduced", "blocked"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TickInputs:
+    """All that reached the controller since the last tick, in order of arrival."""
+
+    imu: tuple[ImuSample, ...] = ()
+    emg: tuple[EmgFrame, ...] = ()
+    applied: tuple[Applied, ...] = ()
+    mode: Mode | None = None  # a request to change the mode at the next stride boundary
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One tick's outcome: the command, the reason in plain words, and what the core believes."""
+
+    command: Command
+    reason: str
+    events: tuple[GaitEvent, ...]
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the core believes at this tick; recorded, shown, and compared bit for bit by replay.
+
+    Angles in degrees: foot pitch toe-up +, ankle dorsiflexion +. ``None`` where it is not known.
+    """
+
+    mode: Mode
+    phase_percent: float | None
+    swing: bool
+    strides: int
+    foot_pitch_deg: float | None
+    foot_pitch_rate_dps: float | None
+    ankle_deg: float | None
+    reference_pitch_deg: float | None
+    feedforward: float
+    proportional: float
+    integral: float
+    derivative: float
+    activation: float
+    fingerprint: int  # checksum of the whole internal state

@@ -1,0 +1,151 @@
+"""What a device promises to the rest: samples in, pulses out, in SI units with the unit in every name.
+
+Standard library only, so that the control core and the guard can both rely on it. Broken input is a
+value with ``valid=False`` and a reason, never NaN and never an exception inside a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+Vec3 = tuple[float, float, float]
+Quat = tuple[float, float, float, float]
+Segment = Literal["foot", "shank"]
+Side = Literal["left", "right"]
+
+ZERO3: Vec3 = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ImuSample:
+    """One inertial sample in the sensor's own axes.
+
+    ``t_ns`` is the sensor's clock mapped to host monotonic time, ``arrival_ns`` when the radio handed it
+    over (CLOCK_MONOTONIC), ``seq`` counts samples as the device made them, so a gap shows as a jump.
+    """
+
+    sensor: str
+    t_ns: int
+    arrival_ns: int
+    seq: int
+    acc_mps2: Vec3
+    gyr_rps: Vec3
+    quat_wxyz: Quat | None = None
+    valid: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EmgFrame:
+    """A few EMG samples that travelled together; ``volts[n][channel]``, ``t_ns`` that of the first."""
+
+    sensor: str
+    t_ns: int
+    arrival_ns: int
+    seq: int
+    rate_hz: float
+    volts: tuple[tuple[float, ...], ...]
+    valid: bool = True
+    reason: str = ""
+
+
+Sample = ImuSample | EmgFrame
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCommand:
+    """What one stimulation channel shall do; the pulse is always charge-balanced biphasic."""
+
+    current_ma: float
+    width_us: float
+    rate_hz: float
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One tick's wish for all channels. ``None`` is off, which is not the same as 0 mA.
+
+    It ends by itself ``lifetime_ms`` after it was made.
+    """
+
+    channels: tuple[ChannelCommand | None, ...]
+    lifetime_ms: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StimulatorCapability:
+    """What a stimulator can do and what it does when its host dies."""
+
+    name: str
+    channels: int
+    current_max_ma: float
+    current_step_ma: float
+    width_min_us: float
+    width_max_us: float
+    rate_max_hz: float
+    own_watchdog: str  # in words: what ends the pulses when no command comes
+    verified: Literal["spec", "vendor-code", "capture", "hardware"]
+
+
+@dataclass(frozen=True, slots=True)
+class StimulatorNotice:
+    """Something the device said: an acknowledgement (``fault=False``) or a fault, in plain words."""
+
+    t_ns: int
+    fault: bool
+    channel: int | None
+    code: int
+    text: str
+
+
+class DeviceError(Exception):
+    """A device did not do what was asked; ``transient`` errors may be retried, others need a person."""
+
+    def __init__(self, device: str, what: str, *, transient: bool) -> None:
+        super().__init__(f"{device}: {what}")
+        self.device = device
+        self.what = what
+        self.transient = transient
+
+
+class Sensor(Protocol):
+    """A sensor is an ``async with`` and its samples an ``async for``."""
+
+    name: str
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[Sample]: ...
+
+    async def battery_percent(self) -> int | None: ...
+
+
+class Stimulator(Protocol):
+    """A stimulator, used by the guard alone. No call may block for more than a system call.
+
+    ``pulse`` sends one biphasic pulse now; ``poll`` drains what the device answered; ``stop`` is
+    idempotent, ends all output and goes before anything queued. All raise :class:`DeviceError`.
+    """
+
+    capability: StimulatorCapability
+
+    def open(self) -> None: ...
+
+    def pulse(self, channel: int, current_ma: float, width_us: float) -> int:
+        """Send one pulse; returns the device's packet number, by which its pulse log is matched."""
+        ...
+
+    def poll(self) -> list[StimulatorNotice]: ...
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def fileno(self) -> int: ...

@@ -1,0 +1,119 @@
+"""Maps a device's own clock to host monotonic time from arrivals that come late, in bursts, but never early.
+
+Pure: arrival times are arguments. Promises a time that never goes back and is never later than the arrival;
+refuses to follow single late arrivals: only the earliest ones (the lower envelope) tell the offset.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import pairwise
+
+BUCKET_NS = 500_000_000  # one envelope point per half second: a radio delivers at least one promptly in it
+WINDOW_BUCKETS = 60  # 30 s: long against a burst, short against the thermal drift of a crystal
+FIT_SPAN_NS = 5_000_000_000  # below this span the slope would follow jitter, not drift
+DRIFT_MAX = 200e-6  # two crystals of +-100 ppm
+SLEW = 1e-3  # correction per device time: spacing stays true to 0.1 %, yet ten times faster than drift
+EARLY_RESET_NS = 200_000_000  # a sample cannot arrive before it was made: earlier than this, the clock jumped
+LATE_RESET_NS = 2_000_000_000  # later than any radio queue
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """``t_ns`` on the host's monotonic clock; ``device_ns`` unwrapped, going on across a device reset."""
+
+    t_ns: int
+    device_ns: int
+    reset: bool
+
+
+class DeviceClock:
+    """Offset and drift of one device clock that counts ``tick_ns`` steps and wraps at ``wrap``.
+
+    The offset is the line under all (device time, arrival - device time) points of the last 30 s, at the
+    edge of their lower convex hull; its slope is held to +-200 ppm. Between refits the applied offset moves
+    by at most 0.1 % of device time, but at once down where a sample would be mapped past its arrival.
+    Before the first prompt arrival the times are late by that sample's own delay.
+    """
+
+    def __init__(self, *, wrap: int = 2**32, tick_ns: int = 1000) -> None:
+        self._span_ns = wrap * tick_ns
+        self._tick_ns = tick_ns
+        self._raw_ns: int | None = None
+        self._device_ns = 0
+        self._arrival_ns = 0
+        self._t_ns = 0
+        self._offset_ns = 0.0
+        self._envelope: deque[tuple[int, int]] = deque(maxlen=WINDOW_BUCKETS)
+        self._line = (0.0, 0.0)  # slope, offset at device time 0
+
+    def map(self, stamp: int, arrival_ns: int) -> Mapped:
+        """Device time stamp to host time, given when it arrived (ns, monotonic, not decreasing)."""
+        arrival_ns = max(arrival_ns, self._arrival_ns)
+        raw_ns = stamp * self._tick_ns
+        if self._raw_ns is None:
+            reset = False
+            self._restart(0, arrival_ns)
+        else:
+            elapsed_ns = arrival_ns - round(self._offset_ns) - self._device_ns
+            half = self._span_ns // 2
+            step_ns = (raw_ns - self._raw_ns - elapsed_ns + half) % self._span_ns - half + elapsed_ns
+            reset = not -EARLY_RESET_NS <= elapsed_ns - step_ns <= LATE_RESET_NS
+            if reset:
+                self._restart(self._device_ns + arrival_ns - self._arrival_ns, arrival_ns)
+            else:
+                self._follow(self._device_ns + step_ns, arrival_ns)
+        self._raw_ns = raw_ns
+        self._arrival_ns = arrival_ns
+        self._t_ns = max(self._t_ns, min(round(self._device_ns + self._offset_ns), arrival_ns))
+        return Mapped(self._t_ns, self._device_ns, reset)
+
+    def _restart(self, device_ns: int, arrival_ns: int) -> None:
+        self._device_ns = device_ns
+        offset = arrival_ns - device_ns
+        self._envelope.clear()
+        self._envelope.append((device_ns, offset))
+        self._offset_ns = float(offset)
+        self._line = (0.0, float(offset))
+
+    def _follow(self, device_ns: int, arrival_ns: int) -> None:
+        step_ns = max(device_ns - self._device_ns, 0)
+        self._device_ns = device_ns
+        offset = arrival_ns - device_ns
+        point = (device_ns, offset)
+        newest = self._envelope[-1]
+        if newest[0] // BUCKET_NS == device_ns // BUCKET_NS:
+            if offset < newest[1]:
+                self._envelope[-1] = point
+        else:
+            self._envelope.append(point)
+            self._line = _lower_line(self._envelope)
+        slope, base = self._line
+        limit = SLEW * step_ns
+        error = base + slope * device_ns - self._offset_ns
+        self._offset_ns = min(self._offset_ns + min(max(error, -limit), limit), float(offset))
+
+
+def _lower_line(points: deque[tuple[int, int]]) -> tuple[float, float]:
+    """Slope and intercept of the line under all points, closest to them on average."""
+    span = points[-1][0] - points[0][0]
+    if span < FIT_SPAN_NS:
+        return 0.0, float(min(offset for _, offset in points))
+    hull: list[tuple[int, int]] = []
+    for point in points:
+        while len(hull) >= 2 and _clockwise(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    middle = points[0][0] + span / 2
+    slope = 0.0
+    for left, right in pairwise(hull):
+        if left[0] <= middle <= right[0]:
+            slope = (right[1] - left[1]) / (right[0] - left[0])
+            break
+    slope = min(max(slope, -DRIFT_MAX), DRIFT_MAX)
+    return slope, min(offset - slope * device for device, offset in points)
+
+
+def _clockwise(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> bool:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) <= 0

@@ -1,0 +1,314 @@
+"""A recording taken apart into the arms of its trial, in columns: what summary, report and export work on.
+
+Promises every tick, pulse, stride and event in the arm whose time it lies in; a recording without ``arm``
+messages is one arm. Refuses what the reader refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from controller.core.signals import GaitEvent
+from controller.record.reader import header, messages
+from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrueStride, Truth
+from drivers.interface import ImuSample
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+
+STRIDE_MAX_S = (
+    3.0  # a longer pause between initial contacts is a stop; half of the slowest cadence in field use
+)
+NEVER_NS = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stride:
+    """One stride, initial contact to initial contact; degrees; None where it is not known."""
+
+    initial_contact_ns: int
+    toe_off_ns: int | None
+    next_initial_contact_ns: int
+    ankle_at_initial_contact_deg: float | None
+    foot_pitch_at_initial_contact_deg: float | None
+    peak_swing_dorsiflexion_deg: float | None
+    swing_pitch_rmse_deg: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """The ticks of an arm as columns; NaN where the core did not know."""
+
+    now_ns: Times
+    lateness_us: Floats
+    duration_us: Floats
+    foot_pitch_deg: Floats
+    ankle_deg: Floats
+    reference_pitch_deg: Floats
+    phase_percent: Floats
+    commanded_ma: Floats
+    swing: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthTrace:
+    """The virtual body of an arm as columns; empty where the body is real."""
+
+    t_ns: Times
+    foot_pitch_deg: Floats
+    ankle_deg: Floats
+    in_swing: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmData:
+    """One arm of a trial."""
+
+    mode: str
+    label: str
+    seed: int | None
+    begin_ns: int
+    end_ns: int
+    ticks: Ticks
+    truth: TruthTrace
+    strides: int  # as the core counted them
+    estimated: tuple[Stride, ...]  # from the core's own events and angles
+    true: tuple[Stride, ...]  # from the virtual body
+    gait_events: tuple[GaitEvent, ...]
+    pulses: tuple[Pulse, ...]
+    sensor_to_pulse_ms: Floats
+    guard_events: tuple[GuardEvent, ...]
+    blocked: dict[str, int]  # frames the guard did not let through, by reason
+    missed_ticks: int
+    samples_lost: int
+    trips: int
+
+    @property
+    def virtual(self) -> bool:
+        return len(self.truth.t_ns) > 0 or bool(self.true)
+
+    @property
+    def seconds(self) -> float:
+        return (self.end_ns - self.begin_ns) / 1e9
+
+    @property
+    def best(self) -> tuple[Stride, ...]:
+        """The true strides where the body is virtual, else the estimated ones."""
+        return self.true if self.virtual else self.estimated
+
+
+def _floats() -> array[float]:
+    return array("d")
+
+
+def _times() -> array[int]:
+    return array("q")
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Gathers one arm while the recording is read."""
+
+    arm: Arm
+    end_ns: int = NEVER_NS
+    now_ns: array[int] = field(default_factory=_times)
+    rows: array[float] = field(default_factory=_floats)  # the float columns of Ticks, one row a tick
+    truth_ns: array[int] = field(default_factory=_times)
+    truth_rows: array[float] = field(default_factory=_floats)
+    true: list[Stride] = field(default_factory=list)
+    gait_events: list[GaitEvent] = field(default_factory=list)
+    pulses: list[Pulse] = field(default_factory=list)
+    first_pulse_ns: dict[int, list[int]] = field(default_factory=dict)  # of each frame: its pulses' times
+    newest_imu_ns: dict[int, int] = field(default_factory=dict)
+    guard_events: list[GuardEvent] = field(default_factory=list)
+    blocked: dict[str, int] = field(default_factory=dict)
+    sequence: dict[str, int] = field(default_factory=dict)
+    last_seq: int | None = None
+    last_strides: int | None = None
+    mode: str = ""
+    strides: int = 0
+    missed: int = 0
+    lost: int = 0
+
+    def take(self, record: object) -> None:
+        match record:
+            case Tick():
+                self._take_tick(record)
+            case GuardVerdict():
+                if record.verdict == "blocked":
+                    self.blocked[record.reason] = self.blocked.get(record.reason, 0) + 1
+                if record.pulses:
+                    self.pulses.extend(record.pulses)
+                    self.first_pulse_ns[record.frame_seq] = [pulse.t_ns for pulse in record.pulses]
+            case GuardEvent():
+                self.guard_events.append(record)
+            case Truth():
+                self.truth_ns.append(record.t_ns)
+                self.truth_rows.extend((record.foot_pitch_deg, record.ankle_deg, float(record.in_swing)))
+            case TrueStride():
+                self.true.append(
+                    Stride(
+                        record.initial_contact_ns,
+                        record.toe_off_ns,
+                        record.next_initial_contact_ns,
+                        record.ankle_at_initial_contact_deg,
+                        record.foot_pitch_at_initial_contact_deg,
+                        record.peak_swing_dorsiflexion_deg,
+                        record.swing_pitch_rmse_deg,
+                    )
+                )
+            case _:
+                pass
+
+    def _take_tick(self, tick: Tick) -> None:
+        view = tick.decision.view
+        currents = [c.current_ma for c in tick.decision.command.channels if c is not None]
+        self.now_ns.append(tick.now_ns)
+        self.rows.extend(
+            (
+                tick.lateness_us,
+                tick.duration_us,
+                _known(view.foot_pitch_deg),
+                _known(view.ankle_deg),
+                _known(view.reference_pitch_deg),
+                _known(view.phase_percent),
+                max(currents, default=0.0),
+                float(view.swing),
+            )
+        )
+        self.gait_events.extend(tick.decision.events)
+        self.mode = view.mode
+        if self.last_strides is not None:
+            self.strides += max(0, view.strides - self.last_strides)
+        else:
+            self.strides = view.strides if tick.seq == 0 else 0
+        self.last_strides = view.strides
+        if self.last_seq is not None and tick.seq > self.last_seq:
+            self.missed += tick.seq - self.last_seq - 1
+        self.last_seq = tick.seq
+        if tick.inputs.imu:
+            self.newest_imu_ns[tick.seq] = max(sample.arrival_ns for sample in tick.inputs.imu)
+        self._count_lost(tick.inputs.imu)
+
+    def _count_lost(self, samples: tuple[ImuSample, ...]) -> None:
+        for sample in samples:
+            last = self.sequence.get(sample.sensor)
+            if last is not None and sample.seq > last:
+                self.lost += sample.seq - last - 1
+            self.sequence[sample.sensor] = sample.seq
+
+    def build(self) -> ArmData:
+        rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 8)
+        truth_rows = np.frombuffer(self.truth_rows, dtype=np.float64).reshape(-1, 3)
+        now_ns = np.frombuffer(self.now_ns, dtype=np.int64)
+        ticks = Ticks(now_ns, *rows[:, :7].T, rows[:, 7] > 0.5)
+        truth_ns = np.frombuffer(self.truth_ns, dtype=np.int64)
+        truth = TruthTrace(truth_ns, truth_rows[:, 0], truth_rows[:, 1], truth_rows[:, 2] > 0.5)
+        seen_ns = np.concatenate([now_ns, truth_ns])
+        begin_ns = self.arm.t_ns if self.arm.t_ns > -NEVER_NS else int(seen_ns.min(initial=NEVER_NS))
+        end_ns = self.end_ns if self.end_ns < NEVER_NS else int(seen_ns.max(initial=begin_ns))
+        latencies_ms = [
+            (pulse_ns - self.newest_imu_ns[frame_seq]) / 1e6
+            for frame_seq, times_ns in self.first_pulse_ns.items()
+            if frame_seq in self.newest_imu_ns
+            for pulse_ns in times_ns
+        ]
+        return ArmData(
+            mode=self.arm.mode or self.mode,
+            label=self.arm.label or self.arm.mode or self.mode,
+            seed=self.arm.seed,
+            begin_ns=min(begin_ns, end_ns),
+            end_ns=end_ns,
+            ticks=ticks,
+            truth=truth,
+            strides=self.strides,
+            estimated=tuple(_estimated_strides(self.gait_events, ticks)),
+            true=tuple(self.true),
+            gait_events=tuple(self.gait_events),
+            pulses=tuple(sorted(self.pulses, key=lambda pulse: pulse.t_ns)),
+            sensor_to_pulse_ms=np.array(latencies_ms, dtype=np.float64),
+            guard_events=tuple(self.guard_events),
+            blocked=self.blocked,
+            missed_ticks=self.missed,
+            samples_lost=self.lost,
+            trips=_trips(self.guard_events),
+        )
+
+
+def read_arms(path: Path) -> tuple[ArmData, ...]:
+    """The arms of a recording in the order of their beginning. Raises InputError as the reader does."""
+    builders = _intervals(path)
+    for message in messages(path):
+        builder = _holding(builders, message.t_ns)
+        if builder is None:
+            continue
+        if isinstance(message.record, TrueStride) and message.record.initial_contact_ns < builder.arm.t_ns:
+            continue  # begun in the arm before
+        builder.take(message.record)
+    return tuple(builder.build() for builder in builders)
+
+
+def _intervals(path: Path) -> list[_Builder]:
+    """An empty builder for each arm, its times known."""
+    builders: list[_Builder] = []
+    for message in messages(path, ("arm",)):
+        if not isinstance(message.record, Arm):
+            continue
+        if builders and builders[-1].end_ns == NEVER_NS:
+            builders[-1].end_ns = message.record.t_ns
+        if message.record.kind == "begin":
+            builders.append(_Builder(message.record))
+    if builders:
+        return builders
+    seed = header(path).get("seed", "")
+    return [_Builder(Arm(-NEVER_NS, "begin", "", int(seed) if seed.isdecimal() else None))]
+
+
+def _holding(builders: list[_Builder], t_ns: int) -> _Builder | None:
+    return next((b for b in builders if b.arm.t_ns <= t_ns < b.end_ns), None)
+
+
+def _estimated_strides(events: list[GaitEvent], ticks: Ticks) -> Iterator[Stride]:
+    """Strides between the initial contacts the core found, with its own angles."""
+    contacts_ns = [event.t_ns for event in events if event.kind == "initial_contact"]
+    toe_offs_ns = [event.t_ns for event in events if event.kind == "toe_off"]
+    for begin_ns, end_ns in pairwise(contacts_ns):
+        if not 0 < end_ns - begin_ns <= STRIDE_MAX_S * 1e9 or len(ticks.now_ns) == 0:
+            continue
+        at = max(0, int(np.searchsorted(ticks.now_ns, begin_ns, side="right")) - 1)
+        inside = (ticks.now_ns >= begin_ns) & (ticks.now_ns < end_ns) & ticks.swing
+        error_deg = ticks.foot_pitch_deg[inside] - ticks.reference_pitch_deg[inside]
+        error_deg = error_deg[np.isfinite(error_deg)]
+        ankle_deg = ticks.ankle_deg[inside]
+        ankle_deg = ankle_deg[np.isfinite(ankle_deg)]
+        yield Stride(
+            initial_contact_ns=begin_ns,
+            toe_off_ns=next((t_ns for t_ns in toe_offs_ns if begin_ns < t_ns < end_ns), None),
+            next_initial_contact_ns=end_ns,
+            ankle_at_initial_contact_deg=_maybe(ticks.ankle_deg[at]),
+            foot_pitch_at_initial_contact_deg=_maybe(ticks.foot_pitch_deg[at]),
+            peak_swing_dorsiflexion_deg=float(ankle_deg.max()) if ankle_deg.size else None,
+            swing_pitch_rmse_deg=float(np.sqrt(np.mean(error_deg**2))) if error_deg.size else None,
+        )
+
+
+def _trips(events: list[GuardEvent]) -> int:
+    """How often the guard went into its tripped state."""
+    states = ["", *(event.state.lower() for event in events)]
+    return sum(now == "tripped" != before for before, now in pairwise(states))
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _maybe(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,221 @@
+"""What the rig is doing right now, gathered from the records that pass: for terminal, console and MQTT.
+
+Promises a small status at any moment, at a cost of a few microseconds a record. Refuses nothing: a record
+it cannot read is left to the recording.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import msgspec
+
+from controller.core.signals import GaitEvent, View
+from controller.record.records import Arm, GuardEvent, GuardVerdict
+from drivers.interface import ChannelCommand
+
+BUCKET_RATIO = 1.04  # neighbouring histogram buckets: a quantile is right to 2 %
+BUCKETS = 600  # covers 1 us to 4 h at that ratio
+PENDING_TICKS = 64  # ticks whose verdict may still come; at 200 Hz a third of a second
+
+
+class Histogram:
+    """Counts in logarithmic buckets: any number of values in a fixed space."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.largest = 0.0
+        self._buckets = [0] * BUCKETS
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        self.largest = max(self.largest, value)
+        index = 0 if value <= 1.0 else int(math.log(value) / math.log(BUCKET_RATIO)) + 1
+        self._buckets[min(index, BUCKETS - 1)] += 1
+
+    def quantile(self, fraction: float) -> float | None:
+        """The value below which ``fraction`` of the values lie; None while there is none."""
+        if self.count == 0:
+            return None
+        rank, seen = fraction * self.count, 0
+        for index, bucket in enumerate(self._buckets):
+            seen += bucket
+            if bucket and seen >= rank:
+                middle = BUCKET_RATIO ** (index - 0.5) if index else 1.0
+                return min(middle, self.largest)
+        return self.largest
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """The live feed's message, as JSON. Angles in degrees, currents in mA; None where it is not known."""
+
+    t_ns: int
+    recorder: str  # "ok", or why nothing is being recorded
+    arm: str
+    guard_state: str
+    guard_text: str
+    mode: str | None
+    reason: str
+    strides: int
+    phase_percent: float | None
+    swing: bool
+    foot_pitch_deg: float | None
+    ankle_deg: float | None
+    reference_pitch_deg: float | None
+    commanded_ma: float | None
+    applied_ma: float | None
+    width_us: float | None
+    sensor_age_ms: dict[str, float]
+    ticks: int
+    missed_ticks: int
+    lateness_p50_us: float | None
+    lateness_p99_us: float | None
+    sensor_to_pulse_p50_ms: float | None
+    sensor_to_pulse_p99_ms: float | None
+    pulses: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SampleGlance:
+    sensor: str
+    arrival_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _InputsGlance:
+    imu: tuple[_SampleGlance, ...] = ()
+    emg: tuple[_SampleGlance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _CommandGlance:
+    channels: tuple[ChannelCommand | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _DecisionGlance:
+    command: _CommandGlance
+    reason: str
+    view: View
+    events: tuple[GaitEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _TickGlance:
+    now_ns: int
+    seq: int
+    lateness_us: float
+    inputs: _InputsGlance
+    decision: _DecisionGlance
+
+
+class Live:
+    """Gathers records into a status; counters begin anew with each arm."""
+
+    def __init__(self) -> None:
+        self._tick_decoder = msgspec.json.Decoder(_TickGlance)
+        self._verdict_decoder = msgspec.json.Decoder(GuardVerdict)
+        self._event_decoder = msgspec.json.Decoder(GuardEvent)
+        self._arm_decoder = msgspec.json.Decoder(Arm)
+        self._arm = ""
+        self._guard_state = "OFF"
+        self._guard_text = ""
+        self._begin_arm()
+
+    def _begin_arm(self) -> None:
+        self._tick: _TickGlance | None = None
+        self._verdict: GuardVerdict | None = None
+        self._arrival_ns: dict[str, int] = {}
+        self._newest_imu_ns: OrderedDict[int, int] = OrderedDict()
+        self._lateness_us = Histogram()
+        self._sensor_to_pulse_us = Histogram()
+        self._ticks = self._missed = self._pulses = 0
+
+    @property
+    def guard_state(self) -> str:
+        return self._guard_state
+
+    def take(self, topic: str, payload: bytes) -> tuple[GaitEvent, ...]:
+        """Note one record; returns the gait events it reports. A record of another shape is passed over."""
+        with contextlib.suppress(msgspec.DecodeError):
+            if topic == "tick":
+                return self._take_tick(self._tick_decoder.decode(payload))
+            if topic == "guard/verdict":
+                self._take_verdict(self._verdict_decoder.decode(payload))
+            elif topic == "guard/event":
+                event = self._event_decoder.decode(payload)
+                self._guard_state, self._guard_text = event.state, event.text
+            elif topic == "arm":
+                arm = self._arm_decoder.decode(payload)
+                if arm.kind == "begin":
+                    self._begin_arm()
+                    self._arm = arm.label or arm.mode
+        return ()
+
+    def _take_tick(self, tick: _TickGlance) -> tuple[GaitEvent, ...]:
+        if self._tick is not None and tick.seq > self._tick.seq:
+            self._missed += tick.seq - self._tick.seq - 1
+        self._tick = tick
+        self._ticks += 1
+        self._lateness_us.add(tick.lateness_us)
+        for sample in (*tick.inputs.imu, *tick.inputs.emg):
+            self._arrival_ns[sample.sensor] = sample.arrival_ns
+        if tick.inputs.imu:
+            self._newest_imu_ns[tick.seq] = max(sample.arrival_ns for sample in tick.inputs.imu)
+            if len(self._newest_imu_ns) > PENDING_TICKS:
+                self._newest_imu_ns.popitem(last=False)
+        return tick.decision.events
+
+    def _take_verdict(self, verdict: GuardVerdict) -> None:
+        self._verdict = verdict
+        self._guard_state = verdict.state
+        self._pulses += len(verdict.pulses)
+        if verdict.pulses:
+            arrival_ns = self._newest_imu_ns.pop(verdict.frame_seq, None)
+            if arrival_ns is not None:
+                self._sensor_to_pulse_us.add((verdict.pulses[0].t_ns - arrival_ns) / 1e3)
+
+    def status(self, now_ns: int, recorder: str) -> LiveStatus:
+        """The state of things at ``now_ns`` (CLOCK_MONOTONIC)."""
+        decision = self._tick.decision if self._tick else None
+        view = decision.view if decision else None
+        commanded = _strongest(decision.command.channels) if decision else None
+        applied = _strongest(self._verdict.channels) if self._verdict else None
+        return LiveStatus(
+            t_ns=now_ns,
+            recorder=recorder,
+            arm=self._arm,
+            guard_state=self._guard_state,
+            guard_text=self._guard_text,
+            mode=view.mode if view else None,
+            reason=decision.reason if decision else "",
+            strides=view.strides if view else 0,
+            phase_percent=view.phase_percent if view else None,
+            swing=view.swing if view else False,
+            foot_pitch_deg=view.foot_pitch_deg if view else None,
+            ankle_deg=view.ankle_deg if view else None,
+            reference_pitch_deg=view.reference_pitch_deg if view else None,
+            commanded_ma=commanded.current_ma if commanded else None,
+            applied_ma=applied.current_ma if applied else None,
+            width_us=applied.width_us if applied else None,
+            sensor_age_ms={name: (now_ns - t_ns) / 1e6 for name, t_ns in self._arrival_ns.items()},
+            ticks=self._ticks,
+            missed_ticks=self._missed,
+            lateness_p50_us=self._lateness_us.quantile(0.5),
+            lateness_p99_us=self._lateness_us.quantile(0.99),
+            sensor_to_pulse_p50_ms=_milliseconds(self._sensor_to_pulse_us.quantile(0.5)),
+            sensor_to_pulse_p99_ms=_milliseconds(self._sensor_to_pulse_us.quantile(0.99)),
+            pulses=self._pulses,
+        )
+
+
+def _strongest(channels: tuple[ChannelCommand | None, ...]) -> ChannelCommand | None:
+    return max((c for c in channels if c is not None), key=lambda c: c.current_ma, default=None)
+
+
+def _milliseconds(value_us: float | None) -> float | None:
+    return None if value_us is None else value_us / 1e3

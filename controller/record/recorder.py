@@ -1,0 +1,337 @@
+"""The recorder process: takes records from the rig's other processes, writes them, shows them live.
+
+Promises that a record it has read survives its own death, and that a full disk is told to everybody and
+stops nothing. Refuses to outlive its rig.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from setproctitle import setproctitle
+
+from controller.errors import InputError
+from controller.record.live import Live, LiveStatus
+from controller.record.records import Clock, Process, encode
+from controller.record.summary import summarise
+from controller.record.writer import RecordingWriter, recompact
+from controller.runtime import bus
+from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
+from controller.telemetry.port import RigState, Telemetry
+
+BATCH_MESSAGES = 256  # read from one peer before the others get their turn
+LIVE_PERIOD_S = 0.1  # engineering.md 5: streams at 10 Hz at most
+SYNC_PERIOD_S = 1.0  # what the machine's death may cost
+PEERS_CLOSE_S = 2.0  # how long the end waits for the other processes to close
+TELEMETRY_CLOSE_S = 2.0  # how long the end waits for the broker
+FINISH_TOPIC = "finish"
+EXIT_NOT_RECORDED = 3
+PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+RIG_STATES: dict[str, RigState] = {"active": "active", "ramp": "active", "tripped": "tripped"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    sock: socket.socket
+    sender: bus.Sender
+    process: str
+    pid: int
+
+
+class Recorder:
+    """Takes records until told to finish; see the module's promise."""
+
+    def __init__(self, rig: Path, out: Path, session: dict[str, str], telemetry: Telemetry | None) -> None:
+        self._rig = rig
+        self._out = out
+        self._session = session
+        self._telemetry = telemetry
+        self._live = Live()
+        self._failure = ""
+        self._writer: RecordingWriter | None = None
+        self._peers: dict[int, _Peer] = {}
+        self._subscribers: dict[int, bus.Sender] = {}
+        self._finish = asyncio.Event()
+        self._peers_gone = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rig_state: RigState = "init"
+        try:
+            self._writer = RecordingWriter(out, session)
+        except OSError as error:
+            self._fail(f"{out}: {error.strerror}")
+
+    async def run(self) -> int:
+        """Record until the rig is finished. Returns the process' exit code."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._finish.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor ends the rig, in order
+        servers = (bus.listen(self._rig, "recorder"), bus.listen(self._rig, "live"))
+        loop.add_reader(servers[0].fileno(), self._accept_peer, servers[0])
+        loop.add_reader(servers[1].fileno(), self._accept_subscriber, servers[1])
+        tasks = [asyncio.create_task(self._every_second()), asyncio.create_task(self._show())]
+        telemetry = asyncio.create_task(self._telemetry.run()) if self._telemetry else None
+        await self._finish.wait()
+        with contextlib.suppress(TimeoutError):
+            if self._peers:
+                await asyncio.wait_for(self._peers_gone.wait(), PEERS_CLOSE_S)
+        for server in servers:
+            loop.remove_reader(server.fileno())
+            server.close()
+        for peer in tuple(self._peers.values()):
+            self._read(peer)
+            self._drop(peer)
+        for task in tasks:
+            task.cancel()
+        await asyncio.to_thread(self._close)
+        if self._telemetry is not None and telemetry is not None:
+            await self._end_telemetry(self._telemetry, telemetry)
+        for sender in self._subscribers.values():
+            sender.close()
+        for name in ("recorder", "live"):
+            (self._rig / f"{name}.sock").unlink(missing_ok=True)
+        return EXIT_NOT_RECORDED if self._failure else 0
+
+    def _accept_peer(self, server: socket.socket) -> None:
+        sock, _ = server.accept()
+        sock.setblocking(False)
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size)
+        pid = PEER_CREDENTIALS.unpack(raw)[0]
+        peer = _Peer(sock, bus.Sender(sock), _process_name(pid), pid)
+        self._peers[sock.fileno()] = peer
+        self._peers_gone.clear()
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._read, peer)
+        self._note(Process(time.monotonic_ns(), peer.process, pid, "connected"))
+        if self._failure:
+            peer.sender.send(self._failure_message())
+
+    def _accept_subscriber(self, server: socket.socket) -> None:
+        sock, _ = server.accept()
+        sock.setblocking(False)
+        self._subscribers[sock.fileno()] = bus.Sender(sock)
+
+    def _read(self, peer: _Peer) -> None:
+        for _ in range(BATCH_MESSAGES):
+            message = bus.receive(peer.sock)
+            if message is None:
+                self._drop(peer)
+                break
+            if not message:
+                break
+            self._take(peer, message)
+        self._flush()
+
+    def _take(self, peer: _Peer, message: bytes) -> None:
+        try:
+            topic, t_ns, payload = bus.unpack_record(message)
+        except ValueError:
+            text = f"sent {len(message)} bytes that are no record; left out"
+            self._note(Process(time.monotonic_ns(), peer.process, peer.pid, "malformed", text))
+            return
+        if topic == FINISH_TOPIC:
+            self._finish.set()
+            return
+        self._add(topic, t_ns, payload)
+
+    def _add(self, topic: str, t_ns: int, payload: bytes) -> None:
+        if self._writer is not None:
+            self._writer.add(topic, t_ns, payload)
+        gait_events = self._live.take(topic, payload)
+        if self._telemetry is None:
+            return
+        for event in gait_events:
+            self._telemetry.event(event.kind, msgspec.json.encode(event))
+        if topic in {"guard/event", "process", "arm"}:
+            self._telemetry.event(topic.replace("/", "_"), payload)
+
+    def _note(self, record: Process | Clock) -> None:
+        topic, t_ns = (
+            ("clock", record.monotonic_ns) if isinstance(record, Clock) else ("process", record.t_ns)
+        )
+        self._add(topic, t_ns, encode(record))
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._writer.flush()
+        except OSError as error:
+            self._fail(f"{self._out}: {error.strerror}")
+
+    def _drop(self, peer: _Peer) -> None:
+        if self._peers.pop(peer.sock.fileno(), None) is None:
+            return
+        asyncio.get_running_loop().remove_reader(peer.sock.fileno())
+        peer.sender.close()
+        self._note(Process(time.monotonic_ns(), peer.process, peer.pid, "gone"))
+        if not self._peers:
+            self._peers_gone.set()
+
+    def _fail(self, reason: str) -> None:
+        """Stop writing for good and tell everybody; the file keeps what was flushed."""
+        self._failure = reason
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for peer in self._peers.values():
+            peer.sender.send(self._failure_message())
+        if self._telemetry is not None:
+            self._telemetry.event("recorder", self._failure_message())
+
+    def _failure_message(self) -> bytes:
+        return msgspec.json.encode({"recorder": "failed", "reason": self._failure})
+
+    async def _every_second(self) -> None:
+        parent = os.getppid()
+        while True:
+            self._note(clock_now())
+            self._flush()
+            if os.getppid() != parent and not self._peers:
+                self._finish.set()  # the supervisor is dead and so is the rig
+            if self._writer is not None:
+                try:
+                    await asyncio.to_thread(self._writer.sync)
+                except OSError as error:
+                    self._fail(f"{self._out}: {error.strerror}")
+            await asyncio.sleep(SYNC_PERIOD_S)
+
+    async def _show(self) -> None:
+        while True:
+            await asyncio.sleep(LIVE_PERIOD_S)
+            status = self._live.status(time.monotonic_ns(), self._failure or "ok")
+            message = msgspec.json.encode(status)
+            for fileno, sender in tuple(self._subscribers.items()):
+                sender.send(message)
+                if sender.gone:
+                    sender.close()
+                    del self._subscribers[fileno]
+            if self._telemetry is not None:
+                self._publish(self._telemetry, status)
+
+    def _publish(self, telemetry: Telemetry, status: LiveStatus) -> None:
+        state: RigState = RIG_STATES.get(status.guard_state.lower(), "ready")
+        if state != self._rig_state:
+            self._rig_state = state
+            telemetry.state(state)
+        for name, values in streams(status).items():
+            telemetry.stream(name, values)
+
+    def _close(self) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._writer.finish()
+            self._writer.close()
+            recompact(self._out)
+        except (OSError, InputError) as error:
+            self._failure = self._failure or str(error)
+
+    async def _end_telemetry(self, telemetry: Telemetry, task: asyncio.Task[None]) -> None:
+        with contextlib.suppress(InputError):
+            summary = await asyncio.to_thread(summarise, self._out)
+            telemetry.summary(self._session.get("session", self._out.stem), msgspec.json.encode(summary))
+        await telemetry.finish(TELEMETRY_CLOSE_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def streams(status: LiveStatus) -> dict[str, dict[str, float | None]]:
+    """The MQTT streams of a status: flat, stable keys, every number a float."""
+    return {
+        "gait": {
+            "foot_pitch_deg": status.foot_pitch_deg,
+            "ankle_deg": status.ankle_deg,
+            "reference_pitch_deg": status.reference_pitch_deg,
+            "phase_percent": status.phase_percent,
+            "swing": float(status.swing),
+            "strides": float(status.strides),
+        },
+        "stimulation": {
+            "commanded_ma": status.commanded_ma,
+            "applied_ma": status.applied_ma,
+            "width_us": status.width_us,
+            "pulses": float(status.pulses),
+        },
+        "timing": {
+            "lateness_p50_us": status.lateness_p50_us,
+            "lateness_p99_us": status.lateness_p99_us,
+            "sensor_to_pulse_p50_ms": status.sensor_to_pulse_p50_ms,
+            "sensor_to_pulse_p99_ms": status.sensor_to_pulse_p99_ms,
+            "missed_ticks": float(status.missed_ticks),
+            **{f"age_{sensor}_ms": age_ms for sensor, age_ms in status.sensor_age_ms.items()},
+        },
+    }
+
+
+def _description(session: dict[str, str]) -> bytes:
+    """What the streams hold: the unit of a value is the last part of its name."""
+    empty = Live().status(0, "ok")
+    return msgspec.json.encode(
+        {
+            "session": session.get("session", ""),
+            "version": session.get("version", ""),
+            "rate_hz": 1 / LIVE_PERIOD_S,
+            "streams": {name: sorted(values) for name, values in streams(empty).items()},
+        }
+    )
+
+
+def clock_now() -> Clock:
+    """The same instant on the three clocks."""
+    return Clock(time.monotonic_ns(), time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+def _process_name(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "unknown"
+    return words[0].decode(errors="replace").rsplit("/", 1)[-1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the recorder of one rig; see ``--help``."""
+    parser = argparse.ArgumentParser(prog="python -m controller.record.recorder", description=__doc__)
+    parser.add_argument("--rig", type=Path, required=True, help="folder of the rig's sockets")
+    parser.add_argument("--out", type=Path, required=True, help="the recording to write (MCAP)")
+    parser.add_argument("--header", type=Path, required=True, help="session facts for its start (JSON)")
+    parser.add_argument("--mqtt", type=Path, help="broker settings (JSON); without it nothing is published")
+    options = parser.parse_args(arguments)
+    setproctitle("dorsi-recorder")
+    session = read_session(options.header)
+    settings = msgspec.json.decode(options.mqtt.read_bytes(), type=MqttSettings) if options.mqtt else None
+    return asyncio.run(_record(options.rig, options.out, session, settings))
+
+
+async def _record(rig: Path, out: Path, session: dict[str, str], settings: MqttSettings | None) -> int:
+    telemetry = MqttTelemetry(settings, _description(session), random.Random()) if settings else None
+    return await Recorder(rig, out, session, telemetry).run()
+
+
+def read_session(path: Path) -> dict[str, str]:
+    """The header file's object as MCAP metadata: text stays text, everything else becomes JSON."""
+    try:
+        facts = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError) as error:
+        raise InputError(str(path), "session header", str(error), "a JSON object") from error
+    return {key: _as_text(bytes(value)) for key, value in facts.items()}
+
+
+def _as_text(value: bytes) -> str:
+    return str(msgspec.json.decode(value)) if value.startswith(b'"') else value.decode()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,201 @@
+"""The messages of a recording: one type for each topic, as JSON with an embedded schema.
+
+Promises that every decision, verdict, pulse and truth has one place and one shape. Refuses, when decoding,
+a value of another type; unknown fields are passed over, so that a newer writer can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import msgspec
+
+from controller.core.signals import Decision, TickInputs
+from drivers.interface import ChannelCommand
+
+
+@dataclass(frozen=True, slots=True)
+class CoreStart:
+    """A control core begins in its initial state with these parameters; replay begins there too."""
+
+    t_ns: int
+    pid: int
+    params: msgspec.Raw  # controller.core.step.CoreParams as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One tick of the core. ``seq`` numbers deadlines, so a missed tick shows as a jump.
+
+    ``lateness_us`` is start after deadline, ``duration_us`` from start to the frame handed to the guard.
+    """
+
+    now_ns: int
+    seq: int
+    lateness_us: float
+    duration_us: float
+    inputs: TickInputs
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """One biphasic pulse whose bytes were written to the stimulator at ``t_ns``."""
+
+    t_ns: int
+    channel: int
+    current_ma: float
+    width_us: float
+    packet: int
+
+    @property
+    def phase_charge_uc(self) -> float:
+        """Charge of one phase (microcoulomb): mA times us is nC."""
+        return self.current_ma * self.width_us * 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class GuardVerdict:
+    """What the guard did with frame ``frame_seq``, made at ``t_ns`` (the tick's ``now_ns``)."""
+
+    frame_seq: int
+    t_ns: int
+    received_ns: int
+    state: str
+    verdict: Literal["ok", "reduced", "blocked"]
+    reason: str
+    channels: tuple[ChannelCommand | None, ...]
+    pulses: tuple[Pulse, ...] = ()
+    limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardEvent:
+    """The guard changed state or noticed something; ``fault`` names a row of the fault table."""
+
+    t_ns: int
+    kind: str
+    state: str
+    text: str
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The virtual body at one instant. Degrees (toe-up and dorsiflexion +), N m, activation 0 to 1."""
+
+    t_ns: int
+    foot_pitch_deg: float
+    shank_pitch_deg: float
+    ankle_deg: float
+    torque_nm: float
+    activation: float
+    phase_percent: float
+    in_swing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrueStride:
+    """One completed stride of the virtual body, from initial contact to the next."""
+
+    initial_contact_ns: int
+    toe_off_ns: int
+    next_initial_contact_ns: int
+    ankle_at_initial_contact_deg: float
+    foot_pitch_at_initial_contact_deg: float
+    peak_swing_dorsiflexion_deg: float
+    swing_pitch_rmse_deg: float
+    forefoot_contact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """An arm of a trial begins or ends: the same walk in another mode."""
+
+    t_ns: int
+    kind: Literal["begin", "end"]
+    mode: str
+    seed: int | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The same instant on three clocks, once a second; only monotonic time decides anything."""
+
+    monotonic_ns: int
+    utc_ns: int
+    boottime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of the rig started, ended, connected to the recorder or left it."""
+
+    t_ns: int
+    process: str
+    pid: int
+    kind: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The state of one sensor's radio link, counted since it came up."""
+
+    t_ns: int
+    sensor: str
+    received: int
+    lost: int
+    battery_percent: int | None = None
+    text: str = ""
+
+
+Record = CoreStart | Tick | GuardVerdict | GuardEvent | Truth | TrueStride | Arm | Clock | Process | Link
+
+TOPICS: Mapping[str, type[Record]] = MappingProxyType(
+    {
+        "core/start": CoreStart,
+        "tick": Tick,
+        "guard/verdict": GuardVerdict,
+        "guard/event": GuardEvent,
+        "world/truth": Truth,
+        "world/stride": TrueStride,
+        "arm": Arm,
+        "clock": Clock,
+        "process": Process,
+        "link": Link,
+    }
+)
+
+_DECODERS: Mapping[str, msgspec.json.Decoder[Record]] = MappingProxyType(
+    {topic: msgspec.json.Decoder(kind) for topic, kind in TOPICS.items()}
+)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(record: Record) -> bytes:
+    """The record as JSON. Doubles survive bit for bit; NaN and infinity would become null."""
+    return _ENCODER.encode(record)
+
+
+def decode(topic: str, payload: bytes) -> Record:
+    """Reverse of :func:`encode`.
+
+    Raises KeyError for a topic that has no type, msgspec.DecodeError for a payload of another shape.
+    """
+    return _DECODERS[topic].decode(payload)
+
+
+def schema(topic: str) -> bytes:
+    """The JSON schema of a topic, its root an object as viewers expect; empty for an unknown topic."""
+    kind = TOPICS.get(topic)
+    if kind is None:
+        return b""
+    document: dict[str, Any] = msgspec.json.schema(kind)  # Any: a JSON schema is an open document
+    definitions: dict[str, Any] = document["$defs"]
+    root = definitions.pop(kind.__name__)
+    return _ENCODER.encode({**root, "$defs": definitions})

@@ -1,0 +1,117 @@
+"""The figures of a recording, arm by arm, as ``summary.json`` holds them.
+
+Promises figures of the true body where it is virtual, of the core's own estimates otherwise. Refuses to
+invent: what is not known is null, never NaN and never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from controller.record.arms import ArmData, Floats, Stride, read_arms
+from controller.record.records import Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Median and 90th percentile over strides."""
+
+    median: float
+    p90: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Percentiles of a delay in milliseconds."""
+
+    p50: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSummary:
+    """The figures of one arm. Angles in degrees; None where they are not known.
+
+    ``charge_per_stride_uc`` is the median over strides of the phase charge (current times width) of all
+    pulses of a stride, in microcoulomb. ``sensor_to_pulse_ms`` runs from the arrival of the newest
+    inertial sample a tick used to the writing of the pulse that tick caused; ``tick_ms`` from the tick's
+    deadline to the frame handed to the guard.
+    """
+
+    mode: str
+    seed: int | None
+    seconds: float
+    strides: int
+    true_strides: int | None
+    ankle_at_initial_contact_deg: Spread | None
+    foot_pitch_at_initial_contact_deg: Spread | None
+    peak_swing_dorsiflexion_deg: Spread | None
+    swing_pitch_rmse_deg: Spread | None
+    charge_per_stride_uc: float | None
+    sensor_to_pulse_ms: Latency | None
+    tick_ms: Latency | None
+    missed_ticks: int
+    samples_lost: int
+    trips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """``summary.json``."""
+
+    arms: tuple[ArmSummary, ...]
+
+
+def summarise(path: Path) -> Summary:
+    """The figures of a recording, whole or cut. Raises InputError as the reader does."""
+    return Summary(tuple(summarise_arm(arm) for arm in read_arms(path)))
+
+
+def summarise_arm(arm: ArmData) -> ArmSummary:
+    """The figures of one arm."""
+    strides = arm.best
+    return ArmSummary(
+        mode=arm.mode,
+        seed=arm.seed,
+        seconds=arm.seconds,
+        strides=arm.strides,
+        true_strides=len(arm.true) if arm.virtual else None,
+        ankle_at_initial_contact_deg=_spread(s.ankle_at_initial_contact_deg for s in strides),
+        foot_pitch_at_initial_contact_deg=_spread(s.foot_pitch_at_initial_contact_deg for s in strides),
+        peak_swing_dorsiflexion_deg=_spread(s.peak_swing_dorsiflexion_deg for s in strides),
+        swing_pitch_rmse_deg=_spread(s.swing_pitch_rmse_deg for s in strides),
+        charge_per_stride_uc=_charge_per_stride_uc(strides, arm.pulses),
+        sensor_to_pulse_ms=_latency(arm.sensor_to_pulse_ms),
+        tick_ms=_latency((arm.ticks.lateness_us + arm.ticks.duration_us) / 1e3),
+        missed_ticks=arm.missed_ticks,
+        samples_lost=arm.samples_lost,
+        trips=arm.trips,
+    )
+
+
+def _charge_per_stride_uc(strides: Iterable[Stride], pulses: tuple[Pulse, ...]) -> float | None:
+    times_ns = np.array([pulse.t_ns for pulse in pulses], dtype=np.int64)
+    total_uc = np.concatenate([[0.0], np.cumsum([pulse.phase_charge_uc for pulse in pulses])])
+    charges_uc = [
+        total_uc[np.searchsorted(times_ns, stride.next_initial_contact_ns)]
+        - total_uc[np.searchsorted(times_ns, stride.initial_contact_ns)]
+        for stride in strides
+    ]
+    return float(np.median(charges_uc)) if charges_uc else None
+
+
+def _spread(values: Iterable[float | None]) -> Spread | None:
+    known = [value for value in values if value is not None]
+    return Spread(float(np.median(known)), float(np.percentile(known, 90))) if known else None
+
+
+def _latency(values_ms: Floats) -> Latency | None:
+    if values_ms.size == 0:
+        return None
+    p50, p99 = np.percentile(values_ms, [50, 99])
+    return Latency(float(p50), float(p99), float(values_ms.max()))

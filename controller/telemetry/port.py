@@ -1,0 +1,41 @@
+"""What telemetry promises to the recorder: to take a value at once and never to make anybody wait.
+
+Nothing that decides depends on it; what it cannot deliver it drops, oldest first, and counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+RigState = Literal["init", "ready", "active", "tripped", "disconnected"]
+
+
+class Telemetry(Protocol):
+    """A way to tell the world outside the rig. No call blocks, none raises."""
+
+    dropped: int
+
+    def state(self, state: RigState) -> None:
+        """The rig's state changed."""
+        ...
+
+    def stream(self, name: str, values: Mapping[str, float | None]) -> None:
+        """The present values of a named stream; replaces what was not sent yet."""
+        ...
+
+    def event(self, kind: str, payload_json: bytes) -> None:
+        """Something happened."""
+        ...
+
+    def summary(self, session: str, payload_json: bytes) -> None:
+        """What a finished session came to."""
+        ...
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        ...
+
+    async def finish(self, timeout_s: float) -> None:
+        """Deliver what is queued, say ``disconnected`` and end."""
+        ...

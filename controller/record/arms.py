@@ -209,7 +209,8 @@ class _Builder:
         rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 8)
         truth_rows = np.frombuffer(self.truth_rows, dtype=np.float64).reshape(-1, 3)
         now_ns = np.frombuffer(self.now_ns, dtype=np.int64)
-        ticks = Ticks(now_ns, *rows[:, :7].T, rows[:, 7] > 0.5)
+        lateness, duration, pitch, ankle, reference, phase, commanded, swing = rows.T
+        ticks = Ticks(now_ns, lateness, duration, pitch, ankle, reference, phase, commanded, swing > 0.5)
         truth_ns = np.frombuffer(self.truth_ns, dtype=np.int64)
         truth = TruthTrace(truth_ns, truth_rows[:, 0], truth_rows[:, 1], truth_rows[:, 2] > 0.5)
         seen_ns = np.concatenate([now_ns, truth_ns])
@@ -268,8 +269,10 @@ def _intervals(path: Path) -> list[_Builder]:
             builders.append(_Builder(message.record))
     if builders:
         return builders
-    seed = header(path).get("seed", "")
-    return [_Builder(Arm(-NEVER_NS, "begin", "", int(seed) if seed.isdecimal() else None))]
+    session = header(path)
+    seed = session.get("seed", "")
+    whole = Arm(-NEVER_NS, "begin", session.get("mode", ""), int(seed) if seed.isdecimal() else None)
+    return [_Builder(whole)]
 
 
 def _holding(builders: list[_Builder], t_ns: int) -> _Builder | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from mcap.writer import CompressionType, Writer
 
 from controller.record.reader import METADATA, header, raw_messages
-from controller.record.records import TOPICS, schema
+from controller.record.records import schema
 
 LIBRARY = "dorsi"
 TEMPORARY_SUFFIX = ".compacting"
@@ -69,8 +69,6 @@ class RecordingWriter:
         self._count = 0
         self._writer.start(library=LIBRARY)
         self._writer.add_metadata(METADATA, dict(session))
-        for topic in TOPICS:
-            self._channel(topic)
         self.flush()
 
     def add(self, topic: str, t_ns: int, payload: bytes) -> None:

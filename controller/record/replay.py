@@ -1,0 +1,115 @@
+"""Re-runs the control core on a recording, tick by tick, and compares every decision bit for bit.
+
+Promises ``identical`` only where each command, reason, event and belief is the same. Refuses a recording
+that has no tick or no parameters to start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from controller.core.signals import Decision, TickInputs
+from controller.errors import InputError
+from controller.record.reader import header, messages
+from controller.record.records import CoreStart, Tick
+
+Stepper = Callable[[int, TickInputs], Decision]
+CoreFactory = Callable[[bytes], Stepper]
+
+PARAMS_KEY = "core_params"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """How far a replay came; ``first_difference`` is None exactly where it is identical."""
+
+    identical: bool
+    ticks: int
+    first_difference: str | None
+
+
+def core(params_json: bytes) -> Stepper:
+    """The control core in its initial state. Raises msgspec.DecodeError for other parameters."""
+    from controller.core.params import CoreParams
+    from controller.core.step import CoreState, step
+
+    params = msgspec.json.decode(params_json, type=CoreParams)
+    state = CoreState.initial(params)
+
+    def advance(now_ns: int, inputs: TickInputs) -> Decision:
+        nonlocal state
+        decision, state = step(now_ns, inputs, params, state)
+        return decision
+
+    return advance
+
+
+def replay(path: Path, factory: CoreFactory = core) -> ReplayResult:
+    """Replay a recording, whole or cut, up to its end or the first difference.
+
+    Each ``core/start`` message begins a new core with its own parameters; a recording without one begins
+    with those of its header. Raises InputError where there is nothing to replay.
+    """
+    advance: Stepper | None = None
+    ticks, first_ns = 0, 0
+    for message in messages(path, ("core/start", "tick")):
+        if isinstance(message.record, CoreStart):
+            advance = _begin(path, bytes(message.record.params), factory)
+        elif isinstance(message.record, Tick):
+            tick = message.record
+            if advance is None:
+                advance = _begin(path, _header_params(path), factory)
+            if ticks == 0:
+                first_ns = tick.now_ns
+            ticks += 1
+            replayed = advance(tick.now_ns, tick.inputs)
+            if msgspec.json.encode(replayed) != msgspec.json.encode(tick.decision):
+                time_s = (tick.now_ns - first_ns) / 1e9
+                difference = _first_difference(tick.decision, replayed)
+                return ReplayResult(False, ticks, f"tick {tick.seq} at {time_s:.3f} s: {difference}")
+    if ticks == 0:
+        raise InputError(str(path), "ticks", "none", "a recording with at least one tick")
+    return ReplayResult(True, ticks, None)
+
+
+def _begin(path: Path, params_json: bytes, factory: CoreFactory) -> Stepper:
+    try:
+        return factory(params_json)
+    except msgspec.DecodeError as error:
+        raise InputError(
+            str(path), PARAMS_KEY, str(error), "the parameters of this version's core"
+        ) from error
+
+
+def _header_params(path: Path) -> bytes:
+    params = header(path).get(PARAMS_KEY)
+    if params is None:
+        raise InputError(str(path), PARAMS_KEY, "none", "parameters in the header or a core/start message")
+    return params.encode()
+
+
+def _first_difference(recorded: Decision, replayed: Decision) -> str:
+    leaves = zip(_leaves("", recorded), _leaves("", replayed), strict=False)
+    for (field, before), (other_field, after) in leaves:
+        if field != other_field:
+            return f"{field}: recorded {before}, replayed has {other_field} {after} there"
+        if before != after:
+            return f"{field}: recorded {before}, replayed {after}"
+    return "one has more fields than the other"
+
+
+def _leaves(name: str, value: object) -> Iterator[tuple[str, str]]:
+    """Every value below ``value`` with its dotted name, as JSON: floats to the last bit."""
+    plain = msgspec.to_builtins(value)
+    if isinstance(plain, dict):
+        for key, part in plain.items():
+            yield from _leaves(f"{name}.{key}" if name else str(key), part)
+    elif isinstance(plain, list | tuple):
+        for index, part in enumerate(plain):
+            yield from _leaves(f"{name}[{index}]", part)
+    else:
+        yield name, msgspec.json.encode(plain).decode()

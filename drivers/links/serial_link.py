@@ -1,0 +1,111 @@
+"""A serial line that never makes its user wait: bytes go out or are refused, bytes come in if they are there.
+
+Knows no meaning. Refuses to queue: a line that does not take everything at once is an error, because a late
+pulse is worse than none. A line that has gone (unplugged, hung up) is a permanent error at once.
+"""
+
+from __future__ import annotations
+
+import os
+import termios
+
+import serial
+
+from drivers.interface import DeviceError
+
+READ_BYTES = 4096
+CONTROL_CHARACTERS = 6  # place of the control characters in what tcgetattr returns
+
+
+class SerialLink:
+    """One serial port, held exclusively; a pseudo-terminal is used the same way, its speed means nothing."""
+
+    def __init__(self, port: str, *, baud: int, stop_bits: int = 1, rts_cts: bool = False) -> None:
+        self.port = port
+        self._baud = baud
+        self._stop_bits = stop_bits
+        self._rts_cts = rts_cts
+        self._serial: serial.Serial | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._serial is not None
+
+    def open(self) -> None:
+        """Opens and empties the line. :class:`DeviceError`, transient, when the port is missing or in use."""
+        try:
+            line = serial.Serial(
+                self.port,
+                self._baud,
+                stopbits=self._stop_bits,
+                rtscts=self._rts_cts,
+                timeout=0,
+                write_timeout=0,
+                exclusive=True,
+            )
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise DeviceError(self.port, f"cannot be opened: {error}", transient=True) from error
+        try:
+            # With VMIN 1 an empty line reads as "would block", so that reading nothing means "hung up".
+            settings = termios.tcgetattr(line.fd)
+            settings[CONTROL_CHARACTERS][termios.VMIN] = 1
+            termios.tcsetattr(line.fd, termios.TCSANOW, settings)
+            termios.tcflush(line.fd, termios.TCIOFLUSH)
+        except termios.error as error:
+            line.close()
+            raise DeviceError(self.port, f"cannot be set up: {error}", transient=True) from error
+        self._serial = line
+
+    def fileno(self) -> int:
+        """For a poll loop; :class:`DeviceError` when closed."""
+        return self._fd()
+
+    def read_available(self) -> bytes:
+        """What has arrived, possibly nothing. :class:`DeviceError`, permanent, when the line has gone."""
+        received = bytearray()
+        while True:
+            try:
+                chunk = os.read(self._fd(), READ_BYTES)
+            except BlockingIOError:
+                return bytes(received)
+            except OSError as error:
+                raise self._gone(error) from error
+            if not chunk:
+                raise self._gone(None)
+            received += chunk
+            if len(chunk) < READ_BYTES:
+                return bytes(received)
+
+    def write(self, data: bytes) -> None:
+        """Hands over all of ``data`` or raises :class:`DeviceError`, permanent; never waits."""
+        try:
+            written = os.write(self._fd(), data)
+        except BlockingIOError:
+            written = 0
+        except OSError as error:
+            raise self._gone(error) from error
+        if written != len(data):
+            what = f"the line does not take bytes ({written} of {len(data)} taken)"
+            raise DeviceError(self.port, what, transient=False)
+
+    def discard_output(self) -> None:
+        """Forgets what was handed over but has not left yet, so that the next write goes first."""
+        try:
+            termios.tcflush(self._fd(), termios.TCOFLUSH)
+        except termios.error as error:
+            raise self._gone(error) from error
+
+    def close(self) -> None:
+        """Idempotent; a line that has gone closes without complaint."""
+        line, self._serial = self._serial, None
+        if line is not None:
+            line.close()
+
+    def _fd(self) -> int:
+        if self._serial is None:
+            raise DeviceError(self.port, "the line is not open", transient=False)
+        fd: int = self._serial.fd
+        return fd
+
+    def _gone(self, error: Exception | None) -> DeviceError:
+        return DeviceError(self.port, f"the line has gone ({error or 'hung up'})", transient=False)

@@ -1,0 +1,236 @@
+"""Hasomed P24 over ScienceMode4 low level: one command is one pulse, so a dead host gives no pulses.
+
+Never waits outside ``open()``. Refuses any pulse that is not charge-balanced within the device's limits, and
+any before the device has agreed to stimulate.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from drivers.interface import DeviceError, StimulatorCapability, StimulatorNotice
+from drivers.links.serial_link import SerialLink
+from drivers.stimulators import sciencemode4 as sm4
+from drivers.stimulators.sciencemode4 import Command
+
+NAME = "P24"
+BAUD = 3_000_000  # with 2 stop bits and RTS/CTS, as in the vendor's C library; USB CDC ignores all three
+STOP_BITS = 2
+OPEN_ANSWER_S = 1.0  # per question at open; switching the high voltage on takes 2 x 40 ms
+ACK_TIMEOUT_MS = 200.0  # vendor: 5 to 15 ms per command, 40 ms more to stop; the rest is for a busy host
+MAX_UNANSWERED = 16  # two per channel: what a stalled device could still give in a burst when it wakes
+
+# Notice codes beyond the device's own results
+NO_ANSWER = -1
+NOT_UNDERSTOOD = -2
+UNEXPECTED = -3
+BROKEN_ANSWERS = -4
+
+CAPABILITY = StimulatorCapability(
+    name="Hasomed P24 (ScienceMode4 low level)",
+    channels=sm4.CHANNELS,
+    current_max_ma=sm4.MAX_CURRENT_MA,
+    current_step_ma=sm4.CURRENT_STEP_MA,
+    width_min_us=float(sm4.MIN_POINT_TIME_US),
+    width_max_us=float(sm4.MAX_POINT_TIME_US),
+    rate_max_hz=50.0,  # the host makes the rate, and a command takes 5 to 15 ms (vendor): 20 to 50 Hz
+    own_watchdog="no command, no pulse (low level): one pulse per command, none by itself",
+    verified="vendor-code",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A command on its way: which, for which channel, since when."""
+
+    command: Command
+    channel: int | None
+    sent_ns: int
+
+
+class P24:
+    """A :class:`drivers.interface.Stimulator` on a serial port.
+
+    ``open()`` makes the device ready, also again after ``stop()``; it is the only call that waits. ``stop()``
+    switches the output stage off; simply giving no pulses needs no call.
+    """
+
+    def __init__(
+        self,
+        port: str,
+        *,
+        ack_timeout_ms: float = ACK_TIMEOUT_MS,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.capability = CAPABILITY
+        self._link = SerialLink(port, baud=BAUD, stop_bits=STOP_BITS, rts_cts=True)
+        self._ack_timeout_ns = int(ack_timeout_ms * 1e6)
+        self._clock = clock
+        self._splitter = sm4.FrameSplitter()
+        self._broken_reported = 0
+        self._asked: dict[int, _Asked] = {}
+        self._next_number = 0
+        self._ready = False
+
+    def open(self) -> None:
+        """Opens the line if needed, ends whatever an earlier host left running, and initialises low level.
+
+        Waits up to 1 s for each of at most three answers. :class:`DeviceError`: transient when the port or an
+        answer is missing, permanent when the device refuses.
+        """
+        self._ready = False
+        if not self._link.is_open:
+            self._link.open()
+            self._splitter = sm4.FrameSplitter()
+            self._broken_reported = 0
+        try:
+            self._asked.clear()
+            self._initialise()
+        except DeviceError:
+            self._link.close()
+            raise
+        self._ready = True
+
+    def pulse(self, channel: int, current_ma: float, width_us: float) -> int:
+        """Sends one biphasic pulse on channel 0 to 7; returns its packet number (0 to 63).
+
+        Current and width are cut down to the device's steps, never up. :class:`DeviceError`: permanent when
+        not ready, for a value outside the capability (named with its range), or when the line does not take
+        the command; transient while 16 commands are unanswered, so that a stalled device cannot pile them up.
+        """
+        if not self._ready:
+            raise DeviceError(NAME, "not ready for pulses: open() first", transient=False)
+        try:
+            data = sm4.ll_channel_config(channel, sm4.biphasic_points(current_ma, width_us))
+        except (ValueError, TypeError) as error:
+            raise DeviceError(NAME, f"pulse refused: {error}", transient=False) from error
+        if len(self._asked) >= MAX_UNANSWERED:
+            raise DeviceError(NAME, f"{MAX_UNANSWERED} commands are unanswered", transient=True)
+        return self._send(Command.LL_CHANNEL_CONFIG, data, channel)
+
+    def poll(self) -> list[StimulatorNotice]:
+        """What the device answered since the last call, and which commands it has left unanswered too long.
+
+        :class:`DeviceError`, permanent, when the line has gone. Nothing to report when closed.
+        """
+        if not self._link.is_open:
+            return []
+        frames = self._splitter.feed(self._link.read_available())
+        now_ns = self._clock()
+        notices = [self._notice(now_ns, frame) for frame in frames]
+        broken = self._splitter.bad_frames - self._broken_reported
+        if broken:
+            self._broken_reported = self._splitter.bad_frames
+            notices.append(_say(now_ns, BROKEN_ANSWERS, f"broken answers received: {broken}"))
+        for number, asked in list(self._asked.items()):
+            if now_ns - asked.sent_ns > self._ack_timeout_ns:
+                del self._asked[number]
+                what = (
+                    f"no answer to {_words(asked)} within {self._ack_timeout_ns / 1e6:g} ms; check the cable"
+                )
+                notices.append(_say(now_ns, NO_ANSWER, what, fault=True, channel=asked.channel))
+        return notices
+
+    def stop(self) -> None:
+        """Ends all output; idempotent. The driver queues nothing, and what waits in the system is discarded.
+
+        Discarding may cut a packet in two, which could swallow the packet behind it: so while pulses are
+        unanswered, stop is sent twice. :class:`DeviceError`, permanent, when the line does not take it.
+        """
+        if not self._link.is_open:
+            return
+        self._ready = False
+        self._link.discard_output()
+        stops = {number: asked for number, asked in self._asked.items() if asked.command == Command.LL_STOP}
+        pulses_open = len(stops) < len(self._asked)
+        self._asked = stops
+        for _ in range(2 if pulses_open else 1):
+            self._send(Command.LL_STOP, b"")
+
+    def close(self) -> None:
+        """Stops if it still can, and lets go of the line; idempotent, never raises."""
+        try:
+            if self._ready:
+                self.stop()
+        except DeviceError:
+            self._ready = False  # the line is gone or full: no command, no pulse
+        self._link.close()
+        self._asked.clear()
+
+    def fileno(self) -> int:
+        return self._link.fileno()
+
+    def _initialise(self) -> None:
+        status = self._ask(Command.STIM_STATUS, b"")
+        if isinstance(status, sm4.StimStatus) and status.level:
+            self._ask(Command.LL_STOP if status.level == 1 else Command.ML_STOP, b"")
+        answer = self._ask(Command.LL_INIT, sm4.ll_init())
+        if answer.result != 0:
+            what = f"does not initialise: {sm4.result_text(answer.result)}"
+            raise DeviceError(NAME, what, transient=False)
+
+    def _ask(self, command: Command, data: bytes) -> sm4.Reply:
+        """One question and its answer, other packets ignored; for ``open()`` only."""
+        number = self._send(command, data)
+        deadline_s = time.monotonic() + OPEN_ANSWER_S
+        poller = select.poll()
+        poller.register(self._link.fileno(), select.POLLIN)
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            poller.poll(left_s * 1000)
+            for frame in self._splitter.feed(self._link.read_available()):
+                if (frame.packet_number, frame.command) == (number, command + 1):
+                    del self._asked[number]
+                    try:
+                        return sm4.read_reply(frame)
+                    except ValueError as error:
+                        raise DeviceError(NAME, f"answer not understood: {error}", transient=True) from error
+        raise DeviceError(NAME, f"no answer to {command.name} within {OPEN_ANSWER_S:g} s", transient=True)
+
+    def _send(self, command: Command, data: bytes, channel: int | None = None) -> int:
+        number = self._next_number
+        self._link.write(sm4.encode(number, command, data))
+        self._asked[number] = _Asked(command, channel, self._clock())
+        self._next_number = (number + 1) % sm4.PACKET_NUMBERS
+        return number
+
+    def _notice(self, now_ns: int, frame: sm4.Frame) -> StimulatorNotice:
+        """One answer in plain words; what still arrives after ``stop()`` is told but no fault."""
+        asked = self._asked.get(frame.packet_number)
+        if asked is not None and frame.command == asked.command + 1:
+            del self._asked[frame.packet_number]
+        else:
+            asked = None
+        try:
+            reply = sm4.read_reply(frame)
+        except ValueError as error:
+            return _say(now_ns, NOT_UNDERSTOOD, f"answer not understood: {error}", fault=True)
+        text = sm4.result_text(reply.result)
+        if isinstance(reply, sm4.DeviceFault):
+            what = "does not know a command" if reply.unknown_command else "reports"
+            return _say(now_ns, reply.result, f"the device {what}: {text}", fault=self._ready)
+        channel = reply.channel if isinstance(reply, sm4.ChannelConfigured) else None
+        if asked is None:
+            fault = self._ready and reply.result != 0
+            what = f"late or unexpected answer (command {frame.command}): {text}"
+            return _say(now_ns, reply.result or UNEXPECTED, what, fault=fault, channel=channel)
+        if asked.command == Command.LL_STOP:
+            fault = reply.result not in (0, 7)  # 7: low level was off already
+            return _say(now_ns, reply.result, f"stop: {text}", fault=fault)
+        if reply.result == 0 and channel != asked.channel:
+            what = f"{_words(asked)} was answered for channel {channel}"
+            return _say(now_ns, UNEXPECTED, what, fault=True, channel=asked.channel)
+        fault = reply.result != 0
+        return _say(now_ns, reply.result, f"{_words(asked)}: {text}", fault=fault, channel=asked.channel)
+
+
+def _words(asked: _Asked) -> str:
+    return "stop" if asked.channel is None else f"a pulse on {sm4.channel_name(asked.channel)}"
+
+
+def _say(
+    now_ns: int, code: int, text: str, *, fault: bool = False, channel: int | None = None
+) -> StimulatorNotice:
+    return StimulatorNotice(now_ns, fault, channel, code, text)

@@ -1,0 +1,331 @@
+"""The pure judge: may this frame's currents leave, yes, no, or less?
+
+It blocks (off, with a reason) and never repairs; the documented ramps alone reduce. Decreases are never
+limited. What is broken beyond doubt is named as a fault of the fault table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from controller.safety.frames import BadFrame, Channels, Frame, VerdictKind
+from controller.safety.limits import (
+    DOSE_WINDOW_S,
+    Effective,
+    charge_uc,
+    density_rms_ma_cm2,
+    energy_mj,
+)
+from drivers.interface import ChannelCommand
+
+MS = 1_000_000
+RISE_WINDOW_NS = 250 * MS  # sending frames faster must not beat the rise limit
+FUTURE_NS = 1 * MS  # both ends read the same clock; more is a broken stamp
+BAD_WINDOW_NS = 1000 * MS  # F6: this many bad frames ...
+BAD_FRAMES_TRIP = 3  # ... within the window trip
+TRAIN_PAUSE_NS = 100 * MS  # a shorter off does not begin a new train
+TRAIN_TRIP_NS = 1000 * MS  # F9: a controller that goes on asking this long past the train limit is broken
+DOSE_BIN_NS = 1000 * MS
+
+# F7: beyond the number range of a ScienceMode4 point (header of the vendor's library), whatever the limits
+FIELD_CURRENT_MA = 150.0
+FIELD_WIDTH_US = 4095.0
+FIELD_RATE_HZ = 2000.0
+FIELD_LIFETIME_MS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the judge holds a frame against: the session, one electrode area per channel, the limits."""
+
+    session: int
+    areas_cm2: tuple[float, ...]
+    effective: Effective
+
+
+@dataclass(frozen=True, slots=True)
+class SensorAge:
+    """Age of the newest valid sample of a required sensor; ``inf`` where there has been none."""
+
+    sensor: str
+    age_ms: float
+    age_max_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What was let through from ``t_ns`` on; off counts as zero."""
+
+    t_ns: int
+    current_ma: float
+    charge_uc: float
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One channel's past, as far as a limit looks back."""
+
+    levels: tuple[Level, ...] = ()  # oldest first: the rise window and the one level before it
+    train_start_ns: int | None = None
+    asked_ns: int = 0  # when current was last asked for
+    doses: tuple[tuple[int, float], ...] = ()  # (DOSE_BIN_NS number, uC), oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the judge remembers from frame to frame."""
+
+    tracks: tuple[Track, ...]
+    last_seq: int = -1
+    last_t_ns: int = 0
+    bad_ns: tuple[int, ...] = ()
+    bad_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """``fresh`` frames alone feed the watchdog. ``limit`` names the binding limit and who set it."""
+
+    verdict: VerdictKind
+    reason: str
+    channels: Channels
+    limit: str = ""
+    fault: str | None = None
+    fresh: bool = True
+
+
+def fresh_memory(channels: int, doses: Sequence[Track] = ()) -> Memory:
+    """A memory without past, except the dose already given in ``doses``."""
+    kept = [Track(doses=track.doses) for track in doses] or [Track()] * channels
+    return Memory(tuple(kept))
+
+
+def dose_uc(track: Track, now_ns: int) -> float:
+    """Charge given in the last DOSE_WINDOW_S; whole bins, so never less than the true figure."""
+    oldest = (now_ns - int(DOSE_WINDOW_S * 1e9)) // DOSE_BIN_NS
+    return math.fsum(uc for number, uc in track.doses if number >= oldest)
+
+
+def dosed(track: Track, now_ns: int, uc: float) -> Track:
+    """``track`` after one more pulse of ``uc``."""
+    oldest = (now_ns - int(DOSE_WINDOW_S * 1e9)) // DOSE_BIN_NS
+    number = now_ns // DOSE_BIN_NS
+    doses = [dose for dose in track.doses if dose[0] >= oldest]
+    if doses and doses[-1][0] == number:
+        uc += doses.pop()[1]
+    return replace(track, doses=(*doses, (number, uc)))
+
+
+def judge(
+    now_ns: int,
+    frame: Frame | BadFrame,
+    ages: Sequence[SensorAge],
+    rules: Rules,
+    memory: Memory,
+    *,
+    closed: str = "",
+    ceiling_ma: Sequence[float] | None = None,
+) -> tuple[Judgement, Memory]:
+    """The verdict on ``frame`` and the memory after it.
+
+    ``closed`` says in words why nothing may leave in the guard's present state; ``ceiling_ma`` is the
+    falling ceiling per channel while a soft stop ramps down.
+    """
+    off: Channels = (None,) * len(rules.areas_cm2)
+    disorder = _disorder(now_ns, frame, rules, memory)
+    if isinstance(frame, BadFrame) or disorder:
+        bad_ns = (*(t for t in memory.bad_ns if now_ns - t < BAD_WINDOW_NS), now_ns)
+        fault = "F6" if len(bad_ns) >= BAD_FRAMES_TRIP else None
+        memory = replace(memory, bad_ns=bad_ns, bad_total=memory.bad_total + 1)
+        return Judgement("blocked", disorder, off, fault=fault, fresh=False), memory
+    memory = replace(memory, last_seq=frame.seq, last_t_ns=frame.t_ns)
+
+    if nonsense := _nonsense(frame, rules):
+        return Judgement("blocked", nonsense, off, fault="F7"), _rest(now_ns, memory)
+
+    limits = rules.effective.limits
+    lifetime_ms = min(frame.lifetime_ms, limits.frame_age_max_ms)
+    age_ms = (now_ns - frame.t_ns) / MS
+    if age_ms > lifetime_ms:
+        reason = f"frame is {age_ms:.0f} ms old, it ends after {lifetime_ms:g} ms"
+        return Judgement("blocked", reason, off, fresh=False), _rest(now_ns, memory)
+
+    if closed:
+        wanted = any(channel is not None for channel in frame.channels)
+        verdict: VerdictKind = "blocked" if wanted else "ok"
+        return Judgement(verdict, closed if wanted else "nothing asked for", off), _rest(now_ns, memory)
+
+    for age in ages:
+        if not age.age_ms <= age.age_max_ms:
+            reason = f"sensor {age.sensor}: newest valid sample is {age.age_ms:.0f} ms old"
+            limit = f"sensor {age.sensor} age {age.age_max_ms:g} ms"
+            return Judgement("blocked", reason, off, limit, fault="F1"), _rest(now_ns, memory)
+
+    memory = replace(
+        memory,
+        tracks=tuple(
+            _asked(now_ns, track, channel)
+            for track, channel in zip(memory.tracks, frame.channels, strict=True)
+        ),
+    )
+    for index, channel in enumerate(frame.channels):
+        if channel is None:
+            continue
+        name, found = _beyond(now_ns, channel, rules.areas_cm2[index], memory.tracks[index], rules)
+        if name:
+            limit = rules.effective.named(name)
+            fault = "F9" if _breaks_dose(now_ns, name, memory.tracks[index], limits.train_max_s) else None
+            reason = f"channel {index}: {found} is beyond {limit}"
+            return Judgement("blocked", reason, off, limit, fault), _rest(now_ns, memory)
+
+    applied: list[ChannelCommand | None] = []
+    reasons: list[str] = []
+    binding = ""
+    for index, channel in enumerate(frame.channels):
+        if channel is None:
+            applied.append(None)
+            continue
+        allowed_ma, limit = _allowed_ma(now_ns, channel, memory.tracks[index], rules)
+        if ceiling_ma is not None and ceiling_ma[index] < allowed_ma:
+            allowed_ma, limit = ceiling_ma[index], "ramp down"
+        if channel.current_ma > allowed_ma:
+            reasons.append(f"channel {index}: {channel.current_ma:.3g} to {allowed_ma:.3g} mA by {limit}")
+            binding = binding or limit
+        applied.append(replace(channel, current_ma=min(channel.current_ma, allowed_ma)))
+    tracks = tuple(
+        _levelled(now_ns, track, channel) for track, channel in zip(memory.tracks, applied, strict=True)
+    )
+    verdict = "reduced" if reasons else "ok"
+    return Judgement(verdict, "; ".join(reasons), tuple(applied), binding), replace(memory, tracks=tracks)
+
+
+def _disorder(now_ns: int, frame: Frame | BadFrame, rules: Rules, memory: Memory) -> str:
+    """Why a frame is not the next one of this session (F6); empty where it is."""
+    if isinstance(frame, BadFrame):
+        return f"bad frame: {frame.reason}"
+    if frame.session != rules.session:
+        return f"frame of session {frame.session}, this is session {rules.session}"
+    if frame.seq <= memory.last_seq:
+        return f"frame {frame.seq} after frame {memory.last_seq}"
+    if frame.t_ns < memory.last_t_ns:
+        return f"frame {frame.seq} is older than the one before it"
+    if frame.t_ns > now_ns + FUTURE_NS:
+        return f"frame {frame.seq} is from the future"
+    return ""
+
+
+def _nonsense(frame: Frame, rules: Rules) -> str:
+    """Why a frame can only come from a broken controller (F7); empty where it is sound."""
+    if len(frame.channels) != len(rules.areas_cm2):
+        return f"{len(frame.channels)} channels in the frame, {len(rules.areas_cm2)} in the session"
+    if not 0.0 <= frame.lifetime_ms <= FIELD_LIFETIME_MS:
+        return f"lifetime {frame.lifetime_ms!r} ms, possible are 0 to {FIELD_LIFETIME_MS:g}"
+    for index, channel in enumerate(frame.channels):
+        if channel is None:
+            continue
+        for name, value, top in (
+            ("current_ma", channel.current_ma, FIELD_CURRENT_MA),
+            ("width_us", channel.width_us, FIELD_WIDTH_US),
+            ("rate_hz", channel.rate_hz, FIELD_RATE_HZ),
+        ):
+            if not 0.0 <= value <= top:  # false for NaN
+                return f"channel {index}: {name} {value!r}, possible are 0 to {top:g}"
+    return ""
+
+
+def _asked(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
+    """The train goes by what is asked for, so that blocking a train does not end it."""
+    if channel is None or channel.current_ma == 0.0:
+        paused = now_ns - track.asked_ns >= TRAIN_PAUSE_NS
+        return replace(track, train_start_ns=None) if paused else track
+    if track.train_start_ns is None or now_ns - track.asked_ns >= TRAIN_PAUSE_NS:
+        return replace(track, train_start_ns=now_ns, asked_ns=now_ns)
+    return replace(track, asked_ns=now_ns)
+
+
+def _train_s(now_ns: int, track: Track) -> float:
+    return 0.0 if track.train_start_ns is None else (now_ns - track.train_start_ns) / 1e9
+
+
+def _beyond(
+    now_ns: int, channel: ChannelCommand, area_cm2: float, track: Track, rules: Rules
+) -> tuple[str, str]:
+    """Name of the first limit this channel breaks and what was found; two empty strings for none."""
+    limits = rules.effective.limits
+    charge = charge_uc(channel.current_ma, channel.width_us)
+    density = density_rms_ma_cm2(channel.current_ma, channel.width_us, channel.rate_hz, area_cm2)
+    energy = energy_mj(channel.current_ma, channel.width_us)
+    train_s = _train_s(now_ns, track)
+    dose = dose_uc(track, now_ns) + charge
+    for name, broken, found in (
+        ("current_max_ma", channel.current_ma > limits.current_max_ma, f"{channel.current_ma:g} mA"),
+        ("width_min_us", channel.width_us < limits.width_min_us, f"{channel.width_us:g} us"),
+        ("width_max_us", channel.width_us > limits.width_max_us, f"{channel.width_us:g} us"),
+        ("rate_min_hz", channel.rate_hz < limits.rate_min_hz, f"{channel.rate_hz:g} Hz"),
+        ("rate_max_hz", channel.rate_hz > limits.rate_max_hz, f"{channel.rate_hz:g} Hz"),
+        ("charge_max_uc", charge > limits.charge_max_uc, f"{charge:g} uC per phase"),
+        ("energy_max_mj", energy > limits.energy_max_mj, f"{energy:g} mJ per pulse"),
+        (
+            "density_rms_max_ma_cm2",
+            density > limits.density_rms_max_ma_cm2,
+            f"{density:.3g} mA/cm2 r.m.s. under half of {area_cm2:g} cm2",
+        ),
+        ("train_max_s", train_s > limits.train_max_s, f"a train of {train_s:.2f} s"),
+        ("dose_max_uc", dose > limits.dose_max_uc, f"{dose:.0f} uC in {DOSE_WINDOW_S:g} s"),
+    ):
+        if broken:
+            return name, found
+    return "", ""
+
+
+def _breaks_dose(now_ns: int, name: str, track: Track, train_max_s: float) -> bool:
+    """F9: the dose is used up, or a train is asked for long after it was blocked."""
+    return name == "dose_max_uc" or _train_s(now_ns, track) > train_max_s + TRAIN_TRIP_NS / 1e9
+
+
+def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules) -> tuple[float, str]:
+    """The most the rise limits let this channel carry now, and the limit that binds.
+
+    The same rise holds for the charge, counted at the widest allowed pulse: a wider pulse at the same
+    current is a rise too.
+    """
+    limits = rules.effective.limits
+    before = track.levels[-1] if track.levels else Level(0, 0.0, 0.0)
+    window = _window(now_ns, track.levels)
+    low_ma = min(level.current_ma for level in window)
+    low_uc = min(level.charge_uc for level in window)
+    candidates = []
+    for name, rise_ma, base_ma, base_uc in (
+        ("rise_max_ma_per_frame", limits.rise_max_ma_per_frame, before.current_ma, before.charge_uc),
+        ("rise_max_ma_per_250ms", limits.rise_max_ma_per_250ms, low_ma, low_uc),
+    ):
+        rise_uc = charge_uc(rise_ma, limits.width_max_us)
+        candidates.append((base_ma + rise_ma, name))
+        candidates.append(((base_uc + rise_uc) / charge_uc(1.0, channel.width_us), name))
+    allowed_ma, name = min(candidates)
+    return allowed_ma, rules.effective.named(name)
+
+
+def _window(now_ns: int, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    """The levels in force at any time of the rise window; the first one began before it."""
+    begin_ns = now_ns - RISE_WINDOW_NS
+    inside = sum(level.t_ns > begin_ns for level in levels)
+    if inside == len(levels):
+        return (Level(begin_ns, 0.0, 0.0), *levels)  # nothing known before: it was off
+    return levels[len(levels) - inside - 1 :]
+
+
+def _levelled(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
+    current_ma = 0.0 if channel is None else channel.current_ma
+    charge = 0.0 if channel is None else charge_uc(channel.current_ma, channel.width_us)
+    kept = _window(now_ns, track.levels)
+    if (kept[-1].current_ma, kept[-1].charge_uc) == (current_ma, charge):
+        return replace(track, levels=kept)
+    return replace(track, levels=(*kept, Level(now_ns, current_ma, charge)))
+
+
+def _rest(now_ns: int, memory: Memory) -> Memory:
+    """The memory after a frame of which nothing was let through."""
+    return replace(memory, tracks=tuple(_levelled(now_ns, track, None) for track in memory.tracks))

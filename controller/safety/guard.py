@@ -1,0 +1,467 @@
+"""The guard process: sole owner of the stimulator, it lets out what the judge lets through and nothing else.
+
+It never waits while pulses may leave, reads STOP before anything else, and gives a pulse only as the
+by-product of a frame that has just been judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from setproctitle import setproctitle
+
+from controller.errors import InputError
+from controller.runtime import bus
+from controller.safety.frames import (
+    KIND_STAMP,
+    BadFrame,
+    Frame,
+    Verdict,
+    decode_frame,
+    decode_stamp,
+    encode_verdict,
+)
+from controller.safety.pulses import PulseOrder
+from controller.safety.react import (
+    Happening,
+    Link,
+    Note,
+    Peer,
+    Reaction,
+    RecorderTook,
+    Request,
+    Setup,
+    Timer,
+    Trouble,
+    begin,
+    deadline_ns,
+    prepare,
+    react,
+    refusals,
+)
+from controller.safety.settings import GuardConfig, load
+from controller.safety.states import Stage
+from drivers.interface import DeviceError, Stimulator
+from drivers.stimulators.p24 import P24
+
+__all__ = ["Guard", "GuardConfig", "load", "main"]
+
+IDLE_MS = 100.0  # nothing can leave: wake this often to reconnect
+WATCH_MS = 20.0  # pulses may leave: look at the stimulator's answers at least this often
+BATCH = 64  # messages taken from one peer before STOP is looked for again: about 10 ms of work
+RETRY_NS = 500_000_000  # between two tries to reach the recorder or to open the stimulator
+SUSPEND_NS = 500_000_000  # F15
+OPS = ("arm", "disarm", "stop", "acknowledge", "heartbeat")
+IN_FLIGHT = "guard.inflight"  # what was in force, for the guard that comes after a crash
+IN_FLIGHT_BYTES = 2048
+
+Role = Literal["", "controller", "operator"]
+
+
+@dataclass(slots=True)
+class _Connection:
+    """A process at the other end; without a role until it has said hello."""
+
+    sock: socket.socket
+    sender: bus.Sender
+    role: Role = ""
+    name: str = ""
+
+
+def _json(message: dict[str, object]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _request(data: bytes) -> dict[str, object]:
+    """The JSON object in ``data``; empty where it is none."""
+    try:
+        value: object = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+class InFlight:
+    """The command in force, kept in a small file that only an orderly end empties."""
+
+    def __init__(self, path: Path) -> None:
+        self.found = path.read_text(encoding="ascii", errors="replace").strip("\0 ") if path.exists() else ""
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._written = b""
+
+    def write(self, message: dict[str, object] | None) -> None:
+        """``None`` empties it. Kept by the kernel when this process dies; no wait for a disk."""
+        data = b"" if message is None else _json(message)
+        if data != self._written:
+            os.pwrite(self._fd, data[:IN_FLIGHT_BYTES].ljust(IN_FLIGHT_BYTES), 0)
+            self._written = data
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class Guard:
+    """Sockets, stimulator and clock around :func:`controller.safety.react.react`."""
+
+    def __init__(self, rig: Path, setup: Setup, stimulator: Stimulator) -> None:
+        self._rig = rig
+        self._setup = setup
+        self._known = begin(setup)
+        self._stimulator = stimulator
+        self._server = bus.listen(rig, "guard")
+        self._poller = select.poll()
+        self._poller.register(self._server, select.POLLIN)
+        self._connections: dict[int, _Connection] = {}
+        self._recorder: _Connection | None = None
+        self._retry_ns = 0
+        self._ended = False
+        self._parent = os.getppid()
+        self._signals: list[int] = []
+        self._asleep_ns = self._suspended_ns()
+        self._in_flight = InFlight(rig / IN_FLIGHT)
+
+    # --- the loop ---
+
+    def run(self) -> None:
+        """Until SIGTERM, or until the process that started it is gone."""
+        wake_r, wake_w = socket.socketpair()
+        for end in (wake_r, wake_w):
+            end.setblocking(False)
+        self._poller.register(wake_r, select.POLLIN)
+        signal.set_wakeup_fd(wake_w.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda caught, _frame: self._signals.append(caught))
+        if self._in_flight.found:
+            self._feed(Trouble("F16", f"in force was {self._in_flight.found}"))
+        try:
+            while not self._ended:
+                self._round(wake_r)
+        finally:
+            self._end()
+
+    def _round(self, wake: socket.socket) -> None:
+        ready = {fd for fd, _ in self._poller.poll(self._wait_ms())}
+        if wake.fileno() in ready:
+            with contextlib.suppress(BlockingIOError):
+                wake.recv(64)
+        self._obey_signals()
+        if self._server.fileno() in ready:
+            self._accept()
+        for role in ("operator", "", "controller"):  # STOP before anything that may be queued
+            for fd, connection in list(self._connections.items()):
+                if fd in ready and connection.role == role:
+                    self._drain(connection)
+        if self._recorder is not None and self._recorder.sock.fileno() in ready:
+            self._hear_recorder(self._recorder)
+        self._hear_stimulator()
+        self._feed(Timer())
+        asleep_ns = self._suspended_ns()
+        if asleep_ns - self._asleep_ns > SUSPEND_NS and self._known.state.may_pulse:
+            self._feed(Trouble("F15", f"{(asleep_ns - self._asleep_ns) / 1e9:.1f} s"))
+        self._asleep_ns = asleep_ns
+        if os.getppid() != self._parent:
+            self._feed(Trouble("F10", "the program that started the guard is gone"))
+            self._ended = True
+        if not self._known.state.may_pulse:
+            self._make_ready()
+
+    def _wait_ms(self) -> float:
+        due_ns = deadline_ns(self._setup, self._known)
+        if due_ns is None:
+            return IDLE_MS
+        return min(WATCH_MS, max(0.0, (due_ns - time.monotonic_ns()) / 1e6))
+
+    @staticmethod
+    def _suspended_ns() -> int:
+        """Time this computer has slept since it started."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+
+    def _obey_signals(self) -> None:
+        while self._signals:
+            caught = self._signals.pop()
+            self._ended = self._ended or caught == signal.SIGTERM
+            if self._known.state.may_pulse or caught == signal.SIGINT:
+                self._feed(Request("stop", signal.Signals(caught).name))
+
+    def _end(self) -> None:
+        self._silence()
+        self._stimulator.close()
+        self._in_flight.write(None)
+        self._in_flight.close()
+        self._server.close()
+
+    # --- things that are only done while nothing may leave ---
+
+    def _make_ready(self) -> None:
+        """Reach the recorder, open the stimulator; both may take a moment, so never while armed."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._retry_ns < RETRY_NS:
+            return
+        self._retry_ns = now_ns
+        if self._recorder is None:
+            with contextlib.suppress(TimeoutError):
+                sock = bus.connect(self._rig, "recorder", timeout_s=0.0)
+                self._recorder = _Connection(sock, bus.Sender(sock))
+                self._poller.register(sock, select.POLLIN)
+                self._feed(Peer("recorder", True))
+        if not self._known.link and self._known.state.stage is Stage.OFF:
+            try:
+                self._stimulator.open()
+            except DeviceError as error:
+                self._tell(Note("warning", f"The stimulator does not open: {error}"))
+            else:
+                self._poller.register(self._stimulator.fileno(), select.POLLIN)
+                self._feed(Link(up=True))
+
+    # --- peers ---
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sock, _ = self._server.accept()
+            sock.setblocking(False)
+            self._connections[sock.fileno()] = _Connection(sock, bus.Sender(sock))
+            self._poller.register(sock, select.POLLIN)
+
+    def _drain(self, connection: _Connection) -> None:
+        for _ in range(BATCH):
+            data = bus.receive(connection.sock)
+            if data is None:
+                self._forget(connection)
+                return
+            if not data:
+                return
+            if connection.role == "controller":
+                self._hear_controller(connection, data)
+            else:
+                self._hear_operator(connection, data)
+                if connection.sock.fileno() < 0:
+                    return
+
+    def _forget(self, connection: _Connection) -> None:
+        self._poller.unregister(connection.sock)
+        del self._connections[connection.sock.fileno()]
+        connection.sender.close()
+        if connection.role:
+            self._feed(Peer(connection.role, False))
+
+    def _hear_controller(self, connection: _Connection, data: bytes) -> None:
+        if data[0] == KIND_STAMP:
+            stamp = decode_stamp(data)
+            if not isinstance(stamp, BadFrame):
+                self._feed(stamp)
+            return
+        frame = decode_frame(data)
+        verdict = self._feed(frame).verdict
+        if verdict is not None and isinstance(frame, Frame):
+            connection.sender.send(encode_verdict(verdict))
+
+    def _hear_operator(self, connection: _Connection, data: bytes) -> None:
+        message = _request(data)
+        op = message.get("op")
+        by = message.get("by", connection.name or "operator")
+        if op == "stop":  # also from a process that has not said who it is
+            self._feed(Request("stop", str(by)))
+            self._answer(connection, "stop", ok=True, text="")
+        elif not connection.role:
+            self._hello(connection, message)
+        elif op == "state":
+            self._answer(connection, "state", ok=True, text="")
+        elif isinstance(op, str) and op in OPS:
+            before = self._known.state
+            wish = cast(Literal["arm", "disarm", "acknowledge", "heartbeat"], op)
+            reaction = self._feed(Request(wish, str(by)))
+            ok = op == "heartbeat" or self._known.state != before
+            self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
+        else:
+            self._answer(connection, str(op), ok=False, text=f"known requests: {', '.join(OPS)}, state")
+
+    def _hello(self, connection: _Connection, message: dict[str, object]) -> None:
+        role = message.get("role")
+        taken = any(other.role == "controller" for other in self._connections.values())
+        if role == "operator" or (role == "controller" and not taken):
+            connection.role = "operator" if role == "operator" else "controller"
+            connection.name = str(message.get("name", role))
+            self._feed(Peer(connection.role, True))
+            self._push(connection)
+            return
+        text = "there is a controller already" if role == "controller" else "say your role first"
+        connection.sender.send(_json({"error": text}))
+        self._forget(connection)
+
+    def _answer(self, connection: _Connection, op: str, *, ok: bool, text: str) -> None:
+        state = self._known.state
+        answer: dict[str, object] = {
+            "reply": op,
+            "ok": ok,
+            "state": state.stage.value,
+            "fault": state.fault,
+            "text": text or state.detail,
+        }
+        if op == "state":
+            now_ns = time.monotonic_ns()
+            effective = self._setup.rules.effective
+            answer["refusals"] = refusals(now_ns, self._setup, self._known)
+            answer["limits"] = {
+                name: {"value": value, "set_by": effective.set_by[name]}
+                for name, value in asdict(effective.limits).items()
+            }
+        connection.sender.send(_json(answer))
+
+    def _push(self, connection: _Connection, text: str = "") -> None:
+        state = self._known.state
+        message: dict[str, object] = {
+            "state": state.stage.value,
+            "fault": state.fault,
+            "text": text or state.detail,
+        }
+        connection.sender.send(_json(message))
+
+    def _hear_recorder(self, recorder: _Connection) -> None:
+        data = bus.receive(recorder.sock)
+        if data is None:
+            self._poller.unregister(recorder.sock)
+            recorder.sender.close()
+            self._recorder = None
+            self._feed(Peer("recorder", False))
+        elif data and _request(data).get("writable") is False:
+            self._feed(Peer("recorder", False))
+
+    # --- the stimulator ---
+
+    def _hear_stimulator(self) -> None:
+        try:
+            notices = self._stimulator.poll()
+        except DeviceError as error:
+            self._link_failed(error)
+            return
+        for notice in notices:
+            self._feed(notice)
+
+    def _link_failed(self, error: DeviceError) -> None:
+        with contextlib.suppress(DeviceError, KeyError, ValueError):
+            self._poller.unregister(self._stimulator.fileno())
+        self._stimulator.close()
+        self._feed(Link(up=False, text=str(error)))
+
+    def _silence(self) -> None:
+        """No command, no pulse: what can fail here is only the courtesy of switching the output stage off."""
+        with contextlib.suppress(DeviceError, KeyError, ValueError):
+            self._poller.unregister(self._stimulator.fileno())
+        try:
+            self._stimulator.stop()
+        except DeviceError as error:
+            self._tell(Note("warning", f"The stimulator did not take the stop command: {error}"))
+
+    def _send_pulses(self, pulses: Sequence[PulseOrder]) -> list[dict[str, object]]:
+        sent: list[dict[str, object]] = []
+        for pulse in pulses:
+            output = self._setup.config.channels[pulse.channel].output
+            try:
+                packet = self._stimulator.pulse(output, pulse.current_ma, pulse.width_us)
+            except DeviceError as error:
+                self._link_failed(error)
+                break
+            sent.append({"t_ns": time.monotonic_ns(), **asdict(pulse), "packet": packet})
+        return sent
+
+    # --- what happened goes in, what is to be done comes out ---
+
+    def _feed(self, happening: Happening) -> Reaction:
+        before = self._known.state
+        now_ns = time.monotonic_ns()
+        reaction, self._known = react(now_ns, happening, self._setup, self._known)
+        if reaction.stop:
+            self._silence()
+        sent = self._send_pulses(reaction.pulses)
+        if reaction.verdict is not None:
+            self._record_verdict(now_ns, reaction, reaction.verdict, sent)
+        for note in reaction.notes:
+            self._tell(note)
+        if self._known.state != before:
+            text = " ".join(note.text for note in reaction.notes)
+            for connection in self._connections.values():
+                if connection.role:
+                    self._push(connection, text)
+            if not self._known.state.may_pulse:
+                self._in_flight.write(None)
+        return reaction
+
+    def _record_verdict(
+        self, now_ns: int, reaction: Reaction, verdict: Verdict, sent: list[dict[str, object]]
+    ) -> None:
+        channels = [None if channel is None else asdict(channel) for channel in verdict.channels]
+        payload: dict[str, object] = {
+            "frame_seq": verdict.frame_seq,
+            "t_ns": verdict.t_ns,
+            "received_ns": now_ns,
+            "state": verdict.state,
+            "verdict": verdict.verdict,
+            "reason": verdict.reason,
+            "limit": reaction.limit,
+            "channels": channels,
+            "pulses": sent,
+        }
+        self._record("guard/verdict", now_ns, payload)
+        if self._known.state.may_pulse:
+            self._in_flight.write({"state": verdict.state, "channels": channels})
+
+    def _tell(self, note: Note) -> None:
+        state = self._known.state
+        payload: dict[str, object] = {
+            "kind": note.kind,
+            "fault": note.fault,
+            "text": note.text,
+            "by": note.by,
+            "state": state.stage.value,
+        }
+        if note.kind == "arm":
+            payload["checklist"] = dict(self._setup.config.checklist)
+        self._record("guard/event", time.monotonic_ns(), payload)
+
+    def _record(self, topic: str, t_ns: int, payload: dict[str, object]) -> None:
+        if self._recorder is None:
+            return
+        took = self._recorder.sender.send(bus.pack_record(topic, t_ns, _json(payload)))
+        if took != (self._known.refused_ns is None):
+            _, self._known = react(t_ns, RecorderTook(took), self._setup, self._known)
+
+
+def make_stimulator(config: GuardConfig, source: str) -> Stimulator:
+    """The driver the file names. Raises InputError on a device this guard has no driver for."""
+    if config.stimulator_device != "hasomed-p24":
+        raise InputError(source, "stimulator.device", config.stimulator_device, "hasomed-p24")
+    return P24(config.stimulator_port)
+
+
+def main() -> None:
+    """``python -m controller.safety.guard --rig DIR --limits FILE``."""
+    parser = argparse.ArgumentParser(description="The guard: judges every command, owns the stimulator.")
+    parser.add_argument("--rig", type=Path, required=True, help="directory of the session's sockets")
+    parser.add_argument(
+        "--limits", type=Path, required=True, help="JSON file with session, limits, checklist"
+    )
+    arguments = parser.parse_args()
+    setproctitle("dorsi-guard")
+    source = str(arguments.limits)
+    try:
+        config = load(arguments.limits)
+        stimulator = make_stimulator(config, source)
+        setup = prepare(config, stimulator.capability, source)
+    except InputError as error:
+        raise SystemExit(f"dorsi-guard: {error}") from None
+    Guard(arguments.rig, setup, stimulator).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Every limit with its unit and source, and the merge in which a later layer may only tighten.
+
+Refuses what is unknown, not finite, of the wrong type, or looser than an earlier layer; remembers for each
+limit who set it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+from controller.errors import InputError
+from drivers.interface import StimulatorCapability
+
+Who = Literal["device", "compiled", "clinic", "patient", "session"]
+WHO: tuple[Who, ...] = get_args(Who)
+PEOPLE: tuple[Who, ...] = ("clinic", "patient", "session")
+
+LOAD_OHM = 500.0  # test load of IEC 60601-2-10 for output figures
+HALF_LIFTED = 0.5  # a half-lifted pad doubles the density: judge with half the electrode area
+DOSE_WINDOW_S = 60.0  # the dose limit holds over any 60 s
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The full set. A name ending in ``_min_us`` or ``_min_hz`` is a floor, all others are ceilings."""
+
+    current_max_ma: float
+    width_min_us: float
+    width_max_us: float
+    rate_min_hz: float
+    rate_max_hz: float
+    charge_max_uc: float  # per phase
+    energy_max_mj: float  # per pulse, both phases, into LOAD_OHM
+    density_rms_max_ma_cm2: float  # I*sqrt(2*width*rate) over half the electrode area
+    rise_max_ma_per_frame: float
+    rise_max_ma_per_250ms: float
+    train_max_s: float
+    dose_max_uc: float  # sum of the charges per phase over DOSE_WINDOW_S, per channel
+    session_max_s: float  # time armed, summed
+    sensor_age_max_ms: float
+    frame_age_max_ms: float
+
+
+NAMES: tuple[str, ...] = tuple(field.name for field in fields(Limits))
+
+COMPILED = Limits(
+    current_max_ma=100.0,  # ODFS, the strongest drop-foot stimulator (from memory, unverified)
+    width_min_us=20.0,  # below, no surface stimulator recruits; twice the P24's shortest point
+    width_max_us=500.0,  # RehaStim 2
+    rate_min_hz=1.0,  # slower is no stimulation, and a wrong unit more likely than a wish
+    rate_max_hz=100.0,  # prescriptions reach 50 Hz; above 100 Hz muscle only tires
+    charge_max_uc=35.0,  # 100 mA x 350 us, the ODFS maximum (from memory, unverified)
+    energy_max_mj=5.0,  # 100 mA x 500 us; a sixtieth of the 300 mJ of IEC 601-2-10 51.104
+    density_rms_max_ma_cm2=2.0,  # IEC 60601-2-10: above, the user's attention is required
+    rise_max_ma_per_frame=2.0,  # a jump a walking person notices but does not start at; proposal
+    rise_max_ma_per_250ms=60.0,  # the shortest prescribed rise, 0.1 to 0.5 s, to 60 mA
+    train_max_s=3.0,  # WalkAide's longest stimulation (from memory, unverified)
+    dose_max_uc=40_000.0,  # 60 mA x 300 us at 45 Hz for four fifths of a minute
+    session_max_s=3600.0,  # one hour, then a skin check
+    sensor_age_max_ms=300.0,  # fault table F1
+    frame_age_max_ms=100.0,  # fault table F4
+)
+
+DEFAULTS: Mapping[str, float] = {  # hold where no person set the limit
+    "rise_max_ma_per_frame": 1.0,  # fault table F8
+    "rise_max_ma_per_250ms": 40.0,  # F8 proposes 5 mA, which no trapezoid with a rise below 2 s could meet
+    "sensor_age_max_ms": 150.0,  # fault table F1
+    "frame_age_max_ms": 60.0,  # fault table F4
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one party asks for; only the limits it names."""
+
+    who: Who
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The tightest of all layers, and for each limit who set it."""
+
+    limits: Limits
+    set_by: Mapping[str, str]
+
+    def named(self, name: str) -> str:
+        """The limit in words: name, value, who."""
+        return f"{name} {getattr(self.limits, name):g} ({self.set_by[name]})"
+
+
+def is_floor(name: str) -> bool:
+    return "_min_" in name
+
+
+def device_layer(capability: StimulatorCapability) -> Layer:
+    """What the stimulator itself can do."""
+    return Layer(
+        "device",
+        {
+            "current_max_ma": capability.current_max_ma,
+            "width_min_us": capability.width_min_us,
+            "width_max_us": capability.width_max_us,
+            "rate_max_hz": capability.rate_max_hz,
+        },
+    )
+
+
+def compiled_layer() -> Layer:
+    """The caps of this program; nothing switches them off."""
+    return Layer("compiled", {name: getattr(COMPILED, name) for name in NAMES})
+
+
+def check_layer(layer: Layer, source: str) -> None:
+    """Raises InputError on a key, type or value that is no limit."""
+    for name, value in layer.values.items():
+        where = f"limits of {layer.who}: {name}"
+        if name not in NAMES:
+            raise InputError(source, where, value, f"one of {', '.join(NAMES)}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(source, where, value, "a number")
+        if not math.isfinite(value) or value <= 0:
+            raise InputError(source, where, value, "a finite number above 0")
+
+
+def merge(layers: Iterable[Layer], source: str = "limits") -> Effective:
+    """The effective limits of ``layers``, taken in the order device, compiled, clinic, patient, session.
+
+    Between device and compiled cap the tighter holds. A clinic, patient or session value looser than what
+    came before raises InputError naming key, value, the limit and who set it. The compiled caps always
+    take part, whether given or not.
+    """
+    given = [*layers, compiled_layer()]
+    for layer in given:
+        check_layer(layer, source)
+    values: dict[str, float] = {}
+    set_by: dict[str, str] = {}
+    for layer in sorted(given, key=lambda layer: WHO.index(layer.who)):
+        for name, value in layer.values.items():
+            if name not in values or (value > values[name] if is_floor(name) else value < values[name]):
+                values[name], set_by[name] = float(value), layer.who
+            elif layer.who in PEOPLE and value != values[name]:
+                side = "at least" if is_floor(name) else "at most"
+                allowed = f"{side} {values[name]:g}, set by {set_by[name]}; a layer may only tighten"
+                raise InputError(source, f"limits of {layer.who}: {name}", value, allowed)
+    for name, value in DEFAULTS.items():
+        if set_by[name] not in PEOPLE and value < values[name]:
+            values[name], set_by[name] = value, "default"
+    if values["width_min_us"] > values["width_max_us"]:
+        raise InputError(
+            source, "width_min_us", values["width_min_us"], f"at most {values['width_max_us']:g}"
+        )
+    if values["rate_min_hz"] > values["rate_max_hz"]:
+        raise InputError(source, "rate_min_hz", values["rate_min_hz"], f"at most {values['rate_max_hz']:g}")
+    return Effective(Limits(**values), set_by)
+
+
+def charge_uc(current_ma: float, width_us: float) -> float:
+    """Charge of one phase."""
+    return current_ma * width_us * 1e-3
+
+
+def energy_mj(current_ma: float, width_us: float) -> float:
+    """Energy of both phases of a pulse into LOAD_OHM."""
+    return 2.0 * current_ma**2 * LOAD_OHM * width_us * 1e-9
+
+
+def density_rms_ma_cm2(current_ma: float, width_us: float, rate_hz: float, area_cm2: float) -> float:
+    """R.m.s. current density of biphasic pulses under a half-lifted electrode of ``area_cm2``."""
+    return current_ma * math.sqrt(2.0 * width_us * 1e-6 * rate_hz) / (HALF_LIFTED * area_cm2)

@@ -1,0 +1,200 @@
+"""What the guard is told at its start: one JSON file, checked whole.
+
+Refuses an unknown or missing key, a wrong type, NaN and infinity, and limits that loosen.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from controller.errors import InputError
+from controller.safety.arming import ANSWERS, QUESTION
+from controller.safety.frames import CHANNELS_MAX
+from controller.safety.limits import WHO, Layer, Who, check_layer
+
+SafeAction = Literal["stop", "ramp"]
+RecorderLoss = Literal["stop", "alarm"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """``output`` is the device's channel number, ``electrode_area_cm2`` that of the smaller electrode."""
+
+    name: str
+    output: int
+    electrode_area_cm2: float
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSettings:
+    """A sensor without whose fresh samples nothing may leave."""
+
+    name: str
+    age_max_ms: float | None = None  # None: the limit sensor_age_max_ms alone
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConfig:
+    """Everything the guard is told; it takes nothing from the controller but frames."""
+
+    session: int
+    channels: tuple[ChannelSettings, ...]
+    layers: tuple[Layer, ...]
+    sensors: tuple[SensorSettings, ...]
+    stimulator_device: str
+    stimulator_port: str
+    checklist: Mapping[str, str]
+    safe_action: SafeAction = "stop"  # or a ramp to zero
+    recorder_loss: RecorderLoss = "stop"  # trial; "alarm" for therapy
+    supervised: bool = False  # operators send heartbeats, F10
+
+
+class _Part:
+    """One JSON object of the file, read key by key so that an unread key is an error."""
+
+    def __init__(self, source: str, where: str, value: object) -> None:
+        if not isinstance(value, dict):
+            raise InputError(source, where, value, "an object")
+        self.source = source
+        self.where = where
+        self._left: dict[str, object] = dict(value)
+
+    def _at(self, key: str) -> str:
+        return f"{self.where}.{key}" if self.where else key
+
+    def take(self, key: str) -> object:
+        if key not in self._left:
+            raise InputError(self.source, self._at(key), None, "a value; the key is missing")
+        return self._left.pop(key)
+
+    def has(self, key: str) -> bool:
+        return key in self._left
+
+    def text(self, key: str) -> str:
+        value = self.take(key)
+        if not isinstance(value, str) or not value:
+            raise InputError(self.source, self._at(key), value, "a text that is not empty")
+        return value
+
+    def whole(self, key: str, low: int, high: int) -> int:
+        value = self.take(key)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise InputError(self.source, self._at(key), value, f"a whole number, {low} to {high}")
+        return value
+
+    def number(self, key: str, high: float) -> float:
+        value = self.take(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= high:
+            raise InputError(self.source, self._at(key), value, f"a number above 0, at most {high:g}")
+        return float(value)
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> str:
+        value = self.take(key)
+        if not isinstance(value, str) or value not in choices:
+            raise InputError(self.source, self._at(key), value, f"one of {', '.join(choices)}")
+        return value
+
+    def parts(self, key: str, low: int, high: int) -> tuple[_Part, ...]:
+        value = self.take(key)
+        if not isinstance(value, list) or not low <= len(value) <= high:
+            raise InputError(self.source, self._at(key), value, f"a list of {low} to {high} objects")
+        return tuple(
+            _Part(self.source, f"{self._at(key)}[{index}]", item) for index, item in enumerate(value)
+        )
+
+    def done(self) -> None:
+        for key, value in self._left.items():
+            raise InputError(self.source, self._at(key), value, "no such key")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not finite")
+    return value
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"a key is given twice among {', '.join(keys)}")
+    return dict(pairs)
+
+
+def load(path: Path) -> GuardConfig:
+    """Read and check the guard's file. Raises InputError naming the key, what was found, what is allowed."""
+    try:
+        raw: object = json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=_unique,
+        )
+    except OSError as error:
+        raise InputError(str(path), "file", error.strerror, "a readable file") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            str(path), "file", str(error), "JSON with finite numbers and each key once"
+        ) from error
+    return parse(raw, str(path))
+
+
+def parse(raw: object, source: str) -> GuardConfig:
+    """The same from a decoded JSON value."""
+    top = _Part(source, "", raw)
+    session = top.whole("session", 1, 2**63 - 1)
+    channels = []
+    for index, part in enumerate(top.parts("channels", 1, CHANNELS_MAX)):
+        output = part.whole("output", 0, CHANNELS_MAX - 1) if part.has("output") else index
+        channels.append(ChannelSettings(part.text("name"), output, part.number("electrode_area_cm2", 400.0)))
+        part.done()
+    outputs = [channel.output for channel in channels]
+    if len(set(outputs)) != len(outputs):
+        raise InputError(source, "channels", outputs, "each output once")
+    layers = []
+    for part in top.parts("limits", 0, 16):
+        who = cast(Who, part.choice("who", WHO))
+        limits = part.take("limits")
+        part.done()
+        if not isinstance(limits, dict):
+            raise InputError(source, f"{part.where}.limits", limits, "an object")
+        layer = Layer(who, limits)
+        check_layer(layer, source)
+        layers.append(layer)
+    sensors = []
+    for part in top.parts("sensors", 1, 16):
+        age_max_ms = part.number("age_max_ms", 1000.0) if part.has("age_max_ms") else None
+        sensors.append(SensorSettings(part.text("name"), age_max_ms))
+        part.done()
+    names = [sensor.name for sensor in sensors]
+    if len(set(names)) != len(names):
+        raise InputError(source, "sensors", names, "each name once")
+    stimulator = _Part(source, "stimulator", top.take("stimulator"))
+    device, port = stimulator.text("device"), stimulator.text("port")
+    stimulator.done()
+    checklist = _Part(source, "checklist", top.take("checklist"))
+    answers = {key: checklist.choice(key, ANSWERS) for key in QUESTION if checklist.has(key)}
+    checklist.done()
+    safe_action = top.choice("safe_action", get_args(SafeAction)) if top.has("safe_action") else "stop"
+    loss = top.choice("recorder_loss", get_args(RecorderLoss)) if top.has("recorder_loss") else "stop"
+    supervised: object = top.take("supervised") if top.has("supervised") else False
+    if not isinstance(supervised, bool):
+        raise InputError(source, "supervised", supervised, "true or false")
+    top.done()
+    return GuardConfig(
+        session=session,
+        channels=tuple(channels),
+        layers=tuple(layers),
+        sensors=tuple(sensors),
+        stimulator_device=device,
+        stimulator_port=port,
+        checklist=answers,
+        safe_action=cast(SafeAction, safe_action),
+        recorder_loss=cast(RecorderLoss, loss),
+        supervised=supervised,
+    )

@@ -1,0 +1,288 @@
+"""Real guard process, real child controllers, the emulated stimulator's own pulse log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.runtime import bus
+from tests.safety.rig import raw_settings
+
+PERIOD_MS = 25.0  # 40 Hz
+NOISE_MS = 150.0  # what a loaded test machine may add; the deadlines themselves hold in virtual time
+
+CONTROLLER = """
+import sys, time
+from pathlib import Path
+from controller.runtime import bus
+from controller.safety.frames import Frame, SensorStamp, encode_frame, encode_stamp
+from drivers.interface import ChannelCommand
+
+rig, silent_s, hung_s = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+sock = bus.connect(rig, "guard")
+sock.send(b'{"role":"controller"}')
+start = time.monotonic()
+go = rig / "go"
+seq = 0
+while True:
+    seq += 1
+    now_ns = time.monotonic_ns()
+    went = go.exists()
+    if not went:
+        start = time.monotonic()
+    since = time.monotonic() - start
+    if since < silent_s:
+        sock.send(encode_stamp(SensorStamp(7, "foot", now_ns, seq, True)))
+    channel = ChannelCommand(20.0, 300.0, 40.0) if went else None
+    sock.send(encode_frame(Frame(7, seq, now_ns, 60.0, (channel,))))
+    if since > hung_s:
+        (rig / "hung").write_text(str(time.monotonic_ns()))
+        time.sleep(60)
+    time.sleep(0.005)
+"""
+
+
+class Rig:
+    """The processes of one test, all ended by :meth:`close`."""
+
+    def __init__(self, rig: Path) -> None:
+        self.rig = rig
+        self.log = rig / "pulses.jsonl"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.records: list[tuple[str, int, dict[str, Any]]] = []
+        self.server = bus.listen(rig, "recorder")
+        self.recorder: socket.socket | None = None
+        port = rig / "p24"
+        self.p24 = self.start("-m", "drivers.emulated.p24", "--pulse-log", str(self.log), "--link", str(port))
+        self.until(port.exists)
+        limits = rig / "limits.json"
+        settings = raw_settings(stimulator={"device": "hasomed-p24", "port": str(port)})
+        limits.write_text(json.dumps(settings))
+        self.guard = self.start("-m", "controller.safety.guard", "--rig", str(rig), "--limits", str(limits))
+        self.operator = bus.connect(rig, "guard")
+        self.operator.send(b'{"role":"operator","name":"tester"}')
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
+        self.processes.append(process)
+        return process
+
+    def controller(self, silent_s: float = 1e9, hung_s: float = 1e9) -> subprocess.Popen[bytes]:
+        return self.start("-c", CONTROLLER, str(self.rig), str(silent_s), str(hung_s))
+
+    def until(self, true: Callable[[], bool], timeout_s: float = 20.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not true():
+            assert time.monotonic() < deadline, self.records[-5:]
+            self.listen()
+            time.sleep(0.005)
+
+    def listen(self) -> None:
+        if self.recorder is None:
+            with contextlib.suppress(BlockingIOError):
+                self.recorder, _ = self.server.accept()
+                self.recorder.setblocking(False)
+        while self.recorder is not None and (data := bus.receive(self.recorder)) != b"":
+            if data is None:  # the guard is gone, perhaps another one comes
+                self.recorder.close()
+                self.recorder = None
+                break
+            topic, t_ns, payload = bus.unpack_record(data)
+            self.records.append((topic, t_ns, json.loads(payload)))
+
+    def ask(self, op: str) -> dict[str, Any]:
+        self.operator.send(json.dumps({"op": op}).encode())
+        answer: dict[str, Any] = {}
+
+        def came() -> bool:
+            while data := bus.receive(self.operator):
+                message = json.loads(data)
+                if message.get("reply") == op:
+                    answer.update(message)
+            return bool(answer)
+
+        self.until(came)
+        return answer
+
+    def arm(self) -> None:
+        self.until(lambda: not self.ask("state")["refusals"])
+        answer = self.ask("arm")
+        assert answer["ok"], answer
+        (self.rig / "go").touch()
+        self.until(lambda: len(self.pulses()) > 20)
+
+    def pulses(self) -> list[dict[str, Any]]:
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        self.listen()
+        return [data for topic, _, data in self.records if topic == "guard/event" and data["kind"] == kind]
+
+    def sent(self) -> list[dict[str, Any]]:
+        self.listen()
+        return [
+            pulse for topic, _, data in self.records if topic == "guard/verdict" for pulse in data["pulses"]
+        ]
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait()
+        for sock in (self.operator, self.server, self.recorder):
+            if sock is not None:
+                sock.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    try:
+        yield rig
+    finally:
+        rig.close()
+
+
+def late_ms(rig: Rig, since_ns: int) -> float:
+    """How long after ``since_ns`` the last pulse left, once they have stopped."""
+    time.sleep(0.3)
+    return max((rig.pulses()[-1]["t_ns"] - since_ns) / 1e6, 0.0)
+
+
+def trip_of(rig: Rig) -> str:
+    rig.until(lambda: bool(rig.events("trip")))
+    fault: str = rig.events("trip")[0]["fault"]
+    return fault
+
+
+def test_no_pulse_later_than_one_period_after_the_controller_is_killed(rig: Rig) -> None:
+    controller = rig.controller()
+    rig.arm()
+    killed_ns = time.monotonic_ns()
+    controller.kill()
+    assert trip_of(rig) == "F3"
+    assert late_ms(rig, killed_ns) <= PERIOD_MS + 10.0 + NOISE_MS
+    event = next(t_ns for topic, t_ns, data in rig.records if data.get("fault") == "F3")
+    assert (event - killed_ns) / 1e6 <= 10.0 + NOISE_MS
+
+
+def test_no_pulse_after_the_controller_hangs(rig: Rig) -> None:
+    rig.controller(hung_s=1.5)
+    rig.arm()
+    assert trip_of(rig) == "F4"
+    hung_ns = int((rig.rig / "hung").read_text())
+    assert late_ms(rig, hung_ns) <= PERIOD_MS + NOISE_MS
+
+
+def test_a_silent_sensor_ends_stimulation_though_the_controller_goes_on(rig: Rig) -> None:
+    controller = rig.controller(silent_s=1.5)
+    rig.arm()
+    assert trip_of(rig) == "F1"
+    assert controller.poll() is None
+    count = len(rig.pulses())
+    time.sleep(0.2)
+    assert len(rig.pulses()) == count
+
+
+def test_stop_is_obeyed_and_only_a_person_leads_back(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    assert rig.ask("stop")["state"] == "tripped"
+    (rig.rig / "go").unlink()
+    assert not rig.ask("arm")["ok"]
+    assert rig.ask("acknowledge")["state"] == "off"
+    rig.arm()
+
+
+def test_stop_needs_no_introduction(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    stranger = bus.connect(rig.rig, "guard")
+    stranger.send(b'{"op":"stop"}')
+    rig.until(lambda: bool(rig.events("stop")))
+    stranger.close()
+
+
+def test_every_pulse_given_is_in_the_recording(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    rig.ask("stop")
+    time.sleep(0.1)
+    given = [(pulse["packet"], pulse["points"][0]) for pulse in rig.pulses()]
+    sent = [(pulse["packet"], [pulse["width_us"], pulse["current_ma"]]) for pulse in rig.sent()]
+    assert given == sent
+
+
+def test_pulling_the_stimulators_cable_trips(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    rig.p24.kill()
+    assert trip_of(rig) == "F19"
+
+
+def test_a_guard_that_was_killed_comes_back_tripped(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    rig.guard.kill()
+    rig.guard.wait()
+    count = len(rig.pulses())
+    time.sleep(0.2)
+    assert len(rig.pulses()) <= count + 1
+    limits = str(rig.rig / "limits.json")
+    rig.start("-m", "controller.safety.guard", "--rig", str(rig.rig), "--limits", limits)
+    rig.operator.close()
+    rig.operator = bus.connect(rig.rig, "guard")
+    rig.operator.send(b'{"role":"operator"}')
+    answer = rig.ask("state")
+    assert (answer["state"], answer["fault"]) == ("tripped", "F16")
+    assert "current_ma" in answer["text"]
+
+
+def test_ending_the_guard_silences_the_stimulator(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    rig.guard.terminate()
+    assert rig.guard.wait(5) == 0
+    count = len(rig.pulses())
+    time.sleep(0.1)
+    assert len(rig.pulses()) == count
+    assert not Path(rig.rig / "guard.inflight").read_text().strip()
+
+
+def test_the_guard_ends_when_the_program_that_started_it_is_gone(rig: Rig, tmp_path: Path) -> None:
+    rig.guard.terminate()
+    rig.guard.wait(5)
+    limits = str(rig.rig / "limits.json")
+    script = (
+        "import subprocess, sys; p = subprocess.Popen([sys.executable, '-m', 'controller.safety.guard', "
+        f"'--rig', {str(rig.rig)!r}, '--limits', {limits!r}]); print(p.pid, flush=True); input()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    bus.connect(rig.rig, "guard").close()
+    parent.communicate(b"\n")
+
+    def gone() -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return state == "Z"
+
+    rig.until(gone)

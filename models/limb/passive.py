@@ -1,0 +1,36 @@
+"""Moment that the relaxed ankle makes by itself, dorsiflexion positive.
+
+Promises the double exponential of Riener and Edrich 1999; refuses angles no ankle or knee reaches.
+"""
+
+from __future__ import annotations
+
+import math
+
+from models.jit import compiled
+from models.recruitment import check
+
+
+@compiled
+def riener_edrich_nm(ankle_deg: float, knee_deg: float) -> float:
+    """Passive moment without checks, for inner loops; dorsiflexion and knee flexion positive."""
+    return -(
+        math.exp(2.1016 + 0.0843 * ankle_deg - 0.0176 * knee_deg)
+        - math.exp(-7.9763 - 0.1949 * ankle_deg + 0.0008 * knee_deg)
+        - 1.792
+    )
+
+
+def passive_moment_nm(
+    ankle_deg: float, knee_deg: float, *, stiffness: float = 1.0, neutral_shift_deg: float = 0.0
+) -> float:
+    """Passive ankle moment in Nm, dorsiflexion positive (Riener and Edrich 1999, J Biomech 32:539).
+
+    ``stiffness`` scales the moment (stroke 0.6 to 2.5, Chung 2004), ``neutral_shift_deg`` moves the
+    curve towards plantarflexion when negative. Raises ValueError outside -90..60 and -20..160 deg.
+    """
+    check("ankle_deg", ankle_deg, -90.0, 60.0)
+    check("knee_deg", knee_deg, -20.0, 160.0)
+    check("stiffness", stiffness, 0.0, 10.0)
+    check("neutral_shift_deg", neutral_shift_deg, -40.0, 40.0)
+    return stiffness * float(riener_edrich_nm(ankle_deg - neutral_shift_deg, knee_deg))

@@ -1,0 +1,456 @@
+"""One virtual patient: a leg that walks, a foot that drops, muscles that answer pulses, sensors that err.
+
+Promises the same life for the same seed and inputs, 1 kHz inside; refuses unphysical parameters and pulses.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from models import plant, sensors
+from models.gait import CURVE_SETS, Activity, toe_off_percent
+from models.plant import CHANNELS, COLUMN, DT_S, HISTORY, QUEUE, Body
+from models.recruitment import RecruitmentParams, check, fraction
+
+Array = npt.NDArray[np.float64]
+Quat = tuple[float, float, float, float]
+Vec3 = tuple[float, float, float]
+Segment = Literal["foot", "shank"]
+
+EMG_CHANNELS = 8
+STRIDES_KEPT = 20000
+STAND_FIRST_S = 4.0  # quiet standing in which the sensors find their axes
+DEFAULT_SCHEDULE = (Activity("stand", STAND_FIRST_S), Activity("walk", 1e6))
+# Force of the 2003 parameter set at 100 Hz, the fully fused tetanus; activation is force over this.
+FORCE_REFERENCE_N = 310.933
+
+RECRUITMENT = RecruitmentParams()
+RECRUITMENT_EVERSION = RecruitmentParams(i50_ma=30.0)
+
+# Smallest and largest value that makes sense for each parameter of a patient.
+RANGES: dict[str, tuple[float, float]] = {
+    "mass_kg": (30.0, 200.0),
+    "height_m": (1.2, 2.2),
+    "electrode_gain": (0.3, 3.0),
+    "delay_s": (0.0, 0.1),
+    "stiffness": (0.1, 5.0),
+    "neutral_shift_deg": (-25.0, 10.0),
+    "damping_nms": (0.0, 3.0),
+    "reflex_gain_nms": (0.0, 20.0),
+    "reflex_threshold_dps": (0.0, 500.0),
+    "reflex_delay_s": (0.01, 0.2),
+    "evocable": (0.05, 1.0),
+    "volition": (0.0, 1.0),
+    "fatigue_s": (1.0, 2000.0),
+    "recovery_s": (1.0, 5000.0),
+    "fatigue_min": (0.01, 1.0),
+    "hip_hike_m": (0.0, 0.1),
+    "push_off": (0.2, 1.2),
+    "inversion_tone_nm": (-2.0, 2.0),
+    "cadence_cv": (0.0, 0.2),
+    "shank_sd_deg": (0.0, 10.0),
+    "gyr_bias_dps": (0.0, 10.0),
+    "gyr_noise_dps": (0.0, 5.0),
+    "acc_bias_mps2": (0.0, 1.0),
+    "acc_noise_mps2": (0.0, 2.0),
+    "contact_ringing": (0.0, 5.0),
+    "drift_per_minute": (-0.2, 0.2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PatientParams:
+    """A person with a drop foot; the defaults are the default patient (moderate, slow gait).
+
+    Sources: anthropometry Winter; passive stiffness factor and neutral shift after Chung 2004; delay
+    25 to 35 ms; evocable share of the maximal torque 0.3 to 0.7 (unverified); damping 0.3 to 0.8 Nms/rad
+    (unverified); everything about the electrodes and sensor errors is assumed.
+    """
+
+    side: Literal["left", "right"] = "left"
+    mass_kg: float = 70.0
+    height_m: float = 1.70
+    recruitment: RecruitmentParams = RECRUITMENT
+    recruitment_eversion: RecruitmentParams = RECRUITMENT_EVERSION
+    electrode_gain: float = 1.0  # above 1: the pads sit badly and more current is needed
+    drift_per_minute: float = 0.0  # relative change of that gain per minute
+    delay_s: float = 0.030
+    stiffness: float = 1.0
+    neutral_shift_deg: float = 0.0
+    damping_nms: float = 0.5
+    reflex_gain_nms: float = 0.0
+    reflex_threshold_dps: float = 30.0
+    reflex_delay_s: float = 0.040
+    evocable: float = 0.5
+    volition: float = 0.03
+    fatigue_s: float = 30.0
+    recovery_s: float = 50.0
+    fatigue_min: float = 0.2
+    hip_hike_m: float = 0.055
+    push_off: float = 1.0
+    inversion_tone_nm: float = 0.15
+    cadence_cv: float = 0.025
+    shank_sd_deg: float = 1.0
+    foot_mount_wxyz: Quat | None = None  # sensor axes in foot axes; None: any, drawn from the seed
+    shank_mount_wxyz: Quat | None = None
+    gyr_bias_dps: float = 0.5
+    gyr_noise_dps: float = 0.1
+    acc_bias_mps2: float = 0.05
+    acc_noise_mps2: float = 0.03
+    contact_ringing: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.side not in ("left", "right"):
+            raise ValueError(f"side: found {self.side!r}, allowed: 'left', 'right'")
+        for name, (low, high) in RANGES.items():
+            check(name, getattr(self, name), low, high)
+        for name in ("foot_mount_wxyz", "shank_mount_wxyz"):
+            value = getattr(self, name)
+            if value is not None and not abs(math.hypot(*value) - 1.0) < 1e-3:
+                raise ValueError(f"{name}: found {value!r}, allowed: a quaternion of length 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What really happens at ``time_s``; angles in degrees, toe up and dorsiflexion +."""
+
+    time_s: float
+    foot_pitch_deg: float
+    foot_pitch_rate_dps: float
+    shank_pitch_deg: float
+    ankle_deg: float
+    knee_deg: float
+    inversion_deg: float
+    torque_nm: float  # made by the stimulated and voluntary muscles
+    activation: float  # of the dorsiflexors by stimulation, 0 to 1, before fatigue
+    fitness: float  # 1 rested, falls with fatigue
+    phase_percent: float
+    in_swing: bool
+    walking: bool
+    reference_pitch_deg: float  # normal foot pitch at this phase and speed
+    heading_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrueStride:
+    """One completed stride, from initial contact to the next; angles in degrees."""
+
+    initial_contact_s: float
+    toe_off_s: float
+    next_initial_contact_s: float
+    ankle_at_initial_contact_deg: float
+    foot_pitch_at_initial_contact_deg: float
+    peak_swing_dorsiflexion_deg: float  # after the first quarter of swing
+    swing_pitch_rmse_deg: float  # against normal foot pitch at the same phase and speed
+    forefoot_contact: bool  # the ball met the ground no later than the heel
+    toe_clearance_m: float  # smallest, mid-swing
+    inversion_at_initial_contact_deg: float
+
+
+def _matrix(q: Quat) -> Array:
+    w, x, y, z = (v / math.hypot(*q) for v in q)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _body(p: PatientParams) -> Body:
+    """Constants of the leg in SI units; Winter's proportions of body height and mass."""
+    foot_m = 0.152 * p.height_m
+    com_x, com_y = 0.44 * foot_m, -0.35 * 0.039 * p.height_m  # about midway between malleolus and toes
+    mass = 0.0145 * p.mass_kg
+    return Body(
+        thigh_m=0.245 * p.height_m,
+        shank_m=0.246 * p.height_m,
+        mass_kg=mass,
+        com_x_m=com_x,
+        com_y_m=com_y,
+        inertia_kgm2=mass * (0.25 * foot_m) ** 2,  # J about the ankle is then 0.018 kg m2 at 70 kg
+        heel_x_m=-0.2 * foot_m,
+        ball_x_m=0.55 * foot_m,
+        sole_y_m=-0.039 * p.height_m,
+        stiffness=p.stiffness,
+        neutral_deg=p.neutral_shift_deg,
+        damping=p.damping_nms,
+        reflex_gain=p.reflex_gain_nms,
+        reflex_threshold_rps=math.radians(p.reflex_threshold_dps),
+        reflex_delay_s=p.reflex_delay_s,
+        reflex_wn=17.0,
+        evocable=p.evocable,
+        volition=p.volition,
+        delay_s=p.delay_s,
+        tc_s=0.020,  # Ding 2003
+        tau1_s=0.050957,
+        tau2_s=0.060,
+        km=0.103,
+        a_n_per_s=3009.0,
+        force_ref_n=FORCE_REFERENCE_N,
+        fatigue_min=p.fatigue_min,
+        fatigue_s=p.fatigue_s,
+        recovery_s=p.recovery_s,
+        hike_m=p.hip_hike_m,
+        push_off=p.push_off,
+        roll_inertia=0.004,  # kg m2 about the foot's long axis (assumed)
+        roll_damping=0.15,
+        roll_stiffness=4.0,  # Nm/rad (assumed)
+        roll_tone_nm=p.inversion_tone_nm,
+        ta_share0=1.0,
+        ta_share1=0.0,
+        per_share0=0.25,  # the common peroneal nerve also everts (assumed)
+        per_share1=1.0,
+        cadence_cv=p.cadence_cv,
+        shank_sd_rad=math.radians(p.shank_sd_deg),
+    )
+
+
+def _plan(schedule: tuple[Activity, ...]) -> Array:
+    rows = np.zeros((len(schedule), 7 + len(CURVE_SETS)))
+    start, toe_off, forward = 0.0, 0.65, 1.0
+    for row, activity in zip(rows, schedule, strict=True):
+        row[0] = start
+        if activity.cyclic:
+            row[1] = 1.0 / activity.stride_s
+            strides = max(1.0, activity.duration_s / activity.stride_s)
+            row[2] = math.radians(activity.turn_deg) / strides
+            toe_off = toe_off_percent(activity.speed_mps) / 100.0
+            forward = 0.0 if activity.kind == "step_in_place" else 1.0
+            row[5] = 0.34 if activity.kind == "stairs" else 0.0  # two 17 cm steps a stride
+        row[3], row[4] = toe_off, forward  # the last step of a walk keeps the walk's own
+        row[6] = math.radians(4.0) if activity.kind == "weight_shift" else 0.0
+        row[7:] = activity.set_weights()
+        start += activity.duration_s
+    return rows
+
+
+class VirtualPatient:
+    """A patient that lives in model time; ``advance`` and the sensors drive it, pulses move its foot."""
+
+    def __init__(
+        self,
+        params: PatientParams = PatientParams(),
+        seed: int = 1,
+        schedule: tuple[Activity, ...] = DEFAULT_SCHEDULE,
+    ) -> None:
+        if not schedule:
+            raise ValueError("schedule: found no activity, allowed: at least one")
+        self.params = params
+        self.schedule = schedule
+        self.time_s = 0.0
+        self._body = _body(params)
+        self._side = -1.0 if params.side == "left" else 1.0
+        source = np.random.default_rng(np.random.SeedSequence([0xD0, seed]))
+        self._draws = np.clip(source.standard_normal((4096, 4)), -2.5, 2.5)
+        self._mount = {
+            "foot": _matrix(params.foot_mount_wxyz or _random_rotation(source)),
+            "shank": _matrix(params.shank_mount_wxyz or _random_rotation(source)),
+        }
+        # On the instep, and on the side of the shank in its middle; metres from the ankle.
+        self._place = {
+            "foot": np.array([0.07, 0.0, 0.01]),
+            "shank": np.array([0.03, -0.03 * self._side, 0.20]),
+        }
+        self._bias = {
+            name: np.concatenate(
+                (
+                    source.uniform(-1, 1, 3) * params.acc_bias_mps2,
+                    source.uniform(-1, 1, 3) * math.radians(params.gyr_bias_dps),
+                )
+            )
+            for name in ("foot", "shank")
+        }
+        self._noise_sd = np.repeat([params.acc_noise_mps2, math.radians(params.gyr_noise_dps)], 3)
+        self._noise = {
+            name: np.random.default_rng([seed, index]) for index, name in enumerate(("foot", "shank", "emg"))
+        }
+        # A ring of eight electrodes around the calf: tibialis anterior near 1 and 2, calf near 5 and 6.
+        angle = np.arange(EMG_CHANNELS) * (2 * math.pi / EMG_CHANNELS)
+        front, back = np.exp(2 * (np.cos(angle - 0.6) - 1)), np.exp(2 * (np.cos(angle - 3.6) - 1))
+        self._gains = np.array([front, back, 0.2 + 0.8 * front])
+        self._plan = _plan(schedule)
+        self._weights = np.zeros((2, len(CURVE_SETS)))
+        self._weights[0] = self._plan[0, 7:]
+        self._eff = np.zeros(CURVE_SETS.shape[1:])
+        self._muscles = np.zeros((CHANNELS, 9))
+        self._muscles[:, 3] = -1e3
+        self._muscles[:, 6] = 1.0
+        self._queue = np.zeros((CHANNELS, QUEUE, 4))
+        self._history = np.zeros((HISTORY, plant.WIDTH))
+        self._lag = np.zeros(plant.REFLEX_ROWS)
+        self._strides = np.zeros((STRIDES_KEPT, len(plant.STRIDE_FIELDS)))
+        self._state = np.zeros(1, dtype=plant.STATE)
+        self._start()
+
+    def _start(self) -> None:
+        """Stand still, foot flat under the first posture."""
+        s, b = self._state, self._body
+        thigh, shank = np.radians(np.tensordot(self._weights[0], CURVE_SETS, axes=1)[:2, 0])
+        s["phase"], s["factor"], s["load_s"], s["contact_time"] = 0.30, 1.0, 0.001, -10.0
+        cyclic = self._plan[self._plan[:, 1] > 0.0]
+        s["toe_phase"] = cyclic[0, 3] if len(cyclic) else 0.65
+        s["anchor_x"] = b.heel_x_m
+        s["thigh"], s["ring_time"] = thigh, -10.0
+        for name in ("shank", "shank_prev"):
+            s[name] = shank
+        for name in ("ankle_y", "ankle_y1"):
+            s[name] = -b.sole_y_m
+        for name in ("hip_x", "hip_x1"):
+            s[name] = -b.thigh_m * math.sin(thigh) - b.shank_m * math.sin(shank)
+        for name in ("hip_y", "hip_y1"):
+            s[name] = -b.sole_y_m + b.thigh_m * math.cos(thigh) + b.shank_m * math.cos(shank)
+        self._run(3)
+
+    @classmethod
+    def compile(cls) -> None:
+        """Make the machine code now (or load it from the disk cache), so that no later call waits."""
+        patient = cls()
+        patient.pulse(0.0, 0, 1.0, 100.0)
+        patient.advance(0.05)
+        patient.imu("foot", 0.05)
+        patient.imu("shank", 0.05)
+        patient.emg(0.0, 2, 200.0)
+
+    def _run(self, steps: int) -> None:
+        plant.run(
+            steps, self._body, self._state, self._weights, CURVE_SETS, self._eff, self._plan,
+            self._draws, self._muscles, self._queue, self._history, self._lag, self._strides,
+        )  # fmt: skip
+
+    def _ensure(self, t_s: float) -> None:
+        """Have the history reach two milliseconds past ``t_s``."""
+        behind = math.ceil((t_s - float(self._state["time"][0])) / DT_S + 3.0 - 1e-6)
+        if behind > 0:
+            self._run(behind)
+
+    def advance(self, t_s: float) -> None:
+        """Live until ``t_s`` seconds of model time; earlier times change nothing."""
+        check("t_s", t_s, 0.0, 1e7)
+        if t_s > self.time_s:
+            self._ensure(t_s)
+            self.time_s = t_s
+
+    def pulse(self, t_s: float, channel: int, current_ma: float, width_us: float) -> None:
+        """One stimulation pulse. Channel 0: dorsiflexors (common peroneal nerve), 1: evertors.
+
+        A pulse later than ``t_s`` says (the model has moved on) acts at once.
+        """
+        if channel not in range(CHANNELS):
+            raise ValueError(f"channel: found {channel!r}, allowed: 0 to {CHANNELS - 1}")
+        check("t_s", t_s, 0.0, 1e7)
+        p = self.params
+        gain = max(0.1, p.electrode_gain * (1.0 + p.drift_per_minute * t_s / 60.0))
+        curve = p.recruitment if channel == 0 else p.recruitment_eversion
+        recruited = fraction(current_ma / gain, width_us, curve)
+        now = max(t_s, self.time_s)
+        index = int(self._muscles[channel, 8])
+        if index - int(self._muscles[channel, 7]) >= QUEUE - 8:
+            raise ValueError(f"t_s: found {QUEUE} pulses ahead of the model's time, allowed: fewer")
+        entry = self._queue[channel, index % QUEUE]
+        arrival = max(now + p.delay_s, float(self._queue[channel, (index - 1) % QUEUE, 0]) if index else 0.0)
+        entry[:] = arrival, recruited, now, current_ma
+        self._muscles[channel, 8] += 1
+
+    def imu(self, segment: Segment, t_s: float) -> tuple[Quat, Vec3, Vec3]:
+        """Quaternion (sensor to world, z up), specific force m/s2, angular rate rad/s in sensor axes.
+
+        ``t_s`` may lie up to half a second in the past; a later time advances the model.
+        """
+        row = self.imu_block(segment, t_s, 1, 1000.0)[0]
+        v = [float(x) for x in row]
+        return (v[0], v[1], v[2], v[3]), (v[4], v[5], v[6]), (v[7], v[8], v[9])
+
+    def imu_block(self, segment: Segment, t_s: float, n: int, rate_hz: float) -> Array:
+        """``n`` samples from ``t_s`` on at ``rate_hz``: (n, 10) quaternion wxyz, force, angular rate."""
+        if segment not in self._mount:
+            raise ValueError(f"segment: found {segment!r}, allowed: 'foot', 'shank'")
+        check("rate_hz", rate_hz, 1.0, 10000.0)
+        times = t_s + np.arange(n) / rate_hz
+        self._reach(t_s, float(times[-1]))
+        rows = sensors.motion(
+            self._history,
+            times,
+            segment == "shank",
+            self._place[segment],
+            self._mount[segment],
+            self._side,
+            self.params.contact_ringing * (0.5 if segment == "shank" else 1.0),
+        )
+        noise = self._noise[segment].standard_normal((n, 6)) * self._noise_sd
+        rows[:, 4:] += noise + self._bias[segment]
+        return rows
+
+    def _reach(self, first_s: float, last_s: float) -> None:
+        check("t_s", first_s, 0.0, 1e7)
+        self.advance(last_s)
+        oldest = self.time_s - (HISTORY - 8) * DT_S
+        if first_s < oldest:
+            raise ValueError(
+                f"t_s: found {first_s!r}, allowed: at least {oldest:.3f} s (the model keeps 1 s)"
+            )
+
+    def emg(self, t_s_start: float, n: int, rate_hz: float) -> Array:
+        """Surface EMG, (n, 8) volts: volition, M-wave, stimulation artefact, noise."""
+        check("rate_hz", rate_hz, 1.0, 10000.0)
+        self._reach(t_s_start, t_s_start + (n - 1) / rate_hz)
+        noise = self._noise["emg"].standard_normal((n, EMG_CHANNELS + 2))
+        out: Array = sensors.emg(
+            self._history, t_s_start, 1.0 / rate_hz, self._queue, self._muscles[:, 8], self._gains, noise
+        )
+        return out
+
+    def truth(self) -> Truth:
+        """The state at ``time_s``."""
+        h = self._history[int(self.time_s / DT_S + 0.5) % HISTORY]
+        return Truth(
+            time_s=self.time_s,
+            foot_pitch_deg=math.degrees(h[COLUMN["foot"]]),
+            foot_pitch_rate_dps=math.degrees(h[COLUMN["foot_rate"]]),
+            shank_pitch_deg=math.degrees(h[COLUMN["shank"]]),
+            ankle_deg=math.degrees(h[COLUMN["foot"]] - h[COLUMN["shank"]]),
+            knee_deg=math.degrees(h[COLUMN["knee"]]),
+            inversion_deg=math.degrees(h[COLUMN["roll"]]),
+            torque_nm=float(h[COLUMN["torque"]]),
+            activation=float(h[COLUMN["act0"]]),
+            fitness=float(self._muscles[0, 6]),
+            phase_percent=100.0 * float(h[COLUMN["phase"]]),
+            in_swing=bool(h[COLUMN["swing"]] > 0.5),
+            walking=bool(self._state["moving"][0] > 0.5),
+            reference_pitch_deg=math.degrees(h[COLUMN["reference"]]),
+            heading_deg=math.degrees(h[COLUMN["yaw"]]),
+        )
+
+    def strides(self) -> list[TrueStride]:
+        """Strides completed so far, oldest first; the first step from standing is not one."""
+        done = int(self._state["strides_done"][0])
+        return [
+            TrueStride(
+                initial_contact_s=float(r[0]),
+                toe_off_s=float(r[1]),
+                next_initial_contact_s=float(r[2]),
+                ankle_at_initial_contact_deg=math.degrees(r[3]),
+                foot_pitch_at_initial_contact_deg=math.degrees(r[4]),
+                peak_swing_dorsiflexion_deg=math.degrees(r[5]),
+                swing_pitch_rmse_deg=math.degrees(r[6]),
+                forefoot_contact=bool(r[7] > 0.5),
+                toe_clearance_m=float(r[8]),
+                inversion_at_initial_contact_deg=math.degrees(r[9]),
+            )
+            for r in self._strides[:done]
+        ]
+
+
+def _random_rotation(source: np.random.Generator) -> Quat:
+    q = source.standard_normal(4)
+    w, x, y, z = (float(v) for v in q / np.linalg.norm(q))
+    return w, x, y, z
+
+
+PARAMETER_NAMES = tuple(field.name for field in fields(PatientParams))

@@ -1,0 +1,497 @@
+"""The compiled inner loop of the virtual patient: one leg, 1 kHz, fixed step.
+
+Promises the same motion for the same inputs and continuous angles and rates through every contact; refuses
+nothing: all values are checked before they get here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from models.jit import compiled
+from models.limb.passive import riener_edrich_nm
+from models.muscle.hill import ta_arm_m, ta_force_n
+
+Array = npt.NDArray[np.float64]
+
+DT_S = 0.001
+GRAVITY = 9.80665
+HISTORY = 1024  # rows of 1 ms; a power of two
+QUEUE = 256
+CHANNELS = 2
+REFLEX_ROWS = 256
+TAU = 2.0 * math.pi
+
+FIELDS = (
+    "time", "foot", "foot_rate", "foot_acc", "shank", "shank_rate", "shank_acc", "acc_x", "acc_y",
+    "velocity_x", "yaw", "yaw_rate", "yaw_acc", "roll", "roll_rate", "roll_acc", "shank_roll",
+    "shank_roll_rate", "ringing", "phase", "swing", "torque", "act0", "act1", "volition", "reference",
+    "ankle_y", "ankle_x", "knee",
+)  # fmt: skip
+COLUMN = {name: index for index, name in enumerate(FIELDS)}
+WIDTH = len(FIELDS)
+
+STRIDE_FIELDS = (
+    "contact", "toe_off", "next_contact", "ankle_at_contact", "foot_at_contact", "peak_ankle",
+    "swing_rmse", "forefoot", "clearance", "inversion_at_contact",
+)  # fmt: skip
+
+
+class Body(NamedTuple):
+    """Constants of one leg in SI units (radians, newton metres)."""
+
+    thigh_m: float
+    shank_m: float
+    mass_kg: float
+    com_x_m: float
+    com_y_m: float
+    inertia_kgm2: float
+    heel_x_m: float
+    ball_x_m: float
+    sole_y_m: float
+    stiffness: float
+    neutral_deg: float
+    damping: float
+    reflex_gain: float
+    reflex_threshold_rps: float
+    reflex_delay_s: float
+    reflex_wn: float
+    evocable: float
+    volition: float
+    delay_s: float
+    tc_s: float
+    tau1_s: float
+    tau2_s: float
+    km: float
+    a_n_per_s: float
+    force_ref_n: float
+    fatigue_min: float
+    fatigue_s: float
+    recovery_s: float
+    hike_m: float
+    push_off: float
+    roll_inertia: float
+    roll_damping: float
+    roll_stiffness: float
+    roll_tone_nm: float
+    ta_share0: float
+    ta_share1: float
+    per_share0: float
+    per_share1: float
+    cadence_cv: float
+    shank_sd_rad: float
+
+
+STATE = np.dtype(
+    [
+        (name, np.float64)
+        for name in (
+            "time", "phase", "rate", "rate_d", "swing", "contact_time", "load_s", "load_a0", "load_v0",
+            "load_r0", "load_rv0", "foot", "foot_prev", "foot_v", "shank", "shank_prev", "thigh",
+            "ankle_x", "ankle_y", "ankle_x1", "ankle_y1", "hip_x", "hip_y", "hip_x1", "hip_y1",
+            "anchor_x", "ground", "err_x", "err_y", "err_vx", "err_vy", "to_time", "to_s", "q_x0",
+            "q_vx0", "q_ax0", "q_y0", "q_vy0", "q_ay0", "q_x1", "q_vx1", "q_y1", "q_vy1", "yaw",
+            "yaw_prev", "yaw_start", "yaw_turn", "roll", "roll_prev", "roll_v", "reflex", "reflex_v",
+            "ring_amp", "ring_time", "off_shank", "off_shank_v", "off_thigh", "off_thigh_v", "tgt_shank",
+            "tgt_thigh", "factor", "stride", "toe_phase", "started", "s_contact", "s_toe_off", "s_peak",
+            "s_sum", "s_n", "s_ankle0", "s_foot0", "s_fore0", "s_clear", "s_roll0", "strides_done",
+            "torque", "settled", "volition", "act0", "act1", "moving", "sway", "sway_v",
+        )
+    ]
+)  # fmt: skip
+
+
+@compiled
+def curve(coefficients: Array, phase: float) -> tuple[float, float, float]:
+    """Thigh, shank and foot pitch in radians at a phase (cycles) by complex rotation."""
+    angle = TAU * phase
+    c1, s1 = math.cos(angle), math.sin(angle)
+    c, s = c1, s1
+    terms = (coefficients.shape[1] - 1) // 2
+    a, b, d = coefficients[0, 0], coefficients[1, 0], coefficients[2, 0]
+    for k in range(1, terms + 1):
+        a += coefficients[0, k] * c + coefficients[0, terms + k] * s
+        b += coefficients[1, k] * c + coefficients[1, terms + k] * s
+        d += coefficients[2, k] * c + coefficients[2, terms + k] * s
+        c, s = c * c1 - s * s1, s * c1 + c * s1
+    return math.radians(a), math.radians(b), math.radians(d)
+
+
+@compiled
+def _smooth(x: float) -> float:
+    """Quintic step from 0 to 1 with zero first and second derivatives at both ends."""
+    if x <= 0.0:
+        return 0.0
+    if x >= 1.0:
+        return 1.0
+    return x * x * x * (10.0 + x * (-15.0 + 6.0 * x))
+
+
+@compiled
+def _quintic(t: float, T: float, x0: float, v0: float, a0: float, x1: float, v1: float) -> float:  # noqa: PLR0917
+    """Quintic from (x0, v0, a0) to (x1, v1, 0) in T seconds; straight on after T."""
+    if t >= T:
+        return x1 + v1 * (t - T)
+    d = x1 - x0
+    c3 = (20.0 * d - (8.0 * v1 + 12.0 * v0) * T - 3.0 * a0 * T * T) / (2.0 * T**3)
+    c4 = (-30.0 * d + (14.0 * v1 + 16.0 * v0) * T + 3.0 * a0 * T * T) / (2.0 * T**4)
+    c5 = (12.0 * d - 6.0 * (v1 + v0) * T - a0 * T * T) / (2.0 * T**5)
+    return x0 + t * (v0 + t * (0.5 * a0 + t * (c3 + t * (c4 + t * c5))))
+
+
+@compiled
+def _lowest(b: Body, foot: float) -> tuple[float, float]:
+    """Heights of heel and ball relative to the ankle."""
+    c, s = math.cos(foot), math.sin(foot)
+    return s * b.heel_x_m + c * b.sole_y_m, s * b.ball_x_m + c * b.sole_y_m
+
+
+@compiled
+def _hip_over_heel(b: Body, coefficients: Array, phase: float) -> tuple[float, float]:
+    """Hip position of a normal leg standing on its heel at the origin."""
+    thigh, shank, foot = curve(coefficients, phase)
+    c, s = math.cos(foot), math.sin(foot)
+    x = -(c * b.heel_x_m - s * b.sole_y_m) - b.thigh_m * math.sin(thigh) - b.shank_m * math.sin(shank)
+    y = -(s * b.heel_x_m + c * b.sole_y_m) + b.thigh_m * math.cos(thigh) + b.shank_m * math.cos(shank)
+    return x, y
+
+
+FLAT_START = 0.13  # of the cycle: the foot is flat at the latest here (Schwartz 2008: 15 %)
+HEEL_OFF = 0.38
+CONTACT_FROM = 0.94  # a touch before this phase is a scuff, not initial contact
+CONTACT_LATEST = 1.08
+BLEND_S = 0.05  # the ankle's speed at contact is taken up by heel pad and tissue in this time (assumed)
+TA_ENVELOPE = np.array(
+    # normal tibialis anterior, every 5 % of the cycle, peak 1 (gaitutils)
+    [0.97, 0.75, 0.16, 0.14, 0.14, 0.14, 0.16, 0.21, 0.25, 0.24, 0.15, 0.15, 0.43, 0.58, 0.65, 0.51,
+     0.32, 0.25, 0.35, 0.60, 0.95]
+)  # fmt: skip
+PERONEAL_ARM_PF_M = 0.010  # peronei plantarflex (assumed, order of gait2392)
+PERONEAL_ARM_EV_M = 0.022  # and evert (assumed)
+TA_ARM_INV_M = 0.008  # tibialis anterior inverts (assumed)
+PERONEAL_F0_N = 1378.0  # gait2392 peroneus longus and brevis
+FORCE_LENGTH_PERONEI = 0.9  # mid-range, swing (assumed)
+
+
+@compiled
+def run(  # noqa: PLR0917  numba takes positional arguments
+    n: int,
+    b: Body,
+    state: np.ndarray,
+    weights: Array,
+    sets: Array,
+    eff: Array,
+    plan: Array,
+    draws: Array,
+    muscles: Array,
+    queue: Array,
+    history: Array,
+    lag: Array,
+    strides: Array,
+) -> None:
+    """Advance ``n`` milliseconds; every array is changed in place.
+
+    ``plan`` rows: start s, stride rate Hz (0 = stand), heading change per stride rad, toe-off phase,
+    forward 1 or 0, rise per stride m, sway rad, then the curve-set weights.
+    """
+    s = state[0]
+    dt = DT_S
+    n_sets = sets.shape[0]
+    decay = math.exp(-dt / b.tc_s)
+    for _ in range(n):
+        t1 = s.time + dt
+        # --- what the patient wants to do
+        row = 0
+        for i in range(plan.shape[0]):
+            if plan[i, 0] <= s.time:
+                row = i
+        walk = plan[row, 1]
+        turn = 0.0
+        rate_target = 0.0
+        if walk > 0.0:
+            rate_target = walk * s.factor
+            turn = plan[row, 2]
+            s.moving = 1.0
+        elif s.moving > 0.0:
+            # a walk ends with the foot flat, in early single support
+            if s.swing == 0.0 and 0.14 <= s.phase <= 0.24:
+                s.moving = 0.0
+                s.started = 0.0  # the next walk begins with a new first contact
+            else:
+                rate_target = max(s.rate, 0.3)
+        if walk > 0.0 or s.moving == 0.0:
+            moving_sets = 0.0
+            for i in range(n_sets):
+                w, v, target = weights[0, i], weights[1, i], plan[row, 7 + i]
+                wn = 8.0 if s.moving > 0.0 else 5.0
+                acc = wn * wn * (target - w) - 2.0 * wn * v
+                weights[1, i] = v + dt * acc
+                weights[0, i] = w + dt * weights[1, i]
+                moving_sets += abs(weights[1, i]) + abs(target - w)
+            if moving_sets > 1e-9:
+                s.settled = 0.0
+        if s.settled == 0.0:
+            eff[:] = 0.0
+            total = 0.0
+            for i in range(n_sets):
+                total += abs(weights[1, i])
+                for j in range(3):
+                    for k in range(eff.shape[1]):
+                        eff[j, k] += weights[0, i] * sets[i, j, k]
+            if total < 1e-10:
+                s.settled = 1.0
+        acc = 144.0 * (rate_target - s.rate) - 24.0 * s.rate_d
+        s.rate_d += dt * acc
+        s.rate += dt * s.rate_d
+        s.phase += dt * max(0.0, s.rate)
+        # --- prescribed shank and thigh
+        s.off_shank_v += dt * (36.0 * (s.tgt_shank * s.moving - s.off_shank) - 12.0 * s.off_shank_v)
+        s.off_shank += dt * s.off_shank_v
+        s.off_thigh_v += dt * (36.0 * (s.tgt_thigh * s.moving - s.off_thigh) - 12.0 * s.off_thigh_v)
+        s.off_thigh += dt * s.off_thigh_v
+        thigh, shank, reference = curve(eff, s.phase)
+        sway_target = plan[row, 6] * math.sin(TAU * 0.4 * t1)
+        s.sway_v += dt * (100.0 * (sway_target - s.sway) - 20.0 * s.sway_v)
+        s.sway += dt * s.sway_v
+        thigh += s.off_thigh
+        shank += s.off_shank
+        chain_x = b.thigh_m * math.sin(thigh) + b.shank_m * math.sin(shank)
+        chain_y = -b.thigh_m * math.cos(thigh) - b.shank_m * math.cos(shank)
+        # --- the ankle
+        foot = s.foot
+        if s.swing == 0.0:
+            since = t1 - s.contact_time
+            if since < s.load_s:
+                foot = _quintic(since, s.load_s, s.load_a0, s.load_v0, 0.0, 0.0, 0.0)
+            elif s.phase > HEEL_OFF:
+                span = s.toe_phase - HEEL_OFF
+                foot = b.push_off * reference * _smooth((s.phase - HEEL_OFF) / (0.7 * span))
+            else:
+                foot = 0.0
+            on_heel = since < s.load_s and s.load_a0 > 0.0
+            point_x = b.heel_x_m if on_heel else b.ball_x_m
+            anchor = s.anchor_x if on_heel else s.anchor_x + (b.ball_x_m - b.heel_x_m)
+            c, sn = math.cos(foot), math.sin(foot)
+            ankle_x = anchor - (c * point_x - sn * b.sole_y_m)
+            ankle_y = s.ground - (sn * point_x + c * b.sole_y_m)
+            if since < BLEND_S:
+                ankle_x += _quintic(since, BLEND_S, s.err_x, s.err_vx, 0.0, 0.0, 0.0)
+                ankle_y += _quintic(since, BLEND_S, s.err_y, s.err_vy, 0.0, 0.0, 0.0)
+            hip_x, hip_y = ankle_x - chain_x, ankle_y - chain_y
+        else:
+            since = t1 - s.to_time
+            hip_x = _quintic(since, s.to_s, s.q_x0, s.q_vx0, s.q_ax0, s.q_x1, s.q_vx1)
+            hip_y = _quintic(since, s.to_s, s.q_y0, s.q_vy0, s.q_ay0, s.q_y1, s.q_vy1)
+            u = since / s.to_s
+            if u < 1.0:
+                hip_y += b.hike_m * u**3 * (1.0 - u) ** 2 / 0.03456  # highest at 60 % of swing
+            ankle_x, ankle_y = hip_x + chain_x, hip_y + chain_y
+        acc_x = (ankle_x - 2.0 * s.ankle_x + s.ankle_x1) / (dt * dt)
+        acc_y = (ankle_y - 2.0 * s.ankle_y + s.ankle_y1) / (dt * dt)
+        # --- muscles at the present instant
+        for channel in range(CHANNELS):
+            m = muscles[channel]
+            while m[8] > m[7] and queue[channel, int(m[7]) % QUEUE, 0] <= s.time:
+                entry = queue[channel, int(m[7]) % QUEUE]
+                gap = entry[0] - m[3]
+                m[0] += 1.0 + (b.km + 1.04 - 1.0) * math.exp(-gap / b.tc_s)
+                m[5] = 1.0 / max(gap, 0.005)
+                m[3] = entry[0]
+                m[4] = entry[1]
+                m[7] += 1.0
+            mid = math.sqrt(decay) * (m[1] + 0.5 * m[0] * dt / b.tc_s)
+            m[1] = decay * (m[1] + m[0] * dt / b.tc_s)
+            m[0] *= decay
+            bound = mid / (b.km + mid)
+            lifetime = b.tau1_s + b.tau2_s * bound
+            steady = b.a_n_per_s * m[4] * bound * lifetime
+            m[2] = steady + (m[2] - steady) * math.exp(-dt / lifetime)
+            active = m[2] / b.force_ref_n
+            frequency = min(100.0, m[5]) if s.time - m[3] < 0.2 else 0.0
+            load = min(1.0, active * (0.4 + 0.6 * (0.01 * frequency) ** 2))
+            m[6] += dt * (
+                (b.fatigue_min - m[6]) * load / b.fatigue_s + (1.0 - m[6]) * (1.0 - load) / b.recovery_s
+            )
+        s.act0 = muscles[0, 2] / b.force_ref_n
+        s.act1 = muscles[1, 2] / b.force_ref_n
+        place = (s.phase % 1.0) * 20.0
+        slot = min(19, int(place))
+        envelope = TA_ENVELOPE[slot] + (place - slot) * (TA_ENVELOPE[slot + 1] - TA_ENVELOPE[slot])
+        wanted = b.volition * envelope * (1.0 if s.moving > 0.0 else 0.0)
+        s.volition += dt * (wanted - s.volition) / 0.025
+        fes0 = s.act0 * muscles[0, 6] * b.evocable
+        fes1 = s.act1 * muscles[1, 6] * b.evocable
+        ta = min(1.0, b.ta_share0 * fes0 + b.ta_share1 * fes1 + s.volition)
+        peroneal = min(1.0, b.per_share0 * fes0 + b.per_share1 * fes1)
+        ankle_angle = s.foot - s.shank
+        shank_v = (shank - s.shank_prev) / (2.0 * dt)
+        ankle_v = s.foot_v - shank_v
+        ta_force = ta_force_n(ta, ankle_angle, ankle_v)
+        per_force = PERONEAL_F0_N * peroneal * FORCE_LENGTH_PERONEI
+        knee_deg = math.degrees(thigh - shank)
+        passive = b.stiffness * riener_edrich_nm(math.degrees(ankle_angle) - b.neutral_deg, knee_deg)
+        slot = int(s.time / dt + 0.5)
+        lag[slot % REFLEX_ROWS] = ankle_v
+        delayed = lag[(slot - int(b.reflex_delay_s / dt)) % REFLEX_ROWS]
+        drive = max(0.0, delayed - b.reflex_threshold_rps)
+        s.reflex_v += dt * (b.reflex_wn**2 * (drive - s.reflex) - 2.0 * b.reflex_wn * s.reflex_v)
+        s.reflex += dt * s.reflex_v
+        s.torque = ta_force * ta_arm_m(ankle_angle) - per_force * PERONEAL_ARM_PF_M
+        # --- the free foot
+        if s.swing == 1.0:
+            c, sn = math.cos(s.foot), math.sin(s.foot)
+            rx = c * b.com_x_m - sn * b.com_y_m
+            ry = sn * b.com_x_m + c * b.com_y_m
+            moment = s.torque + passive - b.reflex_gain * s.reflex
+            moment -= b.mass_kg * (rx * (acc_y + GRAVITY) - ry * acc_x)
+            heel, ball = _lowest(b, s.foot)
+            inertia = b.inertia_kgm2 + b.mass_kg * (b.com_x_m**2 + b.com_y_m**2)
+            if s.phase < CONTACT_FROM:
+                depth = s.ground - (s.ankle_y + ball)
+                if depth > 0.0:  # the toes scuff: stiff, heavily damped ground (assumed)
+                    arm = c * b.ball_x_m - sn * b.sole_y_m
+                    push = 8000.0 * depth - 60.0 * (arm * s.foot_v + (s.ankle_y - s.ankle_y1) / dt)
+                    moment += arm * max(0.0, push)
+            v = s.foot_v + dt * (moment + b.damping * shank_v) / inertia
+            s.foot_v = v / (1.0 + dt * b.damping / inertia)
+            foot = s.foot + dt * s.foot_v
+            tone = b.roll_tone_nm + ta_force * TA_ARM_INV_M - per_force * PERONEAL_ARM_EV_M
+            v = s.roll_v + dt * (tone - b.roll_stiffness * s.roll) / b.roll_inertia
+            s.roll_v = v / (1.0 + dt * b.roll_damping / b.roll_inertia)
+        else:
+            s.foot_v = (foot - s.foot) / dt
+            since = t1 - s.contact_time
+            s.roll_v = (_quintic(since, s.load_s, s.load_r0, s.load_rv0, 0.0, 0.0, 0.0) - s.roll) / dt
+        roll = s.roll + dt * s.roll_v
+        yaw = s.yaw
+        if s.swing == 1.0:
+            yaw = s.yaw_start + s.yaw_turn * _smooth((t1 - s.to_time) / s.to_s)
+        # --- write down the present instant, now that the next is known
+        h = history[int(s.time / dt + 0.5) % HISTORY]
+        h[0] = s.time
+        h[1] = s.foot
+        h[2] = (foot - s.foot_prev) / (2.0 * dt)
+        h[3] = (foot - 2.0 * s.foot + s.foot_prev) / (dt * dt)
+        h[4] = s.shank
+        h[5] = shank_v
+        h[6] = (shank - 2.0 * s.shank + s.shank_prev) / (dt * dt)
+        h[7] = acc_x
+        h[8] = acc_y
+        h[9] = (ankle_x - s.ankle_x1) / (2.0 * dt)
+        h[10] = s.yaw
+        h[11] = (yaw - s.yaw_prev) / (2.0 * dt)
+        h[12] = (yaw - 2.0 * s.yaw + s.yaw_prev) / (dt * dt)
+        h[13] = s.roll
+        h[14] = (roll - s.roll_prev) / (2.0 * dt)
+        h[15] = (roll - 2.0 * s.roll + s.roll_prev) / (dt * dt)
+        h[16] = s.sway
+        h[17] = s.sway_v
+        ring = s.time - s.ring_time
+        h[18] = 0.0
+        if 0.0 <= ring < 0.1:
+            h[18] = s.ring_amp * math.exp(-ring / 0.012) * math.sin(TAU * 45.0 * ring)
+        h[19] = s.phase % 1.0
+        h[20] = s.swing
+        h[21] = s.torque
+        h[22] = s.act0
+        h[23] = s.act1
+        h[24] = s.volition
+        h[25] = reference
+        h[26] = s.ankle_y
+        h[27] = s.ankle_x
+        h[28] = thigh - shank
+        # --- step
+        if s.swing == 1.0:
+            s.s_sum += (foot - reference) ** 2
+            s.s_n += 1.0
+            if s.phase - s.toe_phase > 0.25 * (1.0 - s.toe_phase):
+                s.s_peak = max(s.s_peak, foot - shank)
+            heel, ball = _lowest(b, foot)
+            if s.toe_phase + 0.25 * (1.0 - s.toe_phase) < s.phase < CONTACT_FROM:
+                s.s_clear = min(s.s_clear, ankle_y + min(heel, ball) - s.ground)
+        ankle_vx, ankle_vy = (ankle_x - s.ankle_x) / dt, (ankle_y - s.ankle_y) / dt
+        hip_vx, hip_vy = (hip_x - s.hip_x) / dt, (hip_y - s.hip_y) / dt
+        hip_ax = (hip_x - 2.0 * s.hip_x + s.hip_x1) / (dt * dt)
+        hip_ay = (hip_y - 2.0 * s.hip_y + s.hip_y1) / (dt * dt)
+        s.ankle_x1, s.ankle_y1, s.ankle_x, s.ankle_y = s.ankle_x, s.ankle_y, ankle_x, ankle_y
+        s.hip_x1, s.hip_y1, s.hip_x, s.hip_y = s.hip_x, s.hip_y, hip_x, hip_y
+        s.foot_prev, s.foot = s.foot, foot
+        s.shank_prev, s.shank = s.shank, shank
+        s.thigh = thigh
+        s.yaw_prev, s.yaw = s.yaw, yaw
+        s.roll_prev, s.roll = s.roll, roll
+        s.time = t1
+        # --- toe-off and initial contact
+        if s.swing == 0.0 and s.phase >= s.toe_phase:
+            s.swing = 1.0
+            s.to_time = t1
+            rate = max(0.2, s.rate)
+            T = (1.0 - s.phase) / rate
+            s.to_s = T
+            # speed and acceleration at the new instant from the last three
+            s.q_x0, s.q_vx0, s.q_ax0 = hip_x, hip_vx + 0.5 * dt * hip_ax, hip_ax
+            s.q_y0, s.q_vy0, s.q_ay0 = hip_y, hip_vy + 0.5 * dt * hip_ay, hip_ay
+            d = 0.005
+            x_a, y_a = _hip_over_heel(b, eff, -d)
+            _, y_b = _hip_over_heel(b, eff, 0.0)
+            x_c, y_c = _hip_over_heel(b, eff, d)
+            forward = plan[row, 4]
+            s.q_vx1 = (x_c - x_a) / (2.0 * d) * rate + 0.25 * forward  # the heel still moves forward
+            s.q_vy1 = (y_c - y_a) / (2.0 * d) * rate - 0.25  # and down when it meets the ground
+            s.ground += plan[row, 5]
+            s.q_y1 = s.ground + y_b
+            s.q_x1 = s.q_x0 + 0.5 * (s.q_vx0 + s.q_vx1) * T + s.q_ax0 * T * T / 12.0
+            s.yaw_start = yaw
+            s.yaw_turn = turn
+            s.s_toe_off = t1
+            s.s_peak = -10.0
+            s.s_clear = 1.0
+            s.s_sum = 0.0
+            s.s_n = 0.0
+        elif s.swing == 1.0 and s.phase > CONTACT_FROM:
+            heel, ball = _lowest(b, foot)
+            if ankle_y + min(heel, ball) <= s.ground or s.phase > CONTACT_LATEST:
+                forefoot = ball < heel
+                point_x = b.ball_x_m if forefoot else b.heel_x_m
+                c, sn = math.cos(foot), math.sin(foot)
+                s.swing = 0.0
+                s.phase -= 1.0
+                s.anchor_x = ankle_x + (c * point_x - sn * b.sole_y_m)
+                if forefoot:
+                    s.anchor_x -= b.ball_x_m - b.heel_x_m
+                s.err_x = 0.0
+                s.err_y = ankle_y - (s.ground - (sn * point_x + c * b.sole_y_m))
+                s.err_vx = ankle_vx + s.foot_v * (-sn * point_x - c * b.sole_y_m)
+                s.err_vy = ankle_vy + s.foot_v * (c * point_x - sn * b.sole_y_m)
+                s.contact_time = t1
+                s.load_a0, s.load_v0 = foot, s.foot_v
+                s.load_r0, s.load_rv0 = roll, s.roll_v
+                span = max(0.06, (FLAT_START - s.phase) / max(0.3, s.rate))
+                span *= min(1.0, max(0.3, abs(foot) / 0.2))
+                if foot * s.foot_v < 0.0:  # do not slap through the floor
+                    span = min(span, max(0.03, 2.5 * abs(foot / s.foot_v)))
+                s.load_s = span
+                s.ring_time = t1
+                s.ring_amp = 25.0 * math.sqrt(s.err_vx**2 + s.err_vy**2)
+                if s.started > 0.0 and s.strides_done < strides.shape[0]:
+                    r = strides[int(s.strides_done)]
+                    r[0], r[1], r[2] = s.s_contact, s.s_toe_off, t1
+                    r[3], r[4], r[5] = s.s_ankle0, s.s_foot0, s.s_peak
+                    r[6] = math.sqrt(s.s_sum / max(1.0, s.s_n))
+                    r[7], r[8], r[9] = s.s_fore0, s.s_clear, s.s_roll0
+                    s.strides_done += 1.0
+                s.started = 1.0
+                s.s_contact = t1
+                s.s_ankle0, s.s_foot0 = foot - shank, foot
+                s.s_fore0 = 1.0 if forefoot else 0.0
+                s.s_roll0 = roll
+                s.stride += 1.0
+                draw = draws[int(s.stride) % draws.shape[0]]
+                s.factor = 1.0 + b.cadence_cv * draw[0]
+                s.tgt_shank = b.shank_sd_rad * draw[1]
+                s.tgt_thigh = s.tgt_shank + b.shank_sd_rad * draw[2]
+                s.toe_phase = plan[row, 3] + 0.006 * draw[3]

@@ -1,0 +1,161 @@
+"""What sensors on the leg would read: inertial samples and surface EMG from the plant's history.
+
+Promises specific force, angular rate and orientation that belong to one rigid motion; refuses nothing inside.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from models.jit import compiled
+from models.plant import DT_S, GRAVITY, HISTORY, QUEUE, TA_ENVELOPE
+
+Array = npt.NDArray[np.float64]
+
+
+@compiled
+def _body_rate(h: Array, pitch: int, shank: bool, side: float) -> tuple[float, float, float]:
+    """Angular rate in segment axes (x forward, y left, z up) at one row of the history."""
+    a, rate, yaw_rate = h[pitch], h[pitch + 1], h[11]
+    roll, roll_rate = (h[16], h[17]) if shank else (side * (h[13]), side * h[14])
+    x, y, z = yaw_rate * math.sin(a), -rate, yaw_rate * math.cos(a)
+    c, s = math.cos(roll), math.sin(roll)
+    return x + roll_rate, c * y + s * z, -s * y + c * z
+
+
+@compiled
+def motion(  # noqa: PLR0917
+    history: Array, times: Array, shank: bool, place: Array, mount: Array, side: float, ring: float
+) -> Array:
+    """Rows of (quaternion wxyz, specific force m/s2, angular rate rad/s) in sensor axes, without errors.
+
+    ``place`` is the sensor relative to the ankle in segment axes (m), ``mount`` turns sensor axes into
+    segment axes, ``side`` is -1 left, +1 right, ``ring`` scales the contact transient.
+    """
+    out = np.empty((times.size, 10))
+    pitch = 4 if shank else 1
+    for i in range(times.size):
+        k = math.floor(times[i] / DT_S + 1e-6)
+        u = times[i] / DT_S - k
+        h0, h1 = history[k % HISTORY], history[(k + 1) % HISTORY]
+        w0 = _body_rate(h0, pitch, shank, side)
+        w1 = _body_rate(h1, pitch, shank, side)
+        wx, wy, wz = w0[0] + u * (w1[0] - w0[0]), w0[1] + u * (w1[1] - w0[1]), w0[2] + u * (w1[2] - w0[2])
+        dx, dy, dz = (w1[0] - w0[0]) / DT_S, (w1[1] - w0[1]) / DT_S, (w1[2] - w0[2]) / DT_S
+        a = h0[pitch] + u * (h1[pitch] - h0[pitch])
+        yaw = h0[10] + u * (h1[10] - h0[10])
+        tilt = h0[16] + u * (h1[16] - h0[16])
+        roll = tilt if shank else side * (h0[13] + u * (h1[13] - h0[13]))
+        kick = ring * (h0[18] + u * (h1[18] - h0[18]))
+        fx = h0[7] + u * (h1[7] - h0[7]) - 0.5 * kick
+        fy = h0[9] * h0[11] + u * (h1[9] * h1[11] - h0[9] * h0[11])
+        fz = h0[8] + u * (h1[8] - h0[8]) + GRAVITY + kick
+        # heading axes to segment axes: undo pitch (about -y), then roll (about x)
+        c, s = math.cos(a), math.sin(a)
+        bx, bz = c * fx + s * fz, -s * fx + c * fz
+        cr, sr = math.cos(roll), math.sin(roll)
+        by, bz = cr * fy + sr * bz, -sr * fy + cr * bz
+        rx, ry, rz = place[0], place[1], place[2]
+        vx, vy, vz = wy * rz - wz * ry, wz * rx - wx * rz, wx * ry - wy * rx
+        bx += dy * rz - dz * ry + wy * vz - wz * vy
+        by += dz * rx - dx * rz + wz * vx - wx * vz
+        bz += dx * ry - dy * rx + wx * vy - wy * vx
+        for j in range(3):
+            out[i, 4 + j] = mount[0, j] * bx + mount[1, j] * by + mount[2, j] * bz
+            out[i, 7 + j] = mount[0, j] * wx + mount[1, j] * wy + mount[2, j] * wz
+        # orientation: Rz(yaw) Ry(-pitch) Rx(roll) mount
+        cy, sy = math.cos(yaw), math.sin(yaw)
+        r = np.empty((3, 3))
+        r[0, 0], r[0, 1], r[0, 2] = cy * c, -sy * cr - cy * s * sr, sy * sr - cy * s * cr
+        r[1, 0], r[1, 1], r[1, 2] = sy * c, cy * cr - sy * s * sr, -cy * sr - sy * s * cr
+        r[2, 0], r[2, 1], r[2, 2] = s, c * sr, c * cr
+        _quaternion(r, mount, out[i])
+    return out
+
+
+@compiled
+def _quaternion(r: Array, mount: Array, out: Array) -> None:
+    """Quaternion of r @ mount into the first four places (Shepperd's method)."""
+    m = np.zeros((3, 3))
+    for i in range(3):
+        for j in range(3):
+            for k in range(3):
+                m[i, j] += r[i, k] * mount[k, j]
+    trace = m[0, 0] + m[1, 1] + m[2, 2]
+    best, at = trace, 0
+    for i in range(3):
+        if m[i, i] > best:
+            best, at = m[i, i], i + 1
+    if at == 0:
+        w = 0.5 * math.sqrt(1.0 + trace)
+        f = 0.25 / w
+        x, y, z = f * (m[2, 1] - m[1, 2]), f * (m[0, 2] - m[2, 0]), f * (m[1, 0] - m[0, 1])
+    elif at == 1:
+        x = 0.5 * math.sqrt(1.0 + m[0, 0] - m[1, 1] - m[2, 2])
+        f = 0.25 / x
+        w, y, z = f * (m[2, 1] - m[1, 2]), f * (m[0, 1] + m[1, 0]), f * (m[0, 2] + m[2, 0])
+    elif at == 2:
+        y = 0.5 * math.sqrt(1.0 - m[0, 0] + m[1, 1] - m[2, 2])
+        f = 0.25 / y
+        w, x, z = f * (m[0, 2] - m[2, 0]), f * (m[0, 1] + m[1, 0]), f * (m[1, 2] + m[2, 1])
+    else:
+        z = 0.5 * math.sqrt(1.0 - m[0, 0] - m[1, 1] + m[2, 2])
+        f = 0.25 / z
+        w, x, y = f * (m[1, 0] - m[0, 1]), f * (m[0, 2] + m[2, 0]), f * (m[1, 2] + m[2, 1])
+    out[0], out[1], out[2], out[3] = w, x, y, z
+
+
+M_WAVE_V = 0.003  # peak-scale of the M-wave at full recruitment; 1 to 10 mVpp (unverified)
+M_WAVE_DELAY_S = 0.008
+M_WAVE_WIDTH_S = 0.0035
+ARTEFACT_V_PER_MA = 0.0004  # spike at the electrode, exponential tail (unverified)
+ARTEFACT_TAIL_S = 0.002
+VOLITION_V = 0.0003  # rms at full voluntary effort; 0.05 to 0.5 mV (unverified)
+CALF_V = 0.0001
+
+
+@compiled
+def emg(  # noqa: PLR0917
+    history: Array, start_s: float, step_s: float, pulses: Array, last: Array, gains: Array, noise: Array
+) -> Array:
+    """Surface EMG, volts; ``gains`` (3, channels): tibialis anterior, calf, stimulation pick-up.
+
+    ``pulses`` (stim channels, QUEUE, 4): effective time, fraction, pulse time, current; ``last``: number
+    sent per stimulation channel; ``noise``: standard normal (n, channels + 2).
+    """
+    n, channels = noise.shape[0], gains.shape[1]
+    out = np.empty((n, channels))
+    for i in range(n):
+        t = start_s + i * step_s
+        h = history[int(t / DT_S + 1e-6) % HISTORY]
+        place = ((h[19] + 0.5) % 1.0) * 20.0
+        slot = min(19, int(place))
+        calf = TA_ENVELOPE[slot] * CALF_V  # the calf is active when tibialis anterior is not
+        ta = VOLITION_V * h[24] * noise[i, channels]
+        stimulated = 0.0
+        for stim in range(pulses.shape[0]):
+            index = int(last[stim]) - 1
+            for back in range(4):
+                if index - back < 0:
+                    break
+                entry = pulses[stim, (index - back) % QUEUE]
+                age = t - entry[2]
+                if age > 0.05:
+                    break
+                if age < 0.0:
+                    continue
+                z = (age - M_WAVE_DELAY_S) / M_WAVE_WIDTH_S
+                stimulated += M_WAVE_V * entry[1] * 2.0 * z * math.exp(-z * z)
+                if age < 0.02:
+                    stimulated += ARTEFACT_V_PER_MA * entry[3] * math.exp(-age / ARTEFACT_TAIL_S)
+        for c in range(channels):
+            out[i, c] = (
+                gains[0, c] * ta
+                + gains[1, c] * calf * noise[i, channels + 1]
+                + gains[2, c] * stimulated
+                + 5e-6 * noise[i, c]
+            )
+    return out

@@ -1,0 +1,172 @@
+"""The virtual patient: the foot drops by physics, pulses correct it, sensors agree with each other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.gait import Activity
+from models.patient import PatientParams, TrueStride, VirtualPatient
+
+PERFECT = replace(
+    PatientParams(),
+    foot_mount_wxyz=(0.5, 0.5, -0.5, 0.5),
+    shank_mount_wxyz=(0.5, 0.5, 0.5, 0.5),
+    gyr_bias_dps=0.0,
+    gyr_noise_dps=0.0,
+    acc_bias_mps2=0.0,
+    acc_noise_mps2=0.0,
+    contact_ringing=0.0,
+)
+
+
+def walk(current_ma: float, seconds: float = 30.0, seed: int = 3) -> list[TrueStride]:
+    """Strides of the default patient, stimulated from pre-swing to just past contact."""
+    patient = VirtualPatient(seed=seed)
+    t, due = 0.0, 0.0
+    while t < seconds:
+        t += 0.005
+        patient.advance(t)
+        truth = patient.truth()
+        wanted = truth.walking and (truth.phase_percent > 60.0 or truth.phase_percent < 5.0)
+        if current_ma > 0 and wanted and t >= due:
+            patient.pulse(t, 0, current_ma, 300.0)
+            due = t + 0.025 - 1e-9
+    return patient.strides()
+
+
+def median(strides: list[TrueStride], name: str) -> float:
+    return float(np.median([getattr(s, name) for s in strides]))
+
+
+def test_without_stimulation_the_foot_drops() -> None:
+    strides = walk(0.0)
+    assert len(strides) >= 16
+    assert -20.0 < median(strides, "ankle_at_initial_contact_deg") <= -8.0
+    assert np.mean([s.forefoot_contact for s in strides]) > 0.5
+
+
+def test_a_moderate_current_brings_the_ankle_back_to_normal() -> None:
+    off, on = walk(0.0), walk(26.0)
+    assert abs(median(on, "ankle_at_initial_contact_deg") + 2.5) < 3.0
+    assert median(on, "swing_pitch_rmse_deg") < 0.5 * median(off, "swing_pitch_rmse_deg")
+    assert not any(s.forefoot_contact for s in on)
+
+
+def test_more_current_means_more_dorsiflexion() -> None:
+    angles = [median(walk(ma, 16.0), "ankle_at_initial_contact_deg") for ma in (22.0, 26.0, 30.0, 38.0)]
+    assert angles == sorted(angles)
+    assert angles[-1] - angles[0] > 8.0
+
+
+def test_strides_vary_but_do_not_overlap() -> None:
+    strides = walk(0.0)
+    durations = [s.next_initial_contact_s - s.initial_contact_s for s in strides]
+    assert 1.2 < float(np.mean(durations)) < 1.6
+    assert 0.005 < float(np.std(durations)) < 0.1
+    for first, second in itertools.pairwise(strides):
+        assert first.next_initial_contact_s == second.initial_contact_s
+        assert first.initial_contact_s < first.toe_off_s < first.next_initial_contact_s
+
+
+def test_same_seed_same_life_other_seed_other_life() -> None:
+    assert walk(25.0, 8.0) == walk(25.0, 8.0)
+    assert walk(25.0, 8.0, seed=4) != walk(25.0, 8.0, seed=5)
+
+
+def test_the_foot_is_still_when_it_is_flat() -> None:
+    patient = VirtualPatient(PERFECT, seed=3)
+    still = 0
+    for i in range(2000):
+        t = 6.0 + 0.005 * i
+        patient.advance(t)
+        truth = patient.truth()
+        if not truth.in_swing and 20.0 < truth.phase_percent < 35.0:
+            _, acc, gyr = patient.imu("foot", t)
+            assert max(abs(g) for g in gyr) < 1e-9
+            assert math.dist((0, 0, 0), acc) == pytest.approx(9.80665, abs=1e-6)
+            assert truth.foot_pitch_deg == pytest.approx(0.0, abs=1e-9)
+            still += 1
+    assert still > 100
+
+
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+def test_gyroscope_accelerometer_and_quaternion_tell_one_story(segment: str) -> None:
+    """Integrating the angular rate gives the quaternion; integrating the force moves and stops the sensor."""
+    schedule = (Activity("stand", 1.0), Activity("walk", 6.0, turn_deg=90.0), Activity("stand", 20.0))
+    patient = VirtualPatient(replace(PERFECT, side="right"), seed=2, schedule=schedule)
+    rate_hz = 1000.0
+    blocks = [patient.imu_block(segment, 0.5 + k, 1000, rate_hz) for k in range(14)]  # type: ignore[arg-type]
+    rows = np.concatenate(blocks)
+    q = rows[0, :4].copy()
+    velocity, worst_angle = np.zeros(3), 0.0
+    speeds = []
+    for i, row in enumerate(rows):
+        true = row[:4]
+        worst_angle = max(worst_angle, 2 * math.acos(min(1.0, abs(float(q @ true)))))
+        w, x, y, z = true
+        rotation = np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+                [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+                [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+        velocity += (rotation @ row[4:7] - (0, 0, 9.80665)) / rate_hz
+        speeds.append(velocity.copy())
+        omega = 0.5 * (row[7:10] + rows[min(i + 1, len(rows) - 1), 7:10])
+        angle = float(np.linalg.norm(omega)) / rate_hz
+        axis = omega / max(1e-12, float(np.linalg.norm(omega)))
+        dw, dv = math.cos(angle / 2), math.sin(angle / 2) * axis
+        q = np.array(
+            [
+                q[0] * dw - q[1:] @ dv,
+                *(q[0] * dv + dw * q[1:] + np.cross(q[1:], dv)),
+            ]
+        )
+        q /= np.linalg.norm(q)
+    assert math.degrees(worst_angle) < 0.1
+    assert float(np.max(np.linalg.norm(speeds, axis=1))) > 1.2  # it really moved
+    assert float(np.linalg.norm(speeds[-1])) < 0.03  # and stands still at the end
+
+
+def test_emg_carries_artefact_and_m_wave_after_a_pulse() -> None:
+    patient = VirtualPatient(seed=1)
+    patient.advance(0.5)
+    quiet = patient.emg(0.4, 100, 1000.0)
+    patient.pulse(0.5, 0, 35.0, 300.0)
+    loud = patient.emg(0.5, 30, 1000.0)
+    assert quiet.shape == (100, 8)
+    assert np.abs(quiet).max() < 0.4e-3
+    assert np.abs(loud[5:20]).max() > 1e-3  # the M-wave, after the spike
+    assert np.abs(loud[29]).max() < 0.4e-3
+
+
+@pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, 1e9])
+def test_an_unphysical_pulse_is_refused_by_name(bad: float) -> None:
+    patient = VirtualPatient()
+    with pytest.raises(ValueError, match="current_ma"):
+        patient.pulse(0.0, 0, bad, 300.0)
+    with pytest.raises(ValueError, match="width_us"):
+        patient.pulse(0.0, 0, 20.0, bad)
+    with pytest.raises(ValueError, match="channel"):
+        patient.pulse(0.0, 7, 20.0, 300.0)
+
+
+@pytest.mark.parametrize("name", ["stiffness", "evocable", "delay_s", "fatigue_s", "hip_hike_m"])
+@pytest.mark.parametrize("bad", [-5.0, math.nan, 1e6])
+def test_an_unphysical_parameter_is_refused_by_name_value_and_range(name: str, bad: float) -> None:
+    with pytest.raises(ValueError, match=f"{name}: found .* allowed: .* to "):
+        replace(PatientParams(), **{name: bad})  # type: ignore[arg-type]
+
+
+def test_a_pulse_that_is_late_acts_at_once() -> None:
+    patient = VirtualPatient()
+    patient.advance(1.0)
+    patient.pulse(0.2, 0, 40.0, 300.0)
+    patient.advance(1.12)
+    assert patient.truth().activation > 0.05

@@ -15,3 +15,11 @@ class InputError(ValueError):
         self.where = where
         self.found = found
         self.allowed = allowed
+
+
+class ConfigError(ValueError):
+    """A settings file is refused; each of ``problems`` names file, key, value and allowed range."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -1,0 +1,191 @@
+"""The ``dorsi`` command: every job of the project by its name. Exit codes: 0 done, 1 not as it should be,
+2 refused before anything started, 130 stopped by a person.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from controller.core.signals import Mode
+from controller.errors import ConfigError, InputError
+
+Result = TypeVar("Result")
+DemoMode = Literal["off", "trapezoid", "feedback", "compare"]
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+REFUSED, STOPPED = 2, 130
+
+app = typer.Typer(
+    name="dorsi",
+    help="Open closed-loop functional electrical stimulation. Research software, not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Session and patient files.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+console = Console()
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=10, max=3600, help="Seconds each arm walks.")] = 60,
+    mode: Annotated[DemoMode, typer.Option(help="What to show.")] = "compare",
+    seed: Annotated[int, typer.Option(min=0, help="Which virtual patient's day.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
+    ] = None,
+) -> None:
+    """A virtual patient with a drop foot walks; sensors, radio, guard and stimulator are emulated byte for
+    byte.
+    """
+    from controller.demo import run_demo
+
+    modes: tuple[Mode, ...] = ("off", "feedback") if mode == "compare" else (mode,)
+    raise typer.Exit(_refusing(lambda: run_demo(modes, seconds, seed, out or _new_folder(), console)))
+
+
+@app.command()
+def run(
+    session: Annotated[Path, typer.Argument(help="Session file (TOML).")],
+    seconds: Annotated[float | None, typer.Option(min=1, help="End after this long.")] = None,
+    recording: Annotated[
+        list[str] | None, typer.Option(help="FILE or SENSOR=FILE: stream it instead of real devices.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Arm without asking (rehearsals never ask).")] = False,
+) -> None:
+    """Run a session on real devices, or rehearse it with recordings streamed by emulated sensors."""
+    from controller.demo import run_session
+
+    folder = out or _new_folder()
+    raise typer.Exit(
+        _refusing(lambda: run_session(session, seconds, recording or [], folder, console, ask=not yes))
+    )
+
+
+@app.command()
+def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> None:
+    """Re-run the core on a recording; `identical` only where every bit of every decision is."""
+    from controller.record.replay import replay as replay_recording
+
+    result = _refusing(lambda: replay_recording(recording))
+    if result.identical:
+        console.print(f"identical: {result.ticks} ticks")
+        return
+    console.print(f"different: {result.first_difference}", markup=False)
+    raise typer.Exit(1)
+
+
+@app.command()
+def events(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet: time_s, acc_x_g ..., gyr_x_dps ...")],
+    segment: Annotated[Literal["foot", "shank"], typer.Option(help="Where the sensor sits.")],
+    side: Annotated[Literal["left", "right"], typer.Option(help="On which leg.")],
+    axes: Annotated[str, typer.Option(help="auto: the sensor's rotation is found by itself.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Detect gait events in a recording, as online: each line needs nothing later than its `emitted_s`."""
+    from controller.events import run_events
+
+    _refusing(lambda: run_events(file, segment, side, axes=axes, as_json=as_json))
+
+
+@app.command()
+def report(
+    recording: Annotated[Path, typer.Argument(help="session.mcap")],
+    out: Annotated[Path | None, typer.Option(help="report.html beside the recording when left out.")] = None,
+) -> None:
+    """Pictures and figures of a recording, as one HTML page that needs nothing else."""
+    from controller.record.report import write_report
+
+    target = out or recording.with_name("report.html")
+    _refusing(lambda: write_report(recording, target))
+    console.print(f"written: {target}")
+
+
+@config_app.command("check")
+def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).")]) -> None:
+    """Check a session file and its patient file; print the limits that hold and who set each."""
+    from controller.config import layers, load_session
+    from controller.safety.limits import NAMES, merge
+    from drivers.stimulators.p24 import CAPABILITY
+
+    session = _refusing(lambda: load_session(file))
+    effective = merge(layers(session, CAPABILITY), str(file))
+    table = Table("limit", "value", "set by", title=f"{file}: good")
+    for name in NAMES:
+        table.add_row(name, f"{getattr(effective.limits, name):g}", effective.set_by[name])
+    console.print(table)
+
+
+@app.command()
+def decode(
+    device: Annotated[str, typer.Argument(help="movella-dot, myo or hasomed-sm4")],
+    payload: Annotated[str, typer.Argument(metavar="HEX", help="The bytes, in hexadecimal.")],
+    channel: Annotated[
+        str | None, typer.Option(help="UUID of the characteristic, for Bluetooth devices.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say what a device's bytes mean."""
+    from drivers.decode import decode as decode_bytes
+
+    try:
+        meaning = decode_bytes(device, payload, channel)
+    except ValueError as error:
+        _refuse(error)
+    if as_json:
+        typer.echo(json.dumps(meaning))
+        return
+    table = Table("field", "value", show_header=False)
+    for key, value in meaning.items():
+        table.add_row(key, str(value))
+    console.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine has for Dorsi, and what to do about what is missing."""
+    from controller.doctor import examine
+
+    table = Table("what", "found", "what to do")
+    findings = examine()
+    for finding in findings:
+        table.add_row(finding.what, ("ok: " if finding.good else "missing: ") + finding.found, finding.to_do)
+    console.print(table)
+
+
+def _new_folder() -> Path:
+    return Path("runs") / datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _refusing(job: Callable[[], Result]) -> Result:
+    """Run a job; an input it refuses ends the command with exit code 2 and the reasons."""
+    try:
+        return job()
+    except (InputError, ConfigError) as error:
+        _refuse(error)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    for line in str(error).splitlines():
+        typer.echo(f"refused: {line}", err=True)
+    raise typer.Exit(REFUSED) from None
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

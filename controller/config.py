@@ -1,0 +1,412 @@
+"""Session and patient files: TOML, whole, strict. A value is right or it is refused by file, key and range.
+
+Unknown keys, NaN, infinities, wrong types, values out of range and limits looser than the device's are
+listed, all of a file at once, in one :class:`ConfigError`. Nothing is clamped.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from controller.core.params import (
+    CoreParams,
+    Envelope,
+    FootModel,
+    Gains,
+    MuscleModel,
+    Placement,
+    Pulse,
+    Reference,
+)
+from controller.core.signals import Mode
+from controller.errors import ConfigError, InputError
+from controller.safety.arming import QUESTION, Answer
+from controller.safety.limits import Layer, compiled_layer, device_layer, merge
+from drivers.interface import Side, StimulatorCapability
+from drivers.stimulators.p24 import CAPABILITY as P24_CAPABILITY
+from models.gait import normal_knee_deg, normal_pitch_deg, toe_off_percent
+
+TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
+PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
+NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into MQTT topics and file names: ASCII, no slash
+WHOLE_CYCLE_POINTS = 101  # reference curves: one value a percent
+
+
+class Section(BaseModel):
+    """A strict, frozen table of a TOML file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class LimitsSection(Section):
+    """One layer of limits; an absent key leaves the other layers' value. Layers may only tighten."""
+
+    current_max_ma: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
+    width_max_us: float | None = Field(None, ge=10, le=1000, allow_inf_nan=False)
+    rate_max_hz: float | None = Field(None, ge=1, le=100, allow_inf_nan=False)
+    charge_max_uc: float | None = Field(None, ge=0.1, le=65, allow_inf_nan=False)
+    density_rms_max_ma_cm2: float | None = Field(None, ge=0.05, le=2, allow_inf_nan=False)
+    rise_max_ma_per_frame: float | None = Field(None, ge=0.1, le=10, allow_inf_nan=False)
+    rise_max_ma_per_250ms: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
+    train_max_s: float | None = Field(None, ge=0.1, le=30, allow_inf_nan=False)
+    dose_max_uc: float | None = Field(None, ge=1, le=1e7, allow_inf_nan=False)
+    session_max_s: float | None = Field(None, ge=1, le=14400, allow_inf_nan=False)
+    sensor_age_max_ms: float | None = Field(None, ge=50, le=300, allow_inf_nan=False)
+    frame_age_max_ms: float | None = Field(None, ge=20, le=100, allow_inf_nan=False)
+
+    def values(self) -> dict[str, float]:
+        """What this layer sets."""
+        given: dict[str, float] = self.model_dump(exclude_none=True)
+        return given
+
+
+class PatientSection(Section):
+    pseudonym: str = Field(pattern=NAME)
+    paretic_side: Side
+    body_mass_kg: float = Field(ge=20, le=200, allow_inf_nan=False)
+    body_height_m: float = Field(ge=1.0, le=2.3, allow_inf_nan=False)
+
+
+class MuscleSection(Section):
+    """The dorsiflexors as identified: recruitment, torque, bandwidth, delay."""
+
+    i50_ma: float = Field(ge=5, le=120, allow_inf_nan=False)
+    sigma: float = Field(ge=0.05, le=1, allow_inf_nan=False)
+    chronaxie_us: float = Field(ge=50, le=500, allow_inf_nan=False)
+    torque_max_nm: float = Field(ge=1, le=60, allow_inf_nan=False)
+    bandwidth_rps: float = Field(ge=5, le=40, allow_inf_nan=False)
+    delay_ms: float = Field(ge=0, le=120, allow_inf_nan=False)
+
+
+class AnkleSection(Section):
+    passive_factor: float = Field(ge=0.2, le=3, allow_inf_nan=False)
+    damping_nms_per_rad: float = Field(ge=0.05, le=3, allow_inf_nan=False)
+
+
+class ReferenceSection(Section):
+    """Whose foot pitch to follow: a normal walk at this speed."""
+
+    speed_mps: float = Field(ge=0.3, le=2.0, allow_inf_nan=False)
+
+
+class PatientFile(Section):
+    patient: PatientSection
+    checklist: dict[str, Answer]  # every question of controller.safety.arming, answered for this person
+    limits: LimitsSection
+    muscle: MuscleSection
+    ankle: AnkleSection
+    reference: ReferenceSection
+
+
+class SessionSection(Section):
+    site: str = Field(pattern=NAME)
+    rig: str = Field(pattern=NAME)
+    patient_file: str
+    mode: Mode
+
+
+class SensorSection(Section):
+    """One sensor: which device, where it sits, by what name or address the radio finds it."""
+
+    name: str = Field(pattern=NAME)
+    device: Literal["movella-dot", "myo"]
+    address: str = Field(min_length=1, max_length=60)
+    segment: Literal["foot", "shank"]
+    required: bool = True  # stimulation ends when a required sensor falls silent
+
+
+class StimulatorSection(Section):
+    device: Literal["hasomed-p24"]
+    port: str = Field(min_length=1)
+    channel: int = Field(ge=0, le=7)
+    electrode_area_cm2: float = Field(ge=1, le=200, allow_inf_nan=False)
+    width_us: float = Field(ge=50, le=500, allow_inf_nan=False)
+    rate_hz: float = Field(ge=10, le=60, allow_inf_nan=False)
+
+
+class TrapezoidSection(Section):
+    current_ma: float = Field(ge=0, le=130, allow_inf_nan=False)
+    rise_ms: float = Field(ge=20, le=1000, allow_inf_nan=False)
+    extension_ms: float = Field(ge=0, le=500, allow_inf_nan=False)
+    fall_ms: float = Field(ge=20, le=1000, allow_inf_nan=False)
+
+
+class FeedbackSection(Section):
+    kp_nm_per_rad: float = Field(ge=0, le=30, allow_inf_nan=False)
+    ti_s: float = Field(ge=0.05, le=10, allow_inf_nan=False)
+    td_s: float = Field(ge=0, le=0.3, allow_inf_nan=False)
+    derivative_filter: float = Field(ge=2, le=20, allow_inf_nan=False)
+    torque_max_nm: float = Field(ge=0, le=20, allow_inf_nan=False)
+
+
+class TelemetrySection(Section):
+    """The MQTT broker; leave the table out to run without one."""
+
+    host: str = Field(min_length=1, max_length=255)
+    port: int = Field(ge=1, le=65535)
+    username: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+
+
+class SessionFile(Section):
+    session: SessionSection
+    sensors: tuple[SensorSection, ...] = Field(min_length=1, max_length=8, strict=False)
+    stimulator: StimulatorSection
+    trapezoid: TrapezoidSection
+    feedback: FeedbackSection
+    limits: LimitsSection = Field(default_factory=lambda: LimitsSection.model_validate({}))
+    telemetry: TelemetrySection | None = None
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A checked session: both files as they were read, and where they came from."""
+
+    path: Path
+    text: str
+    patient_text: str
+    file: SessionFile
+    patient: PatientFile
+
+    @property
+    def imus(self) -> tuple[SensorSection, ...]:
+        return tuple(sensor for sensor in self.file.sensors if sensor.device != "myo")
+
+
+def load_session(path: Path) -> Session:
+    """Read and check a session file and the patient file it names.
+
+    Raises ConfigError with one line for every fault found in the two files.
+    """
+    file, text = _load(path, SessionFile)
+    patient_path = path.parent / file.session.patient_file
+    patient, patient_text = _load(patient_path, PatientFile)
+    session = Session(path, text, patient_text, file, patient)
+    names = [sensor.name for sensor in file.sensors]
+    problems = [
+        f"{patient_path}: checklist: {key} is missing, allowed: 'no' | 'yes' | 'accepted'"
+        for key in QUESTION
+        if key not in patient.checklist
+    ]
+    for key in patient.checklist:
+        if key not in QUESTION:
+            near = difflib.get_close_matches(key, QUESTION, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            problems.append(
+                f"{patient_path}: checklist.{key}: unknown key{hint}, allowed: {', '.join(QUESTION)}"
+            )
+    problems += [
+        f"{path}: sensors.name: {name!r} is used twice, allowed: a name of its own for each sensor"
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]
+    if not session.imus:
+        problems.append(
+            f"{path}: sensors: no inertial sensor, allowed: at least one with device 'movella-dot'"
+        )
+    try:
+        merge(layers(session, P24_CAPABILITY), source=str(path))
+    except InputError as error:
+        problems.append(str(error))
+    if problems:
+        raise ConfigError(problems)
+    return session
+
+
+def layers(session: Session, capability: StimulatorCapability) -> tuple[Layer, ...]:
+    """The limits of the device, of this program, of the person and of the session, in that order."""
+    return (
+        device_layer(capability),
+        compiled_layer(),
+        Layer("patient", session.patient.limits.values()),
+        Layer("session", session.file.limits.values()),
+    )
+
+
+def normal_reference(speed_mps: float) -> Reference:
+    """Normal foot pitch over the stride at a walking speed, with the shank and knee that go with it."""
+    percent = [float(point) for point in range(WHOLE_CYCLE_POINTS)]
+    foot, shank = (normal_pitch_deg(segment, percent, speed_mps) for segment in ("foot", "shank"))
+    return Reference(
+        foot_pitch_deg=tuple(foot.tolist()),
+        shank_pitch_deg=tuple(shank.tolist()),
+        knee_flexion_deg=tuple(normal_knee_deg(percent, speed_mps).tolist()),
+        toe_off_percent=toe_off_percent(speed_mps),
+    )
+
+
+def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
+    """The control core's numbers, from a checked session; ``mode`` overrides the session's."""
+    file, patient = session.file, session.patient
+    mass_kg, height_m = patient.patient.body_mass_kg, patient.patient.body_height_m
+    foot_mass_kg = 0.0145 * mass_kg  # Winter, as in the models notes, section 3.1
+    foot_length_m = 0.152 * height_m
+    com_forward_m = 0.44 * foot_length_m
+    # about the ankle: .015 to .020 kg m2 for 70 kg (models notes, section 3.1)
+    inertia_kgm2 = foot_mass_kg * ((0.25 * foot_length_m) ** 2 + com_forward_m**2)
+    limits = (patient.limits, file.limits)
+    stimulator = file.stimulator
+    return CoreParams(
+        mode=mode or file.session.mode,
+        placements=tuple(
+            Placement(sensor.name, sensor.segment, patient.patient.paretic_side) for sensor in session.imus
+        ),
+        muscle=MuscleModel(
+            i50_ma=patient.muscle.i50_ma,
+            sigma=patient.muscle.sigma,
+            chronaxie_us=patient.muscle.chronaxie_us,
+            torque_max_nm=patient.muscle.torque_max_nm,
+            bandwidth_rps=patient.muscle.bandwidth_rps,
+            delay_s=patient.muscle.delay_ms / 1e3,
+        ),
+        foot=FootModel(
+            mass_kg=foot_mass_kg,
+            com_forward_m=com_forward_m,
+            inertia_kgm2=inertia_kgm2,
+            damping_nms_per_rad=patient.ankle.damping_nms_per_rad,
+            passive_factor=patient.ankle.passive_factor,
+            thigh_m=0.245 * height_m,  # Winter, as in the models notes, section 3.1
+            shank_m=0.246 * height_m,
+        ),
+        reference=normal_reference(patient.reference.speed_mps),
+        pulse=Pulse(
+            channel=0,  # the one channel of a frame; the guard knows its output on the device
+            channels=1,
+            width_us=stimulator.width_us,
+            rate_hz=stimulator.rate_hz,
+            current_max_ma=_tightest("current_max_ma", limits, 130.0),
+            current_step_ma=0.5,  # P24 resolution (protocols, A1)
+            rise_ma_per_tick=_tightest("rise_max_ma_per_frame", limits, 1.0),
+            rise_ma_per_250ms=_tightest("rise_max_ma_per_250ms", limits, 40.0),
+            train_max_s=_tightest("train_max_s", limits, 2.5),
+            lifetime_ms=PULSE_LIFETIME_MS,
+        ),
+        envelope=Envelope(
+            current_ma=file.trapezoid.current_ma,
+            rise_s=file.trapezoid.rise_ms / 1e3,
+            extension_s=file.trapezoid.extension_ms / 1e3,
+            fall_s=file.trapezoid.fall_ms / 1e3,
+        ),
+        gains=Gains(
+            kp_nm_per_rad=file.feedback.kp_nm_per_rad,
+            ti_s=file.feedback.ti_s,
+            td_s=file.feedback.td_s,
+            derivative_filter=file.feedback.derivative_filter,
+            torque_max_nm=file.feedback.torque_max_nm,
+        ),
+        tick_s=1.0 / TICK_RATE_HZ,
+    )
+
+
+def _tightest(key: str, layers: tuple[LimitsSection, ...], otherwise: float) -> float:
+    return min([otherwise, *(layer.values()[key] for layer in layers if key in layer.values())])
+
+
+def _load(path: Path, model: type[Model]) -> tuple[Model, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            [f"{path}: cannot be read ({error.strerror}), allowed: a readable TOML file"]
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: is not UTF-8 text, allowed: a TOML file"]) from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from None
+    try:
+        return model.model_validate(table), text
+    except ValidationError as error:
+        raise ConfigError([_explain(path, text, model, fault) for fault in error.errors()]) from None
+
+
+def _explain(path: Path, text: str, model: type[Section], fault: ErrorDetails) -> str:
+    """One fault in words: file and line, key, value, allowed, nearest key."""
+    key = ".".join(str(part) for part in fault["loc"])
+    place = f"{path}{_line_of(text, fault['loc'])}: {key}"
+    if fault["type"] == "extra_forbidden":
+        known = _keys_at(model, fault["loc"][:-1])
+        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        return f"{place}: unknown key{hint}, allowed: {', '.join(known)}"
+    if fault["type"] == "missing":
+        return f"{place}: missing, allowed: {_allowed(model, fault)}"
+    return f"{place}: found {fault['input']!r}, allowed: {_allowed(model, fault)}"
+
+
+def _line_of(text: str, loc: tuple[int | str, ...]) -> str:
+    """``, line N`` of the key, where its name stands at the start of a line of its table."""
+    tables = [part for part in loc[:-1] if isinstance(part, str)]
+    index = next((part for part in loc if isinstance(part, int)), 0)
+    current, seen = "", -1
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            current = stripped.strip("[] \t")
+            seen = seen + 1 if stripped.startswith("[[") and current == ".".join(tables) else seen
+            if loc and current == str(loc[-1]) and len(loc) == 1:
+                return f", line {number}"
+        elif (
+            stripped.split("=")[0].strip() == str(loc[-1])
+            and current == ".".join(tables)
+            and seen in (-1, index)
+        ):
+            return f", line {number}"
+    return ""
+
+
+def _keys_at(model: type[Section], loc: tuple[int | str, ...]) -> list[str]:
+    section = _section_at(model, loc)
+    return list(section.model_fields) if section else []
+
+
+def _section_at(model: type[Section], loc: tuple[int | str, ...]) -> type[Section] | None:
+    section: type[Section] | None = model
+    for part in loc:
+        if isinstance(part, int) or section is None:
+            continue
+        field = section.model_fields.get(part)
+        section = _section_in(field.annotation) if field else None
+    return section
+
+
+def _section_in(annotation: Any) -> type[Section] | None:  # Any: whatever a type hint may be
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _section_in(inner)
+        if found:
+            return found
+    return None
+
+
+def _allowed(model: type[Section], fault: ErrorDetails) -> str:
+    """The allowed values of a key, from the model itself."""
+    section = _section_at(model, fault["loc"][:-1])
+    field = section.model_fields.get(str(fault["loc"][-1])) if section else None
+    if field is None:
+        return fault["msg"]
+    bounds = {
+        name: value
+        for meta in field.metadata
+        for name in ("ge", "le")
+        if (value := getattr(meta, name, None)) is not None
+    }
+    if bounds:
+        return f"{bounds.get('ge', '')} to {bounds.get('le', '')}"
+    choices = getattr(field.annotation, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return " | ".join(repr(choice) for choice in choices)
+    return fault["msg"]

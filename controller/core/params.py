@@ -1,0 +1,108 @@
+"""Everything the control core is told before it starts: placement, identified body, reference, gains.
+
+Frozen and JSON-able, so that a recording holds it whole and replay starts from the same numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.core.signals import Mode
+from drivers.interface import Segment, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One inertial sensor on the limb; its rotation there is found by itself."""
+
+    sensor: str
+    segment: Segment
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class MuscleModel:
+    """The identified Hammerstein muscle: lognormal recruitment, second-order lag, delay, torque."""
+
+    i50_ma: float
+    sigma: float
+    chronaxie_us: float
+    torque_max_nm: float  # evocable dorsiflexion torque at full recruitment
+    bandwidth_rps: float  # wn of the critically damped second-order lag
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FootModel:
+    """The foot as a rigid body on an ankle that thigh and shank carry; passive moment: Riener-Edrich
+    times a factor."""
+
+    mass_kg: float
+    com_forward_m: float
+    inertia_kgm2: float
+    damping_nms_per_rad: float
+    passive_factor: float
+    thigh_m: float
+    shank_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Target foot pitch and the knee that goes with it, on an even grid of 0 to 100 % of the stride."""
+
+    foot_pitch_deg: tuple[float, ...]
+    shank_pitch_deg: tuple[float, ...]
+    knee_flexion_deg: tuple[float, ...]
+    toe_off_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How the stimulator is driven on the dorsiflexion channel."""
+
+    channel: int
+    channels: int
+    width_us: float
+    rate_hz: float
+    current_max_ma: float
+    current_step_ma: float
+    rise_ma_per_tick: float
+    rise_ma_per_250ms: float
+    train_max_s: float
+    lifetime_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The trapezoid: rise from heel-off, hold, extension past initial contact, fall."""
+
+    current_ma: float
+    rise_s: float
+    extension_s: float
+    fall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """PID in torque units on foot pitch; derivative on measurement."""
+
+    kp_nm_per_rad: float
+    ti_s: float
+    td_s: float
+    derivative_filter: float  # N of the derivative's low-pass, 5 to 10
+    torque_max_nm: float  # bound on the feedback part alone
+
+
+@dataclass(frozen=True, slots=True)
+class CoreParams:
+    """The whole of it."""
+
+    mode: Mode
+    placements: tuple[Placement, ...]
+    muscle: MuscleModel
+    foot: FootModel
+    reference: Reference
+    pulse: Pulse
+    envelope: Envelope
+    gains: Gains
+    tick_s: float

@@ -1,0 +1,291 @@
+"""The control core as one function: samples in, command and reason out; same in, same bits out.
+
+No clock, no file, no randomness. What it does not know it says (``None`` and a reason), and then it does less.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+
+from controller.core.feedforward import TorqueTable, sample, torque_table
+from controller.core.gait import GaitDetector
+from controller.core.intensity import Intensity
+from controller.core.orientation import SegmentOrientation
+from controller.core.params import CoreParams, Placement
+from controller.core.pid import Pid
+from controller.core.signals import Applied, Decision, GaitEvent, Mode, TickInputs, View
+from controller.core.timing import StrideTiming
+from controller.core.window import Window
+from drivers.interface import ChannelCommand, Command, ImuSample
+
+FRESH_S = 0.1  # older samples than this steer nothing; the guard trips at 150 ms (F1)
+SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
+PASSES_SINCE_STEP_S = 1.0  # a longer gap between ticks is a new start for derivative and integral
+
+
+@dataclass(slots=True)
+class CoreState:
+    """All that the core remembers between ticks."""
+
+    mode: Mode
+    orientations: dict[str, SegmentOrientation]
+    detector: GaitDetector
+    leading: Placement  # the sensor whose events count: the foot's if there is one
+    timing: StrideTiming
+    window: Window
+    intensity: Intensity
+    pid: Pid
+    torque: TorqueTable
+    newest_ns: int | None = None
+    last_tick_ns: int | None = None
+    wanted_mode: Mode | None = None
+    activation: float = 0.0
+    demand_nm: float = 0.0
+    feedforward_nm: float = 0.0
+    error_rad: float = 0.0
+    events: int = 0
+
+    @staticmethod
+    def initial(params: CoreParams) -> CoreState:
+        placements = params.placements
+        leading = next((p for p in placements if p.segment == "foot"), placements[0])
+        return CoreState(
+            mode=params.mode,
+            orientations={p.sensor: SegmentOrientation(p.segment, p.side) for p in placements},
+            detector=GaitDetector(leading.segment, leading.side),
+            leading=leading,
+            timing=StrideTiming(),
+            window=Window(params.envelope),
+            intensity=Intensity(params.muscle, params.pulse),
+            pid=Pid(params.gains),
+            torque=torque_table(
+                params.reference, params.foot, thigh_m=params.foot.thigh_m, shank_m=params.foot.shank_m
+            ),
+        )
+
+
+def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) -> tuple[Decision, CoreState]:
+    """Advance by one tick. ``state`` is taken over and returned advanced; keep a copy to go back."""
+    events = _take_in(now_ns, inputs, state)
+    phase = state.detector.tick(now_ns)
+    state.window.tick(now_ns, walking=phase.walking)
+    _switch_mode(state, events)
+    command, reason = _decide(now_ns, params, state, walking=phase.walking)
+    state.last_tick_ns = now_ns
+    state.events += len(events)
+    return Decision(command, reason, tuple(events), _view(now_ns, params, state)), state
+
+
+def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEvent]:
+    """Feed every valid sample at its own time; returns the events of the leading sensor."""
+    events: list[GaitEvent] = []
+    for reading in inputs.imu:
+        if reading.valid and reading.sensor in state.orientations:
+            events += _take_sample(now_ns, reading, state)
+    for applied in inputs.applied:
+        _take_verdict(applied, state)
+    if inputs.mode is not None:
+        state.wanted_mode = inputs.mode
+    return events
+
+
+def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[GaitEvent]:
+    state.orientations[reading.sensor].update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
+    if reading.sensor != state.leading.sensor:
+        return []
+    state.newest_ns = reading.t_ns
+    events = state.detector.update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
+    for event in events:
+        for orientation in state.orientations.values():
+            orientation.note(event)
+        state.timing.note(event)
+        state.window.note(event, now_ns)
+        if event.kind == "toe_off":
+            state.pid.reset_measurement()
+    return events
+
+
+def _take_verdict(applied: Applied, state: CoreState) -> None:
+    channel = state.intensity.pulse.channel
+    through = applied.channels[channel] if channel < len(applied.channels) else None
+    if applied.verdict != "ok":
+        state.intensity.correct(through.current_ma if through else 0.0)
+
+
+def _switch_mode(state: CoreState, events: list[GaitEvent]) -> None:
+    """A requested mode begins at a stride boundary, with the window closed: no step in current."""
+    if state.wanted_mode is None or state.window.state != "closed":
+        return
+    boundary = any(event.kind == "foot_flat" for event in events) or state.timing.strides == 0
+    if boundary or state.mode == "off":
+        state.mode, state.wanted_mode = state.wanted_mode, None
+
+
+def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> tuple[Command, str]:
+    state.activation = state.demand_nm = state.feedforward_nm = 0.0
+    window = state.window
+    if state.mode == "off":
+        return _off(now_ns, params, state, "mode is off")
+    if state.newest_ns is None:
+        return _off(now_ns, params, state, f"no sample from {state.leading.sensor} yet")
+    age_s = (now_ns - state.newest_ns) / 1e9
+    if age_s > FRESH_S:
+        return _off(now_ns, params, state, f"{state.leading.sensor} sensor silent")
+    if window.state == "closed":
+        return _off(now_ns, params, state, window.why)
+    if state.timing.strides < SURE_STRIDES:
+        return _off(now_ns, params, state, "waiting for a whole step before the first pulse")
+    if (now_ns - window.opened_ns) / 1e9 > params.pulse.train_max_s:
+        return _off(now_ns, params, state, "longest train reached")
+    if state.mode == "feedback" and _pitch_rad(now_ns, state) is not None:
+        wanted_ma, how = _feedback(now_ns, params, state)
+    else:
+        wanted_ma = _trapezoid(now_ns, params, state)
+        how = "trapezoid" if state.mode == "trapezoid" else "trapezoid: foot pitch not known yet"
+    current_ma = state.intensity.move(now_ns, wanted_ma)
+    _settle(now_ns, params, state, current_ma)
+    return _command(params, current_ma), f"{window.why}; {how}"
+
+
+def _trapezoid(now_ns: int, params: CoreParams, state: CoreState) -> float:
+    risen = min(1.0, (now_ns - state.window.opened_ns) / 1e9 / params.envelope.rise_s)
+    wanted_ma = params.envelope.current_ma * risen * state.window.share(now_ns)
+    state.activation = state.intensity.activation_of(wanted_ma)
+    return wanted_ma
+
+
+def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
+    """Feed-forward ahead of the muscle's delay, plus PID while the foot swings."""
+    timing, window, muscle = state.timing, state.window, params.muscle
+    lead_s = muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / params.pulse.rate_hz
+    toe_off_percent = params.reference.toe_off_percent
+    ahead = timing.percent_at(now_ns + int(lead_s * 1e9), toe_off_percent)
+    state.feedforward_nm = state.torque.at(min(ahead, 99.99), timing.stride_s) if ahead is not None else 0.0
+    if ahead is not None and ahead < toe_off_percent:
+        state.feedforward_nm = min(state.feedforward_nm, state.torque.at(toe_off_percent, timing.stride_s))
+    correction_nm = state.pid.integral_nm
+    if window.state == "swing":
+        measured_rad, target_rad = _measured_and_target(now_ns, params, state)
+        state.error_rad = target_rad - measured_rad
+        correction_nm = state.pid.update(state.error_rad, measured_rad, _elapsed_s(now_ns, params, state))
+    state.demand_nm = state.feedforward_nm + correction_nm
+    state.activation = min(1.0, max(0.0, state.demand_nm / muscle.torque_max_nm)) * window.share(now_ns)
+    wanted_ma = state.intensity.for_activation(state.activation)
+    if window.state == "falling":
+        wanted_ma *= window.share(now_ns)
+    return wanted_ma, "feed-forward and feedback" if window.state == "swing" else "feed-forward"
+
+
+def _settle(now_ns: int, params: CoreParams, state: CoreState, current_ma: float) -> None:
+    """Back-calculation with the current finally commanded, in swing only; frozen elsewhere."""
+    if state.mode != "feedback" or state.window.state != "swing":
+        return
+    applied_nm = state.intensity.activation_of(current_ma) * params.muscle.torque_max_nm
+    state.pid.settle(
+        state.error_rad, max(0.0, state.demand_nm), applied_nm, _elapsed_s(now_ns, params, state)
+    )
+
+
+def _elapsed_s(now_ns: int, params: CoreParams, state: CoreState) -> float:
+    if state.last_tick_ns is None:
+        return params.tick_s
+    elapsed_s = (now_ns - state.last_tick_ns) / 1e9
+    return elapsed_s if 0.0 < elapsed_s < PASSES_SINCE_STEP_S else params.tick_s
+
+
+def _measured_and_target(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, float]:
+    """Ankle angle against its reference with two sensors, foot pitch with one; radians."""
+    pitch_rad = _pitch_rad(now_ns, state) or 0.0
+    percent = state.timing.percent_at(now_ns, params.reference.toe_off_percent) or 0.0
+    percent = min(percent, 99.99)
+    target_rad = math.radians(sample(params.reference.foot_pitch_deg, percent))
+    shank_rad = _segment_rad(now_ns, state, "shank")
+    if shank_rad is None:
+        return pitch_rad, target_rad
+    return pitch_rad - shank_rad, target_rad - math.radians(sample(params.reference.shank_pitch_deg, percent))
+
+
+def _pitch_rad(now_ns: int, state: CoreState) -> float | None:
+    return _segment_rad(now_ns, state, "foot")
+
+
+def _segment_rad(now_ns: int, state: CoreState, segment: str) -> float | None:
+    for orientation in state.orientations.values():
+        if orientation.segment == segment and orientation.aligned:
+            return orientation.pitch_at(now_ns)
+    return None
+
+
+def _command(params: CoreParams, current_ma: float) -> Command:
+    pulse = params.pulse
+    on = ChannelCommand(current_ma, pulse.width_us, pulse.rate_hz)
+    return Command(
+        tuple(on if index == pulse.channel else None for index in range(pulse.channels)), pulse.lifetime_ms
+    )
+
+
+def _off(now_ns: int, params: CoreParams, state: CoreState, reason: str) -> tuple[Command, str]:
+    state.intensity.move(now_ns, 0.0)
+    return Command((None,) * params.pulse.channels, params.pulse.lifetime_ms), reason
+
+
+def _view(now_ns: int, params: CoreParams, state: CoreState) -> View:
+    foot_rad, shank_rad = _segment_rad(now_ns, state, "foot"), _segment_rad(now_ns, state, "shank")
+    phase = state.detector.tick(now_ns)
+    percent = state.timing.percent_at(now_ns, params.reference.toe_off_percent)
+    swinging = state.timing.swinging
+    target = (
+        sample(params.reference.foot_pitch_deg, min(percent, 99.99))
+        if swinging and percent is not None
+        else None
+    )
+    foot = next((o for o in state.orientations.values() if o.segment == "foot"), None)
+    rate_rps = foot.pitch_rate_rps if foot is not None and foot.aligned else None
+    return View(
+        mode=state.mode,
+        phase_percent=phase.phase_percent,
+        swing=swinging,
+        strides=state.timing.strides,
+        foot_pitch_deg=None if foot_rad is None else math.degrees(foot_rad),
+        foot_pitch_rate_dps=None if rate_rps is None else math.degrees(rate_rps),
+        ankle_deg=None if foot_rad is None or shank_rad is None else math.degrees(foot_rad - shank_rad),
+        reference_pitch_deg=target,
+        feedforward=state.feedforward_nm,
+        proportional=state.pid.proportional_nm,
+        integral=state.pid.integral_nm,
+        derivative=state.pid.derivative_nm,
+        activation=state.activation,
+        fingerprint=_fingerprint(state),
+    )
+
+
+def _fingerprint(state: CoreState) -> int:
+    """A checksum over what the next tick depends on: angles, timing, window, current, loop."""
+    timing, window, pid = state.timing, state.window, state.pid
+    angles = [
+        value
+        for orientation in state.orientations.values()
+        for value in (orientation.pitch_rad or 0.0, orientation.pitch_rate_rps or 0.0)
+    ]
+    numbers = struct.pack(
+        f"<{len(angles) + 7}d",
+        *angles,
+        pid.integral_nm,
+        pid.derivative_nm,
+        state.intensity.current_ma,
+        timing.stride_s,
+        timing.swing_s,
+        timing.pre_swing_s,
+        window.fall_s,
+    )
+    marks = (
+        timing.heel_off_ns,
+        timing.toe_off_ns,
+        timing.initial_contact_ns,
+        window.since_ns,
+        window.opened_ns,
+    )
+    return zlib.crc32(numbers + repr((marks, window.state, state.mode, state.events)).encode())

@@ -1,0 +1,84 @@
+"""Where in the stride the limb is, from the events so far: what happened, what is expected next.
+
+Knows only event times; expectations are medians of the last strides, so one odd stride does not move them.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
+
+from controller.core.signals import GaitEvent
+
+MEMORY = 5  # strides: follows a change of speed within three
+STRIDE_S = (0.6, 3.0)  # a stride outside this is a stop or a missed event, not a step
+SWING_S = (0.2, 1.2)
+PRE_SWING_S = (0.02, 0.6)  # heel-off to toe-off
+FIRST_STRIDE_S, FIRST_SWING_S, FIRST_PRE_SWING_S = 1.3, 0.5, 0.18  # until learned: slow walking
+
+
+@dataclass(slots=True)
+class StrideTiming:
+    """The limb's stride as learned from its events; times in ns on the sample clock."""
+
+    heel_off_ns: int | None = None
+    toe_off_ns: int | None = None
+    initial_contact_ns: int | None = None
+    swinging: bool = False
+    strides: int = 0
+    _stride_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+    _swing_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+    _pre_swing_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+
+    def note(self, event: GaitEvent) -> None:
+        if event.kind == "heel_off":
+            self.heel_off_ns = event.t_ns
+        elif event.kind == "toe_off":
+            _learn(self._pre_swing_s, self.heel_off_ns, event.t_ns, PRE_SWING_S)
+            self.toe_off_ns, self.swinging = event.t_ns, True
+        elif event.kind == "initial_contact":
+            _learn(self._swing_s, self.toe_off_ns, event.t_ns, SWING_S)
+            _learn(self._stride_s, self.initial_contact_ns, event.t_ns, STRIDE_S)
+            self.initial_contact_ns, self.swinging = event.t_ns, False
+            self.strides += 1
+
+    @property
+    def stride_s(self) -> float:
+        return statistics.median(self._stride_s) if self._stride_s else FIRST_STRIDE_S
+
+    @property
+    def swing_s(self) -> float:
+        return statistics.median(self._swing_s) if self._swing_s else FIRST_SWING_S
+
+    @property
+    def pre_swing_s(self) -> float:
+        return statistics.median(self._pre_swing_s) if self._pre_swing_s else FIRST_PRE_SWING_S
+
+    def percent_at(self, t_ns: int, toe_off_percent: float) -> float | None:
+        """Phase in percent of the reference stride at ``t_ns``, which may lie a little ahead.
+
+        Swing is stretched between toe-off (known, or expected after heel-off) and the expected contact.
+        Held at 100 beyond that contact, until the contact itself has been seen.
+        """
+        toe_off_ns = self._expected_toe_off_ns()
+        if toe_off_ns is None:
+            return None
+        since_s = (t_ns - toe_off_ns) / 1e9
+        if since_s >= 0:
+            return min(100.0, toe_off_percent + since_s / self.swing_s * (100.0 - toe_off_percent))
+        stance_s = max(0.3, self.stride_s - self.swing_s)
+        return max(0.0, toe_off_percent * (1.0 + since_s / stance_s))
+
+    def _expected_toe_off_ns(self) -> int | None:
+        if self.heel_off_ns is not None and (self.toe_off_ns is None or self.heel_off_ns > self.toe_off_ns):
+            return self.heel_off_ns + int(self.pre_swing_s * 1e9)
+        return self.toe_off_ns
+
+
+def _learn(memory: deque[float], since_ns: int | None, t_ns: int, allowed_s: tuple[float, float]) -> None:
+    if since_ns is None:
+        return
+    duration_s = (t_ns - since_ns) / 1e9
+    if allowed_s[0] <= duration_s <= allowed_s[1]:
+        memory.append(duration_s)

@@ -1,0 +1,71 @@
+"""When to stimulate: from heel-off, through swing, past initial contact, then down; never without an end.
+
+Every state has its own time limit, so that a missed event ends the pulses instead of prolonging them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from controller.core.params import Envelope
+from controller.core.signals import GaitEvent
+
+PRE_SWING_MAX_S = 0.6  # heel-off not followed by toe-off: a weight shift, not a step
+SWING_MAX_S = 1.2  # single-swing cap (field notes, 5.3)
+STOP_FALL_S = 0.1  # walking has stopped: down to nothing within this
+
+WindowState = Literal["closed", "pre_swing", "swing", "extension", "falling"]
+
+
+@dataclass(slots=True)
+class Window:
+    """The stimulation window of one limb; ``share`` is what is left of the intensity, 0 to 1."""
+
+    envelope: Envelope
+    state: WindowState = "closed"
+    since_ns: int = 0
+    opened_ns: int = 0
+    fall_s: float = 0.0
+    why: str = "waiting for the first heel-off"
+
+    def note(self, event: GaitEvent, now_ns: int) -> None:
+        """React to an event as it is emitted; ``now_ns`` is the tick's time."""
+        if event.kind == "heel_off" and self.state in ("closed", "falling", "extension"):
+            self._enter("pre_swing", now_ns, "pre-swing: heel is off")
+            self.opened_ns = now_ns
+        elif event.kind == "toe_off" and self.state != "swing":
+            if self.state != "pre_swing":
+                self.opened_ns = now_ns
+            self._enter("swing", now_ns, "swing: toe is off")
+        elif event.kind == "initial_contact" and self.state in ("pre_swing", "swing"):
+            self._enter("extension", now_ns, "extension past initial contact")
+
+    def tick(self, now_ns: int, *, walking: bool) -> None:
+        """Let time pass: the state's own limit, and the end of walking."""
+        age_s = (now_ns - self.since_ns) / 1e9
+        if self.state in ("pre_swing", "swing", "extension") and not walking:
+            self._fall(now_ns, STOP_FALL_S, "walking has stopped: ramping down")
+        elif self.state == "pre_swing" and age_s > PRE_SWING_MAX_S:
+            self._fall(now_ns, self.envelope.fall_s, "no toe-off after heel-off: ramping down")
+        elif self.state == "swing" and age_s > SWING_MAX_S:
+            self._fall(now_ns, self.envelope.fall_s, "no initial contact in time: ramping down")
+        elif self.state == "extension" and age_s > self.envelope.extension_s:
+            self._fall(now_ns, self.envelope.fall_s, "foot is loaded: ramping down")
+        elif self.state == "falling" and age_s >= self.fall_s:
+            self._enter("closed", now_ns, "stance: waiting for heel-off" if walking else "not walking")
+
+    def share(self, now_ns: int) -> float:
+        """What the ramp down has left of the intensity: 1 while open, 0 when closed."""
+        if self.state == "closed":
+            return 0.0
+        if self.state != "falling":
+            return 1.0
+        return max(0.0, 1.0 - (now_ns - self.since_ns) / 1e9 / self.fall_s)
+
+    def _fall(self, now_ns: int, fall_s: float, why: str) -> None:
+        self.fall_s = fall_s
+        self._enter("falling", now_ns, why)
+
+    def _enter(self, state: WindowState, now_ns: int, why: str) -> None:
+        self.state, self.since_ns, self.why = state, now_ns, why

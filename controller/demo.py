@@ -1,0 +1,208 @@
+"""What `dorsi demo` and `dorsi run` do around the supervisor: prepare, run, sum up, tell.
+
+A recording is only ever streamed to the emulated stimulator, never to a real one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from controller.config import Session, load_session
+from controller.core.signals import Mode
+from controller.errors import ConfigError, InputError
+from controller.record.report import write_report
+from controller.record.sensor_file import load_sensor_file
+from controller.record.summary import ArmSummary, Latency, Spread, summarise
+from controller.runtime.rig import ProcessFailedError
+from controller.runtime.screen import Screen
+from controller.runtime.supervisor import ArmPlan, Outcome, Supervisor, Virtual
+from controller.safety.arming import QUESTION
+
+DEMO_SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"
+BROKER_READY_S = 10.0
+DONE, FAILED, STOPPED = 0, 1, 130
+DISCLAIMER = "Research software: not a medical device, no clearance."
+
+
+def run_demo(
+    modes: tuple[Mode, ...],
+    seconds: float,
+    seed: int,
+    out: Path,
+    console: Console,
+) -> int:
+    """Walk the virtual patient once per mode; returns the exit code."""
+    session = load_session(DEMO_SESSION)
+    console.print(f"[bold]Dorsi demo[/bold]: a virtual patient with a left drop foot. {DISCLAIMER}")
+    console.print(f"Arms: {', '.join(modes)}, {seconds:g} s each. Results go to {out}/")
+    arms = [ArmPlan(mode, seconds, seed) for mode in modes]
+    with _broker() as port:
+        site, rig = session.file.session.site, session.file.session.rig
+        mqtt: Mapping[str, object] | None = None
+        if port is not None:
+            mqtt = {"host": "127.0.0.1", "port": port, "site": site, "rig": rig}
+            console.print(
+                f"Watch it live: mosquitto_sub -h 127.0.0.1 -p {port} -t 'dorsi/1/{site}/{rig}/#' -v"
+            )
+        return _conduct(session, arms, out, console, virtual=Virtual(seed, {}), mqtt=mqtt)
+
+
+def run_session(
+    file: Path, seconds: float | None, recordings: list[str], out: Path, console: Console, *, ask: bool
+) -> int:
+    """Run a session file, on real devices or, with recordings, as a rehearsal; returns the exit code."""
+    session = load_session(file)
+    streams = _recordings(session, recordings)
+    virtual = Virtual(0, streams) if streams else None
+    console.print(f"[bold]Dorsi[/bold]: {file}. {DISCLAIMER}")
+    if virtual is None and ask and not _confirmed(session, console):
+        console.print("Not confirmed; nothing was started.")
+        return FAILED
+    telemetry = session.file.telemetry
+    mqtt: dict[str, object] | None = None
+    if telemetry is not None:
+        site = session.file.session
+        mqtt = {"host": telemetry.host, "port": telemetry.port, "site": site.site, "rig": site.rig}
+        if telemetry.username is not None:
+            mqtt["username"] = telemetry.username
+        if telemetry.password_file is not None:
+            mqtt["password"] = (file.parent / telemetry.password_file).read_text().strip()
+        if telemetry.ca_file is not None:
+            mqtt |= {"tls": True, "ca_file": str(file.parent / telemetry.ca_file)}
+    arms = [ArmPlan(session.file.session.mode, seconds)]
+    return _conduct(session, arms, out, console, virtual=virtual, mqtt=mqtt)
+
+
+def _conduct(
+    session: Session,
+    arms: list[ArmPlan],
+    out: Path,
+    console: Console,
+    *,
+    virtual: Virtual | None,
+    mqtt: Mapping[str, object] | None,
+) -> int:
+    """Run, then write summary and report whatever happened, then say how it went."""
+    failure: ProcessFailedError | None = None
+    outcome: Outcome | None = None
+    with Screen(console) as screen:
+        try:
+            outcome = Supervisor(session, out, virtual, screen).run(arms, mqtt)
+        except ProcessFailedError as error:
+            failure = error
+    recording = out / "session.mcap"
+    if recording.exists():
+        summary = summarise(recording)
+        (out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+        write_report(recording, out / "report.html")
+        console.print(_table(summary.arms))
+        names = ["session.mcap", "report.html", "summary.json"] + (["pulses.jsonl"] if virtual else [])
+        console.print(f"In {out}/: {', '.join(names)}")
+    if failure is not None:
+        console.print(
+            f"[bold red]Ended:[/bold red] {failure}. Stimulation is off. The recording up to then is kept."
+        )
+        console.print(f"What to do: read {out}/logs/, then start again; the rig starts disarmed.")
+        return FAILED
+    if outcome is not None and outcome.trip is not None:
+        console.print(f"[bold red]Tripped:[/bold red] {outcome.trip}")
+        return FAILED
+    if outcome is not None and outcome.stopped_by is not None:
+        console.print(f"Stopped by {outcome.stopped_by}; stimulation is off.")
+        return STOPPED
+    return DONE
+
+
+def _recordings(session: Session, given: list[str]) -> dict[str, Path]:
+    """``FILE`` or ``SENSOR=FILE`` to files by sensor name; each is read once, so that it is refused now."""
+    names = [sensor.name for sensor in session.imus]
+    streams: dict[str, Path] = {}
+    for item in given:
+        name, equals, path = item.partition("=")
+        if not equals:
+            name, path = names[0], item
+        if name not in names:
+            raise ConfigError([f"--recording {item}: found sensor {name!r}, allowed: {', '.join(names)}"])
+        load_sensor_file(Path(path))
+        streams[name] = Path(path).resolve()
+    missing = [s.name for s in session.imus if s.required and s.name not in streams]
+    if streams and missing:
+        raise ConfigError(
+            [f"--recording: no file for sensor {name!r}, allowed: {name}=FILE" for name in missing]
+        )
+    return streams
+
+
+def _confirmed(session: Session, console: Console) -> bool:
+    """Before real current: show who and what, and have a person type it."""
+    if not sys.stdin.isatty():
+        raise InputError("terminal", "confirmation", "no keyboard", "a person at the terminal, or --yes")
+    console.print(f"Patient {session.patient.patient.pseudonym}. Checklist as answered in the patient file:")
+    for key, answer in session.patient.checklist.items():
+        console.print(f"  {answer:9} {QUESTION[key].text}")
+    return console.input("Type [bold]arm[/bold] to connect and arm: ").strip() == "arm"
+
+
+@contextlib.contextmanager
+def _broker() -> Iterator[int | None]:
+    """The embedded broker on loopback; ``None`` when it does not come up, which stops nothing."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "controller.telemetry.broker"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as broker:
+        assert broker.stdout is not None
+        readable, _, _ = select.select([broker.stdout], [], [], BROKER_READY_S)
+        line = broker.stdout.readline().strip() if readable else b""
+        try:
+            yield int(line) if line else None
+        finally:
+            broker.terminate()
+
+
+def _table(arms: tuple[ArmSummary, ...]) -> Table:
+    """The summary, one column an arm."""
+    table = Table("median (90th percentile)", *(arm.mode for arm in arms), title="How the foot walked")
+    rows = (
+        ("strides (true)", [f"{arm.strides} ({_plain(arm.true_strides)})" for arm in arms]),
+        ("ankle at initial contact, deg", [_spread(arm.ankle_at_initial_contact_deg) for arm in arms]),
+        (
+            "foot pitch at initial contact, deg",
+            [_spread(arm.foot_pitch_at_initial_contact_deg) for arm in arms],
+        ),
+        ("peak swing dorsiflexion, deg", [_spread(arm.peak_swing_dorsiflexion_deg) for arm in arms]),
+        ("swing pitch error RMS, deg", [_spread(arm.swing_pitch_rmse_deg) for arm in arms]),
+        ("charge per stride, uC", [_plain(arm.charge_per_stride_uc) for arm in arms]),
+        ("sensor to pulse p50 / p99, ms", [_latency(arm.sensor_to_pulse_ms) for arm in arms]),
+        ("tick p50 / p99, ms", [_latency(arm.tick_ms) for arm in arms]),
+        (
+            "missed ticks, samples lost, trips",
+            [f"{arm.missed_ticks}, {arm.samples_lost}, {arm.trips}" for arm in arms],
+        ),
+    )
+    for name, cells in rows:
+        table.add_row(name, *cells)
+    return table
+
+
+def _spread(value: Spread | None) -> str:
+    return "-" if value is None else f"{value.median:.1f} ({value.p90:.1f})"
+
+
+def _latency(value: Latency | None) -> str:
+    return "-" if value is None else f"{value.p50:.2f} / {value.p99:.2f}"
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}" if isinstance(value, int) else f"{value:.0f}"

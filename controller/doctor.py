@@ -1,0 +1,88 @@
+"""What this machine has for Dorsi: adapter, serial ports, broker, clocks, scheduling; and what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from serial.tools import list_ports
+
+MQTT_PORT = 1883
+P24_USB = (0x0483, 0x5740)  # STM32 virtual serial port, as the P24 shows itself
+CLOCK_STEP_MAX_NS = 1_000_000  # ticks of 5 ms want a clock that is much finer
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: what was found, and what to do where it is not good."""
+
+    what: str
+    good: bool
+    found: str
+    to_do: str
+
+
+def examine() -> list[Finding]:
+    """Look at everything; never fails and starts nothing."""
+    return [_bluetooth(), _stimulator(), _broker(), _clock(), _real_time(), _disk()]
+
+
+def _bluetooth() -> Finding:
+    folder = Path("/sys/class/bluetooth")
+    adapters = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    to_do = "" if adapters else "plug in a USB Bluetooth LE adapter and install bluez; the demo needs none"
+    return Finding("Bluetooth adapter", bool(adapters), ", ".join(adapters) or "none", to_do)
+
+
+def _stimulator() -> Finding:
+    ports = list(list_ports.comports())
+    likely = [port.device for port in ports if (port.vid, port.pid) == P24_USB]
+    if likely:
+        return Finding(
+            "P24 serial port", True, ", ".join(likely), f"put port = '{likely[0]}' in the session file"
+        )
+    others = ", ".join(port.device for port in ports) or "no serial port"
+    return Finding(
+        "P24 serial port", False, others, "connect the P24 by USB and switch it on; the demo needs none"
+    )
+
+
+def _broker() -> Finding:
+    try:
+        socket.create_connection(("127.0.0.1", MQTT_PORT), timeout=0.5).close()
+    except OSError:
+        installed = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        to_do = "start mosquitto" if installed else "apt-get install mosquitto; sessions run without it too"
+        return Finding("MQTT broker", False, f"nobody on 127.0.0.1:{MQTT_PORT}", to_do)
+    return Finding("MQTT broker", True, f"127.0.0.1:{MQTT_PORT}", "")
+
+
+def _clock() -> Finding:
+    info = time.get_clock_info("monotonic")
+    step_ns = round(info.resolution * 1e9)
+    good = info.monotonic and step_ns <= CLOCK_STEP_MAX_NS
+    return Finding(
+        "monotonic clock", good, f"{info.implementation}, {step_ns} ns", "" if good else "use Linux"
+    )
+
+
+def _real_time() -> Finding:
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except (OSError, AttributeError):
+        to_do = "allow it: rtprio 20 for this user in /etc/security/limits.conf; without it ticks may be late"
+        return Finding("real-time scheduling", False, "not permitted", to_do)
+    return Finding("real-time scheduling", True, f"SCHED_FIFO, {os.cpu_count()} cores", "")
+
+
+def _disk() -> Finding:
+    free_mb = shutil.disk_usage(Path.cwd()).free // 1_000_000
+    good = free_mb >= 500  # the guard does not arm below (fault F12)
+    return Finding(
+        "disk here", good, f"{free_mb} MB free", "" if good else "free at least 500 MB for recordings"
+    )

@@ -1,0 +1,228 @@
+"""The controller process: sensors in, one core step a tick, a frame to the guard, everything to the recorder.
+
+Steps at absolute 5 ms deadlines, and at once when an inertial sample arrives. It owns no stimulator: all it
+can do is ask the guard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import time
+import zlib
+from pathlib import Path
+
+import msgspec
+
+from controller.core.params import CoreParams
+from controller.core.signals import Applied, Mode, TickInputs
+from controller.core.step import CoreState, step
+from controller.record import records
+from controller.runtime import bus, process
+from controller.runtime.plan import ControllerPlan, SensorPlan, read_plan
+from controller.runtime.ticker import Ticker
+from controller.safety.frames import (
+    KIND_VERDICT,
+    BadFrame,
+    Frame,
+    SensorStamp,
+    decode_verdict,
+    encode_frame,
+    encode_stamp,
+)
+from drivers.emg.myo import Myo
+from drivers.imu.movella_dot import MovellaDot
+from drivers.interface import EmgFrame, ImuSample, Sample, Sensor
+from drivers.links.ble import BleBackend
+
+LINK_REPORT_S = 1.0
+log = logging.getLogger("dorsi.controller")
+
+
+class Controller:
+    """Joins sensors, core, guard and recorder; all decisions are the core's and the guard's."""
+
+    def __init__(self, rig: Path, plan: ControllerPlan) -> None:
+        self._plan = plan
+        self._params: CoreParams = plan.params
+        self._state = CoreState.initial(plan.params)
+        self._imu: list[ImuSample] = []
+        self._emg: list[EmgFrame] = []
+        self._applied: list[Applied] = []
+        self._mode_request: Mode | None = None
+        self._frame_seq = 0
+        self._stepping = False
+        self._guard_socket = bus.connect(rig, "guard")
+        self._guard = bus.Sender(self._guard_socket)
+        self._guard.send(json.dumps({"role": "controller", "pid": os.getpid()}).encode())
+        self._recorder = bus.Sender(bus.connect(rig, "recorder"))
+        self._received: dict[str, int] = {sensor.name: 0 for sensor in plan.sensors}
+        self._lost: dict[str, int] = {sensor.name: 0 for sensor in plan.sensors}
+        self._last_seq: dict[str, int] = {}
+        self._ticker = Ticker(round(plan.params.tick_s * 1e9), self._on_deadline)
+        self.done = asyncio.Event()
+
+    async def run(self, backend: BleBackend | None, scheduling: str) -> None:
+        """Until told to end, or the guard is gone. A sensor task that dies ends everything at once."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._guard_socket, self._on_guard)
+        self._record("process", records.Process(_now(), "controller", os.getpid(), "started", scheduling))
+        self._record(
+            "core/start",
+            records.CoreStart(_now(), os.getpid(), msgspec.Raw(msgspec.json.encode(self._params))),
+        )
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._read(sensor, backend), name=sensor.name)
+                for sensor in self._plan.sensors
+            ]
+            self._ticker.start()
+            await self.done.wait()
+            self._ticker.stop()
+            for task in tasks:
+                task.cancel()
+        loop.remove_reader(self._guard_socket)
+
+    async def _read(self, plan: SensorPlan, backend: BleBackend | None) -> None:
+        sensor = open_sensor(plan, backend)
+        async with sensor:
+            report_at_s = 0.0
+            async for sample in sensor:
+                self._take(sample)
+                if time.monotonic() >= report_at_s:
+                    report_at_s = time.monotonic() + LINK_REPORT_S
+                    self._record("link", self._link(plan.name))
+
+    def _take(self, sample: Sample) -> None:
+        """A sample has arrived: stamp to the guard first, then the core; an IMU's makes a step at once."""
+        digest = (
+            zlib.crc32(repr((sample.acc_mps2, sample.gyr_rps)).encode())
+            if isinstance(sample, ImuSample)
+            else 0
+        )
+        stamp = SensorStamp(self._plan.session, sample.sensor, sample.t_ns, sample.seq, sample.valid, digest)
+        self._guard.send(encode_stamp(stamp))
+        self._count(sample)
+        if isinstance(sample, EmgFrame):
+            self._emg.append(sample)
+            return
+        self._imu.append(sample)
+        if not self._stepping:
+            self._stepping = True
+            asyncio.get_running_loop().call_soon(self._on_arrival, sample.arrival_ns)
+
+    def _count(self, sample: Sample) -> None:
+        self._received[sample.sensor] += 1
+        last = self._last_seq.get(sample.sensor)
+        if last is not None and sample.seq > last + 1:
+            self._lost[sample.sensor] += sample.seq - last - 1
+        self._last_seq[sample.sensor] = sample.seq
+
+    def _on_arrival(self, arrival_ns: int) -> None:
+        self._stepping = False
+        if self._imu:
+            self._step(self._ticker.number, arrival_ns)
+
+    def _on_deadline(self, number: int, deadline_ns: int) -> None:
+        self._step(number, deadline_ns)
+
+    def _step(self, number: int, due_ns: int) -> None:
+        now_ns = _now()
+        inputs = TickInputs(
+            imu=tuple(self._imu), emg=tuple(self._emg), applied=tuple(self._applied), mode=self._mode_request
+        )
+        self._imu, self._emg, self._applied, self._mode_request = [], [], [], None
+        decision, self._state = step(now_ns, inputs, self._params, self._state)
+        self._frame_seq += 1
+        frame = Frame(
+            self._plan.session,
+            self._frame_seq,
+            now_ns,
+            decision.command.lifetime_ms,
+            decision.command.channels,
+        )
+        self._guard.send(encode_frame(frame))
+        handed_over_ns = _now()
+        self._record(
+            "tick",
+            records.Tick(
+                now_ns, number, (now_ns - due_ns) / 1e3, (handed_over_ns - now_ns) / 1e3, inputs, decision
+            ),
+        )
+
+    def _on_guard(self) -> None:
+        while message := bus.receive(self._guard_socket):
+            if message[0] == KIND_VERDICT:
+                self._take_verdict(message)
+            else:
+                self._take_request(message)
+        if message is None:
+            log.error("guard is gone; ending")
+            self.done.set()
+
+    def _take_verdict(self, message: bytes) -> None:
+        verdict = decode_verdict(message)
+        if isinstance(verdict, BadFrame):
+            log.error("unreadable verdict: %s", verdict.reason)
+            return
+        self._applied.append(Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason))
+
+    def _take_request(self, message: bytes) -> None:
+        """State changes are the guard's to tell and the recorder's to keep; a mode request is ours."""
+        request = json.loads(message)
+        if request.get("op") == "mode":
+            self._mode_request = request["mode"]
+
+    def _link(self, name: str) -> records.Link:
+        return records.Link(_now(), name, self._received[name], self._lost[name])
+
+    def _record(self, topic: str, record: records.Record) -> None:
+        self._recorder.send(bus.pack_record(topic, _now(), records.encode(record)))
+
+
+def open_sensor(plan: SensorPlan, backend: BleBackend | None) -> Sensor:
+    """The driver for a sensor's device name."""
+    if plan.device == "movella-dot":
+        return MovellaDot(plan.name, plan.address, backend)
+    return Myo(plan.name, plan.address, backend)
+
+
+def _now() -> int:
+    return time.monotonic_ns()
+
+
+async def _main(rig: Path, plan: ControllerPlan, scheduling: str) -> None:
+    controller = Controller(rig, plan)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, controller.done.set)
+    if plan.radio is None:
+        await controller.run(None, scheduling)
+    else:
+        from drivers.links.bumble_backend import bumble_backend
+
+        backend = bumble_backend(plan.radio)
+        try:
+            await controller.run(backend, scheduling)
+        finally:
+            await backend.aclose()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="dorsi-controller")
+    parser.add_argument("--rig", type=Path, required=True)
+    rig: Path = parser.parse_args().rig
+    process.begin("dorsi-controller")
+    logging.basicConfig(level=logging.WARNING, format="%(name)s %(levelname)s %(message)s")
+    plan = read_plan(rig / "controller.json", ControllerPlan)
+    scheduling = process.go_real_time(process.CONTROLLER_PRIORITY)
+    process.quiet_garbage_collector()
+    asyncio.run(_main(rig, plan, scheduling))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What the supervisor tells each process: a JSON file in the rig directory, decided once, read strictly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from controller.core.params import CoreParams
+from drivers.interface import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class SensorPlan:
+    """One sensor the controller opens."""
+
+    name: str
+    device: Literal["movella-dot", "myo"]
+    address: str
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerPlan:
+    """``radio`` is the virtual radio's HCI address; ``None`` means the machine's own adapter."""
+
+    session: int
+    params: CoreParams
+    sensors: tuple[SensorPlan, ...]
+    radio: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorldPlan:
+    """The virtual world: the patient that walks, or the recordings the emulated sensors stream."""
+
+    sensors: tuple[SensorPlan, ...]
+    pulse_log: str
+    seed: int
+    side: Literal["left", "right"]
+    recordings: dict[str, str]  # sensor name -> file; empty for the virtual patient
+    loss: float = 0.0
+
+
+Plan = TypeVar("Plan")
+
+
+def write_plan(path: Path, plan: ControllerPlan | WorldPlan) -> None:
+    path.write_bytes(msgspec.json.encode(plan))
+
+
+def read_plan(path: Path, kind: type[Plan]) -> Plan:
+    """Raises msgspec.ValidationError, which names the field, where the file is not of this kind."""
+    return msgspec.json.decode(path.read_bytes(), type=kind)

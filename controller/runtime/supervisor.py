@@ -1,0 +1,338 @@
+"""The supervisor: starts a session's processes, arms, watches, stops, and ends them in the safe order.
+
+STOP (Ctrl-C, SIGTERM, space) goes to the guard before anything else happens. Any process that ends unasked
+ends the session, with its name and last words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from controller.config import Session, core_params, layers
+from controller.core.signals import Mode
+from controller.record import records
+from controller.record.live import LiveStatus
+from controller.runtime import bus
+from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
+from controller.runtime.rig import ProcessFailedError, Rig
+from drivers.stimulators.p24 import CAPABILITY as P24_CAPABILITY
+
+READY_S = 30.0  # first start compiles the patient's inner loop
+ARMING_S = 20.0  # sensors connect, the guard sees them fresh
+ARM_AGAIN_S = 0.5
+RECOMPACTING_S = 120.0
+LOOK_S = 0.05
+STOP_KEYS = b" \x1b"  # space, escape
+
+Show = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPlan:
+    """One arm of a session: how it walks and for how long (``None``: until stopped)."""
+
+    mode: Mode
+    seconds: float | None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Virtual:
+    """What stands in for body and devices: the virtual patient (seeded), or recordings by sensor name."""
+
+    seed: int
+    recordings: Mapping[str, Path]
+    loss: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a screen shows: which arm, how far, and the latest live status."""
+
+    arm: ArmPlan
+    number: int
+    arms: int
+    elapsed_s: float
+    status: LiveStatus | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session ended."""
+
+    recording: Path
+    stopped_by: str | None  # in words, where a person stopped it
+    trip: str | None  # the guard's words, where it tripped
+
+
+class Supervisor:
+    """Runs the arms of one session one after the other into one recording."""
+
+    def __init__(self, session: Session, out: Path, virtual: Virtual | None, show: Show) -> None:
+        self._session = session
+        self._out = out
+        self._virtual = virtual
+        self._show = show
+        self._stop: str | None = None
+        self._guard: bus.Sender | None = None
+        self._trip: str | None = None
+        self._arming = False
+        self._armed = False
+
+    def run(self, arms: list[ArmPlan], mqtt: Mapping[str, object] | None) -> Outcome:
+        """Raises ProcessFailedError where a process did not do its part; the recording is kept."""
+        self._out.mkdir(parents=True, exist_ok=True)
+        recording = self._out / "session.mcap"
+        with Rig(self._out / "logs") as rig, self._stopping(), _keys() as keys:
+            self._start_recorder(rig, recording, arms, mqtt)
+            recorder = bus.Sender(bus.connect(rig.path, "recorder"))
+            for number, arm in enumerate(arms):
+                if self._stop or self._trip:
+                    break
+                self._walk(rig, recorder, arm=arm, number=number, arms=len(arms), keys=keys)
+            recorder.send(bus.pack_record("finish", time.monotonic_ns(), b"{}"))
+            recorder.close()
+            rig.wait("recorder", RECOMPACTING_S)
+        return Outcome(recording, self._stop, self._trip)
+
+    def _start_recorder(
+        self, rig: Rig, recording: Path, arms: list[ArmPlan], mqtt: Mapping[str, object] | None
+    ) -> None:
+        header = rig.path / "header.json"
+        header.write_bytes(msgspec.json.encode(self._header(arms)))
+        arguments = ["--rig", str(rig.path), "--out", str(recording), "--header", str(header)]
+        if mqtt is not None:
+            settings = rig.path / "mqtt.json"
+            settings.touch(mode=0o600)  # may hold a password
+            settings.write_bytes(msgspec.json.encode(mqtt))
+            arguments += ["--mqtt", str(settings)]
+        rig.start("recorder", "controller.record.recorder", *arguments)
+
+    def _header(self, arms: list[ArmPlan]) -> dict[str, str]:
+        session = self._session
+        packages = ("dorsi", "bleak", "bumble", "vqf", "numpy", "mcap", "msgspec")
+        return {
+            "session": self._out.name,
+            "pseudonym": session.patient.patient.pseudonym,
+            "arms": ", ".join(arm.mode for arm in arms),
+            "seed": str(self._virtual.seed) if self._virtual else "",
+            "virtual": "yes" if self._virtual else "no",
+            "session_file": session.text,
+            "patient_file": session.patient_text,
+            "core_params": msgspec.json.encode(core_params(session, arms[0].mode)).decode(),
+            "versions": json.dumps({name: version(name) for name in packages}),
+            "commit": _commit(),
+            "host": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        }
+
+    def _walk(
+        self, rig: Rig, recorder: bus.Sender, *, arm: ArmPlan, number: int, arms: int, keys: int | None
+    ) -> None:
+        """One arm: everything but the recorder is started fresh, so that it begins disarmed."""
+        note = "starting" if self._virtual is None else "starting; the first start compiles the patient"
+        self._show(Progress(arm, number, arms, 0.0, None, note))
+        session_id = secrets.randbits(62) + 1
+        radio, port = self._start_world(rig)
+        self._start_guard(rig, session_id, port)
+        guard_socket = bus.connect(rig.path, "guard")
+        self._guard = bus.Sender(guard_socket)
+        self._ask("operator", role="operator", pid=os.getpid())
+        self._start_controller(rig, session_id, arm, radio)
+        live = bus.connect(rig.path, "live")
+        self._arm_marker(recorder, "begin", arm)
+        self._armed = False
+        status: LiveStatus | None = None
+        started_s = walking_s = time.monotonic()
+        ask_at_s, until_s = 0.0, started_s + ARMING_S
+        ready = False
+        while not self._stop and not self._trip:
+            rig.check()
+            self._look(guard_socket, live, keys)
+            status = self._newest(live, status)
+            now_s = time.monotonic()
+            if not ready:
+                ready = self._is_ready(arm, status)
+                if ready:
+                    walking_s = now_s
+                elif now_s > until_s:
+                    raise ProcessFailedError(
+                        "guard", f"did not arm within {ARMING_S:g} s", self._why_not(status)
+                    )
+                elif arm.mode != "off" and now_s >= ask_at_s:
+                    self._ask("arm")
+                    ask_at_s = now_s + ARM_AGAIN_S
+            elapsed_s = now_s - walking_s if ready else 0.0
+            self._show(Progress(arm, number, arms, elapsed_s, status, "walking" if ready else "arming"))
+            if ready and arm.seconds is not None and elapsed_s >= arm.seconds:
+                break
+            if rig.said("world", "recording"):
+                break
+        self._ask("stop")
+        self._arm_marker(recorder, "end", arm)
+        for name in ("controller", "guard", "world"):
+            rig.end(name)
+        for sock in (guard_socket, live):
+            sock.close()
+        self._guard = None
+
+    def _is_ready(self, arm: ArmPlan, status: LiveStatus | None) -> bool:
+        if arm.mode == "off":
+            return status is not None and bool(status.sensor_age_ms)
+        return self._armed
+
+    def _why_not(self, status: LiveStatus | None) -> str:
+        return status.guard_text if status is not None else "no word from the controller"
+
+    def _start_world(self, rig: Rig) -> tuple[str | None, str]:
+        if self._virtual is None:
+            return None, self._session.file.stimulator.port
+        write_plan(
+            rig.path / "world.json",
+            WorldPlan(
+                sensors=self._sensors(),
+                pulse_log=str(self._out / "pulses.jsonl"),
+                seed=self._virtual.seed,
+                side=self._session.patient.patient.paretic_side,
+                recordings={name: str(path) for name, path in self._virtual.recordings.items()},
+                loss=self._virtual.loss,
+            ),
+        )
+        rig.start("world", "controller.runtime.world", "--rig", str(rig.path))
+        word = rig.word("world", READY_S)
+        return str(word["radio"]), str(word["port"])
+
+    def _start_guard(self, rig: Rig, session_id: int, port: str) -> None:
+        session = self._session
+        stimulator = session.file.stimulator
+        required = [s.name for s in session.file.sensors if s.required]
+        told = {
+            "session": session_id,
+            "channels": [
+                {
+                    "name": "dorsiflexion",
+                    "output": stimulator.channel,
+                    "electrode_area_cm2": stimulator.electrode_area_cm2,
+                }
+            ],
+            "limits": [
+                {"who": layer.who, "limits": dict(layer.values)}
+                for layer in layers(session, P24_CAPABILITY)
+                if layer.who not in ("device", "compiled")  # these the guard has of its own
+            ],
+            "sensors": [{"name": name} for name in required],
+            "stimulator": {"device": stimulator.device, "port": port},
+            "checklist": dict(session.patient.checklist),
+        }
+        path = rig.path / "guard.json"
+        path.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
+        rig.start("guard", "controller.safety.guard", "--rig", str(rig.path), "--limits", str(path))
+
+    def _start_controller(self, rig: Rig, session_id: int, arm: ArmPlan, radio: str | None) -> None:
+        plan = ControllerPlan(session_id, core_params(self._session, arm.mode), self._sensors(), radio)
+        write_plan(rig.path / "controller.json", plan)
+        rig.start("controller", "controller.runtime.controller", "--rig", str(rig.path))
+
+    def _sensors(self) -> tuple[SensorPlan, ...]:
+        return tuple(
+            SensorPlan(sensor.name, sensor.device, sensor.address, sensor.segment)
+            for sensor in self._session.file.sensors
+        )
+
+    def _look(self, guard_socket: socket.socket, live: socket.socket, keys: int | None) -> None:
+        """Wait a moment for the guard's words, the live feed or a key, and take them."""
+        sources: list[socket.socket | int] = [guard_socket, live, *([] if keys is None else [keys])]
+        readable, _, _ = select.select(sources, [], [], LOOK_S)
+        if keys is not None and keys in readable and any(key in STOP_KEYS for key in os.read(keys, 64)):
+            self._halt("stop key")
+        if guard_socket in readable:
+            self._hear(guard_socket)
+
+    def _hear(self, guard_socket: socket.socket) -> None:
+        while message := bus.receive(guard_socket):
+            word = json.loads(message)
+            if "state" not in word:
+                continue
+            self._armed = word["state"] in ("armed", "active", "ramp")
+            if word["state"] == "tripped":
+                self._trip = str(word.get("text") or word.get("fault"))
+
+    def _newest(self, live: socket.socket, status: LiveStatus | None) -> LiveStatus | None:
+        while message := bus.receive(live):
+            status = msgspec.json.decode(message, type=LiveStatus)
+        return status
+
+    def _arm_marker(self, recorder: bus.Sender, kind: str, arm: ArmPlan) -> None:
+        seed = arm.seed if arm.seed is not None else (self._virtual.seed if self._virtual else None)
+        now_ns = time.monotonic_ns()
+        marker = records.Arm(now_ns, "begin" if kind == "begin" else "end", arm.mode, seed, arm.mode)
+        recorder.send(bus.pack_record("arm", now_ns, records.encode(marker)))
+
+    def _ask(self, op: str, **more: object) -> None:
+        if self._guard is not None:
+            self._guard.send(json.dumps({**more} if "role" in more else {"op": op, **more}).encode())
+
+    def _halt(self, by: str) -> None:
+        self._ask("stop", by=by)
+        self._stop = self._stop or by
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM are STOP: told to the guard from the signal handler itself."""
+
+        def on_signal(number: int, _frame: object) -> None:
+            self._halt("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
+
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[int | None]:
+    """The keyboard, key by key, where there is one."""
+    if not sys.stdin.isatty():
+        yield None
+        return
+    keyboard = sys.stdin.fileno()
+    before = termios.tcgetattr(keyboard)
+    tty.setcbreak(keyboard)
+    try:
+        yield keyboard
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def _commit() -> str:
+    """The commit this runs from, where it is a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return "unknown"
+    return answer.stdout.strip() or "unknown"

@@ -180,12 +180,12 @@ class _RadioController(Controller):  # type: ignore[misc]  # bumble counts as un
 class _HostPort(asyncio.Protocol):
     """A host on TCP: it gets a controller of its own, which leaves the air with it."""
 
-    def __init__(self, link: LocalLink, hosts: set[asyncio.BaseTransport]) -> None:
+    def __init__(self, link: LocalLink, hosts: set[asyncio.WriteTransport]) -> None:
         self._source = StreamPacketSource()
         self._link = link
         self._hosts = hosts
         self._controller: Controller | None = None
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.WriteTransport):
@@ -222,9 +222,9 @@ class VirtualRadio:
         self._conditions = conditions or RadioConditions()
         self._port = port
         self._link = LocalLink()
-        self._hosts: set[asyncio.BaseTransport] = set()
+        self._hosts: set[asyncio.WriteTransport] = set()
         self._members: list[tuple[Peripheral, Device, Controller, Port]] = []
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._returning: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.hci_address = ""
 
@@ -238,6 +238,8 @@ class VirtualRadio:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        if self._returning:
+            await asyncio.wait(self._returning)
         for peripheral, device, controller, port in self._members:
             port.closed()
             await peripheral.idle()
@@ -245,12 +247,10 @@ class VirtualRadio:
             self._link.remove_controller(controller)
         self._members.clear()
         for host in list(self._hosts):
-            host.close()
+            host.abort()
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
-        if self._leaving:
-            await asyncio.wait(self._leaving)
 
     async def add(self, peripheral: Peripheral) -> None:
         """Power a peripheral on; it advertises until a host connects, and again after it left."""
@@ -282,10 +282,14 @@ class VirtualRadio:
 
         def disconnected(_reason: int) -> None:
             port.closed()
-            task = asyncio.get_running_loop().create_task(peripheral.idle())
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            task = asyncio.get_running_loop().create_task(returning())
+            self._returning.add(task)
+            task.add_done_callback(self._returning.discard)
+
+        async def returning() -> None:
+            await peripheral.idle()
+            await device.start_advertising()
 
         device.on(Device.EVENT_CONNECTION, connected)
         await device.power_on()
-        await device.start_advertising(auto_restart=True)
+        await device.start_advertising()

@@ -164,6 +164,7 @@ class BleSensor(ABC, Generic[S]):
 
     def __init__(self, name: str, address: str, backend: BleBackend | None) -> None:
         self.name = name
+        self.connect_timeout_s = CONNECT_TIMEOUT_S
         self._address = address
         self._backend = backend
         self._link: BleLink | None = None
@@ -222,7 +223,7 @@ class BleSensor(ABC, Generic[S]):
         return data[0] if data and data[0] <= 100 else None
 
     async def _open(self) -> None:
-        link = BleLink(self._address, self._backend)
+        link = BleLink(self._address, self._backend, timeout_s=self.connect_timeout_s)
         async with contextlib.AsyncExitStack() as undo:
             await undo.enter_async_context(link)
             await self._start(link)

@@ -1,0 +1,295 @@
+"""Scores the online gait detector on real recordings: recall, extra, latency and spread per leg, cost per
+sample.
+
+Contacts of the instrumented walkway, motion capture and photoelectric bars are the reference; a causal
+zero-crossing detector runs on the same files for comparison. Refuses to run without the recordings.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.core.gait import GaitDetector
+from controller.core.signals import EventKind, GaitEvent
+from drivers.interface import Segment, Side
+
+DATA = Path(os.environ.get("DORSI_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
+SIDES: tuple[Side, Side] = ("left", "right")
+TOLERANCE_S = 0.25  # about half the shortest step; each leg's constant offset is taken out first
+BOUT_GAP_S = 2.5  # contacts further apart belong to different bouts
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One leg of one recording: samples (N,), (N, 3) in SI units, and what the reference saw.
+
+    ``windows`` are the spans in which the reference saw every contact; ``contacts`` those it timed reliably,
+    ``doubtful`` other contacts it saw. ``swing_axis`` is the known axis of positive swing.
+    """
+
+    name: str
+    segment: Segment
+    side: Side
+    time_s: Array
+    acc_mps2: Array
+    gyr_rps: Array
+    contacts: Array
+    toe_offs: Array
+    windows: tuple[tuple[float, float], ...]
+    swing_axis: Array
+    doubtful: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one leg's events compare with the reference; errors and latencies in ms, one per matched event."""
+
+    expected: int
+    missed: int
+    extra: int
+    latency_ms: Array
+    error_ms: Array
+
+    @property
+    def bias_ms(self) -> float:
+        return float(np.median(self.error_ms)) if self.error_ms.size else float("nan")
+
+    @property
+    def deviation_ms(self) -> Array:
+        """Distance of each error from the leg's own median."""
+        return np.abs(self.error_ms - self.bias_ms)
+
+    @property
+    def mad_ms(self) -> float:
+        return float(np.median(self.deviation_ms)) if self.error_ms.size else float("nan")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def hemiparetic() -> Iterator[Leg]:
+    """Elderly and post-stroke shanks over an instrumented walkway (folder hemiparetic_shank_gaitrite)."""
+    for path in sorted((DATA / "hemiparetic_shank_gaitrite").glob("*.npz")):
+        data = np.load(path)
+        contacts = rows(path.with_name(path.stem + "_ic.csv"))
+        passes: dict[str, list[float]] = {}
+        for row in contacts:
+            passes.setdefault(row["pass"], []).append(float(row["ic_time_s"]))
+        for side in SIDES:
+            own = [float(row["ic_time_s"]) for row in contacts if row["side_derived"] == side[0].upper()]
+            yield Leg(
+                f"{path.stem} {side}", "shank", side, data["t"],
+                data[f"{side}_shank_acc_g"] * 9.80665,
+                np.radians(data[f"{side}_shank_gyr_dps"].astype(float)),
+                np.array(own), np.array([]), tuple((times[0], times[-1]) for times in passes.values()),
+                np.array([0.0, 1.0, 0.0]), np.array([]),
+            )  # fmt: skip
+
+
+def motion_capture() -> Iterator[Leg]:
+    """Healthy feet with events from heel and toe markers (folder gaitmap_foot_mocap)."""
+    folder = DATA / "gaitmap_foot_mocap"
+    data = np.load(folder / "healthy_2x20m.npz")
+    events = rows(folder / "healthy_2x20m_events.csv")
+    for side in SIDES:
+        acc = data[f"{side}_foot_acc_mps2"].astype(float)
+        times = {
+            kind: np.array(
+                [float(row["time_s"]) for row in events if row["foot"] == side and row["event"] == kind]
+            )
+            for kind in ("IC", "TC")
+        }
+        yield Leg(
+            f"mocap {side}", "foot", side, np.arange(len(acc)) / float(data["fs"]), acc,
+            np.radians(data[f"{side}_foot_gyr_dps"].astype(float)), times["IC"], times["TC"],
+            bouts(times["IC"]), np.array([0.0, -1.0, 0.0]), np.array([]),
+        )  # fmt: skip
+
+
+def unreferenced(name: str) -> Iterator[Leg]:
+    """Feet without reference events: ``ms_patient_unsynced``, ``healthy_stair_down``,
+    ``healthy_stair_up``.
+    """
+    data = np.load(DATA / "gaitmap_foot_mocap" / f"{name}.npz")
+    for side in SIDES:
+        acc = data[f"{side}_foot_acc_mps2"].astype(float)
+        gyr = np.radians(data[f"{side}_foot_gyr_dps"].astype(float))
+        none = np.array([])
+        times = np.arange(len(acc)) / float(data["fs"])
+        axis = np.array([0.0, -1.0, 0.0])
+        yield Leg(f"{name} {side}", "foot", side, times, acc, gyr, none, none, (), axis, none)
+
+
+def treadmill(segment: Literal["shank", "forefoot", "heel"]) -> Iterator[Leg]:
+    """Treadmill walking with photoelectric contacts (folder tripod_shank_foot_optogait)."""
+    folder = DATA / "tripod_shank_foot_optogait"
+    offsets = {
+        (row["trial"], row["sensor"]): float(row["opto_to_imu_offset_s"])
+        for row in rows(folder / "estimated_offsets.csv")
+    }
+    for path in sorted(folder.glob("*.npz")):
+        data = np.load(path)
+        contacts = rows(path.with_name(path.stem + "_optogait.csv"))
+        for side in SIDES:
+            # the heel has no offset of its own: it sits on the same shoe as the forefoot
+            offset = offsets[path.stem, f"{side}_{'shank' if segment == 'shank' else 'forefoot'}"]
+            own = [row for row in contacts if row["side"] == side[0].upper()]
+            times = {
+                (key, steady): np.array(
+                    [float(row[key]) + offset for row in own if row["steady"] == steady and row[key]]
+                )
+                for key in ("ic_time_s", "fo_time_s")
+                for steady in "01"
+            }
+            axis = {"shank": (0.0, 0.0, -1.0), "forefoot": (-1.0, 0.0, 0.0), "heel": (1.0, 0.0, 0.0)}[segment]
+            mirror = -1.0 if segment == "shank" and side == "right" else 1.0
+            steady = times["ic_time_s", "1"]
+            yield Leg(
+                f"{path.stem} {segment} {side}", "shank" if segment == "shank" else "foot", side, data["t"],
+                data[f"{side}_{segment}_acc_g"] * 9.80665,
+                np.radians(data[f"{side}_{segment}_gyr_dps"].astype(float)),
+                steady, times["fo_time_s", "1"], ((steady[0], steady[-1]),), mirror * np.array(axis),
+                times["ic_time_s", "0"],
+            )  # fmt: skip
+
+
+def bouts(contacts: Array) -> tuple[tuple[float, float], ...]:
+    """First and last contact of each run of contacts without a long pause."""
+    parts = np.split(contacts, np.flatnonzero(np.diff(contacts) > BOUT_GAP_S) + 1)
+    return tuple((float(part[0]), float(part[-1])) for part in parts)
+
+
+def detect(leg: Leg) -> list[GaitEvent]:
+    """Our events on ``leg``, in the order of emission."""
+    detector = GaitDetector(leg.segment, leg.side)
+    times = np.rint(leg.time_s * 1e9).astype(np.int64).tolist()
+    events: list[GaitEvent] = []
+    for t_ns, acc, gyr in zip(times, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
+        events += detector.update(t_ns, tuple(acc), tuple(gyr))
+    return events
+
+
+def zero_crossing(leg: Leg) -> list[GaitEvent]:
+    """The rival: first downward zero crossing of the sagittal rate after a swing, axis given, nothing
+    else.
+    """
+    rate = leg.gyr_rps @ leg.swing_axis
+    usual, peak, last = 0.0, 0.0, -1.0
+    events = []
+    for t_s, w in zip(leg.time_s.tolist(), rate.tolist(), strict=True):
+        peak = max(peak, w)
+        if w <= 0.0:
+            if peak > max(0.6, 0.4 * usual) and t_s - last > 0.4:
+                usual = 0.7 * usual + 0.3 * peak if usual > 0.0 else peak
+                last = t_s
+                events.append(GaitEvent("initial_contact", round(t_s * 1e9), round(t_s * 1e9)))
+            peak = 0.0
+    return events
+
+
+def score(leg: Leg, events: list[GaitEvent], kind: EventKind = "initial_contact") -> Score:
+    """Match ``kind`` one to one with the reference, the leg's median offset taken out for matching."""
+    expected = leg.contacts if kind == "initial_contact" else leg.toe_offs
+    found = np.array([event.t_ns * 1e-9 for event in events if event.kind == kind])
+    emitted = np.array([event.emitted_ns * 1e-9 for event in events if event.kind == kind])
+    if not found.size or not expected.size:
+        return Score(len(expected), len(expected), 0, np.array([]), np.array([]))
+    offset = median(float(found[np.argmin(np.abs(found - t))] - t) for t in expected)
+    used: set[int] = set()
+    latency, error = [], []
+    for t in expected:
+        best = int(np.argmin(np.abs(found - t - offset)))
+        if abs(found[best] - t - offset) <= TOLERANCE_S and best not in used:
+            used.add(best)
+            latency.append((emitted[best] - t) * 1e3)
+            error.append((found[best] - t) * 1e3)
+    known = leg.doubtful
+    extra = sum(
+        1
+        for i, t in enumerate(found - offset)
+        if i not in used
+        and any(start <= t <= end for start, end in leg.windows)
+        and not (known.size and np.min(np.abs(known - t)) <= TOLERANCE_S)
+    )
+    return Score(len(expected), len(expected) - len(used), extra, np.array(latency), np.array(error))
+
+
+def print_scores(
+    title: str, legs: list[Leg], kind: EventKind = "initial_contact", *, rival: bool = False
+) -> None:
+    """One row per leg and a pooled row."""
+    print(f"\n{title}: {kind}{', zero-crossing rival with known axes' if rival else ''}")
+    print(
+        f"{'leg':<26}{'n':>5}{'missed':>7}{'extra':>6}{'latency p50/p95':>17}{'bias':>6}{'MAD':>6}{'p95':>6}"
+        " ms"
+    )
+    scores = []
+    for leg in legs:
+        one = score(leg, zero_crossing(leg) if rival else detect(leg), kind)
+        scores.append(one)
+        print(line(leg.name, one, one.deviation_ms))
+    pooled = Score(
+        sum(one.expected for one in scores), sum(one.missed for one in scores), sum(one.extra for one in
+        scores),
+        np.concatenate([one.latency_ms for one in scores]), np.concatenate([one.error_ms for one in scores]),
+    )  # fmt: skip
+    print(line("pooled", pooled, np.concatenate([one.deviation_ms for one in scores])))
+    print(f"worst leg's MAD {max(one.mad_ms for one in scores):.1f} ms")
+
+
+def line(name: str, one: Score, deviation_ms: Array) -> str:
+    p50, p95 = np.percentile(one.latency_ms, (50, 95)) if one.latency_ms.size else (float("nan"),) * 2
+    spread = np.percentile(deviation_ms, (50, 95)) if deviation_ms.size else (float("nan"),) * 2
+    return (
+        f"{name:<26}{one.expected:>5}{one.missed:>7}{one.extra:>6}{p50:>9.0f} /{p95:>5.0f}"
+        f"{one.bias_ms:>8.0f}{spread[0]:>6.1f}{spread[1]:>6.1f}"
+    )
+
+
+def cost_us(leg: Leg) -> float:
+    """Mean time of one ``update`` and one ``tick``."""
+    start = time.perf_counter()
+    events = detect(leg)
+    detector = GaitDetector(leg.segment, leg.side)
+    middle = time.perf_counter()
+    for t_ns in range(len(leg.time_s)):
+        detector.tick(t_ns)
+    assert events
+    return (time.perf_counter() - middle + middle - start) / len(leg.time_s) * 1e6
+
+
+def main() -> int:
+    if not DATA.is_dir():
+        print(f"no recordings at {DATA} (set DORSI_DATA)", file=sys.stderr)
+        return 0
+    walkway = list(hemiparetic())
+    print_scores("elderly and post-stroke shanks, walkway", walkway)
+    print_scores("elderly and post-stroke shanks, walkway", walkway, rival=True)
+    feet = list(motion_capture())
+    print_scores("healthy feet, motion capture", feet)
+    print_scores("healthy feet, motion capture", feet, "toe_off")
+    for segment in ("shank", "forefoot", "heel"):
+        legs = list(treadmill(segment))
+        print_scores(f"treadmill {segment}, photoelectric bars", legs)
+        print_scores(f"treadmill {segment}, photoelectric bars", legs, "toe_off")
+    print(f"\ncost per sample: shank {cost_us(walkway[0]):.1f} us, foot {cost_us(feet[0]):.1f} us")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,57 @@
+"""Gait events and phase of one limb from one inertial sensor in any mounting, sample by sample.
+
+Promises causal, repeatable output that depends on the samples alone; refuses samples that are not later
+than the one before.
+"""
+
+from __future__ import annotations
+
+from controller.core.gait.foot import FootEvents
+from controller.core.gait.frame import SagittalFrame
+from controller.core.gait.phase import GaitPhase, StrideClock
+from controller.core.gait.shank import ShankEvents
+from controller.core.signals import GaitEvent
+from drivers.interface import Segment, Side, Vec3
+
+
+class GaitDetector:
+    """Online gait events of one foot or shank.
+
+    ``update`` takes samples in the sensor's own axes (m/s^2, rad/s) at their own times; ``tick`` tells the
+    phase at
+    any later time. ``swing_axis`` names the sensor axis about which the limb swings forward; without it the
+    axis is found from standing and walking. The whole state pickles and copies.
+    """
+
+    def __init__(self, segment: Segment, side: Side, swing_axis: Vec3 | None = None) -> None:
+        self.segment = segment
+        self.side = side
+        self._frame = SagittalFrame(swing_axis)
+        self._machine: FootEvents | ShankEvents = self._new_machine()
+        self._clock = StrideClock()
+        self._sign = 0.0
+
+    def _new_machine(self) -> FootEvents | ShankEvents:
+        return FootEvents() if self.segment == "foot" else ShankEvents()
+
+    def update(self, t_ns: int, acc_mps2: Vec3, gyr_rps: Vec3) -> list[GaitEvent]:
+        """Take one sample; returns the events it made certain, oldest first."""
+        frame = self._frame
+        if not frame.update(t_ns, acc_mps2, gyr_rps):
+            return []
+        self._clock.sample(t_ns)
+        if frame.sign != self._sign:
+            self._sign = frame.sign
+            self._machine = self._new_machine()
+        events = self._machine.update(t_ns, acc_mps2, frame)
+        if not frame.known:
+            return []
+        for event in events:
+            self._clock.event(event)
+        if self._machine.stopped and self._clock.walking:
+            self._clock.stop()
+        return events
+
+    def tick(self, now_ns: int) -> GaitPhase:
+        """The phase at ``now_ns``; changes nothing."""
+        return self._clock.at(now_ns)

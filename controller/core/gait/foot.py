@@ -1,0 +1,95 @@
+"""Gait events of a foot from its sagittal rate, inclination, rest and contact transients.
+
+Contact is what physics shows first: the transient of landing, the toe-down slap, or rest.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from controller.core.gait.frame import GRAVITY_MPS2, SagittalFrame
+from controller.core.gait.machine import LimbEvents
+from controller.core.signals import GaitEvent
+from drivers.interface import Vec3
+
+TRANSIENT_FLOOR_MPS2 = 5.0
+TRANSIENT_SHARE = 0.25  # of this foot's usual contact transient
+TERMINAL_SHARE = 0.6  # a transient is contact when the rate has fallen below this share of its peak
+SLAP_SHARE = 0.25  # of the usual swing peak, toe-down: the foot falls flat after heel contact
+REFRACTORY_S = 0.08
+REST_RATE_RPS = 0.6
+REST_ACC_MPS2 = 2.0
+REST_S = 0.04
+HEEL_OFF_RATE_RPS = 0.6
+HEEL_OFF_TILT_RAD = 0.05  # 3 deg
+PUSH_SHARE = 0.2  # of the usual swing peak, toe-down: a push-off
+SWING_SHARE = 0.25
+TOE_OFF_AGE_NS = 150_000_000
+
+
+class FootEvents(LimbEvents):
+    """The event machine of one foot."""
+
+    peak_floor_rps = 0.6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._flat = False
+        self._flat_tilt = 0.0
+        self._heel_off = False
+        self._rest_ns: int | None = None
+
+    def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
+        rate, tilt = frame.rate_rps, frame.inclination_rad
+        norm = sqrt(acc[0] * acc[0] + acc[1] * acc[1] + acc[2] * acc[2])
+        if abs(rate) >= REST_RATE_RPS or abs(norm - GRAVITY_MPS2) >= REST_ACC_MPS2:
+            self._rest_ns = None
+        elif self._rest_ns is None:
+            self._rest_ns = t_ns
+        resting = self._rest_ns is not None and (t_ns - self._rest_ns) * 1e-9 >= REST_S
+        if self._swing:
+            return self._swinging(t_ns, rate, tilt, resting)
+        if self._since < REFRACTORY_S:
+            return []
+        return self._stance(t_ns, rate, tilt, resting)
+
+    def _stance(self, t_ns: int, rate: float, tilt: float, resting: bool) -> list[GaitEvent]:
+        events: list[GaitEvent] = []
+        if resting and self._rest_ns is not None:
+            if not self._flat and not self._heel_off and self._contact_ns is not None:
+                events.append(self._event("foot_flat", max(self._rest_ns, self._contact_ns), t_ns))
+            self._flat = True
+            self._heel_off = False
+            self._flat_tilt = self._tilt_min = tilt
+            self._trough = 0.0
+        self._tilt_min = min(self._tilt_min, tilt)
+        tipped = rate < -HEEL_OFF_RATE_RPS and tilt < self._flat_tilt - HEEL_OFF_TILT_RAD
+        if self._flat and not self._heel_off and tipped:
+            self._heel_off = True
+            events.append(self._event("heel_off", t_ns, t_ns))
+        if self._heel_off and rate < self._trough:
+            self._trough, self._trough_ns = rate, t_ns
+        pushed = self._heel_off and self._trough < -max(self.peak_floor_rps, PUSH_SHARE * self._usual_peak)
+        lifted = rate > max(self.peak_floor_rps, SWING_SHARE * self._usual_peak)
+        if (pushed and rate > 0.5 * self._trough) or lifted:
+            at = self._trough_ns if pushed else t_ns
+            events.append(self._event("toe_off", max(at, t_ns - TOE_OFF_AGE_NS), t_ns))
+            self._enter_swing(t_ns, rate)
+        return events
+
+    def _swinging(self, t_ns: int, rate: float, tilt: float, resting: bool) -> list[GaitEvent]:
+        self._swing_on(t_ns, rate, tilt)
+        events = self._mid_swing(t_ns, rate, 0.8)
+        struck = rate < TERMINAL_SHARE * self._peak and self._transient > max(
+            TRANSIENT_FLOOR_MPS2, TRANSIENT_SHARE * self._usual_ring
+        )
+        slap = rate < -SLAP_SHARE * max(self._peak, self._usual_peak)
+        if self._valid and (struck or slap or resting):
+            events.append(self._land(t_ns))
+            self._rest_ns = None
+            self._flat = self._heel_off = False
+        elif resting:
+            self._swing = self._flat = self._heel_off = False
+            self._trough = 0.0
+            self._rest_ns = None
+        return events

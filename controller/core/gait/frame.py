@@ -1,0 +1,164 @@
+"""Turns samples in the sensor's own axes into motion in the sagittal plane of the limb, whatever the
+mounting.
+
+Promises causal, drift-free inclination and the sign "distal end forward is positive"; refuses to guess the
+sign before the limb has swung: ``known`` is False until then.
+"""
+
+from __future__ import annotations
+
+from math import atan2, exp, sqrt
+
+from drivers.interface import Vec3
+
+GRAVITY_MPS2 = 9.80665
+UP_TAU_S = 4.0  # the body's own accelerations average out over a few strides
+LONG_AXIS_TAU_S = 3.0  # of nearly still time: a few stance phases
+AXIS_TAU_S = 6.0  # about five strides of memory for the swing axis
+QUIET_RATE_RPS = 0.5  # stance weighs more than swing in the mean direction of "up"
+VELOCITY_TAU_S = 0.7  # less than a stride: integration error cannot build up
+GAP_S = 0.25  # longer than the longest radio burst gap: velocity is forgotten
+MEAN_TAU_S = 1.5  # the mean velocity, and with it what a small error of "up" adds up to, is taken out
+SIGN_TAU_S = 20.0  # the mounting stays; a turn or a step back must not flip it
+SIGN_FIRST = (
+    0.2  # share of forward in all swing motion that fixes the sign; recordings with known axes show 0.4-0.9
+)
+SIGN_FLIP = 0.4  # share of backward motion that overturns it
+SIGN_FLOOR = 0.05  # rad^2/s^2 m: half a weak swing of a paretic leg (1 rad/s, 0.3 m/s, 0.3 s)
+
+
+def cross(a: Vec3, b: Vec3) -> Vec3:
+    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+
+
+def dot(a: Vec3, b: Vec3) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def unit(a: Vec3) -> Vec3:
+    """The direction of ``a``; the zero vector stays itself."""
+    n = sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2])
+    return (a[0] / n, a[1] / n, a[2] / n) if n > 0.0 else a
+
+
+class SagittalFrame:
+    """Finds the up direction, the mediolateral axis and its sign from gravity and walking.
+
+    Up is the acceleration averaged in a frame that turns with the gyroscope. The mediolateral axis is the
+    principal axis of the angular rate across the mean up direction. Its sign comes from physics: the limb
+    travels forward while it turns fast, so squared rate times forward velocity must be positive on average.
+    A given ``swing_axis`` is taken as it is.
+    """
+
+    def __init__(self, swing_axis: Vec3 | None = None) -> None:
+        self._last_t_ns: int | None = None
+        self._start_ns = 0
+        self._last_gyr: Vec3 = (0.0, 0.0, 0.0)
+        self._up: Vec3 = (0.0, 0.0, 0.0)
+        self._c = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self._velocity = 0.0
+        self._mean_velocity = 0.0
+        self._sign_sum = 0.0
+        self._abs_sum = 0.0
+        self.up: Vec3 = (0.0, 0.0, 0.0)
+        self.long_axis: Vec3 = (0.0, 0.0, 0.0)
+        self._given = swing_axis is not None
+        self.axis: Vec3 = swing_axis if swing_axis is not None else (0.0, 0.0, 0.0)
+        self.sign = 1.0
+        self.known = self._given
+        self.rate_rps = 0.0
+        self.inclination_rad = 0.0
+        self.forward_mps2 = 0.0
+        self.upward_mps2 = 0.0
+
+    def update(self, t_ns: int, acc_mps2: Vec3, gyr_rps: Vec3) -> bool:
+        """Take one sample; False where it is not later than the one before and was left out."""
+        if self._last_t_ns is None:
+            self._last_t_ns = self._start_ns = t_ns
+            self._last_gyr = gyr_rps
+            self.up = self.long_axis = unit(acc_mps2)
+            self._up = (acc_mps2[0] / GRAVITY_MPS2, acc_mps2[1] / GRAVITY_MPS2, acc_mps2[2] / GRAVITY_MPS2)
+            return True
+        if t_ns <= self._last_t_ns:
+            return False
+        dt = (t_ns - self._last_t_ns) * 1e-9
+        self._last_t_ns = t_ns
+        self._track_up(dt, (t_ns - self._start_ns) * 1e-9, acc_mps2, gyr_rps)
+        self._track_axis(dt, acc_mps2, gyr_rps)
+        return True
+
+    def _track_up(self, dt: float, age_s: float, acc: Vec3, gyr: Vec3) -> None:
+        lx, ly, lz = self._last_gyr
+        wx, wy, wz = 0.5 * (lx + gyr[0]), 0.5 * (ly + gyr[1]), 0.5 * (lz + gyr[2])
+        self._last_gyr = gyr
+        x, y, z = self._up
+        # midpoint rule for du/dt = u x w; its error over a swing is far below the correction by gravity
+        mx, my, mz = (
+            x + 0.5 * dt * (y * wz - z * wy),
+            y + 0.5 * dt * (z * wx - x * wz),
+            z + 0.5 * dt * (x * wy - y * wx),
+        )
+        x, y, z = x + dt * (my * wz - mz * wy), y + dt * (mz * wx - mx * wz), z + dt * (mx * wy - my * wx)
+        k = min(1.0, dt / min(UP_TAU_S, max(age_s, 0.05)))
+        x, y, z = (
+            x + k * (acc[0] / GRAVITY_MPS2 - x),
+            y + k * (acc[1] / GRAVITY_MPS2 - y),
+            z + k * (acc[2] / GRAVITY_MPS2 - z),
+        )
+        self._up = (x, y, z)
+        self.up = unit(self._up)
+        quiet = 1.0 + (wx * wx + wy * wy + wz * wz) / (QUIET_RATE_RPS * QUIET_RATE_RPS)
+        k = min(1.0, dt / (min(LONG_AXIS_TAU_S, max(age_s, 0.05)) * quiet))
+        bx, by, bz = self.long_axis
+        ux, uy, uz = self.up
+        self.long_axis = unit((bx + k * (ux - bx), by + k * (uy - by), bz + k * (uz - bz)))
+
+    def _track_axis(self, dt: float, acc: Vec3, gyr: Vec3) -> None:
+        if not self._given:
+            self._turn_axis(dt, gyr)
+        long_axis, axis = self.long_axis, self.axis
+        up = self.up
+        fx, fy, fz = unit(cross(up, axis))
+        forward = acc[0] * fx + acc[1] * fy + acc[2] * fz
+        rate = dot(gyr, axis)
+        self._velocity = 0.0 if dt > GAP_S else self._velocity * exp(-dt / VELOCITY_TAU_S) + forward * dt
+        self._mean_velocity += min(1.0, dt / MEAN_TAU_S) * (self._velocity - self._mean_velocity)
+        if not self._given:
+            self._judge_sign(dt, rate * rate * (self._velocity - self._mean_velocity) * dt)
+        sign = self.sign
+        self.rate_rps = sign * rate
+        self.forward_mps2 = sign * forward
+        self.upward_mps2 = dot(acc, up) - GRAVITY_MPS2
+        sin = sign * dot(up, cross(long_axis, axis))
+        self.inclination_rad = atan2(sin, dot(up, long_axis))
+
+    def _judge_sign(self, dt: float, travel: float) -> None:
+        keep = exp(-dt / SIGN_TAU_S)
+        self._sign_sum = keep * self._sign_sum + travel
+        self._abs_sum = keep * self._abs_sum + abs(travel)
+        if self._abs_sum < SIGN_FLOOR:
+            return
+        share = self._sign_sum / self._abs_sum
+        if not self.known and abs(share) > SIGN_FIRST:
+            self.sign = 1.0 if share > 0.0 else -1.0
+            self.known = True
+        elif self.known and self.sign * share < -SIGN_FLIP:
+            self.sign = -self.sign
+
+    def _turn_axis(self, dt: float, gyr: Vec3) -> None:
+        keep = exp(-dt / AXIS_TAU_S)
+        long_axis = self.long_axis
+        g = dot(gyr, long_axis)
+        hx, hy, hz = gyr[0] - g * long_axis[0], gyr[1] - g * long_axis[1], gyr[2] - g * long_axis[2]
+        xx, xy, xz, yy, yz, zz = self._c
+        self._c = xx, xy, xz, yy, yz, zz = (
+            keep * xx + hx * hx * dt, keep * xy + hx * hy * dt, keep * xz + hx * hz * dt,
+            keep * yy + hy * hy * dt, keep * yz + hy * hz * dt, keep * zz + hz * hz * dt,
+        )  # fmt: skip
+        vx, vy, vz = self.axis
+        if vx == 0.0 and vy == 0.0 and vz == 0.0:
+            vx, vy, vz = hx, hy, hz
+        # one step of the power iteration per sample follows the principal axis and never flips it
+        px, py, pz = xx * vx + xy * vy + xz * vz, xy * vx + yy * vy + yz * vz, xz * vx + yz * vy + zz * vz
+        g = px * long_axis[0] + py * long_axis[1] + pz * long_axis[2]
+        self.axis = unit((px - g * long_axis[0], py - g * long_axis[1], pz - g * long_axis[2]))

@@ -1,0 +1,143 @@
+"""What the event machines of foot and shank share: the leg's usual step, contact transients, stopping, no
+lock-up.
+
+Every threshold is a share of what this leg did in its last swings, with a floor below which nobody walks; the
+memory fades while no step comes, so no state can lock up.
+"""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+
+from controller.core.gait.frame import SagittalFrame
+from controller.core.signals import EventKind, GaitEvent
+from drivers.interface import Vec3
+
+SHARE_OF_USUAL = 0.4  # of the usual swing makes a swing; steps before a halt are shorter
+LEARN = 0.4  # a new stride's weight: two thirds of a change are known after two strides
+FADE_START_S = 2.5  # longer than the slowest stride of stroke walking
+FADE_TAU_S = 2.0
+TRANSIENT_TAU_S = 0.020  # contact shakes the sensor above about 10 Hz
+RING_S = 0.15  # the transient of a contact is over
+STOP_RATE_SHARE = 0.15  # of the usual swing peak: a limb that hangs still
+STOP_RATE_FLOOR_RPS = 0.25
+STOP_SWING_S = 0.2  # still for so long in mid-swing is a stop
+STOP_STANCE_S = 2.5
+
+
+class LimbEvents:
+    """State common to both machines; ``update`` once per sample, after the frame took it."""
+
+    peak_floor_rps = 0.5  # 29 deg/s; the most affected shanks swing at 71 deg/s and more
+    excursion_floor_rad = 0.14  # 8 deg
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._dt = 0.0
+        self._acc_lp: Vec3 = (0.0, 0.0, 0.0)
+        self._transient = 0.0
+        self._ring = 0.0
+        self._usual_peak = 0.0
+        self._usual_excursion = 0.0
+        self._usual_ring = 0.0
+        self._swing = False
+        self._valid = False
+        self._mid_done = False
+        self._peak = 0.0
+        self._peak_ns = 0
+        self._excursion = 0.0
+        self._tilt_min = 0.0
+        self._trough = 0.0
+        self._trough_ns = 0
+        self._contact_ns: int | None = None
+        self._since = 1e9
+        self._still_ns: int | None = None
+        self.stopped = False
+
+    def update(self, t_ns: int, acc_mps2: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
+        """The events this sample made certain, oldest first."""
+        if self._last_ns is None:
+            self._last_ns = t_ns
+            self._acc_lp = acc_mps2
+            self._begin(t_ns, acc_mps2, frame)
+            return []
+        self._dt = (t_ns - self._last_ns) * 1e-9
+        self._last_ns = t_ns
+        self._shake(acc_mps2)
+        self._since = (t_ns - self._contact_ns) * 1e-9 if self._contact_ns is not None else 1e9
+        if self._since > FADE_START_S:
+            fade = exp(-self._dt / FADE_TAU_S)
+            self._usual_peak *= fade
+            self._usual_excursion *= fade
+            self._usual_ring *= fade
+        if self._since < RING_S:
+            self._ring = max(self._ring, self._transient)
+        elif self._ring > 0.0:
+            self._usual_ring = blend(self._usual_ring, self._ring)
+            self._ring = 0.0
+        events = self._step(t_ns, acc_mps2, frame)
+        self._watch_stop(t_ns, frame.rate_rps)
+        return events
+
+    def _begin(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> None:
+        """The first sample."""
+
+    def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
+        raise NotImplementedError
+
+    def _shake(self, acc: Vec3) -> None:
+        k = 1.0 - exp(-self._dt / TRANSIENT_TAU_S)
+        x, y, z = self._acc_lp
+        ex, ey, ez = acc[0] - x, acc[1] - y, acc[2] - z
+        self._transient = sqrt(ex * ex + ey * ey + ez * ez)
+        self._acc_lp = (x + k * ex, y + k * ey, z + k * ez)
+
+    def _watch_stop(self, t_ns: int, rate: float) -> None:
+        if self._swing and abs(rate) < max(STOP_RATE_FLOOR_RPS, STOP_RATE_SHARE * self._usual_peak):
+            if self._still_ns is None:
+                self._still_ns = t_ns
+            self.stopped = (t_ns - self._still_ns) * 1e-9 > STOP_SWING_S
+        else:
+            self._still_ns = None
+            self.stopped = self._since > STOP_STANCE_S
+
+    def _enter_swing(self, t_ns: int, rate: float) -> None:
+        self._swing = True
+        self._valid = self._mid_done = False
+        self._peak, self._peak_ns = rate, t_ns
+
+    def _swing_on(self, t_ns: int, rate: float, tilt: float) -> None:
+        """Follow peak and excursion; ``_valid`` once both are a fair share of this leg's usual."""
+        if rate > self._peak:
+            self._peak, self._peak_ns = rate, t_ns
+        self._tilt_min = min(self._tilt_min, tilt)
+        self._excursion = max(self._excursion if self._valid else 0.0, tilt - self._tilt_min)
+        self._valid = self._peak > max(
+            self.peak_floor_rps, SHARE_OF_USUAL * self._usual_peak
+        ) and self._excursion > max(self.excursion_floor_rad, SHARE_OF_USUAL * self._usual_excursion)
+
+    def _mid_swing(self, t_ns: int, rate: float, share: float) -> list[GaitEvent]:
+        if not self._valid or self._mid_done or rate >= share * self._peak:
+            return []
+        self._mid_done = True
+        return [self._event("mid_swing", self._peak_ns, t_ns)]
+
+    def _land(self, t_ns: int) -> GaitEvent:
+        event = self._event("initial_contact", t_ns, t_ns)
+        self._usual_peak = blend(self._usual_peak, self._peak)
+        self._usual_excursion = blend(self._usual_excursion, self._excursion)
+        self._contact_ns = t_ns
+        self._since = 0.0
+        self._swing = False
+        self._trough = 0.0
+        return event
+
+    def _event(self, kind: EventKind, t_ns: int, emitted_ns: int) -> GaitEvent:
+        """How sure: how much of this leg's usual swing the last one was; half while nothing is usual yet."""
+        usual = self._usual_peak
+        return GaitEvent(kind, t_ns, emitted_ns, min(1.0, self._peak / usual) if usual > 0.0 else 0.5)
+
+
+def blend(usual: float, new: float) -> float:
+    """The usual value after one more stride; the first counts whole."""
+    return usual + LEARN * (new - usual) if usual > 0.0 else new

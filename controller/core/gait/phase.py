@@ -1,0 +1,159 @@
+"""The stride clock: where in the stride the limb is now, when the next events are due, and whether it walks
+at all.
+
+Promises a phase that never runs past an event not yet seen and no walking after a stop; refuses to
+extrapolate over silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.core.signals import EventKind, GaitEvent
+
+LEARN = 0.4
+# usual shares of the stride before a leg has shown its own (adult and child means, Schwartz 2008, Pinzone
+# 2014)
+USUAL_SHARE: tuple[tuple[EventKind, float], ...] = (
+    ("initial_contact", 0.0),
+    ("foot_flat", 0.10),
+    ("heel_off", 0.42),
+    ("toe_off", 0.62),
+    ("mid_swing", 0.80),
+)
+STRIDE_MIN_S = 0.5
+STRIDE_MAX_S = 3.0  # beyond it, two contacts are not one stride
+SILENCE_S = 0.3
+SPREAD_START = 0.08  # of the stride, until strides have shown their own spread
+
+
+@dataclass(frozen=True, slots=True)
+class GaitPhase:
+    """The stride as believed at one instant.
+
+    ``phase_percent`` runs from 0 at initial contact to 100, ``None`` while not walking or before the first
+    stride is known. ``next_*_ns`` are predictions, ``uncertainty_ns`` their standard deviation.
+    ``confidence`` is between 0 and 1.
+    """
+
+    phase_percent: float | None
+    in_swing: bool
+    walking: bool
+    strides: int
+    stride_s: float | None
+    last_event: EventKind | None
+    since_last_event_s: float | None
+    next_initial_contact_ns: int | None
+    next_heel_off_ns: int | None
+    next_toe_off_ns: int | None
+    uncertainty_ns: int | None
+    confidence: float
+
+
+class StrideClock:
+    """Learns stride time and event shares from events; ``at`` extrapolates and changes nothing."""
+
+    def __init__(self) -> None:
+        self._shares: dict[EventKind, float] = dict(USUAL_SHARE)
+        self._seen: dict[EventKind, int] = {}
+        self._contact_ns: int | None = None
+        self._event_ns = 0
+        self._sample_ns = 0
+        self._last_kind: EventKind | None = None
+        self._spread_s = 0.0
+        self.stride_s: float | None = None
+        self.strides = 0
+        self.walking = False
+        self.in_swing = False
+        self.confidence = 0.0
+
+    def sample(self, t_ns: int) -> None:
+        self._sample_ns = t_ns
+
+    def event(self, event: GaitEvent) -> None:
+        """Take one event in the order of emission."""
+        self._event_ns = event.t_ns
+        self._last_kind = event.kind
+        self.confidence = event.confidence
+        if event.kind == "toe_off":
+            self.in_swing = True
+        if event.kind == "initial_contact":
+            self._contact(event.t_ns)
+        else:
+            self._seen[event.kind] = event.t_ns
+
+    def stop(self) -> None:
+        """The limb stands, turns or hangs still: no phase until it steps again."""
+        self.walking = False
+        self.in_swing = False
+        self._contact_ns = None
+        self._seen = {}
+
+    def _contact(self, t_ns: int) -> None:
+        self.in_swing = False
+        self.strides += 1
+        self.walking = True
+        if self._contact_ns is not None:
+            stride_s = (t_ns - self._contact_ns) * 1e-9
+            if STRIDE_MIN_S <= stride_s <= STRIDE_MAX_S:
+                self._learn(stride_s)
+        self._contact_ns = t_ns
+        self._seen = {}
+
+    def _learn(self, stride_s: float) -> None:
+        if self.stride_s is None:
+            self.stride_s = stride_s
+            self._spread_s = SPREAD_START * stride_s
+        else:
+            off = stride_s - self.stride_s
+            self.stride_s += LEARN * off
+            self._spread_s += 0.2 * (
+                1.25 * abs(off) - self._spread_s
+            )  # sigma of a normal law from its mean deviation
+        assert self._contact_ns is not None
+        for kind, t_ns in self._seen.items():
+            share = (t_ns - self._contact_ns) * 1e-9 / stride_s
+            if 0.0 < share < 1.0:
+                self._shares[kind] += LEARN * (share - self._shares[kind])
+
+    def _due_ns(self, kind: EventKind) -> int | None:
+        """When ``kind`` is next due: within this stride if still to come, else in the next one."""
+        if self._contact_ns is None or self.stride_s is None:
+            return None
+        share = self._shares[kind]
+        late = kind in self._seen or (kind == "heel_off" and "toe_off" in self._seen)
+        return self._contact_ns + round(
+            (share + (1.0 if late or kind == "initial_contact" else 0.0)) * self.stride_s * 1e9
+        )
+
+    def at(self, now_ns: int) -> GaitPhase:
+        walking = self.walking and (now_ns - self._sample_ns) * 1e-9 <= SILENCE_S
+        return GaitPhase(
+            phase_percent=self._percent(now_ns) if walking else None,
+            in_swing=walking and self.in_swing,
+            walking=walking,
+            strides=self.strides,
+            stride_s=self.stride_s,
+            last_event=self._last_kind,
+            since_last_event_s=None if self._last_kind is None else (now_ns - self._event_ns) * 1e-9,
+            next_initial_contact_ns=self._due_ns("initial_contact") if walking else None,
+            next_heel_off_ns=self._due_ns("heel_off") if walking else None,
+            next_toe_off_ns=self._due_ns("toe_off") if walking else None,
+            uncertainty_ns=round(self._spread_s * 1e9) if self.stride_s is not None else None,
+            confidence=self.confidence if walking else 0.0,
+        )
+
+    def _percent(self, now_ns: int) -> float | None:
+        """Linear from the last event's share at the usual stride time, held at the share of the next
+        unseen.
+        """
+        if self._contact_ns is None or self.stride_s is None:
+            return None
+        base, base_ns, ceiling = 0.0, self._contact_ns, 1.0
+        toe_off_ns = self._seen.get("toe_off")
+        if toe_off_ns is None:
+            ceiling = self._shares["toe_off"]
+        else:
+            base, base_ns = self._shares["toe_off"], toe_off_ns
+        share = base + (now_ns - base_ns) * 1e-9 / self.stride_s
+        return 100.0 * max(base, min(ceiling, share))

@@ -1,0 +1,171 @@
+"""Pitch and roll of one segment from one inertial sensor in any mounting, without magnetometer and without
+drift.
+
+Promises ``None`` until gravity and walking have shown how the sensor sits on the limb; refuses samples that
+are not later than the one before.
+"""
+
+from __future__ import annotations
+
+from math import asin, atan2, radians
+
+import numpy as np
+from vqf import VQF
+
+from controller.core.gait.frame import SagittalFrame, cross, dot, unit
+from controller.core.signals import GaitEvent
+from drivers.interface import Quat, Segment, Side, Vec3
+
+START_SAMPLES = 12  # their median step fixes the filter's nominal rate
+GAP_S = 0.25  # a longer gap is not bridged by the last rate
+ALIGN_CONTACTS = 2  # standing plus two steps
+FLAT_GAIN = 0.5  # of the pitch left at foot-flat is taken out at each
+FLAT_LIMIT_RAD = radians(15.0)  # more than a ramp's slope is not a flat foot
+STILL_RATE_RPS = 0.15
+STILL_S = 0.5
+STANDING_LIMIT_RAD = radians(20.0)  # a shank that leans further is not standing
+WALKING_MEAN_RAD = radians(-11.6)  # mean shank pitch over a stride (mean of the NONAN GaitPrint table)
+
+
+class Attitude:
+    """VQF at its own sample times: the up direction in sensor axes. Copies and pickles with its whole state.
+
+    The filter has one nominal step; the rate of a sample after a gap is scaled so that the turn is right.
+    """
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+        self._vqf = VQF(step_s)
+        self._gyr = np.zeros(3)
+        self._acc = np.zeros(3)
+
+    def __getstate__(self) -> tuple[float, dict[str, object]]:
+        return self._step_s, self._vqf.state
+
+    def __setstate__(self, state: tuple[float, dict[str, object]]) -> None:
+        Attitude.__init__(self, state[0])
+        self._vqf.state = state[1]
+
+    def update(self, dt_s: float, acc: Vec3, gyr: Vec3) -> None:
+        k = min(dt_s, GAP_S) / self._step_s
+        g, a = self._gyr, self._acc
+        g[0], g[1], g[2] = k * gyr[0], k * gyr[1], k * gyr[2]
+        a[0], a[1], a[2] = acc
+        self._vqf.update(g, a)
+
+    def up(self) -> Vec3:
+        w, x, y, z = self._vqf.getQuat6D().tolist()
+        return (2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y))
+
+    def quat(self) -> Quat:
+        w, x, y, z = self._vqf.getQuat6D().tolist()
+        return (w, x, y, z)
+
+
+class SegmentOrientation:
+    """Pitch (toe-up, distal end forward +) and roll (towards the little toe down +) of a foot or shank.
+
+    The foot's zero is foot-flat on level ground; the shank's is standing, or the usual lean of walking
+    where the
+    person never stood still. ``update`` takes samples in sensor axes, ``note`` the detector's events.
+    ``acceleration_mps2`` is the sensor's own, forward and up, gravity taken out.
+    """
+
+    def __init__(self, segment: Segment, side: Side, swing_axis: Vec3 | None = None) -> None:
+        self.segment = segment
+        self.side = side
+        self.frame = SagittalFrame(swing_axis)
+        self.pitch_rad: float | None = None
+        self.roll_rad: float | None = None
+        self.pitch_rate_rps: float | None = None
+        self.acceleration_mps2: tuple[float, float] = (0.0, 0.0)
+        self.aligned = False
+        self._attitude: Attitude | None = None
+        self._start: list[tuple[int, Vec3, Vec3]] = []
+        self._last_ns: int | None = None
+        self._contacts = 0
+        self._offset_rad = 0.0
+        self._raw_rad = 0.0
+        self._still_ns: int | None = None
+        self._standing: Vec3 | None = None
+        self._stride_sum = 0.0
+        self._stride_time_s = 0.0
+
+    def update(self, t_ns: int, acc_mps2: Vec3, gyr_rps: Vec3) -> None:
+        """Take one sample (m/s^2, rad/s)."""
+        if not self.frame.update(t_ns, acc_mps2, gyr_rps):
+            return
+        if self._attitude is None:
+            self._start.append((t_ns, acc_mps2, gyr_rps))
+            if len(self._start) < START_SAMPLES:
+                return
+            steps = sorted(b[0] - a[0] for a, b in zip(self._start, self._start[1:], strict=False))
+            self._attitude = Attitude(steps[len(steps) // 2] * 1e-9)
+            for a, b in zip(self._start, self._start[1:], strict=False):
+                self._attitude.update((b[0] - a[0]) * 1e-9, b[1], b[2])
+            self._start = []
+            self._last_ns = t_ns
+        assert self._last_ns is not None
+        dt_s = (t_ns - self._last_ns) * 1e-9
+        self._last_ns = t_ns
+        if dt_s > 0.0:
+            self._attitude.update(dt_s, acc_mps2, gyr_rps)
+        self._measure(t_ns, dt_s, gyr_rps)
+
+    def note(self, event: GaitEvent) -> None:
+        """Take one event of the same sensor: foot-flat zeroes the foot, contacts complete the alignment."""
+        if event.kind == "foot_flat" and self.segment == "foot":
+            off = self._raw_rad - self._offset_rad
+            if abs(off) < FLAT_LIMIT_RAD:
+                self._offset_rad += FLAT_GAIN * off
+        elif event.kind == "initial_contact":
+            self._contacts += 1
+            if self.segment == "shank" and self._standing is None and self._stride_time_s > 0.5:
+                self._offset_rad = self._stride_sum / self._stride_time_s - WALKING_MEAN_RAD
+            self._stride_sum = self._stride_time_s = 0.0
+
+    def pitch_at(self, now_ns: int) -> float | None:
+        """The pitch carried on by its rate to ``now_ns``; ``None`` until aligned. Meant for a few
+        milliseconds.
+        """
+        if self.pitch_rad is None or self.pitch_rate_rps is None or self._last_ns is None:
+            return None
+        ahead_s = min(max((now_ns - self._last_ns) * 1e-9, 0.0), 0.05)
+        return self.pitch_rad + self.pitch_rate_rps * ahead_s
+
+    def _measure(self, t_ns: int, dt_s: float, gyr: Vec3) -> None:
+        assert self._attitude is not None
+        frame = self.frame
+        up = self._attitude.up()
+        self._watch_standing(t_ns, up, gyr)
+        zero = self._standing if self._standing is not None else frame.long_axis
+        sign = frame.sign
+        right = unit(tuple_minus(frame.axis, dot(frame.axis, zero), zero))
+        forward = cross(zero, right)
+        self._raw_rad = atan2(sign * dot(up, forward), dot(up, zero))
+        self._stride_sum += self._raw_rad * dt_s
+        self._stride_time_s += dt_s
+        self.aligned = frame.known and self._contacts >= ALIGN_CONTACTS
+        if not self.aligned:
+            return
+        self.pitch_rad = self._raw_rad - self._offset_rad
+        self.pitch_rate_rps = frame.rate_rps
+        # turning about the forward axis by +r lowers the right side of "up" in sensor axes
+        lean = asin(max(-1.0, min(1.0, -sign * dot(up, right))))
+        self.roll_rad = lean if self.side == "right" else -lean
+        self.acceleration_mps2 = (frame.forward_mps2, frame.upward_mps2)
+
+    def _watch_standing(self, t_ns: int, up: Vec3, gyr: Vec3) -> None:
+        if self.segment == "foot" or dot(gyr, gyr) > STILL_RATE_RPS * STILL_RATE_RPS:
+            self._still_ns = None
+            return
+        if self._still_ns is None:
+            self._still_ns = t_ns
+        if (t_ns - self._still_ns) * 1e-9 < STILL_S:
+            return
+        if self._standing is None and self._contacts == 0:
+            self._standing = up
+
+
+def tuple_minus(a: Vec3, k: float, b: Vec3) -> Vec3:
+    return (a[0] - k * b[0], a[1] - k * b[1], a[2] - k * b[2])

@@ -32,7 +32,10 @@ class SerialLink:
         return self._serial is not None
 
     def open(self) -> None:
-        """Opens and empties the line. :class:`DeviceError`, transient, when the port is missing or in use."""
+        """Opens the line and forgets what came in before.
+
+        :class:`DeviceError`, transient, when the port is missing or in use.
+        """
         try:
             line = serial.Serial(
                 self.port,
@@ -50,7 +53,6 @@ class SerialLink:
             settings = termios.tcgetattr(line.fd)
             settings[CONTROL_CHARACTERS][termios.VMIN] = 1
             termios.tcsetattr(line.fd, termios.TCSANOW, settings)
-            termios.tcflush(line.fd, termios.TCIOFLUSH)
         except termios.error as error:
             line.close()
             raise DeviceError(self.port, f"cannot be set up: {error}", transient=True) from error

@@ -23,6 +23,8 @@ OPEN_ANSWER_S = 1.0  # per question at open; switching the high voltage on takes
 ACK_TIMEOUT_MS = 200.0  # vendor: 5 to 15 ms per command, 40 ms more to stop; the rest is for a busy host
 MAX_UNANSWERED = 16  # two per channel: what a stalled device could still give in a burst when it wakes
 
+NOT_INITIALISED = 7  # the device's result
+
 # Notice codes beyond the device's own results
 NO_ANSWER = -1
 NOT_UNDERSTOOD = -2
@@ -137,17 +139,15 @@ class P24:
     def stop(self) -> None:
         """Ends all output; idempotent. The driver queues nothing, and what waits in the system is discarded.
 
-        Discarding may cut a packet in two, which could swallow the packet behind it: so while pulses are
-        unanswered, stop is sent twice. :class:`DeviceError`, permanent, when the line does not take it.
+        A packet cut in two by the discarding, or by a full line, could swallow the one behind it: so stop is
+        sent twice. :class:`DeviceError`, permanent, when the line does not take it.
         """
         if not self._link.is_open:
             return
         self._ready = False
         self._link.discard_output()
-        stops = {number: asked for number, asked in self._asked.items() if asked.command == Command.LL_STOP}
-        pulses_open = len(stops) < len(self._asked)
-        self._asked = stops
-        for _ in range(2 if pulses_open else 1):
+        self._asked = {n: asked for n, asked in self._asked.items() if asked.command == Command.LL_STOP}
+        for _ in range(2):
             self._send(Command.LL_STOP, b"")
 
     def close(self) -> None:
@@ -200,7 +200,7 @@ class P24:
         """One answer in plain words; what still arrives after ``stop()`` is told but no fault."""
         asked = self._asked.get(frame.packet_number)
         if asked is not None and frame.command == asked.command + 1:
-            del self._asked[frame.packet_number]
+            self._settle(frame.packet_number, asked)
         else:
             asked = None
         try:
@@ -217,13 +217,23 @@ class P24:
             what = f"late or unexpected answer (command {frame.command}): {text}"
             return _say(now_ns, reply.result or UNEXPECTED, what, fault=fault, channel=channel)
         if asked.command == Command.LL_STOP:
-            fault = reply.result not in (0, 7)  # 7: low level was off already
-            return _say(now_ns, reply.result, f"stop: {text}", fault=fault)
+            if reply.result == NOT_INITIALISED:
+                return _say(now_ns, 0, "stop: it was off already")
+            return _say(now_ns, reply.result, f"stop: {text}", fault=reply.result != 0)
         if reply.result == 0 and channel != asked.channel:
             what = f"{_words(asked)} was answered for channel {channel}"
             return _say(now_ns, UNEXPECTED, what, fault=True, channel=asked.channel)
         fault = reply.result != 0
         return _say(now_ns, reply.result, f"{_words(asked)}: {text}", fault=fault, channel=asked.channel)
+
+    def _settle(self, number: int, asked: _Asked) -> None:
+        """This command is answered; an answered stop also settles the stops before it."""
+        for earlier in list(self._asked):
+            if earlier == number:
+                break
+            if asked.command == self._asked[earlier].command == Command.LL_STOP:
+                del self._asked[earlier]
+        del self._asked[number]
 
 
 def _words(asked: _Asked) -> str:

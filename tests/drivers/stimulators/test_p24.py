@@ -126,7 +126,7 @@ def test_a_stalled_device_never_blocks_the_host_and_cannot_pile_up_pulses(
 
 
 def test_stop_arrives_behind_a_packet_that_was_cut(served: ServedP24, driver: P24) -> None:
-    """Cut at every place, the stop behind it still ends low level: it is sent twice while pulses are open."""
+    """Cut at every place, the stop behind it still ends low level: it is sent twice."""
     packet = sm4.encode(0, 2, sm4.ll_channel_config(0, sm4.biphasic_points(10.0, 200.0)))
     for cut in range(len(packet)):
         driver.open()
@@ -149,6 +149,32 @@ def test_overspent_second_is_refused_by_the_device_and_told(served: ServedP24, d
     assert len(served.pulses) == 119  # each costs 2 x 4095 + 100 + 60 = 8350 us, and 120 are over a second
 
 
+def test_one_answered_stop_settles_the_ones_before_it(served: ServedP24) -> None:
+    now_ns = [0]
+    driver = P24(served.device.port, clock=lambda: now_ns[0])
+    driver.open()
+    served.device.mute = True
+    driver.stop()
+    driver.stop()
+    last = (driver._next_number - 1) % 64
+    (notice,) = _answered(driver, served, sm4.encode(last, 5, b"\0"))
+    assert (notice.fault, notice.text) == (False, "stop: ok")
+    now_ns[0] += 10_000_000_000
+    assert driver.poll() == []
+    driver.close()
+
+
+def test_stop_nobody_answers_becomes_a_fault(served: ServedP24) -> None:
+    now_ns = [0]
+    driver = P24(served.device.port, clock=lambda: now_ns[0])
+    driver.open()
+    served.device.mute = True
+    driver.stop()
+    now_ns[0] += 10_000_000_000
+    assert {(notice.fault, notice.code) for notice in driver.poll()} == {(True, p24.NO_ANSWER)}
+    driver.close()
+
+
 def test_restart_takes_over_a_device_left_running(served: ServedP24) -> None:
     first = P24(served.device.port)
     first.open()
@@ -158,6 +184,19 @@ def test_restart_takes_over_a_device_left_running(served: ServedP24) -> None:
     second.pulse(0, 10.0, 200.0)
     until(lambda: bool(served.pulses))
     second.close()
+
+
+def test_restart_ends_a_mid_level_train_another_host_left_running(served: ServedP24, driver: P24) -> None:
+    train = sm4.MidLevelChannel(20.0, sm4.biphasic_points(10.0, 200.0))
+    host = os.open(served.device.port, os.O_RDWR | os.O_NOCTTY)
+    os.write(host, sm4.encode(0, 30, sm4.ml_init()) + sm4.encode(1, 32, sm4.ml_update({5: train})))
+    os.close(host)
+    until(lambda: len(served.pulses) >= 2)  # it pulses by itself
+    driver.open()
+    given = len(served.pulses)
+    driver.pulse(0, 10.0, 200.0)
+    until(lambda: len(served.pulses) > given)
+    assert [channel for _, channel, _ in served.pulses[given:]] == [0]
 
 
 def test_two_hosts_cannot_hold_the_same_device(served: ServedP24, driver: P24) -> None:
@@ -234,3 +273,5 @@ def test_broken_and_short_and_repeated_answers_are_told_and_never_raise(
     notices = _answered(driver, served, bytes(broken), good, good, sm4.encode(number, 3, b""))
     assert [notice.code for notice in notices] == [0, p24.UNEXPECTED, p24.NOT_UNDERSTOOD, p24.BROKEN_ANSWERS]
     assert [notice.fault for notice in notices] == [False, False, True, False]
+    (late,) = _answered(driver, served, sm4.encode(number, 3, b"\x0a\x00\x00"))
+    assert (late.fault, late.channel, late.code) == (True, 0, 10)  # bad news counts even when it comes late

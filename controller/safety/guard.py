@@ -418,7 +418,9 @@ class Guard:
 
     def _tell(self, note: Note) -> None:
         state = self._known.state
+        now_ns = time.monotonic_ns()
         payload: dict[str, object] = {
+            "t_ns": now_ns,
             "kind": note.kind,
             "fault": note.fault,
             "text": note.text,
@@ -427,7 +429,7 @@ class Guard:
         }
         if note.kind == "arm":
             payload["checklist"] = dict(self._setup.config.checklist)
-        self._record("guard/event", time.monotonic_ns(), payload)
+        self._record("guard/event", now_ns, payload)
 
     def _record(self, topic: str, t_ns: int, payload: dict[str, object]) -> None:
         if self._recorder is None:

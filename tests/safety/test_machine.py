@@ -1,0 +1,189 @@
+"""A model-based test: any order of events, and what must hold after each of them.
+
+The model is far smaller than the guard: who is there, when the newest valid sample and frame came, what was
+let out. It shares no code with the judge.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from controller.safety.envelope import MS
+from controller.safety.frames import BadFrame, Frame
+from controller.safety.react import Link, Peer, Reaction, RecorderTook, Request, Timer, Trouble, deadline_ns
+from drivers.interface import StimulatorNotice
+from tests.safety.rig import SESSION, Bench, pulse_train
+
+CURRENT_MAX_MA, WIDTH_MAX_US, RATE_MAX_HZ = 40.0, 400.0, 50.0  # as in rig.SESSION_LIMITS
+FRAME_MAX_NS, SENSOR_MAX_NS = 60 * MS, 150 * MS
+
+
+class Walk(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench()
+        self.sampled_ns: int | None = None
+        self.pulse_ns: int | None = None
+        self.stages: list[str] = ["off"]
+        self.causes: list[str | None] = [None]
+        self.acknowledged = False
+
+    def see(self, reaction: Reaction, frame_came: bool = False) -> None:
+        """What must hold of every reaction."""
+        bench = self.bench
+        before, after = self.stages[-1], bench.stage
+        for pulse in reaction.pulses:
+            assert frame_came, "a pulse without a frame"
+            assert after in ("active", "ramp")
+            assert 0 < pulse.current_ma <= CURRENT_MAX_MA
+            assert pulse.width_us <= WIDTH_MAX_US
+            assert self.sampled_ns is not None
+            assert after == "ramp" or bench.now_ns - self.sampled_ns <= SENSOR_MAX_NS
+            assert self.pulse_ns is None or bench.now_ns - self.pulse_ns >= 1e9 / RATE_MAX_HZ
+            self.pulse_ns = bench.now_ns
+        if before == "tripped" and after != "tripped":
+            assert self.acknowledged, "a trip was left without an acknowledgement"
+            assert after == "off"
+        if before == "tripped" == after:
+            assert bench.fault == self.causes[-1], "the first cause was lost"
+        if before in ("off", "tripped"):
+            assert after not in ("active", "ramp"), "current without arming"
+        if after in ("off", "tripped") and before not in ("off", "tripped"):
+            assert reaction.stop, "the stimulator was not silenced"
+        verdict = reaction.verdict
+        if verdict is not None and any(channel is not None for channel in verdict.channels):
+            assert after in ("armed", "active", "ramp")
+            assert verdict.verdict in ("ok", "reduced")
+        self.stages.append(after)
+        self.causes.append(bench.fault)
+        self.acknowledged = False
+
+    @rule(ms=st.floats(0.1, 200.0))
+    def time_passes(self, ms: float) -> None:
+        self.see(self.bench.wait(ms))
+
+    @rule(
+        ms=st.floats(3.0, 12.0),
+        count=st.integers(1, 30),
+        current_ma=st.none() | st.floats(0, 45),
+        sampled=st.sampled_from([True, True, True, False]),
+    )
+    def ticks(self, ms: float, count: int, current_ma: float | None, sampled: bool) -> None:
+        channel = None if current_ma is None else pulse_train(current_ma)
+        for _ in range(count):
+            self.bench.now_ns += round(ms * MS)
+            if sampled:
+                self.bench.stamp()
+                self.sampled_ns = self.bench.now_ns
+            self.see(self.bench.frame(channel), frame_came=True)
+            self.see(self.bench.feed(Timer()))
+
+    @rule(
+        current_ma=st.floats(),
+        width_us=st.floats(),
+        rate_hz=st.floats(),
+        lifetime_ms=st.floats() | st.just(60.0),
+    )
+    def nonsense(self, current_ma: float, width_us: float, rate_hz: float, lifetime_ms: float) -> None:
+        self.bench.seq += 1
+        channel = pulse_train(current_ma, width_us, rate_hz)
+        frame = Frame(SESSION, self.bench.seq, self.bench.now_ns, lifetime_ms, (channel,))
+        self.see(self.bench.feed(frame), frame_came=True)
+
+    @rule(back=st.integers(0, 5), old_ms=st.floats(0, 500))
+    def replay(self, back: int, old_ms: float) -> None:
+        seq = max(self.bench.seq - back, 0)
+        t_ns = self.bench.now_ns - round(old_ms * MS)
+        self.see(self.bench.feed(Frame(SESSION, seq, t_ns, 60.0, (pulse_train(20.0),))), frame_came=True)
+
+    @rule()
+    def damage(self) -> None:
+        reaction = self.bench.feed(BadFrame("x"))
+        assert not reaction.pulses
+        self.see(reaction)
+
+    @rule()
+    def invalid_sample(self) -> None:
+        self.bench.stamp(valid=False)
+
+    @rule(role=st.sampled_from(["controller", "recorder"]), present=st.booleans())
+    def peer(self, role: str, present: bool) -> None:
+        if role == "controller":
+            self.see(self.bench.feed(Peer("controller", present)))
+        else:
+            self.see(self.bench.feed(Peer("recorder", present)))
+
+    @rule()
+    def operator_comes(self) -> None:
+        self.see(self.bench.feed(Peer("operator", True)))
+
+    @precondition(lambda self: self.bench.known.operators > 0)
+    @rule()
+    def operator_goes(self) -> None:
+        self.see(self.bench.feed(Peer("operator", False)))
+
+    @rule(took=st.booleans())
+    def recorder(self, took: bool) -> None:
+        self.see(self.bench.feed(RecorderTook(took)))
+
+    @rule(up=st.booleans())
+    def link(self, up: bool) -> None:
+        self.see(self.bench.feed(Link(up=up, text="x")))
+
+    @rule(code=st.sampled_from([-1, 0, 10]), fault=st.booleans())
+    def notice(self, code: int, fault: bool) -> None:
+        self.see(self.bench.feed(StimulatorNotice(self.bench.now_ns, fault, 0, code, "x")))
+
+    @rule(fault=st.sampled_from(["F13", "F15", "F16", "F17"]))
+    def trouble(self, fault: str) -> None:
+        self.see(self.bench.feed(Trouble(fault)))
+
+    @rule()
+    def stop(self) -> None:
+        self.see(self.bench.feed(Request("stop")))
+        assert self.bench.stage == "tripped"
+
+    @rule()
+    def disarm(self) -> None:
+        self.see(self.bench.feed(Request("disarm")))
+
+    @rule()
+    def acknowledge(self) -> None:
+        self.acknowledged = True
+        self.see(self.bench.feed(Request("acknowledge")))
+
+    @rule()
+    def arm(self) -> None:
+        self.see(self.bench.feed(Request("arm")))
+
+    @rule()
+    def make_everything_well_and_arm(self) -> None:
+        bench = self.bench
+        bench.feed(Request("acknowledge"))
+        self.stages.append(bench.stage)
+        self.causes.append(bench.fault)
+        if bench.stage != "off":
+            return
+        bench.ready()
+        self.sampled_ns = bench.now_ns
+        bench.feed(RecorderTook(True))
+        bench.feed(Request("arm"))
+        self.stages.append(bench.stage)
+        self.causes.append(bench.fault)
+        assert bench.stage == "armed", bench.notes[-1]
+
+    @invariant()
+    def a_trip_has_a_cause_and_nothing_else_has(self) -> None:
+        assert (self.bench.fault is not None) == (self.bench.stage == "tripped")
+
+    @invariant()
+    def a_timer_is_due_exactly_while_current_may_flow(self) -> None:
+        due_ns = deadline_ns(self.bench.setup, self.bench.known)
+        assert (due_ns is None) == (self.bench.stage in ("off", "tripped"))
+        assert due_ns is None or due_ns <= self.bench.now_ns + FRAME_MAX_NS
+
+
+TestWalk = Walk.TestCase
+TestWalk.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

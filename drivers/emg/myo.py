@@ -206,11 +206,11 @@ class Myo(BleSensor[ImuSample | EmgFrame]):
     """A Myo streaming EMG (200 Hz) and inertial samples (50 Hz) as ``name`` and ``name``/imu in one stream.
 
     ``address`` is the Bluetooth address or the advertised name. ``seq`` of an EMG frame counts samples at
-    200 Hz, so lost notifications show as a jump. ``raw`` asks for unfiltered EMG.
+    200 Hz, so lost notifications show as a jump. ``raw`` asks for EMG without the armband's own filter.
     """
 
     def __init__(
-        self, name: str, address: str, backend: BleBackend | None = None, *, raw: bool = True
+        self, name: str, address: str, backend: BleBackend | None = None, *, raw: bool = False
     ) -> None:
         super().__init__(name, address, backend)
         self._emg_mode = EMG_RAW if raw else EMG_FILTERED
@@ -226,8 +226,8 @@ class Myo(BleSensor[ImuSample | EmgFrame]):
         for slot, uuid in enumerate(EMG):
             await link.notify(uuid, self._emg_taker(slot))
         await link.notify(IMU, lambda data, arrival_ns: self._put(self.accept_imu(data, arrival_ns)))
-        await link.write(COMMAND, sleep_command(never=True))
         await link.write(COMMAND, set_mode_command(emg=self._emg_mode, imu=IMU_DATA))
+        await link.write(COMMAND, sleep_command(never=True))
 
     async def _stop(self, link: BleLink) -> None:
         await link.write(COMMAND, set_mode_command(emg=EMG_OFF, imu=IMU_OFF))

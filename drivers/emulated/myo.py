@@ -16,7 +16,7 @@ from bumble.device import Connection
 from bumble.gatt import Characteristic, Service
 
 from drivers.emg import myo
-from drivers.emulated.radio import Peripheral
+from drivers.emulated.radio import Peripheral, unreadable
 from drivers.interface import Quat, Vec3
 
 EmgSource = Callable[[int], "Sequence[float] | None"]  # host ns -> volts of 8 channels; None is silence
@@ -64,7 +64,7 @@ class EmulatedMyo(Peripheral):
             myo.COMMAND,
             Characteristic.Properties.WRITE,
             Attribute.Permissions.WRITEABLE,
-            AttributeValue(write=self._write_command),
+            AttributeValue(read=unreadable, write=self._write_command),
         )
         info = bytes(reversed(bytes.fromhex(self.address.replace(":", "")))) + bytes(14)
         firmware = struct.pack("<4H", 1, 5, 1970, 2)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from bumble.att import ATT_Error, ErrorCode
 from bumble.controller import Controller
 from bumble.core import AdvertisingData
 from bumble.data_types import CompleteLocalName, ManufacturerSpecificData
@@ -57,6 +58,11 @@ class RadioConditions:
     burst_ms: float = 120.0
     loss: float = 0.0
     seed: int = 0
+
+
+def unreadable(_connection: Connection) -> bytes:
+    """Read function of a characteristic that is written only; bumble would leave the reader waiting."""
+    raise ATT_Error(ErrorCode.READ_NOT_PERMITTED)
 
 
 class Peripheral(ABC):

@@ -185,8 +185,10 @@ class BleSensor(ABC, Generic[S]):
         """An invalid sample that says why."""
 
     async def __aenter__(self) -> Self:
+        self._queue = asyncio.Queue()
         await self._open()
         self._keeper = asyncio.create_task(self._keep(), name=f"{self.name}: keep connected")
+        self._keeper.add_done_callback(self._keeper_ended)
         return self
 
     async def __aexit__(
@@ -207,6 +209,11 @@ class BleSensor(ABC, Generic[S]):
             if isinstance(sample, DeviceError):
                 raise sample
             yield sample
+
+    def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        error = None if keeper.cancelled() else keeper.exception()
+        if error is not None:
+            self._queue.put_nowait(DeviceError(self.name, f"stream ended by {error!r}", transient=False))
 
     def _put(self, sample: S) -> None:
         if sample.valid:

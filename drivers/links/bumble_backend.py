@@ -34,6 +34,7 @@ from drivers.links.ble import BleBackend
 MTU = 247  # fits one LE data packet of 251 bytes; a DOT needs 47
 ATT_TIMEOUT_S = 5.0  # a virtual peripheral answers in milliseconds
 CLOSE_TIMEOUT_S = 2.0
+GRACE_S = 0.5  # a reply that is on its way comes within some connection intervals
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class _Host:
         self._hci_address = hci_address
         self._transport: Transport | None = None
         self._device: Device | None = None
-        self._scans = 0
+        self._scanning: set[_Scanner] = set()
         self._opening = asyncio.Lock()
         self.connecting = asyncio.Lock()  # a controller makes one connection at a time
 
@@ -66,21 +67,37 @@ class _Host:
                 self._device = device
             return self._device
 
-    async def scan(self, *, start: bool) -> None:
+    async def start_scan(self, scanner: _Scanner) -> None:
         """Scanning is on while anybody scans."""
-        if not start:
-            self._scans -= 1
-            if self._scans == 0 and self._device is not None:
-                await _bounded(self._device.stop_scanning())
-            return
         device = await self.device()
-        self._scans += 1
-        if self._scans == 1:
+        self._scanning.add(scanner)
+        device.on(Device.EVENT_ADVERTISEMENT, scanner.seen)
+        if len(self._scanning) == 1:
             await _bounded(device.start_scanning(filter_duplicates=False))
+
+    async def stop_scan(self, scanner: _Scanner) -> None:
+        if self._device is None or scanner not in self._scanning:
+            return
+        self._scanning.remove(scanner)
+        self._device.remove_listener(Device.EVENT_ADVERTISEMENT, scanner.seen)
+        if not self._scanning:
+            await _bounded(self._device.stop_scanning())
+
+    async def disown(self, address: Address) -> None:
+        """Ends a connection attempt, and the connection where it came about too late."""
+        device = self._device
+        if device is None:
+            return
+        late = [one for one in device.connections.values() if one.peer_address == address]
+        with contextlib.suppress(BleakError):
+            if late:
+                await _bounded(late[0].disconnect(), CLOSE_TIMEOUT_S)
+            else:
+                await _bounded(device.send_sync_command(HCI_LE_Create_Connection_Cancel_Command()))
 
     async def aclose(self) -> None:
         transport, self._transport, self._device = self._transport, None, None
-        self._scans = 0
+        self._scanning.clear()
         if transport is not None:
             await transport.close()
 
@@ -94,6 +111,9 @@ async def _bounded(operation: Coroutine[Any, Any, T], timeout_s: float = ATT_TIM
     try:
         await asyncio.wait({task}, timeout=timeout_s)
     finally:
+        if not task.done():
+            # bumble trips over the reply to a cancelled request: give it the time to come.
+            await asyncio.wait({task}, timeout=GRACE_S)
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
@@ -122,21 +142,19 @@ class _Scanner(BaseBleakScanner):
         **_kwargs: Any,  # bleak passes the options of other backends
     ) -> None:
         super().__init__(detection_callback, service_uuids)
-        self._device: Device | None = None
 
     async def start(self) -> None:
         self.seen_devices = {}
-        self._device = await self.host.device()
-        self._device.on(Device.EVENT_ADVERTISEMENT, self._seen)
-        await self.host.scan(start=True)
+        try:
+            await self.host.start_scan(self)
+        except BaseException:
+            await self.host.stop_scan(self)
+            raise
 
     async def stop(self) -> None:
-        if self._device is not None:
-            self._device.remove_listener(Device.EVENT_ADVERTISEMENT, self._seen)
-            self._device = None
-            await self.host.scan(start=False)
+        await self.host.stop_scan(self)
 
-    def _seen(self, advertisement: Advertisement) -> None:
+    def seen(self, advertisement: Advertisement) -> None:
         data = advertisement.data
         kinds = AdvertisingData.Type
         name = data.get(kinds.COMPLETE_LOCAL_NAME) or data.get(kinds.SHORTENED_LOCAL_NAME)
@@ -197,8 +215,7 @@ class _Client(BaseBleakClient):
             try:
                 connection = await _bounded(device.connect(self._peer_address, timeout=None), self._timeout)
             except BaseException:
-                with contextlib.suppress(BleakError):
-                    await _bounded(device.send_sync_command(HCI_LE_Create_Connection_Cancel_Command()))
+                await self.host.disown(self._peer_address)
                 raise
         self._connection = connection
         connection.on(Connection.EVENT_DISCONNECTION, self._on_disconnection)
@@ -242,9 +259,10 @@ class _Client(BaseBleakClient):
     async def disconnect(self) -> None:
         connection = self._connection
         if connection is not None:
-            await _bounded(connection.disconnect(), CLOSE_TIMEOUT_S)
-        self._connection = None
-        self._peer = None
+            try:
+                await _bounded(connection.disconnect(), CLOSE_TIMEOUT_S)
+            finally:
+                self._connection = self._peer = None
 
     async def pair(self, *_args: Any, **_kwargs: Any) -> None:
         raise BleakError("pairing is not supported on the virtual radio")

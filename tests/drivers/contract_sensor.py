@@ -126,7 +126,7 @@ class SensorContract(ABC):
             async with VirtualRadio() as radio:
                 await radio.add(self.peripheral(silent=asyncio.Event()))
                 backend = bumble_backend(radio.hci_address)
-                for patience_s in (0.0, 0.01, 0.06, 0.09, 0.12, 0.2):
+                for patience_s in (0.0, 0.01, 0.05, 0.06, 0.07, 0.08, 0.1, 0.12, 0.15, 0.2):
                     before = asyncio.all_tasks()
                     task = asyncio.create_task(self._use_for_ever(backend))
                     await asyncio.sleep(patience_s)

@@ -131,7 +131,7 @@ class _Builder:
     guard_events: list[GuardEvent] = field(default_factory=list)
     blocked: dict[str, int] = field(default_factory=dict)
     sequence: dict[str, int] = field(default_factory=dict)
-    last_seq: int | None = None
+    last_deadline: int | None = None
     last_strides: int | None = None
     mode: str = ""
     strides: int = 0
@@ -189,11 +189,11 @@ class _Builder:
         if self.last_strides is not None:
             self.strides += max(0, view.strides - self.last_strides)
         else:
-            self.strides = view.strides if tick.seq == 0 else 0
+            self.strides = view.strides if tick.deadline <= 1 else 0
         self.last_strides = view.strides
-        if self.last_seq is not None and tick.seq > self.last_seq:
-            self.missed += tick.seq - self.last_seq - 1
-        self.last_seq = tick.seq
+        if self.last_deadline is not None and tick.deadline > self.last_deadline:
+            self.missed += tick.deadline - self.last_deadline - 1
+        self.last_deadline = tick.deadline
         if tick.inputs.imu:
             self.newest_imu_ns[tick.seq] = max(sample.arrival_ns for sample in tick.inputs.imu)
         self._count_lost(tick.inputs.imu)

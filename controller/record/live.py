@@ -108,6 +108,7 @@ class _DecisionGlance:
 class _TickGlance:
     now_ns: int
     seq: int
+    deadline: int
     lateness_us: float
     inputs: _InputsGlance
     decision: _DecisionGlance
@@ -157,8 +158,8 @@ class Live:
         return ()
 
     def _take_tick(self, tick: _TickGlance) -> tuple[GaitEvent, ...]:
-        if self._tick is not None and tick.seq > self._tick.seq:
-            self._missed += tick.seq - self._tick.seq - 1
+        if self._tick is not None and tick.deadline > self._tick.deadline:
+            self._missed += tick.deadline - self._tick.deadline - 1
         self._tick = tick
         self._ticks += 1
         self._lateness_us.add(tick.lateness_us)

@@ -281,7 +281,7 @@ def _description(session: dict[str, str]) -> bytes:
     return msgspec.json.encode(
         {
             "session": session.get("session", ""),
-            "version": session.get("version", ""),
+            "versions": session.get("versions", ""),
             "rate_hz": 1 / LIVE_PERIOD_S,
             "streams": {name: sorted(values) for name, values in streams(empty).items()},
         }

@@ -28,13 +28,16 @@ class CoreStart:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One tick of the core. ``seq`` numbers deadlines, so a missed tick shows as a jump.
+    """One step of the core and the frame it made. ``seq`` is the frame's number.
 
-    ``lateness_us`` is start after deadline, ``duration_us`` from start to the frame handed to the guard.
+    A step happens at every deadline and, between two, when an inertial sample arrives. ``deadline`` is the
+    number of the last deadline, so a missed one shows as a jump. ``lateness_us`` is start after the deadline
+    or the arrival, ``duration_us`` from start to the frame handed to the guard.
     """
 
     now_ns: int
     seq: int
+    deadline: int
     lateness_us: float
     duration_us: float
     inputs: TickInputs

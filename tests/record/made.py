@@ -33,6 +33,7 @@ def tick(
     return Tick(
         now_ns=seq * 5 * MS if now_ns is None else now_ns,
         seq=seq,
+        deadline=seq,
         lateness_us=lateness_us,
         duration_us=duration_us,
         inputs=TickInputs(imu=samples),

@@ -1,0 +1,232 @@
+"""``dorsi report``: a recording as one page of HTML that needs nothing else, on screen and on paper.
+
+Promises pictures first, then the figures, then everything the guard said. Refuses what the reader refuses.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import msgspec
+
+from controller.core.params import Reference
+from controller.record.arms import ArmData, read_arms
+from controller.record.figures import Picture, colour, draw
+from controller.record.reader import header, messages
+from controller.record.records import Clock, GuardEvent
+from controller.record.replay import PARAMS_KEY
+from controller.record.summary import ArmSummary, Latency, Spread, summarise_arm
+
+DISCLAIMER = (
+    "Dorsi is research software, not a medical device. These figures are for research and development; "
+    "no diagnosis or treatment may rest on them."
+)
+GUARD_EVENTS_MAX = 200  # for each arm; the recording holds them all
+
+SHORT_FACT = 120  # characters; anything longer is folded away
+
+Cell = Callable[[ArmSummary], str]
+
+
+class _Params(msgspec.Struct):
+    reference: Reference
+
+
+def write_report(recording: Path, out: Path) -> None:
+    """Write the report of a recording, whole or cut. Raises InputError as the reader does."""
+    out.write_text(report_html(recording), encoding="utf-8")
+
+
+def report_html(recording: Path) -> str:
+    """The report as one self-contained page."""
+    session = header(recording)
+    arms = read_arms(recording)
+    summaries = [summarise_arm(arm) for arm in arms]
+    title = f"Dorsi session {session.get('session', recording.stem)}"
+    sections = [
+        *(_section(picture.title, _figure(picture)) for picture in draw(arms, _reference(session))),
+        _section("In numbers", _summary_table(arms, summaries)),
+        _section("What the guard said", "".join(_guard(arm) for arm in arms)),
+        _section("Session", _facts(recording, session)),
+    ]
+    return _PAGE.format(
+        title=escape(title),
+        style=_STYLE,
+        subtitle=escape(_subtitle(recording, arms)),
+        disclaimer=escape(DISCLAIMER),
+        sections="".join(sections),
+    )
+
+
+def _subtitle(recording: Path, arms: Sequence[ArmData]) -> str:
+    clock = next((message.record for message in messages(recording, ("clock",))), None)
+    parts = []
+    if isinstance(clock, Clock):
+        parts.append(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(clock.utc_ns / 1e9)))
+    parts.append(
+        "virtual body" if any(arm.virtual for arm in arms) else "no virtual body: angles are estimates"
+    )
+    parts += [f"{arm.label} {arm.seconds:.0f} s" for arm in arms]
+    return " · ".join(parts)
+
+
+def _reference(session: Mapping[str, str]) -> Reference | None:
+    """The reference curve the core was given; None where the header has none."""
+    try:
+        return msgspec.json.decode(session.get(PARAMS_KEY, ""), type=_Params).reference
+    except msgspec.DecodeError:
+        return None
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{content}</section>\n"
+
+
+def _figure(picture: Picture) -> str:
+    data = base64.b64encode(picture.svg).decode()
+    return (
+        f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{escape(picture.title)}">'
+        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
+    )
+
+
+def _summary_table(arms: Sequence[ArmData], summaries: Sequence[ArmSummary]) -> str:
+    rows: list[tuple[str, str, Cell]] = [
+        ("Duration", "s", lambda arm: f"{arm.seconds:.1f}"),
+        ("Strides the controller counted", "", lambda arm: str(arm.strides)),
+        ("Strides the body made", "", lambda arm: _number(arm.true_strides, "d")),
+        ("Ankle at initial contact", "°", lambda arm: _spread(arm.ankle_at_initial_contact_deg)),
+        ("Foot pitch at initial contact", "°", lambda arm: _spread(arm.foot_pitch_at_initial_contact_deg)),
+        ("Peak dorsiflexion in swing", "°", lambda arm: _spread(arm.peak_swing_dorsiflexion_deg)),
+        ("Foot pitch error in swing, r.m.s.", "°", lambda arm: _spread(arm.swing_pitch_rmse_deg)),
+        ("Phase charge per stride, median", "µC", lambda arm: _number(arm.charge_per_stride_uc, ".0f")),
+        ("Sensor to pulse", "ms", lambda arm: _latency(arm.sensor_to_pulse_ms)),
+        ("Tick", "ms", lambda arm: _latency(arm.tick_ms)),
+        ("Missed ticks", "", lambda arm: str(arm.missed_ticks)),
+        ("Samples lost", "", lambda arm: str(arm.samples_lost)),
+        ("Trips", "", lambda arm: str(arm.trips)),
+    ]
+    heads = "".join(
+        f'<th scope="col" style="color:{colour(arm.mode)}">{escape(arm.label)}</th>' for arm in arms
+    )
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(f"<td>{escape(cell(summary))}</td>" for summary in summaries)
+        + f'<td class="unit">{unit}</td></tr>'
+        for name, unit, cell in rows
+    )
+    note = "Angles: median over strides, in brackets the 90th percentile. Delays: median / 99 % / largest."
+    return (
+        f'<table class="figures"><thead><tr><td></td>{heads}<td></td></tr></thead>'
+        f'<tbody>{body}</tbody></table><p class="note">{note}</p>'
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "not known" if value is None else _minus(f"{value:{form}}")
+
+
+def _spread(value: Spread | None) -> str:
+    return "not known" if value is None else _minus(f"{value.median:.1f} ({value.p90:.1f})")
+
+
+def _latency(value: Latency | None) -> str:
+    return "none" if value is None else f"{value.p50:.2f} / {value.p99:.2f} / {value.max:.2f}"
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _guard(arm: ArmData) -> str:
+    rows = "".join(_event_row(arm, event) for event in arm.guard_events[:GUARD_EVENTS_MAX])
+    table = (
+        "<table><thead><tr><th>s</th><th>what</th><th>state</th><th>fault</th><th>in words</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+        if rows
+        else "<p>No event.</p>"
+    )
+    left_out = len(arm.guard_events) - GUARD_EVENTS_MAX
+    if left_out > 0:
+        table += f'<p class="note">{left_out} later events are in the recording alone.</p>'
+    blocked = "".join(
+        f"<li>{count} frames blocked: {escape(reason)}</li>"
+        for reason, count in sorted(arm.blocked.items(), key=lambda item: -item[1])
+    )
+    heading = f'<h3 style="color:{colour(arm.mode)}">{escape(arm.label)}: trips {arm.trips}</h3>'
+    return heading + table + (f"<ul>{blocked}</ul>" if blocked else "")
+
+
+def _event_row(arm: ArmData, event: GuardEvent) -> str:
+    time_s = (event.t_ns - arm.begin_ns) / 1e9
+    words = (f"{time_s:.3f}", event.kind, event.state, event.fault or "", event.text)
+    row_class = ' class="tripped"' if event.state.lower() == "tripped" else ""
+    return f"<tr{row_class}>" + "".join(f"<td>{escape(word)}</td>" for word in words) + "</tr>"
+
+
+def _facts(recording: Path, session: Mapping[str, str]) -> str:
+    """The header: short facts in a list, whole files and parameters folded away."""
+    short = {"recording": recording.name, **{k: v for k, v in session.items() if len(v) <= SHORT_FACT}}
+    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v) or '-'}</dd>" for k, v in short.items())
+    folded = "".join(
+        f"<details><summary>{escape(key)}</summary><pre>{escape(value)}</pre></details>"
+        for key, value in session.items()
+        if key not in short
+    )
+    return f"<dl>{items}</dl>{folded}"
+
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; color: #22262b; background: #f4f5f7;
+  margin: 0; }
+main { max-width: 1080px; margin: 0 auto; padding: 24px 16px 48px; }
+header h1 { font-size: 26px; margin: 0; }
+header p { margin: 4px 0 0; color: #5b626b; }
+.disclaimer { border-left: 4px solid #d55e00; padding-left: 10px; color: #22262b; margin: 14px 0 20px; }
+section { background: #fff; border: 1px solid #e1e4e8; border-radius: 8px; padding: 16px 20px;
+  margin: 0 0 18px; }
+h2 { font-size: 18px; margin: 0 0 10px; }
+h3 { font-size: 15px; margin: 14px 0 6px; }
+figure { margin: 0; }
+figure img { width: 100%; height: auto; display: block; }
+figcaption, .note { color: #5b626b; font-size: 13px; margin: 8px 0 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid #eceef1; vertical-align: top; }
+table.figures { width: 100%; }
+table.figures td, table.figures th[scope=col] { text-align: right; }
+table.figures th[scope=row] { font-weight: 400; }
+table.figures td.unit { text-align: left; color: #5b626b; width: 3em; padding-left: 0; }
+tr.tripped td { background: #fdeee6; font-weight: 600; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0 0 10px; }
+dt { color: #5b626b; }
+dd { margin: 0; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; background: #f4f5f7; padding: 10px; }
+@media print {
+  body { background: #fff; font-size: 11px; }
+  main { max-width: none; padding: 0; }
+  section { border: 0; padding: 0; break-inside: avoid; }
+  h2 { break-after: avoid; }
+}
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+<header><h1>{title}</h1><p>{subtitle}</p></header>
+<p class="disclaimer">{disclaimer}</p>
+{sections}</main>
+</body>
+</html>
+"""

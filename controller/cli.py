@@ -118,10 +118,9 @@ def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).
     """Check a session file and its patient file; print the limits that hold and who set each."""
     from controller.config import layers, load_session
     from controller.safety.limits import NAMES, merge
-    from drivers.stimulators.p24 import CAPABILITY
 
     session = _refusing(lambda: load_session(file))
-    effective = merge(layers(session, CAPABILITY), str(file))
+    effective = merge(layers(session), str(file))
     table = Table("limit", "value", "set by", title=f"{file}: good")
     for name in NAMES:
         table.add_row(name, f"{getattr(effective.limits, name):g}", effective.set_by[name])

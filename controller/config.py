@@ -29,8 +29,8 @@ from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
 from controller.safety.arming import QUESTION, Answer
 from controller.safety.limits import Layer, compiled_layer, device_layer, merge
-from drivers.interface import Side, StimulatorCapability
-from drivers.stimulators.p24 import CAPABILITY as P24_CAPABILITY
+from drivers.interface import Side
+from drivers.stimulators import sheets
 from models.gait import normal_knee_deg, normal_pitch_deg, toe_off_percent
 
 TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
@@ -216,7 +216,7 @@ def load_session(path: Path) -> Session:
             f"{path}: sensors: no inertial sensor, allowed: at least one with device 'movella-dot'"
         )
     try:
-        merge(layers(session, P24_CAPABILITY), source=str(path))
+        merge(layers(session), source=str(path))
     except InputError as error:
         problems.append(str(error))
     if problems:
@@ -224,10 +224,10 @@ def load_session(path: Path) -> Session:
     return session
 
 
-def layers(session: Session, capability: StimulatorCapability) -> tuple[Layer, ...]:
+def layers(session: Session) -> tuple[Layer, ...]:
     """The limits of the device, of this program, of the person and of the session, in that order."""
     return (
-        device_layer(capability),
+        device_layer(sheets.P24),
         compiled_layer(),
         Layer("patient", session.patient.limits.values()),
         Layer("session", session.file.limits.values()),

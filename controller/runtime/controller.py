@@ -14,6 +14,7 @@ import os
 import signal
 import time
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -60,8 +61,8 @@ class Controller:
         self._guard = bus.Sender(self._guard_socket)
         self._guard.send(json.dumps({"role": "controller", "pid": os.getpid()}).encode())
         self._recorder = bus.Sender(bus.connect(rig, "recorder"))
-        self._received: dict[str, int] = {sensor.name: 0 for sensor in plan.sensors}
-        self._lost: dict[str, int] = {sensor.name: 0 for sensor in plan.sensors}
+        self._received: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
         self._last_seq: dict[str, int] = {}
         self._ticker = Ticker(round(plan.params.tick_s * 1e9), self._on_deadline)
         self.done = asyncio.Event()
@@ -150,7 +151,13 @@ class Controller:
         self._record(
             "tick",
             records.Tick(
-                now_ns, number, (now_ns - due_ns) / 1e3, (handed_over_ns - now_ns) / 1e3, inputs, decision
+                now_ns,
+                self._frame_seq,
+                number,
+                (now_ns - due_ns) / 1e3,
+                (handed_over_ns - now_ns) / 1e3,
+                inputs,
+                decision,
             ),
         )
 

@@ -65,7 +65,8 @@ def line(progress: Progress) -> str:
     return (
         f"{words}, guard {status.guard_state}, {status.strides} strides, "
         f"foot {_number(status.foot_pitch_deg, 'deg')}, current {_number(status.applied_ma, 'mA')}, "
-        f"sensor to pulse p99 {_number(status.sensor_to_pulse_p99_ms, 'ms')}, missed ticks {status.missed_ticks}"
+        f"sensor to pulse p99 {_number(status.sensor_to_pulse_p99_ms, 'ms')}, "
+        f"missed ticks {status.missed_ticks}"
     )
 
 

@@ -33,7 +33,6 @@ from controller.record.live import LiveStatus
 from controller.runtime import bus
 from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
 from controller.runtime.rig import ProcessFailedError, Rig
-from drivers.stimulators.p24 import CAPABILITY as P24_CAPABILITY
 
 READY_S = 30.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
@@ -235,7 +234,7 @@ class Supervisor:
             ],
             "limits": [
                 {"who": layer.who, "limits": dict(layer.values)}
-                for layer in layers(session, P24_CAPABILITY)
+                for layer in layers(session)
                 if layer.who not in ("device", "compiled")  # these the guard has of its own
             ],
             "sensors": [{"name": name} for name in required],

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.interface import DeviceError, StimulatorCapability, StimulatorNotice
+from drivers.interface import DeviceError, StimulatorNotice
 from drivers.links.serial_link import SerialLink
 from drivers.stimulators import sciencemode4 as sm4
+from drivers.stimulators import sheets
 from drivers.stimulators.sciencemode4 import Command
 
 NAME = "P24"
@@ -30,19 +31,6 @@ NO_ANSWER = -1
 NOT_UNDERSTOOD = -2
 UNEXPECTED = -3
 BROKEN_ANSWERS = -4
-
-CAPABILITY = StimulatorCapability(
-    name="Hasomed P24 (ScienceMode4 low level)",
-    channels=sm4.CHANNELS,
-    current_max_ma=sm4.MAX_CURRENT_MA,
-    current_step_ma=sm4.CURRENT_STEP_MA,
-    width_min_us=float(sm4.MIN_POINT_TIME_US),
-    width_max_us=float(sm4.MAX_POINT_TIME_US),
-    rate_max_hz=50.0,  # the host makes the rate, and a command takes 5 to 15 ms (vendor): 20 to 50 Hz
-    own_watchdog="no command, no pulse (low level): one pulse per command, none by itself",
-    verified="vendor-code",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -67,7 +55,7 @@ class P24:
         ack_timeout_ms: float = ACK_TIMEOUT_MS,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.capability = CAPABILITY
+        self.capability = sheets.P24
         self._link = SerialLink(port, baud=BAUD, stop_bits=STOP_BITS, rts_cts=True)
         self._ack_timeout_ns = int(ack_timeout_ms * 1e6)
         self._clock = clock

@@ -16,7 +16,7 @@ from bumble.att import ATT_Error, Attribute, AttributeValue, ErrorCode
 from bumble.device import Connection
 from bumble.gatt import Characteristic, Service
 
-from drivers.emulated.radio import Peripheral
+from drivers.emulated.radio import Peripheral, watched
 from drivers.imu import movella_dot as dot
 from drivers.interface import Quat, Vec3
 
@@ -126,7 +126,7 @@ class EmulatedDot(Peripheral):
             raise ATT_Error(ErrorCode.VALUE_NOT_ALLOWED)
         await self.idle()
         if action == 1:
-            self._task = asyncio.get_running_loop().create_task(self._measure(), name=f"{self.name}: measure")
+            self._task = watched(self._measure(), f"{self.name}: measure")
 
     async def _measure(self) -> None:
         """Sample ``n`` is due ``n`` device periods after the start, whatever the loop does meanwhile."""

@@ -16,7 +16,7 @@ from bumble.device import Connection
 from bumble.gatt import Characteristic, Service
 
 from drivers.emg import myo
-from drivers.emulated.radio import Peripheral, unreadable
+from drivers.emulated.radio import Peripheral, unreadable, watched
 from drivers.interface import Quat, Vec3
 
 EmgSource = Callable[[int], "Sequence[float] | None"]  # host ns -> volts of 8 channels; None is silence
@@ -92,11 +92,14 @@ class EmulatedMyo(Peripheral):
         if command["cmd"] != 0x01:
             return  # vibration, light and sleep have no effect on what is measured
         await self.idle()
-        loop = asyncio.get_running_loop()
         if command["emg"] != myo.EMG_OFF:
-            self._tasks.append(loop.create_task(self._stream(self._send_emg, self._emg_period_ns())))
+            self._tasks.append(
+                watched(self._stream(self._send_emg, self._emg_period_ns()), f"{self.name}: EMG")
+            )
         if command["imu"] != myo.IMU_OFF:
-            self._tasks.append(loop.create_task(self._stream(self._send_imu, 1e9 / myo.IMU_RATE_HZ)))
+            self._tasks.append(
+                watched(self._stream(self._send_imu, 1e9 / myo.IMU_RATE_HZ), f"{self.name}: IMU")
+            )
 
     @staticmethod
     def _emg_period_ns() -> float:

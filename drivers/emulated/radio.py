@@ -10,7 +10,7 @@ import asyncio
 import random
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -58,6 +58,20 @@ class RadioConditions:
     burst_ms: float = 120.0
     loss: float = 0.0
     seed: int = 0
+
+
+def watched(work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+    """A peripheral's task; if it fails, the loop's exception handler hears of it at once."""
+    loop = asyncio.get_running_loop()
+
+    def report(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            loop.call_exception_handler({"message": f"{name} failed", "exception": error, "task": task})
+
+    task = loop.create_task(work, name=name)
+    task.add_done_callback(report)
+    return task
 
 
 def unreadable(_connection: Connection) -> bytes:
@@ -288,7 +302,7 @@ class VirtualRadio:
 
         def disconnected(_reason: int) -> None:
             port.closed()
-            task = asyncio.get_running_loop().create_task(returning())
+            task = watched(returning(), f"{peripheral.name}: advertise again")
             self._returning.add(task)
             task.add_done_callback(self._returning.discard)
 

@@ -255,7 +255,7 @@ class MovellaDot(BleSensor[ImuSample]):
         self._period_ns = 1e9 / rate_hz
         self._clock = DeviceClock(wrap=STAMP_WRAP, tick_ns=1000)
         self._seq = -1
-        self._first_device_ns: int | None = None
+        self._device_ns: int | None = None
 
     async def _start(self, link: BleLink) -> None:
         await link.write(DEVICE_CONTROL, self._control)
@@ -284,12 +284,15 @@ class MovellaDot(BleSensor[ImuSample]):
         except ValueError as error:
             return self._invalid(str(error), arrival_ns)
         mapped = self._clock.map(frame.stamp_us, arrival_ns)
-        if self._first_device_ns is None:
-            self._first_device_ns = mapped.device_ns
-        seq = round((mapped.device_ns - self._first_device_ns) / self._period_ns)
-        if seq <= self._seq:
+        step = 1
+        if self._device_ns is not None:
+            step = round((mapped.device_ns - self._device_ns) / self._period_ns)
+            if mapped.reset:
+                step = max(step, 1)
+        if step < 1:
             return self._invalid("time stamp repeated or gone back", arrival_ns)
-        self._seq = seq
+        self._device_ns = mapped.device_ns
+        self._seq += step
         return ImuSample(
-            self.name, mapped.t_ns, arrival_ns, seq, frame.acc_mps2, frame.gyr_rps, frame.quat_wxyz
+            self.name, mapped.t_ns, arrival_ns, self._seq, frame.acc_mps2, frame.gyr_rps, frame.quat_wxyz
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import math
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -173,6 +173,23 @@ class TestContract(SensorContract):
         assert [sample.valid for sample in samples] == [True, False, True]
 
 
+def test_a_restarted_device_goes_on_in_sequence() -> None:
+    sensor = MovellaDot("foot", "none")
+    still = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
+    period_us = 16_667
+    seqs = []
+    for k in range(60):
+        # It restarts half a period off its old beat: no later sample may fall between two counts.
+        stamp_us = 3_000_000_000 + k * period_us if k < 30 else (k - 30) * period_us + k % 2
+        arrival_ns = 10**9 + k * period_us * 1000 + (period_us * 500 if k >= 30 else 0)
+        sample = sensor.accept(dot.pack_custom5(dot.Custom5(stamp_us, *still)), arrival_ns)
+        assert sample.valid
+        seqs.append(sample.seq)
+    steps = {b - a for a, b in pairwise(seqs[:30])} | {b - a for a, b in pairwise(seqs[30:])}
+    assert steps == {1}
+    assert 1 <= seqs[30] - seqs[29] <= 2
+
+
 def test_two_dots_share_one_host_and_refuse_bad_commands() -> None:
     def still(_t_ns: int) -> tuple:
         return (1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0)
@@ -228,7 +245,7 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
     assert battery == 80
     assert all(sample.valid for sample in samples)
     first = samples[0]
-    for before, sample in itertools.pairwise(samples):
+    for before, sample in pairwise(samples):
         assert sample.seq > before.seq
         assert before.t_ns <= sample.t_ns <= sample.arrival_ns
         true_step_s = (sample.acc_mps2[0] - first.acc_mps2[0]) % TURN_S
@@ -242,5 +259,5 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
     # Seeded 5 % loss: of 181 notifications some are missing, and not many.
     lost = samples[-1].seq - first.seq + 1 - len(samples)
     assert 1 <= lost <= 60
-    gaps_ns = [b.arrival_ns - a.arrival_ns for a, b in itertools.pairwise(samples)]
+    gaps_ns = [b.arrival_ns - a.arrival_ns for a, b in pairwise(samples)]
     assert min(gaps_ns) < 5_000_000  # a burst: several left at one connection event

@@ -192,6 +192,47 @@ def test_a_host_that_vanishes_frees_its_device() -> None:
     asyncio.run(scenario())
 
 
+def test_a_device_that_turned_into_another_ends_the_stream_with_its_error() -> None:
+    still = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
+
+    async def scenario() -> None:
+        async with VirtualRadio() as radio:
+            await radio.add(EmulatedDot(lambda _t_ns: still, name="foot"))
+            port = int(radio.hci_address.rsplit(":", 1)[1])
+            backend = bumble_backend(radio.hci_address)
+            sensor = MovellaDot("foot", "foot", backend)
+            await sensor.__aenter__()
+        async with asyncio.timeout(60), VirtualRadio(port=port) as radio:
+            await radio.add(Echo("foot"))
+            with pytest.raises(DeviceError, match="was not found") as caught:
+                async for _ in sensor:
+                    pass
+            assert not caught.value.transient
+            await sensor.__aexit__(None, None, None)
+        await backend.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_source_that_fails_is_heard_of_at_once() -> None:
+    def broken(_t_ns: int) -> None:
+        raise ArithmeticError("the model diverged")
+
+    async def scenario() -> None:
+        heard = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _loop, context: heard.done() or heard.set_result(context["exception"])
+        )
+        async with VirtualRadio() as radio:
+            await radio.add(EmulatedDot(broken))
+            backend = bumble_backend(radio.hci_address)
+            async with asyncio.timeout(30), MovellaDot("foot", "Movella DOT", backend):
+                assert isinstance(await heard, ArithmeticError)
+            await backend.aclose()
+
+    asyncio.run(scenario())
+
+
 def test_sensor_comes_back_with_a_radio_that_was_restarted() -> None:
     still = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
 

@@ -44,6 +44,7 @@ from controller.safety.react import (
     Setup,
     Timer,
     Trouble,
+    ages,
     begin,
     deadline_ns,
     prepare,
@@ -63,6 +64,7 @@ BATCH = 64  # messages taken from one peer before STOP is looked for again: abou
 RETRY_NS = 500_000_000  # between two tries to reach the recorder or to open the stimulator
 SUSPEND_NS = 500_000_000  # F15
 OPS = ("arm", "disarm", "stop", "acknowledge", "heartbeat")
+NAME_MAX = 80  # characters of who asked for something
 IN_FLIGHT = "guard.inflight"  # what was in force, for the guard that comes after a crash
 IN_FLIGHT_BYTES = 2048
 
@@ -147,6 +149,7 @@ class Guard:
         try:
             while not self._ended:
                 self._round(wake_r)
+            self._in_flight.write(None)  # an orderly end; after an exception it stays, for F16
         finally:
             self._end()
 
@@ -197,7 +200,6 @@ class Guard:
     def _end(self) -> None:
         self._silence()
         self._stimulator.close()
-        self._in_flight.write(None)
         self._in_flight.close()
         self._server.close()
 
@@ -215,6 +217,7 @@ class Guard:
                 self._recorder = _Connection(sock, bus.Sender(sock))
                 self._poller.register(sock, select.POLLIN)
                 self._feed(Peer("recorder", True))
+                self._record_setup()
         if not self._known.link and self._known.state.stage is Stage.OFF:
             try:
                 self._stimulator.open()
@@ -227,7 +230,7 @@ class Guard:
     # --- peers ---
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # gone again already, or no descriptor left: a later round tries
             sock, _ = self._server.accept()
             sock.setblocking(False)
             self._connections[sock.fileno()] = _Connection(sock, bus.Sender(sock))
@@ -269,9 +272,9 @@ class Guard:
     def _hear_operator(self, connection: _Connection, data: bytes) -> None:
         message = _request(data)
         op = message.get("op")
-        by = message.get("by", connection.name or "operator")
+        by = str(message.get("by", connection.name or "operator"))[:NAME_MAX]
         if op == "stop":  # also from a process that has not said who it is
-            self._feed(Request("stop", str(by)))
+            self._feed(Request("stop", by))
             self._answer(connection, "stop", ok=True, text="")
         elif not connection.role:
             self._hello(connection, message)
@@ -280,7 +283,7 @@ class Guard:
         elif isinstance(op, str) and op in OPS:
             before = self._known.state
             wish = cast(Literal["arm", "disarm", "acknowledge", "heartbeat"], op)
-            reaction = self._feed(Request(wish, str(by)))
+            reaction = self._feed(Request(wish, by))
             ok = op == "heartbeat" or self._known.state != before
             self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
         else:
@@ -291,7 +294,7 @@ class Guard:
         taken = any(other.role == "controller" for other in self._connections.values())
         if role == "operator" or (role == "controller" and not taken):
             connection.role = "operator" if role == "operator" else "controller"
-            connection.name = str(message.get("name", role))
+            connection.name = str(message.get("name", role))[:NAME_MAX]
             self._feed(Peer(connection.role, True))
             self._push(connection)
             return
@@ -309,13 +312,8 @@ class Guard:
             "text": text or state.detail,
         }
         if op == "state":
-            now_ns = time.monotonic_ns()
-            effective = self._setup.rules.effective
-            answer["refusals"] = refusals(now_ns, self._setup, self._known)
-            answer["limits"] = {
-                name: {"value": value, "set_by": effective.set_by[name]}
-                for name, value in asdict(effective.limits).items()
-            }
+            answer["refusals"] = refusals(time.monotonic_ns(), self._setup, self._known)
+            answer["limits"] = self._limits()
         connection.sender.send(_json(answer))
 
     def _push(self, connection: _Connection, text: str = "") -> None:
@@ -417,7 +415,6 @@ class Guard:
             self._in_flight.write({"state": verdict.state, "channels": channels})
 
     def _tell(self, note: Note) -> None:
-        state = self._known.state
         now_ns = time.monotonic_ns()
         payload: dict[str, object] = {
             "t_ns": now_ns,
@@ -425,11 +422,35 @@ class Guard:
             "fault": note.fault,
             "text": note.text,
             "by": note.by,
-            "state": state.stage.value,
+            "state": self._known.state.stage.value,
         }
-        if note.kind == "arm":
-            payload["checklist"] = dict(self._setup.config.checklist)
         self._record("guard/event", now_ns, payload)
+
+    def _record_setup(self) -> None:
+        """What all verdicts after it in the recording were judged by, and the answers of the checklist."""
+        now_ns = time.monotonic_ns()
+        config = self._setup.config
+        silent = ages(now_ns, self._setup, begin(self._setup))
+        payload: dict[str, object] = {
+            "t_ns": now_ns,
+            "session": config.session,
+            "limits": self._limits(),
+            "channels": [asdict(channel) for channel in config.channels],
+            "sensors": [{"name": age.sensor, "age_max_ms": age.age_max_ms} for age in silent],
+            "safe_action": config.safe_action,
+            "recorder_loss": config.recorder_loss,
+            "supervised": config.supervised,
+            "checklist": dict(config.checklist),
+            "stimulator": asdict(self._setup.capability),
+        }
+        self._record("guard/setup", now_ns, payload)
+
+    def _limits(self) -> dict[str, object]:
+        effective = self._setup.rules.effective
+        return {
+            name: {"value": value, "set_by": effective.set_by[name]}
+            for name, value in asdict(effective.limits).items()
+        }
 
     def _record(self, topic: str, t_ns: int, payload: dict[str, object]) -> None:
         if self._recorder is None:

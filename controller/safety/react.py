@@ -203,12 +203,10 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
             return _on_link(now_ns, happening, setup, known)
         case Trouble():
             return fault(now_ns, happening.fault, happening.detail, setup, known)
-        case StimulatorNotice():
-            if happening.fault:
-                # a negative code is the driver's own: no answer, or none that can be understood
-                name = "F19" if happening.code < 0 else "F20"
-                return _while_armed(now_ns, name, happening.text, setup, known)
-            return Reaction(), known
+    if not happening.fault:  # the stimulator said that all is well
+        return Reaction(), known
+    # a negative code is the driver's own: no answer, or none that can be understood
+    return _while_armed(now_ns, "F19" if happening.code < 0 else "F20", happening.text, setup, known)
 
 
 def fault(now_ns: int, name: str, detail: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
@@ -423,21 +421,18 @@ def _on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tu
         case "disarm":
             note = Note("disarm", "Disarmed.", by=request.by)
             return _move(now_ns, Event.RAMP_DOWN, known, note)
-        case "arm":
-            why = refusals(now_ns, setup, known)
-            if why:
-                return Reaction(
-                    notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)
-                ), known
-            known = replace(
-                known,
-                state=transition(known.state, Event.ARM),
-                memory=replace(known.memory, tracks=fresh_memory(0, known.memory.tracks).tracks, bad_ns=()),
-                metronomes=tuple(Metronome(None, metronome.fired_ns) for metronome in known.metronomes),
-                late_ns=(),
-                armed_ns=now_ns,
-            )
-            return Reaction(notes=(Note("arm", "Armed.", by=request.by),)), known
+    why = refusals(now_ns, setup, known)
+    if why:
+        return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
+    known = replace(
+        known,
+        state=transition(known.state, Event.ARM),
+        memory=replace(known.memory, tracks=fresh_memory(0, known.memory.tracks).tracks, bad_ns=()),
+        metronomes=tuple(Metronome(None, metronome.fired_ns) for metronome in known.metronomes),
+        late_ns=(),
+        armed_ns=now_ns,
+    )
+    return Reaction(notes=(Note("arm", "Armed.", by=request.by),)), known
 
 
 def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
@@ -479,9 +474,8 @@ def _on_peer(now_ns: int, peer: Peer, setup: Setup, known: Known) -> tuple[React
             if known.operators == 0:
                 return _while_armed(now_ns, "F10", "no operator is connected", setup, known)
             return Reaction(), known
-        case "recorder":
-            known = replace(known, recorder=peer.present, refused_ns=None)
-            return (Reaction(), known) if peer.present else _while_armed(now_ns, "F12", "", setup, known)
+    known = replace(known, recorder=peer.present, refused_ns=None)
+    return (Reaction(), known) if peer.present else _while_armed(now_ns, "F12", "", setup, known)
 
 
 def _on_link(now_ns: int, link: Link, setup: Setup, known: Known) -> tuple[Reaction, Known]:

@@ -7,6 +7,7 @@ than a bounded queue: the oldest event is dropped and counted, a stream keeps on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 import ssl
@@ -72,7 +73,7 @@ class MqttTelemetry:
             f"{settings.prefix}/$description": description_json,
             f"{settings.prefix}/$state": b"init",
         }
-        self._unsent = set(self._retained)
+        self._unsent = dict(self._retained)
         self._streams: dict[str, bytes] = {}
         self._events: deque[_Event] = deque()
         self._wake = asyncio.Event()
@@ -107,16 +108,19 @@ class MqttTelemetry:
         """Deliver until finished or cancelled, over as many connections as it takes."""
         backoff_s = BACKOFF_FIRST_S
         try:
-            while not self._ending:
+            while True:
                 try:
                     async with self._client() as client:
                         backoff_s = BACKOFF_FIRST_S
                         self.connections += 1
-                        self._unsent = set(self._retained)
-                        await self._deliver(client)
+                        self._unsent = dict(self._retained)
+                        await self._deliver_while_connected(client)
                 except (aiomqtt.MqttError, OSError):
-                    await asyncio.sleep(backoff_s * self._jitter.uniform(0.5, 1.0))
-                    backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+                    if not self._ending:
+                        await asyncio.sleep(backoff_s * self._jitter.uniform(0.5, 1.0))
+                        backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+                if self._ending:
+                    return
         finally:
             self._ended.set()
 
@@ -125,10 +129,10 @@ class MqttTelemetry:
         self.state("disconnected")
         self._ending = True
         self._wake.set()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), timeout_s)
-        except TimeoutError:
-            self.dropped += len(self._events)
+        self.dropped += len(self._events)
+        self._events.clear()
 
     def _client(self) -> aiomqtt.Client:
         settings = self._settings
@@ -145,15 +149,27 @@ class MqttTelemetry:
 
     def _retain(self, topic: str, payload: bytes) -> None:
         self._retained[topic] = payload
-        self._unsent.add(topic)
+        self._unsent[topic] = payload
         self._wake.set()
+
+    async def _deliver_while_connected(self, client: aiomqtt.Client) -> None:
+        """Returns when all is delivered and the end was asked for; raises MqttError at once on a loss."""
+        tasks = {asyncio.create_task(self._deliver(client)), asyncio.create_task(_until_lost(client))}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
 
     async def _deliver(self, client: aiomqtt.Client) -> None:
         while True:
             self._wake.clear()
             while self._unsent:
-                topic = self._unsent.pop()
-                await client.publish(topic, self._retained[topic], qos=EVENT_QOS, retain=True)
+                topic = next(iter(self._unsent))
+                await client.publish(topic, self._unsent.pop(topic), qos=EVENT_QOS, retain=True)
             while self._events:
                 event = self._events[0]
                 await client.publish(event.topic, event.payload, qos=EVENT_QOS)
@@ -166,3 +182,9 @@ class MqttTelemetry:
                 if self._ending:
                     return
                 await self._wake.wait()
+
+
+async def _until_lost(client: aiomqtt.Client) -> None:
+    """The iterator over messages ends with an MqttError when the connection does; none are subscribed."""
+    async for _ in client.messages:
+        pass

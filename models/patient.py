@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from models import plant, sensors
 from models.gait import CURVE_SETS, Activity, toe_off_percent
+from models.limb.reflex import ROWS as REFLEX_ROWS
+from models.muscle.ding import DING2003, STATES, rest
 from models.plant import CHANNELS, COLUMN, DT_S, HISTORY, QUEUE, Body
-from models.recruitment import RecruitmentParams, check, fraction
+from models.recruitment import RecruitmentParams, check, electrode_gain, fraction
 
 Array = npt.NDArray[np.float64]
 Quat = tuple[float, float, float, float]
@@ -88,6 +90,7 @@ class PatientParams:
     reflex_delay_s: float = 0.040
     evocable: float = 0.5
     volition: float = 0.03
+    fatigue_model: Literal["riener", "ding"] = "riener"  # "ding" lets the force model itself fatigue
     fatigue_s: float = 30.0
     recovery_s: float = 50.0
     fatigue_min: float = 0.2
@@ -187,14 +190,8 @@ def _body(p: PatientParams) -> Body:
         reflex_wn=17.0,
         evocable=p.evocable,
         volition=p.volition,
-        delay_s=p.delay_s,
-        tc_s=0.020,  # Ding 2003
-        tau1_s=0.050957,
-        tau2_s=0.060,
-        km=0.103,
-        a_n_per_s=3009.0,
         force_ref_n=FORCE_REFERENCE_N,
-        fatigue_min=p.fatigue_min,
+        fatigue_min=p.fatigue_min if p.fatigue_model == "riener" else 1.0,
         fatigue_s=p.fatigue_s,
         recovery_s=p.recovery_s,
         hike_m=p.hip_hike_m,
@@ -279,12 +276,15 @@ class VirtualPatient:
         self._weights = np.zeros((2, len(CURVE_SETS)))
         self._weights[0] = self._plan[0, 7:]
         self._eff = np.zeros(CURVE_SETS.shape[1:])
-        self._muscles = np.zeros((CHANNELS, 9))
-        self._muscles[:, 3] = -1e3
-        self._muscles[:, 6] = 1.0
+        self._constants = DING2003.constants(fatigue=params.fatigue_model == "ding")
+        self._muscles = np.zeros((CHANNELS, plant.MUSCLE_WIDTH))
+        for row in self._muscles:
+            rest(row[:STATES], self._constants)
+        self._muscles[:, plant.FITNESS] = 1.0
+        self._reflex = np.zeros(2)
         self._queue = np.zeros((CHANNELS, QUEUE, 4))
         self._history = np.zeros((HISTORY, plant.WIDTH))
-        self._lag = np.zeros(plant.REFLEX_ROWS)
+        self._lag = np.zeros(REFLEX_ROWS)
         self._strides = np.zeros((STRIDES_KEPT, len(plant.STRIDE_FIELDS)))
         self._state = np.zeros(1, dtype=plant.STATE)
         self._start()
@@ -320,8 +320,9 @@ class VirtualPatient:
 
     def _run(self, steps: int) -> None:
         plant.run(
-            steps, self._body, self._state, self._weights, CURVE_SETS, self._eff, self._plan,
-            self._draws, self._muscles, self._queue, self._history, self._lag, self._strides,
+            steps, self._body, self._constants, self._state, self._weights, CURVE_SETS, self._eff, self._plan,
+            self._draws, self._muscles, self._queue, self._history, self._reflex,
+            self._lag, self._strides,
         )  # fmt: skip
 
     def _ensure(self, t_s: float) -> None:
@@ -346,17 +347,17 @@ class VirtualPatient:
             raise ValueError(f"channel: found {channel!r}, allowed: 0 to {CHANNELS - 1}")
         check("t_s", t_s, 0.0, 1e7)
         p = self.params
-        gain = max(0.1, p.electrode_gain * (1.0 + p.drift_per_minute * t_s / 60.0))
+        gain = electrode_gain(p.electrode_gain, p.drift_per_minute, t_s)
         curve = p.recruitment if channel == 0 else p.recruitment_eversion
         recruited = fraction(current_ma / gain, width_us, curve)
         now = max(t_s, self.time_s)
-        index = int(self._muscles[channel, 8])
-        if index - int(self._muscles[channel, 7]) >= QUEUE - 8:
+        index = int(self._muscles[channel, plant.SENT])
+        if index - int(self._muscles[channel, plant.TAKEN]) >= QUEUE - 8:
             raise ValueError(f"t_s: found {QUEUE} pulses ahead of the model's time, allowed: fewer")
         entry = self._queue[channel, index % QUEUE]
         arrival = max(now + p.delay_s, float(self._queue[channel, (index - 1) % QUEUE, 0]) if index else 0.0)
         entry[:] = arrival, recruited, now, current_ma
-        self._muscles[channel, 8] += 1
+        self._muscles[channel, plant.SENT] += 1
 
     def imu(self, segment: Segment, t_s: float) -> tuple[Quat, Vec3, Vec3]:
         """Quaternion (sensor to world, z up), specific force m/s2, angular rate rad/s in sensor axes.
@@ -402,7 +403,13 @@ class VirtualPatient:
         self._reach(t_s_start, t_s_start + (n - 1) / rate_hz)
         noise = self._noise["emg"].standard_normal((n, EMG_CHANNELS + 2))
         out: Array = sensors.emg(
-            self._history, t_s_start, 1.0 / rate_hz, self._queue, self._muscles[:, 8], self._gains, noise
+            self._history,
+            t_s_start,
+            1.0 / rate_hz,
+            self._queue,
+            self._muscles[:, plant.SENT],
+            self._gains,
+            noise,
         )
         return out
 
@@ -419,7 +426,7 @@ class VirtualPatient:
             inversion_deg=math.degrees(h[COLUMN["roll"]]),
             torque_nm=float(h[COLUMN["torque"]]),
             activation=float(h[COLUMN["act0"]]),
-            fitness=float(self._muscles[0, 6]),
+            fitness=float(self._muscles[0, plant.FITNESS]),
             phase_percent=100.0 * float(h[COLUMN["phase"]]),
             in_swing=bool(h[COLUMN["swing"]] > 0.5),
             walking=bool(self._state["moving"][0] > 0.5),

@@ -13,7 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.jit import compiled
+from models.limb.foot import foot_acceleration
+from models.limb.ground import scuff_moment_nm, sole_heights
 from models.limb.passive import riener_edrich_nm
+from models.limb.reflex import reflex_step
+from models.muscle.ding import FORCE, LAST, STATES, Constants, advance, pulse
+from models.muscle.fatigue import fitness_rate, frequency_factor
 from models.muscle.hill import ta_arm_m, ta_force_n
 
 Array = npt.NDArray[np.float64]
@@ -23,7 +28,9 @@ GRAVITY = 9.80665
 HISTORY = 1024  # rows of 1 ms; a power of two
 QUEUE = 256
 CHANNELS = 2
-REFLEX_ROWS = 256
+# Columns of a muscle row after the states of the force model.
+FITNESS, RATE, TAKEN, SENT = STATES, STATES + 1, STATES + 2, STATES + 3
+MUSCLE_WIDTH = STATES + 4
 TAU = 2.0 * math.pi
 
 FIELDS = (
@@ -62,12 +69,6 @@ class Body(NamedTuple):
     reflex_wn: float
     evocable: float
     volition: float
-    delay_s: float
-    tc_s: float
-    tau1_s: float
-    tau2_s: float
-    km: float
-    a_n_per_s: float
     force_ref_n: float
     fatigue_min: float
     fatigue_s: float
@@ -144,13 +145,6 @@ def _quintic(t: float, T: float, x0: float, v0: float, a0: float, x1: float, v1:
 
 
 @compiled
-def _lowest(b: Body, foot: float) -> tuple[float, float]:
-    """Heights of heel and ball relative to the ankle."""
-    c, s = math.cos(foot), math.sin(foot)
-    return s * b.heel_x_m + c * b.sole_y_m, s * b.ball_x_m + c * b.sole_y_m
-
-
-@compiled
 def _hip_over_heel(b: Body, coefficients: Array, phase: float) -> tuple[float, float]:
     """Hip position of a normal leg standing on its heel at the origin."""
     thigh, shank, foot = curve(coefficients, phase)
@@ -170,10 +164,11 @@ TA_ENVELOPE = np.array(
     [0.97, 0.75, 0.16, 0.14, 0.14, 0.14, 0.16, 0.21, 0.25, 0.24, 0.15, 0.15, 0.43, 0.58, 0.65, 0.51,
      0.32, 0.25, 0.35, 0.60, 0.95]
 )  # fmt: skip
-PERONEAL_ARM_PF_M = 0.010  # peronei plantarflex (assumed, order of gait2392)
+PERONEAL_ARM_PF_M = 0.0075  # longus and brevis at 0 deg, weighted by their force (gait2392)
 PERONEAL_ARM_EV_M = 0.022  # and evert (assumed)
 TA_ARM_INV_M = 0.008  # tibialis anterior inverts (assumed)
 PERONEAL_F0_N = 1378.0  # gait2392 peroneus longus and brevis
+FATIGUE_BETA = 0.6  # share of the fatigue rate that depends on frequency (unverified)
 FORCE_LENGTH_PERONEI = 0.9  # mid-range, swing (assumed)
 
 
@@ -181,6 +176,7 @@ FORCE_LENGTH_PERONEI = 0.9  # mid-range, swing (assumed)
 def run(  # noqa: PLR0917  numba takes positional arguments
     n: int,
     b: Body,
+    c: Constants,
     state: np.ndarray,
     weights: Array,
     sets: Array,
@@ -190,6 +186,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
     muscles: Array,
     queue: Array,
     history: Array,
+    reflex: Array,
     lag: Array,
     strides: Array,
 ) -> None:
@@ -201,7 +198,6 @@ def run(  # noqa: PLR0917  numba takes positional arguments
     s = state[0]
     dt = DT_S
     n_sets = sets.shape[0]
-    decay = math.exp(-dt / b.tc_s)
     for _ in range(n):
         t1 = s.time + dt
         # --- what the patient wants to do
@@ -275,9 +271,9 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             on_heel = since < s.load_s and s.load_a0 > 0.0
             point_x = b.heel_x_m if on_heel else b.ball_x_m
             anchor = s.anchor_x if on_heel else s.anchor_x + (b.ball_x_m - b.heel_x_m)
-            c, sn = math.cos(foot), math.sin(foot)
-            ankle_x = anchor - (c * point_x - sn * b.sole_y_m)
-            ankle_y = s.ground - (sn * point_x + c * b.sole_y_m)
+            co, sn = math.cos(foot), math.sin(foot)
+            ankle_x = anchor - (co * point_x - sn * b.sole_y_m)
+            ankle_y = s.ground - (sn * point_x + co * b.sole_y_m)
             if since < BLEND_S:
                 ankle_x += _quintic(since, BLEND_S, s.err_x, s.err_vx, 0.0, 0.0, 0.0)
                 ankle_y += _quintic(since, BLEND_S, s.err_y, s.err_vy, 0.0, 0.0, 0.0)
@@ -295,36 +291,24 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         # --- muscles at the present instant
         for channel in range(CHANNELS):
             m = muscles[channel]
-            while m[8] > m[7] and queue[channel, int(m[7]) % QUEUE, 0] <= s.time:
-                entry = queue[channel, int(m[7]) % QUEUE]
-                gap = entry[0] - m[3]
-                m[0] += 1.0 + (b.km + 1.04 - 1.0) * math.exp(-gap / b.tc_s)
-                m[5] = 1.0 / max(gap, 0.005)
-                m[3] = entry[0]
-                m[4] = entry[1]
-                m[7] += 1.0
-            mid = math.sqrt(decay) * (m[1] + 0.5 * m[0] * dt / b.tc_s)
-            m[1] = decay * (m[1] + m[0] * dt / b.tc_s)
-            m[0] *= decay
-            bound = mid / (b.km + mid)
-            lifetime = b.tau1_s + b.tau2_s * bound
-            steady = b.a_n_per_s * m[4] * bound * lifetime
-            m[2] = steady + (m[2] - steady) * math.exp(-dt / lifetime)
-            active = m[2] / b.force_ref_n
-            frequency = min(100.0, m[5]) if s.time - m[3] < 0.2 else 0.0
-            load = min(1.0, active * (0.4 + 0.6 * (0.01 * frequency) ** 2))
-            m[6] += dt * (
-                (b.fatigue_min - m[6]) * load / b.fatigue_s + (1.0 - m[6]) * (1.0 - load) / b.recovery_s
-            )
-        s.act0 = muscles[0, 2] / b.force_ref_n
-        s.act1 = muscles[1, 2] / b.force_ref_n
+            while m[SENT] > m[TAKEN] and queue[channel, int(m[TAKEN]) % QUEUE, 0] <= s.time:
+                entry = queue[channel, int(m[TAKEN]) % QUEUE]
+                m[RATE] = 1.0 / max(entry[0] - m[LAST], 0.005)
+                pulse(m, entry[0], 1.0, entry[1], c)
+                m[TAKEN] += 1.0
+            advance(m, dt, c)
+            rate_hz = m[RATE] if s.time - m[LAST] < 0.2 else 0.0
+            load = min(1.0, m[FORCE] / b.force_ref_n) * frequency_factor(rate_hz, FATIGUE_BETA)
+            m[FITNESS] += dt * fitness_rate(m[FITNESS], load, b.fatigue_min, b.fatigue_s, b.recovery_s)
+        s.act0 = muscles[0, FORCE] / b.force_ref_n
+        s.act1 = muscles[1, FORCE] / b.force_ref_n
         place = (s.phase % 1.0) * 20.0
         slot = min(19, int(place))
         envelope = TA_ENVELOPE[slot] + (place - slot) * (TA_ENVELOPE[slot + 1] - TA_ENVELOPE[slot])
         wanted = b.volition * envelope * (1.0 if s.moving > 0.0 else 0.0)
         s.volition += dt * (wanted - s.volition) / 0.025
-        fes0 = s.act0 * muscles[0, 6] * b.evocable
-        fes1 = s.act1 * muscles[1, 6] * b.evocable
+        fes0 = s.act0 * muscles[0, FITNESS] * b.evocable
+        fes1 = s.act1 * muscles[1, FITNESS] * b.evocable
         ta = min(1.0, b.ta_share0 * fes0 + b.ta_share1 * fes1 + s.volition)
         peroneal = min(1.0, b.per_share0 * fes0 + b.per_share1 * fes1)
         ankle_angle = s.foot - s.shank
@@ -335,29 +319,24 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         knee_deg = math.degrees(thigh - shank)
         passive = b.stiffness * riener_edrich_nm(math.degrees(ankle_angle) - b.neutral_deg, knee_deg)
         slot = int(s.time / dt + 0.5)
-        lag[slot % REFLEX_ROWS] = ankle_v
-        delayed = lag[(slot - int(b.reflex_delay_s / dt)) % REFLEX_ROWS]
-        drive = max(0.0, delayed - b.reflex_threshold_rps)
-        s.reflex_v += dt * (b.reflex_wn**2 * (drive - s.reflex) - 2.0 * b.reflex_wn * s.reflex_v)
-        s.reflex += dt * s.reflex_v
+        spasm = b.reflex_gain * reflex_step(
+            reflex, lag, slot, ankle_v, dt, b.reflex_delay_s, b.reflex_threshold_rps, b.reflex_wn
+        )
         s.torque = ta_force * ta_arm_m(ankle_angle) - per_force * PERONEAL_ARM_PF_M
         # --- the free foot
         if s.swing == 1.0:
-            c, sn = math.cos(s.foot), math.sin(s.foot)
-            rx = c * b.com_x_m - sn * b.com_y_m
-            ry = sn * b.com_x_m + c * b.com_y_m
-            moment = s.torque + passive - b.reflex_gain * s.reflex
-            moment -= b.mass_kg * (rx * (acc_y + GRAVITY) - ry * acc_x)
-            heel, ball = _lowest(b, s.foot)
-            inertia = b.inertia_kgm2 + b.mass_kg * (b.com_x_m**2 + b.com_y_m**2)
+            moment = s.torque + passive - spasm + b.damping * shank_v
             if s.phase < CONTACT_FROM:
+                _, ball = sole_heights(s.foot, b.heel_x_m, b.ball_x_m, b.sole_y_m)
+                arm = math.cos(s.foot) * b.ball_x_m - math.sin(s.foot) * b.sole_y_m
+                sink = -(arm * s.foot_v + (s.ankle_y - s.ankle_y1) / dt)
                 depth = s.ground - (s.ankle_y + ball)
-                if depth > 0.0:  # the toes scuff: stiff, heavily damped ground (assumed)
-                    arm = c * b.ball_x_m - sn * b.sole_y_m
-                    push = 8000.0 * depth - 60.0 * (arm * s.foot_v + (s.ankle_y - s.ankle_y1) / dt)
-                    moment += arm * max(0.0, push)
-            v = s.foot_v + dt * (moment + b.damping * shank_v) / inertia
-            s.foot_v = v / (1.0 + dt * b.damping / inertia)
+                moment += scuff_moment_nm(s.foot, depth, sink, b.ball_x_m, b.sole_y_m)
+            acceleration = foot_acceleration(
+                s.foot, moment, acc_x, acc_y, b.mass_kg, b.com_x_m, b.com_y_m, b.inertia_kgm2, GRAVITY
+            )
+            inertia = b.inertia_kgm2 + b.mass_kg * (b.com_x_m**2 + b.com_y_m**2)
+            s.foot_v = (s.foot_v + dt * acceleration) / (1.0 + dt * b.damping / inertia)
             foot = s.foot + dt * s.foot_v
             tone = b.roll_tone_nm + ta_force * TA_ARM_INV_M - per_force * PERONEAL_ARM_EV_M
             v = s.roll_v + dt * (tone - b.roll_stiffness * s.roll) / b.roll_inertia
@@ -410,7 +389,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             s.s_n += 1.0
             if s.phase - s.toe_phase > 0.25 * (1.0 - s.toe_phase):
                 s.s_peak = max(s.s_peak, foot - shank)
-            heel, ball = _lowest(b, foot)
+            heel, ball = sole_heights(foot, b.heel_x_m, b.ball_x_m, b.sole_y_m)
             if s.toe_phase + 0.25 * (1.0 - s.toe_phase) < s.phase < CONTACT_FROM:
                 s.s_clear = min(s.s_clear, ankle_y + min(heel, ball) - s.ground)
         ankle_vx, ankle_vy = (ankle_x - s.ankle_x) / dt, (ankle_y - s.ankle_y) / dt
@@ -453,20 +432,20 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             s.s_sum = 0.0
             s.s_n = 0.0
         elif s.swing == 1.0 and s.phase > CONTACT_FROM:
-            heel, ball = _lowest(b, foot)
+            heel, ball = sole_heights(foot, b.heel_x_m, b.ball_x_m, b.sole_y_m)
             if ankle_y + min(heel, ball) <= s.ground or s.phase > CONTACT_LATEST:
                 forefoot = ball < heel
                 point_x = b.ball_x_m if forefoot else b.heel_x_m
-                c, sn = math.cos(foot), math.sin(foot)
+                co, sn = math.cos(foot), math.sin(foot)
                 s.swing = 0.0
                 s.phase -= 1.0
-                s.anchor_x = ankle_x + (c * point_x - sn * b.sole_y_m)
+                s.anchor_x = ankle_x + (co * point_x - sn * b.sole_y_m)
                 if forefoot:
                     s.anchor_x -= b.ball_x_m - b.heel_x_m
                 s.err_x = 0.0
-                s.err_y = ankle_y - (s.ground - (sn * point_x + c * b.sole_y_m))
-                s.err_vx = ankle_vx + s.foot_v * (-sn * point_x - c * b.sole_y_m)
-                s.err_vy = ankle_vy + s.foot_v * (c * point_x - sn * b.sole_y_m)
+                s.err_y = ankle_y - (s.ground - (sn * point_x + co * b.sole_y_m))
+                s.err_vx = ankle_vx + s.foot_v * (-sn * point_x - co * b.sole_y_m)
+                s.err_vy = ankle_vy + s.foot_v * (co * point_x - sn * b.sole_y_m)
                 s.contact_time = t1
                 s.load_a0, s.load_v0 = foot, s.foot_v
                 s.load_r0, s.load_rv0 = roll, s.roll_v

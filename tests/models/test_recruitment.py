@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.recruitment import RecruitmentParams, fraction, inverse
+from models.recruitment import (
+    DeadZoneParams,
+    Ding2007Params,
+    FreemanParams,
+    GompertzParams,
+    HmedParams,
+    Params,
+    RecruitmentParams,
+    electrode_gain,
+    fraction,
+    inverse,
+)
 
 P = RecruitmentParams()
 
@@ -69,3 +80,44 @@ def test_bad_values_are_refused_by_name(bad: float) -> None:
 def test_everything_recruited_is_out_of_reach() -> None:
     with pytest.raises(ValueError, match="fraction"):
         inverse(1.0, 300.0, P)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [P, HmedParams(), FreemanParams(), DeadZoneParams(), GompertzParams()],
+    ids=lambda p: type(p).__name__,
+)
+@given(recruited=st.floats(1e-6, 1 - 1e-6), width_us=st.floats(50, 600))
+def test_every_form_comes_back_through_its_inverse(params: Params, recruited: float, width_us: float) -> None:
+    current = inverse(recruited, width_us, params)
+    if 0.0 < current < 1000.0:
+        assert fraction(current, width_us, params) == pytest.approx(recruited, abs=1e-12)
+
+
+@given(st.floats(1e-6, 1 - 1e-6))
+def test_the_width_form_comes_back_as_a_width(recruited: float) -> None:
+    width_us = inverse(recruited, 300.0, Ding2007Params())
+    assert fraction(30.0, width_us, Ding2007Params()) == pytest.approx(recruited, abs=1e-12)
+
+
+@pytest.mark.parametrize("params", [P, HmedParams(), FreemanParams(), DeadZoneParams(), GompertzParams()])
+def test_every_form_grows_with_current(params: Params) -> None:
+    curve = [fraction(float(ma), 300.0, params) for ma in range(0, 121)]
+    assert curve == sorted(curve)
+    assert 0.0 <= curve[0] <= 1e-12
+    assert 0.9 < curve[-1] <= 1.0
+
+
+def test_published_points_of_the_other_forms() -> None:
+    saturation = 0.586 * (1 + 0.833)
+    assert fraction(30.0, 300.0, HmedParams()) * saturation == pytest.approx(0.0799499, abs=1e-7)
+    assert fraction(17.0, 300.0, HmedParams()) == 0.0  # threshold 17.03 mA
+    assert 4920 * fraction(30.0, 200.0, Ding2007Params()) == pytest.approx(1464.4646488, abs=1e-6)
+    assert fraction(40.0, 300.0, DeadZoneParams()) == pytest.approx(0.5)
+
+
+def test_badly_placed_or_drying_pads_need_more_current() -> None:
+    assert electrode_gain(1.2, 0.0, 600.0) == pytest.approx(1.2)
+    assert electrode_gain(1.0, 0.01, 600.0) == pytest.approx(1.1)
+    with pytest.raises(ValueError, match="drift_per_minute: found nan"):
+        electrode_gain(1.0, math.nan, 1.0)

@@ -252,8 +252,12 @@ class BleSensor(ABC, Generic[S]):
         attempts = 0
         while True:
             if self._link is not None:
+                opened_ns = self._last_data_ns
                 reason = await self._until_dead(self._link)
-                attempts = 0
+                if self._last_data_ns != opened_ns:
+                    attempts = (
+                        0  # it was alive; one that connects but stays silent is sought ever more slowly
+                    )
                 self._put(self._invalid(reason, time.monotonic_ns()))
                 await self._close()
             await asyncio.sleep(RETRY_S[min(attempts, len(RETRY_S) - 1)])

@@ -192,6 +192,25 @@ def test_a_host_that_vanishes_frees_its_device() -> None:
     asyncio.run(scenario())
 
 
+def test_two_hosts_use_one_radio_at_the_same_time() -> None:
+    async def scenario() -> None:
+        async with VirtualRadio() as radio:
+            await radio.add(Echo("left", "C0:00:00:00:00:0A"))
+            await radio.add(Echo("right", "C0:00:00:00:00:0B"))
+            backends = [bumble_backend(radio.hci_address) for _ in range(2)]
+            async with BleLink("left", backends[0]) as left, BleLink("right", backends[1]) as right:
+                await left.write(ECHO, b"left")
+                await right.write(ECHO, b"right")
+                assert (await left.read(ECHO), await right.read(ECHO)) == (b"left", b"right")
+                # A device that is taken does not advertise.
+                with pytest.raises(DeviceError, match="not found"):
+                    await BleLink("left", backends[1], timeout_s=0.3).__aenter__()
+            for backend in backends:
+                await backend.aclose()
+
+    asyncio.run(scenario())
+
+
 def test_a_device_that_turned_into_another_ends_the_stream_with_its_error() -> None:
     still = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
 

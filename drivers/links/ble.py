@@ -139,6 +139,8 @@ class BleLink:
         return DeviceError(self.address_or_name, what, transient=transient)
 
     def _translate(self, doing: str, error: BaseException) -> DeviceError:
+        if isinstance(error, FileNotFoundError):  # BlueZ is reached over the D-Bus system bus socket
+            return self._error(f"{doing}: this machine has no Bluetooth service (no D-Bus)", transient=False)
         permanent = isinstance(error, (BleakBluetoothNotAvailableError, BleakCharacteristicNotFoundError))
         text = str(error) or type(error).__name__
         return self._error(f"{doing}: {text}", transient=not permanent)

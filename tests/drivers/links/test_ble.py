@@ -8,6 +8,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
+from bleak.backends.scanner import BaseBleakScanner
+from bleak.exc import (
+    BleakBluetoothNotAvailableError,
+    BleakBluetoothNotAvailableReason,
+    BleakError,
+)
 from bumble.att import Attribute, AttributeValue
 from bumble.gatt import Characteristic, Service
 
@@ -132,6 +138,40 @@ def test_errors_say_what_and_whether_to_try_again() -> None:
                     await link.read(COUNTER)
                 assert caught.value.transient
             await backend.aclose()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "transient"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "no Bluetooth service", False),
+        (
+            BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailableReason.POWERED_OFF),
+            "off",
+            False,
+        ),
+        (BleakError("in progress"), "in progress", True),
+        (TimeoutError(), "not found", True),
+    ],
+)
+def test_an_adapter_that_fails_is_named(error: Exception, words: str, transient: bool) -> None:
+    class FailingScanner(BaseBleakScanner):
+        def __init__(self, callback: object, service_uuids: object, mode: str, **_options: object) -> None:
+            super().__init__(None, None)
+
+        async def start(self) -> None:
+            raise error
+
+        async def stop(self) -> None:
+            raise NotImplementedError
+
+    async def scenario() -> None:
+        unused = bumble_backend("tcp-client:127.0.0.1:1")
+        backend = BleBackend(FailingScanner, unused.client, unused.aclose)
+        with pytest.raises(DeviceError, match=words) as caught:
+            await MovellaDot("foot", "DOT", backend).__aenter__()
+        assert caught.value.transient is transient
 
     asyncio.run(scenario())
 

@@ -238,8 +238,8 @@ def _nonsense(frame: Frame, rules: Rules) -> str:
 def _asked(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
     """The train goes by what is asked for, so that blocking a train does not end it."""
     if channel is None or channel.current_ma == 0.0:
-        paused = now_ns - track.asked_ns >= TRAIN_PAUSE_NS
-        return replace(track, train_start_ns=None) if paused else track
+        ends = track.train_start_ns is not None and now_ns - track.asked_ns >= TRAIN_PAUSE_NS
+        return replace(track, train_start_ns=None) if ends else track
     if track.train_start_ns is None or now_ns - track.asked_ns >= TRAIN_PAUSE_NS:
         return replace(track, train_start_ns=now_ns, asked_ns=now_ns)
     return replace(track, asked_ns=now_ns)

@@ -19,10 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from setproctitle import setproctitle
-
 from controller.errors import InputError
-from controller.runtime import bus
+from controller.runtime import bus, process
 from controller.safety.frames import (
     KIND_STAMP,
     BadFrame,
@@ -475,7 +473,7 @@ def main() -> None:
         "--limits", type=Path, required=True, help="JSON file with session, limits, checklist"
     )
     arguments = parser.parse_args()
-    setproctitle("dorsi-guard")
+    process.begin("dorsi-guard")
     source = str(arguments.limits)
     try:
         config = load(arguments.limits)
@@ -483,6 +481,8 @@ def main() -> None:
         setup = prepare(config, stimulator.capability, source)
     except InputError as error:
         raise SystemExit(f"dorsi-guard: {error}") from None
+    process.go_real_time(process.GUARD_PRIORITY)
+    process.quiet_garbage_collector()
     Guard(arguments.rig, setup, stimulator).run()
 
 

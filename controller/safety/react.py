@@ -289,9 +289,10 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
         closed=closed,
         ceiling_ma=_ceiling_ma(now_ns, known) if ramping else None,
     )
-    known = replace(known, memory=memory)
     if isinstance(frame, Frame) and judgement.fresh:
-        judgement, known = _pace(frame, judgement, setup, known)
+        judgement, known = _pace(frame, judgement, memory, setup, known)
+    else:
+        known = replace(known, memory=memory)
     reaction = Reaction()
     if judgement.fault is not None:
         reaction, known = fault(now_ns, judgement.fault, judgement.reason, setup, known)
@@ -309,11 +310,13 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
     return replace(reaction, pulses=pulses, verdict=verdict, limit=judgement.limit), known
 
 
-def _pace(frame: Frame, judgement: Judgement, setup: Setup, known: Known) -> tuple[Judgement, Known]:
+def _pace(
+    frame: Frame, judgement: Judgement, memory: Memory, setup: Setup, known: Known
+) -> tuple[Judgement, Known]:
     """F4 and F14 from the tick times of successive fresh frames."""
     zero = all(channel is None or channel.current_ma == 0.0 for channel in frame.channels)
     gap_ns = 0 if known.frame_ns is None else frame.t_ns - known.frame_ns
-    known = replace(known, frame_ns=frame.t_ns, frame_zero=zero)
+    known = replace(known, memory=memory, frame_ns=frame.t_ns, frame_zero=zero)
     if not known.state.may_pulse or judgement.fault is not None:
         return judgement, known
     name, reason = "", f"{gap_ns / MS:.0f} ms between two frames"
@@ -333,10 +336,13 @@ def _fire(
     now_ns: int, judgement: Judgement, setup: Setup, known: Known
 ) -> tuple[tuple[PulseOrder, ...], Known]:
     """The pulses due with this frame, their dose booked whether or not the link takes them."""
-    if any(channel is not None and channel.current_ma > 0.0 for channel in judgement.channels):
+    asked = any(channel is not None and channel.current_ma > 0.0 for channel in judgement.channels)
+    if asked and known.state.stage is Stage.ARMED:
         known = replace(known, state=transition(known.state, Event.OUTPUT))
     rate_max_hz = setup.rules.effective.limits.rate_max_hz
     pulses, metronomes = orders(now_ns, judgement.channels, known.metronomes, rate_max_hz, setup.capability)
+    if not pulses:
+        return pulses, known if metronomes == known.metronomes else replace(known, metronomes=metronomes)
     tracks = list(known.memory.tracks)
     for pulse in pulses:
         tracks[pulse.channel] = dosed(

@@ -28,10 +28,6 @@ class Pid:
         self._measured_rad = None
         self.derivative_nm = 0.0
 
-    def start_bumpless(self, output_nm: float, error_rad: float) -> None:
-        """Set the integral so that the output continues at ``output_nm``, as far as its bound allows."""
-        self.integral_nm = self._bounded(output_nm - self.gains.kp_nm_per_rad * error_rad)
-
     def update(self, error_rad: float, measured_rad: float, dt_s: float) -> float:
         """Torque in Nm for this error; the integral is left to :meth:`settle`."""
         gains = self.gains

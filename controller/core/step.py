@@ -9,6 +9,7 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Literal
 
 from controller.core.feedforward import TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector
@@ -41,6 +42,10 @@ class CoreState:
     torque: TorqueTable
     newest_ns: int | None = None
     last_tick_ns: int | None = None
+    law: Literal["trapezoid", "feedback"] = "trapezoid"
+    law_for_ns: int | None = None  # the window it was chosen for, by its opening
+    closed: bool = False  # whether feedback steers at this tick
+    on_since_ns: int | None = None  # since when the channel has been on without a break
     wanted_mode: Mode | None = None
     activation: float = 0.0
     demand_nm: float = 0.0
@@ -140,14 +145,25 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         return _off(now_ns, params, state, "waiting for a whole step before the first pulse")
     if (now_ns - window.opened_ns) / 1e9 > params.pulse.train_max_s:
         return _off(now_ns, params, state, "longest train reached")
-    if state.mode == "feedback" and _pitch_rad(now_ns, state) is not None:
+    if state.law_for_ns != window.opened_ns:
+        _choose_law(now_ns, state)
+    state.closed = False
+    if state.law == "feedback":
         wanted_ma, how = _feedback(now_ns, params, state)
     else:
         wanted_ma = _trapezoid(now_ns, params, state)
         how = "trapezoid" if state.mode == "trapezoid" else "trapezoid: foot pitch not known yet"
     current_ma = state.intensity.move(now_ns, wanted_ma)
+    state.on_since_ns = state.on_since_ns or now_ns
     _settle(now_ns, params, state, current_ma)
     return _command(params, current_ma), f"{window.why}; {how}"
+
+
+def _choose_law(now_ns: int, state: CoreState) -> None:
+    """One law for a whole window, so that the current never jumps from one to the other."""
+    state.law_for_ns = state.window.opened_ns
+    known = _pitch_rad(now_ns, state) is not None
+    state.law = "feedback" if state.mode == "feedback" and known else "trapezoid"
 
 
 def _trapezoid(now_ns: int, params: CoreParams, state: CoreState) -> float:
@@ -167,7 +183,8 @@ def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
     if ahead is not None and ahead < toe_off_percent:
         state.feedforward_nm = min(state.feedforward_nm, state.torque.at(toe_off_percent, timing.stride_s))
     correction_nm = state.pid.integral_nm
-    if window.state == "swing":
+    state.closed = window.state == "swing" and _pitch_rad(now_ns, state) is not None
+    if state.closed:
         measured_rad, target_rad = _measured_and_target(now_ns, params, state)
         state.error_rad = target_rad - measured_rad
         correction_nm = state.pid.update(state.error_rad, measured_rad, _elapsed_s(now_ns, params, state))
@@ -176,17 +193,24 @@ def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
     wanted_ma = state.intensity.for_activation(state.activation)
     if window.state == "falling":
         wanted_ma *= window.share(now_ns)
-    return wanted_ma, "feed-forward and feedback" if window.state == "swing" else "feed-forward"
+    return wanted_ma, "feed-forward and feedback" if state.closed else "feed-forward"
 
 
 def _settle(now_ns: int, params: CoreParams, state: CoreState, current_ma: float) -> None:
     """Back-calculation with the current finally commanded, in swing only; frozen elsewhere."""
-    if state.mode != "feedback" or state.window.state != "swing":
+    if not state.closed or state.on_since_ns is None:
         return
+    if (now_ns - state.on_since_ns) / 1e9 < _response_s(params):
+        return  # the muscle cannot have answered yet: what is missing is no lasting error
     applied_nm = state.intensity.activation_of(current_ma) * params.muscle.torque_max_nm
     state.pid.settle(
         state.error_rad, max(0.0, state.demand_nm), applied_nm, _elapsed_s(now_ns, params, state)
     )
+
+
+def _response_s(params: CoreParams) -> float:
+    """From the first pulse until most of the torque is there: delay and twice the lag's mean time."""
+    return params.muscle.delay_s + 4.0 / params.muscle.bandwidth_rps
 
 
 def _elapsed_s(now_ns: int, params: CoreParams, state: CoreState) -> float:
@@ -229,6 +253,7 @@ def _command(params: CoreParams, current_ma: float) -> Command:
 
 def _off(now_ns: int, params: CoreParams, state: CoreState, reason: str) -> tuple[Command, str]:
     state.intensity.move(now_ns, 0.0)
+    state.on_since_ns = None
     return Command((None,) * params.pulse.channels, params.pulse.lifetime_ms), reason
 
 

@@ -176,7 +176,7 @@ class Supervisor:
                     raise ProcessFailedError(
                         "guard", f"did not arm within {ARMING_S:g} s", self._why_not(status)
                     )
-                elif arm.mode != "off" and now_s >= ask_at_s:
+                elif arm.mode != "off" and now_s >= ask_at_s and self._sensors_seen(status):
                     self._ask("arm")
                     ask_at_s = now_s + ARM_AGAIN_S
             elapsed_s = now_s - walking_s if ready else 0.0
@@ -185,7 +185,7 @@ class Supervisor:
                 break
             if rig.said("world", "recording"):
                 break
-        self._ask("stop")
+        self._ask("disarm", by="supervisor")
         self._arm_marker(recorder, "end", arm)
         for name in ("controller", "guard", "world"):
             rig.end(name)
@@ -197,6 +197,11 @@ class Supervisor:
         if arm.mode == "off":
             return status is not None and bool(status.sensor_age_ms)
         return self._armed
+
+    def _sensors_seen(self, status: LiveStatus | None) -> bool:
+        """Whether every required inertial sensor has been heard: before that the guard would only refuse."""
+        seen = status.sensor_age_ms if status is not None else {}
+        return all(sensor.name in seen for sensor in self._session.imus if sensor.required)
 
     def _why_not(self, status: LiveStatus | None) -> str:
         return status.guard_text if status is not None else "no word from the controller"

@@ -1,0 +1,516 @@
+"""Judges a finished session from its recording: every limit and deadline kept or broken, with the figure.
+
+One judge for simulation, replay and hardware. It works from time stamps and its own arithmetic and shares
+no code with the guard; what a recording cannot show it calls not seen, never kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from controller.errors import InputError
+from controller.record.reader import messages, raw_messages
+from controller.record.records import GuardEvent, GuardVerdict, Process, Tick
+from drivers.interface import Sample
+
+RISE_WINDOW_NS = 250_000_000
+DOSE_WINDOW_NS = 60_000_000_000
+TRAIN_PAUSE_NS = 100_000_000  # a shorter break does not begin a new train
+LOAD_OHM = 500.0  # test load of IEC 60601-2-10
+HALF_PAD = 0.5  # density is judged for a half-lifted electrode
+CLOCK_NS = 2_000_000  # a pulse is stamped after its bytes are written, up to this long after the judgement
+DEAD_MS = 10.0  # F3
+SENSOR_SLACK_NS = 20_000_000  # F1: the safe action follows within 20 ms
+LOG_SLACK_NS = 50_000_000  # the device logs a pulse this soon after it was written; a loaded host is slow
+SIGNIFICANT = 1 + 1e-9  # sums of doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One promise: how often it was put to the test, the worst figure, the limit, and whether it was kept.
+
+    ``id`` is a fault of the fault table or the name of a limit. ``worst`` is ``None`` where nothing was seen.
+    """
+
+    id: str
+    promise: str
+    kept: bool
+    seen: int
+    worst: float | None
+    limit: float | None
+    unit: str
+    detail: str = ""
+
+    @property
+    def word(self) -> str:
+        return "broken" if not self.kept else "kept" if self.seen else "not seen"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPulse:
+    """One line of the stimulator's own pulse log; ``points`` are (time_us, current_ma)."""
+
+    t_ns: int
+    channel: int
+    points: tuple[tuple[float, float], ...]
+    packet: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the guard said it would judge by, of one arm of the session."""
+
+    limits: Mapping[str, float]
+    areas_cm2: tuple[float, ...]
+    outputs: tuple[int, ...]
+    sensors: Mapping[str, float]  # name -> age_max_ms
+
+
+@dataclass(frozen=True, slots=True)
+class _Pulse:
+    """One pulse as the guard recorded it, with the verdict it left on."""
+
+    t_ns: int
+    channel: int
+    current_ma: float
+    width_us: float
+    packet: int
+    rate_hz: float
+    verdict: GuardVerdict
+
+
+@dataclass(slots=True)
+class _Arm:
+    """One run of the guard: from its set-up to the next, or to the end."""
+
+    rules: _Rules
+    verdicts: list[GuardVerdict] = field(default_factory=list)
+    events: list[GuardEvent] = field(default_factory=list)
+    ticks: list[Tick] = field(default_factory=list)
+    controller_gone_ns: list[int] = field(default_factory=list)
+
+    def pulses(self) -> list[_Pulse]:
+        found = []
+        for verdict in self.verdicts:
+            for pulse in verdict.pulses:
+                channel = verdict.channels[pulse.channel]
+                rate_hz = math.inf if channel is None else channel.rate_hz
+                found.append(
+                    _Pulse(
+                        pulse.t_ns,
+                        pulse.channel,
+                        pulse.current_ma,
+                        pulse.width_us,
+                        pulse.packet,
+                        rate_hz,
+                        verdict,
+                    )
+                )
+        return found
+
+
+def judge_recording(path: Path, pulse_log: Path | None = None) -> list[Finding]:
+    """All findings on the recording at ``path``, and on the stimulator's pulse log where there is one.
+
+    Raises InputError where a file is no recording, no pulse log, or holds nothing the guard said.
+    """
+    arms = _arms(path)
+    logged = None if pulse_log is None else read_pulse_log(pulse_log)
+    findings: list[Finding] = []
+    for number, arm in enumerate(arms):
+        label = f"arm {number + 1} of {len(arms)}" if len(arms) > 1 else ""
+        findings.extend(_labelled(finding, label) for finding in _judge_arm(arm))
+    if logged is not None:
+        findings.extend(_judge_log(arms, logged))
+    return findings
+
+
+def read_pulse_log(path: Path) -> list[LoggedPulse]:
+    """The pulse log of an emulated stimulator. A cut last line is the end; raises InputError on any other."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise InputError(str(path), "pulse log", error.strerror, "a readable file") from error
+    pulses = []
+    for number, line in enumerate(lines[:-1], 1):  # after the last line feed nothing, or a cut line
+        try:
+            raw = json.loads(line)
+            points = tuple((float(time_us), float(current_ma)) for time_us, current_ma in raw["points"])
+            pulses.append(LoggedPulse(int(raw["t_ns"]), int(raw["channel"]), points, int(raw["packet"])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(str(path), f"line {number}", line[:80], "a pulse") from error
+    return pulses
+
+
+def _labelled(finding: Finding, label: str) -> Finding:
+    return replace(finding, detail=": ".join(part for part in (label, finding.detail) if part))
+
+
+def _rules(payload: bytes, path: Path) -> _Rules:
+    try:
+        raw: dict[str, Any] = json.loads(payload)  # Any: JSON
+        return _Rules(
+            {name: float(limit["value"]) for name, limit in raw["limits"].items()},
+            tuple(float(channel["electrode_area_cm2"]) for channel in raw["channels"]),
+            tuple(int(channel["output"]) for channel in raw["channels"]),
+            {sensor["name"]: float(sensor["age_max_ms"]) for sensor in raw["sensors"]},
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), "guard/setup", str(error), "what the guard judges by") from error
+
+
+def _arms(path: Path) -> list[_Arm]:
+    setups = [_rules(raw.payload, path) for raw in raw_messages(path) if raw.topic == "guard/setup"]
+    if not setups:
+        raise InputError(str(path), "guard/setup", "none", "a recording of a session with a guard")
+    starts = [raw.t_ns for raw in raw_messages(path) if raw.topic == "guard/setup"]
+    arms = [_Arm(rules) for rules in setups]
+    for message in messages(path, ("guard/verdict", "guard/event", "tick", "process")):
+        arm = arms[max(sum(start <= message.t_ns for start in starts) - 1, 0)]
+        match message.record:
+            case GuardVerdict():
+                arm.verdicts.append(message.record)
+            case GuardEvent():
+                arm.events.append(message.record)
+            case Tick():
+                arm.ticks.append(message.record)
+            case Process(process="dorsi-controller", kind="gone", t_ns=t_ns):
+                arm.controller_gone_ns.append(t_ns)
+            case _:
+                pass
+    return arms
+
+
+def _worst(
+    id_: str, promise: str, unit: str, limit: float, values: Iterable[float], *, least: bool = False
+) -> Finding:
+    """A ceiling, or with ``least`` a floor, over all ``values``."""
+    found = list(values)
+    if not found:
+        return Finding(id_, promise, True, 0, None, limit, unit)
+    worst = min(found) if least else max(found)
+    kept = worst * SIGNIFICANT >= limit if least else worst <= limit * SIGNIFICANT
+    return Finding(id_, promise, kept, len(found), worst, limit, unit)
+
+
+def _count(id_: str, promise: str, seen: int, broken: list[str]) -> Finding:
+    """A promise that may not be broken once."""
+    return Finding(
+        id_,
+        promise,
+        not broken,
+        seen,
+        float(len(broken)) if seen else None,
+        0.0,
+        "times",
+        "; ".join(broken[:3]),
+    )
+
+
+def _judge_arm(arm: _Arm) -> list[Finding]:
+    limits = arm.rules.limits
+    pulses = arm.pulses()
+    ceilings = (
+        ("current_max_ma", "current", "mA", [p.current_ma for p in pulses]),
+        ("width_max_us", "pulse width", "us", [p.width_us for p in pulses]),
+        ("rate_max_hz", "commanded rate", "Hz", [p.rate_hz for p in pulses]),
+        ("charge_max_uc", "charge per phase", "uC", [_charge_uc(p) for p in pulses]),
+        (
+            "energy_max_mj",
+            "energy per pulse into 500 ohm",
+            "mJ",
+            [2e-9 * p.current_ma**2 * LOAD_OHM * p.width_us for p in pulses],
+        ),
+        (
+            "density_rms_max_ma_cm2",
+            "r.m.s. current density under half the pad",
+            "mA/cm2",
+            [
+                p.current_ma
+                * math.sqrt(2e-6 * p.width_us * p.rate_hz)
+                / (HALF_PAD * arm.rules.areas_cm2[p.channel])
+                for p in pulses
+            ],
+        ),
+        ("train_max_s", "length of a train", "s", _trains_s(pulses)),
+        ("dose_max_uc", "charge in any 60 s", "uC", _doses_uc(pulses)),
+        ("session_max_s", "time armed", "s", _armed_s(arm)),
+    )
+    findings = [
+        _worst(name, f"{what} at most {limits[name]:g} {unit}", unit, limits[name], values)
+        for name, what, unit, values in ceilings
+    ]
+    findings.append(
+        _worst(
+            "width_min_us",
+            f"pulse width at least {limits['width_min_us']:g} us",
+            "us",
+            limits["width_min_us"],
+            [p.width_us for p in pulses],
+            least=True,
+        )
+    )
+    findings.append(_closest(limits["rate_max_hz"], pulses))
+    findings.extend(_faults(arm, pulses))
+    return findings
+
+
+def _charge_uc(pulse: _Pulse) -> float:
+    return pulse.current_ma * pulse.width_us * 1e-3
+
+
+def _by_channel(pulses: Iterable[_Pulse]) -> list[list[_Pulse]]:
+    found: dict[int, list[_Pulse]] = {}
+    for pulse in pulses:
+        found.setdefault(pulse.channel, []).append(pulse)
+    return list(found.values())
+
+
+def _closest(rate_max_hz: float, pulses: list[_Pulse]) -> Finding:
+    gaps_ms = [
+        (after.verdict.received_ns - before.verdict.received_ns) / 1e6
+        for channel in _by_channel(pulses)
+        for before, after in pairwise(channel)
+    ]
+    limit_ms = 1e3 / rate_max_hz
+    promise = f"two pulses of a channel at least {limit_ms:g} ms apart"
+    return _worst("pulse_gap_min_ms", promise, "ms", limit_ms, gaps_ms, least=True)
+
+
+def _trains_s(pulses: list[_Pulse]) -> list[float]:
+    lengths = []
+    for channel in _by_channel(pulses):
+        begin_ns = last_ns = channel[0].t_ns
+        pause_ns = TRAIN_PAUSE_NS
+        for pulse in channel[1:]:
+            if pulse.t_ns - last_ns >= max(pause_ns, 1.5e9 / pulse.rate_hz):  # a slow train has no pauses
+                lengths.append((last_ns - begin_ns) / 1e9)
+                begin_ns = pulse.t_ns
+            last_ns = pulse.t_ns
+        lengths.append((last_ns - begin_ns) / 1e9)
+    return lengths
+
+
+def _doses_uc(pulses: list[_Pulse]) -> list[float]:
+    doses = []
+    for channel in _by_channel(pulses):
+        first, total = 0, 0.0
+        for pulse in channel:
+            total += _charge_uc(pulse)
+            while channel[first].t_ns <= pulse.t_ns - DOSE_WINDOW_NS:
+                total -= _charge_uc(channel[first])
+                first += 1
+            doses.append(total)
+    return doses
+
+
+def _armed_s(arm: _Arm) -> list[float]:
+    total_ns, since_ns, end_ns = 0, None, 0
+    for event in arm.events:
+        end_ns = event.t_ns
+        armed = event.state in ("armed", "active", "ramp")
+        if armed and since_ns is None:
+            since_ns = event.t_ns
+        elif not armed and since_ns is not None:
+            total_ns += event.t_ns - since_ns
+            since_ns = None
+    if since_ns is not None and arm.verdicts:
+        total_ns += max(end_ns, arm.verdicts[-1].received_ns) - since_ns
+    return [total_ns / 1e9] if total_ns else []
+
+
+def _rises(arm: _Arm) -> tuple[list[float], list[float]]:
+    """Rise of the current let through: from frame to frame, and over the lowest of the last 250 ms."""
+    by_frame, by_window = [], []
+    for channel in range(len(arm.rules.areas_cm2)):
+        levels: list[tuple[int, float]] = [(-RISE_WINDOW_NS, 0.0)]
+        for verdict in arm.verdicts:
+            command = verdict.channels[channel] if channel < len(verdict.channels) else None
+            level = 0.0 if command is None else command.current_ma
+            by_frame.append(level - levels[-1][1])
+            while len(levels) > 1 and levels[1][0] <= verdict.received_ns - RISE_WINDOW_NS:
+                levels.pop(0)
+            by_window.append(level - min(low for _, low in levels))
+            levels.append((verdict.received_ns, level))
+    return by_frame, by_window
+
+
+def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
+    limits = arm.rules.limits
+    by_frame, by_window = _rises(arm)
+    frame_ms, window_ms = limits["rise_max_ma_per_frame"], limits["rise_max_ma_per_250ms"]
+    blocked = [v for v in arm.verdicts if v.verdict == "blocked"]
+    return [
+        *_sensor_ages(arm, pulses),
+        _worst(
+            "F3",
+            f"no pulse later than {DEAD_MS:g} ms after the end of the controller",
+            "ms",
+            DEAD_MS,
+            [
+                max((p.t_ns - gone_ns for p in pulses if p.t_ns > gone_ns), default=0) / 1e6
+                for gone_ns in arm.controller_gone_ns
+            ],
+        ),
+        _worst(
+            "F4",
+            f"no pulse on a frame older than {limits['frame_age_max_ms']:g} ms",
+            "ms",
+            limits["frame_age_max_ms"] + CLOCK_NS / 1e6,
+            [(p.t_ns - p.verdict.t_ns) / 1e6 for p in pulses],
+        ),
+        _count(
+            "F6",
+            "no frame that was blocked gives a pulse, and none is out of order",
+            len(arm.verdicts),
+            [f"frame {v.frame_seq}: {v.reason}" for v in blocked if v.pulses or any(v.channels)]
+            + [
+                f"frame {after.frame_seq} after {before.frame_seq}"
+                for before, after in pairwise(pulse.verdict for pulse in pulses)
+                if after.frame_seq < before.frame_seq
+            ],
+        ),
+        _count(
+            "F7",
+            "every current, width and rate let through is a number of possible size",
+            len(arm.verdicts),
+            [
+                f"frame {v.frame_seq}"
+                for v in arm.verdicts
+                for c in v.channels
+                if c is not None
+                and not (0 <= c.current_ma <= 150 and 0 <= c.width_us <= 4095 and 0 <= c.rate_hz <= 2000)
+            ],
+        ),
+        _worst("F8", f"rise at most {frame_ms:g} mA a frame", "mA", frame_ms, by_frame),
+        _worst("F8", f"rise at most {window_ms:g} mA in 250 ms", "mA", window_ms, by_window),
+        _silence(arm, pulses),
+        _count(
+            "states",
+            "pulses leave only active or ramping down, after an arming by a person",
+            len(pulses),
+            _unarmed(arm, pulses),
+        ),
+    ]
+
+
+def _samples(tick: Tick) -> tuple[Sample, ...]:
+    return (*tick.inputs.imu, *tick.inputs.emg)
+
+
+def _sensor_ages(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
+    """F1: at each pulse, the age of the newest valid sample that had arrived of each required sensor."""
+    findings = []
+    for name, age_max_ms in arm.rules.sensors.items():
+        samples = sorted(
+            (sample.arrival_ns, sample.t_ns)
+            for tick in arm.ticks
+            for sample in _samples(tick)
+            if sample.sensor == name and sample.valid
+        )
+        ages_ms, index, newest_ns = [], 0, None
+        for pulse in sorted(pulses, key=lambda pulse: pulse.t_ns):
+            while index < len(samples) and samples[index][0] <= pulse.t_ns:
+                arrival_ns, t_ns = samples[index]
+                newest_ns = max(newest_ns or 0, min(t_ns, arrival_ns))
+                index += 1
+            if pulse.verdict.state != "ramp":
+                ages_ms.append(math.inf if newest_ns is None else (pulse.t_ns - newest_ns) / 1e6)
+        limit_ms = age_max_ms + SENSOR_SLACK_NS / 1e6
+        promise = f"no pulse without a valid sample of {name} in the last {limit_ms:g} ms"
+        findings.append(_worst("F1", promise, "ms", limit_ms, ages_ms))
+    return findings
+
+
+def _silence(arm: _Arm, pulses: list[_Pulse]) -> Finding:
+    """After a trip or a stop, silence until a person arms again."""
+    late_ms: list[float] = []
+    ends = [
+        event
+        for event in arm.events
+        if event.state in ("tripped", "off") and event.kind in ("trip", "stop", "disarm")
+    ]
+    arms = [event.t_ns for event in arm.events if event.kind == "arm"]
+    for end in ends:
+        again_ns = min((t_ns for t_ns in arms if t_ns > end.t_ns), default=math.inf)
+        after = [p.t_ns - end.t_ns for p in pulses if end.t_ns < p.t_ns < again_ns]
+        late_ms.append(max(after, default=0) / 1e6)
+    causes = ", ".join(sorted({f"{event.fault}" for event in ends if event.fault}))
+    found = _worst("trip", "no pulse after a trip, a stop or a disarming", "ms", 0.0, late_ms)
+    return replace(found, detail=causes)
+
+
+def _unarmed(arm: _Arm, pulses: list[_Pulse]) -> list[str]:
+    armed_ns = min((event.t_ns for event in arm.events if event.kind == "arm"), default=math.inf)
+    return [
+        f"pulse at {pulse.t_ns} in state {pulse.verdict.state}"
+        for pulse in pulses
+        if pulse.verdict.state not in ("active", "ramp") or pulse.t_ns < armed_ns
+    ]
+
+
+def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
+    """The stimulator's own log against the recording, and each pulse's balance of charge."""
+    sent = [(arm.rules.outputs[pulse.channel], pulse) for arm in arms for pulse in arm.pulses()]
+    sent.sort(key=lambda one: one[1].t_ns)
+    unsent: list[str] = []
+    late_ms: list[float] = []
+    position = 0
+    for one in logged:
+        match = next(
+            (
+                index
+                for index in range(position, len(sent))
+                if (sent[index][0], sent[index][1].packet) == (one.channel, one.packet)
+                and abs(one.t_ns - sent[index][1].t_ns) <= LOG_SLACK_NS
+            ),
+            None,
+        )
+        if match is None:
+            unsent.append(f"packet {one.packet} at {one.t_ns} is not in the recording")
+            continue
+        position = match + 1
+        pulse = sent[match][1]
+        late_ms.append((one.t_ns - pulse.t_ns) / 1e6)
+        if one.points[0] != (pulse.width_us, pulse.current_ma):
+            unsent.append(f"packet {one.packet} at {one.t_ns}: {one.points[0]} given, {pulse} sent")
+    balance_uc = [abs(math.fsum(time_us * ma for time_us, ma in one.points)) * 1e-3 for one in logged]
+    worst_ms = max((abs(ms) for ms in late_ms), default=0.0)
+    lost = len(sent) - len(late_ms)
+    stops = sum(event.kind in ("trip", "stop", "disarm") for arm in arms for event in arm.events)
+    accounted = _count("pulses", "every pulse given is in the recording as it was given", len(logged), unsent)
+    return [
+        accounted,
+        _worst("balance", "the phases of every pulse cancel", "uC", 0.0, balance_uc),
+        Finding(
+            "delivery",
+            "every pulse sent was given, save one on its way at each stop",
+            lost <= stops,
+            len(sent),
+            float(lost),
+            float(stops),
+            "lost",
+            f"given at most {worst_ms:.1f} ms from its writing",
+        ),
+    ]
+
+
+def as_table(findings: Iterable[Finding]) -> list[tuple[str, ...]]:
+    """Rows for people: word, id, promise, worst figure, times seen, detail."""
+    return [
+        (
+            finding.word,
+            finding.id,
+            finding.promise,
+            "-" if finding.worst is None else f"{finding.worst:.4g} {finding.unit}",
+            str(finding.seen),
+            finding.detail,
+        )
+        for finding in findings
+    ]

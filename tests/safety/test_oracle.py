@@ -1,0 +1,383 @@
+"""The oracle finds a sound session sound, and finds every planted breach, each by its own name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.errors import InputError
+from controller.record.oracle import Finding, as_table, judge_recording, read_pulse_log
+from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record
+from controller.safety.envelope import MS
+from controller.safety.react import Peer, Request
+from drivers.interface import ChannelCommand
+from tests.record.made import imu, tick, write
+from tests.safety.rig import SESSION_LIMITS, START_NS, Bench, pulse_train
+
+ON = pulse_train(20.0)
+
+
+@dataclass
+class Session:
+    """A recording in the making, open to forgery."""
+
+    setup: dict[str, Any]
+    messages: list[tuple[str, int, Record]]
+    log: list[dict[str, Any]]
+
+    def verdicts(self) -> list[int]:
+        """Where the verdicts with pulses are."""
+        return [
+            index
+            for index, (_, _, record) in enumerate(self.messages)
+            if isinstance(record, GuardVerdict) and record.pulses
+        ]
+
+    def alter(self, index: int, **changes: Any) -> None:
+        topic, t_ns, record = self.messages[index]
+        assert isinstance(record, GuardVerdict)
+        self.messages[index] = (topic, t_ns, replace(record, **changes))
+
+    def alter_channel(self, index: int, **changes: Any) -> None:
+        record = self.messages[index][2]
+        assert isinstance(record, GuardVerdict)
+        assert record.channels[0] is not None
+        self.alter(index, channels=(replace(record.channels[0], **changes),))
+
+    def alter_pulse(self, index: int, **changes: Any) -> None:
+        record = self.messages[index][2]
+        assert isinstance(record, GuardVerdict)
+        self.alter(index, pulses=tuple(replace(pulse, **changes) for pulse in record.pulses))
+
+    def judge(self, tmp_path: Path, *, with_log: bool = True) -> list[Finding]:
+        path = tmp_path / "session.mcap"
+        setup = SetupRecord(**self.setup)
+        write(path, ("guard/setup", START_NS, setup), *self.messages)  # type: ignore[arg-type]
+        log = tmp_path / "pulses.jsonl"
+        log.write_text("".join(json.dumps(line) + "\n" for line in self.log))
+        return judge_recording(path, log if with_log else None)
+
+
+@dataclass
+class SetupRecord:
+    limits: dict[str, Any]
+    channels: list[dict[str, Any]]
+    sensors: list[dict[str, Any]]
+
+
+def walk() -> Session:
+    """Two swings of half a second, then STOP; the bench's guard in virtual time."""
+    bench = Bench().ready()
+    limits = asdict(bench.setup.rules.effective.limits)
+    session = Session(
+        {
+            "limits": {name: {"value": value, "set_by": "session"} for name, value in limits.items()},
+            "channels": [{"name": "ta", "output": 0, "electrode_area_cm2": 25.0}],
+            "sensors": [{"name": "foot", "age_max_ms": 150.0}],
+        },
+        [],
+        [],
+    )
+    packet = 0
+
+    def note(reaction: Any) -> None:
+        for one in reaction.notes:
+            event = GuardEvent(bench.now_ns, one.kind, bench.stage, one.text, one.fault)
+            session.messages.append(("guard/event", bench.now_ns, event))
+
+    note(bench.feed(Request("arm")))
+    for index in range(400):
+        reaction = bench.tick(ON if index % 200 < 100 else None)
+        sample = replace(
+            imu(index, bench.now_ns + MS, "foot"), arrival_ns=bench.now_ns, t_ns=bench.now_ns - MS
+        )
+        one = tick(index + 1, now_ns=bench.now_ns, samples=(sample,))
+        session.messages.append(("tick", bench.now_ns, one))
+        pulses = []
+        for order in reaction.pulses:
+            at_ns = bench.now_ns + 300_000
+            pulses.append(Pulse(at_ns, order.channel, order.current_ma, order.width_us, packet))
+            points = [[order.width_us, order.current_ma], [100, 0.0], [order.width_us, -order.current_ma]]
+            line = {"t_ns": at_ns + MS, "channel": order.channel, "points": points, "packet": packet}
+            session.log.append(line)
+            packet = (packet + 1) % 64
+        verdict = reaction.verdict
+        assert verdict is not None
+        record = GuardVerdict(
+            verdict.frame_seq,
+            verdict.t_ns,
+            bench.now_ns,
+            verdict.state,
+            verdict.verdict,
+            verdict.reason,
+            verdict.channels,
+            tuple(pulses),
+            reaction.limit,
+        )
+        session.messages.append(("guard/verdict", bench.now_ns, record))
+    note(bench.feed(Request("stop")))
+    bench.now_ns += MS
+    note(bench.feed(Peer("controller", False)))
+    gone = Process(bench.now_ns, "dorsi-controller", 1, "gone")
+    session.messages.append(("process", bench.now_ns, gone))
+    return session
+
+
+def broken(findings: list[Finding]) -> set[str]:
+    return {finding.id for finding in findings if not finding.kept}
+
+
+def test_a_sound_session_is_kept_in_every_point(tmp_path: Path) -> None:
+    findings = walk().judge(tmp_path)
+    assert broken(findings) == set()
+    assert {finding.word for finding in findings} == {"kept"}
+    worst = {finding.id: finding.worst for finding in findings}
+    assert worst["current_max_ma"] == 20.0
+    assert worst["charge_max_uc"] == 6.0
+    assert worst["F1"] == pytest.approx(1.3)
+    assert worst["F4"] == pytest.approx(0.3)
+    assert worst["pulse_gap_min_ms"] == pytest.approx(25.0)
+    assert worst["delivery"] == 0
+    assert worst["session_max_s"] == pytest.approx(2.0)
+    assert 0.4 < (worst["train_max_s"] or 0) < 0.5
+    assert worst["dose_max_uc"] == pytest.approx(
+        sum(20.0 if line["points"][0][1] == 20 else line["points"][0][1] for line in walk().log) * 0.3
+    )
+
+
+def test_without_pulses_nothing_is_called_kept_that_was_not_seen(tmp_path: Path) -> None:
+    session = walk()
+    session.messages = [m for m in session.messages if not isinstance(m[2], GuardVerdict)]
+    session.log = []
+    findings = {finding.id: finding for finding in session.judge(tmp_path)}
+    assert findings["current_max_ma"].word == "not seen"
+    assert findings["F1"].worst is None
+    assert findings["trip"].word == "kept"
+
+
+def forge_current(session: Session) -> None:
+    session.alter_pulse(session.verdicts()[20], current_ma=40.5)
+
+
+def forge_wide(session: Session) -> None:
+    session.alter_pulse(session.verdicts()[20], width_us=401.0)
+
+
+def forge_narrow(session: Session) -> None:
+    session.alter_pulse(session.verdicts()[20], width_us=19.0)
+
+
+def forge_rate(session: Session) -> None:
+    session.alter_channel(session.verdicts()[20], rate_hz=51.0)
+
+
+def forge_charge(session: Session) -> None:
+    session.alter_pulse(session.verdicts()[20], current_ma=39.0, width_us=390.0)
+
+
+def forge_energy(session: Session) -> None:
+    session.setup["limits"]["energy_max_mj"]["value"] = 0.1  # 20 mA, 300 us: 0.12 mJ
+
+
+def forge_density(session: Session) -> None:
+    session.setup["channels"][0]["electrode_area_cm2"] = 3.0  # 3.1 mA r.m.s. over 1.5 cm2
+
+
+def forge_train(session: Session) -> None:
+    session.setup["limits"]["train_max_s"]["value"] = 0.3
+
+
+def forge_dose(session: Session) -> None:
+    session.setup["limits"]["dose_max_uc"]["value"] = 100.0
+
+
+def forge_session_length(session: Session) -> None:
+    session.setup["limits"]["session_max_s"]["value"] = 1.9
+
+
+def forge_closeness(session: Session) -> None:
+    first = session.messages[session.verdicts()[20]][2]
+    assert isinstance(first, GuardVerdict)
+    session.alter(session.verdicts()[21], received_ns=first.received_ns + 19 * MS)
+
+
+def forge_silence(session: Session) -> None:
+    session.messages = [m for m in session.messages if m[0] != "tick" or m[1] < START_NS + 300 * MS]
+
+
+def forge_invalid_samples(session: Session) -> None:
+    for index, (topic, t_ns, record) in enumerate(session.messages):
+        if topic == "tick" and t_ns > START_NS + 300 * MS:
+            samples = tuple(replace(sample, valid=False) for sample in record.inputs.imu)  # type: ignore[union-attr]
+            inputs = replace(record.inputs, imu=samples)  # type: ignore[union-attr]
+            session.messages[index] = (topic, t_ns, replace(record, inputs=inputs))  # type: ignore[arg-type]
+
+
+def forge_death(session: Session) -> None:
+    gone = Process(START_NS + 200 * MS, "dorsi-controller", 1, "gone")
+    session.messages.append(("process", gone.t_ns, gone))
+
+
+def forge_old_frame(session: Session) -> None:
+    index = session.verdicts()[20]
+    session.alter(index, t_ns=session.messages[index][1] - 62 * MS)
+
+
+def forge_blocked(session: Session) -> None:
+    session.alter(session.verdicts()[20], verdict="blocked", reason="no")
+
+
+def forge_order(session: Session) -> None:
+    session.alter(session.verdicts()[20], frame_seq=1)
+
+
+def forge_nonsense(session: Session) -> None:
+    session.alter_channel(session.verdicts()[20], width_us=-1.0)
+
+
+def forge_rise(session: Session) -> None:
+    session.alter(session.verdicts()[20], channels=(ChannelCommand(22.0, 300.0, 40.0),))
+
+
+def forge_window_rise(session: Session) -> None:
+    session.setup["limits"]["rise_max_ma_per_250ms"]["value"] = 19.0
+
+
+def forge_pulse_after_stop(session: Session) -> None:
+    index = session.verdicts()[-1]
+    end_ns = session.messages[-1][1]
+    verdict = session.messages[index][2]
+    session.messages.append(("guard/verdict", end_ns, replace(verdict, t_ns=end_ns, received_ns=end_ns)))  # type: ignore[type-var]
+    session.alter_pulse(len(session.messages) - 1, t_ns=end_ns, packet=63)
+    session.log.append({**session.log[-1], "t_ns": end_ns, "packet": 63})
+
+
+def forge_state(session: Session) -> None:
+    session.alter(session.verdicts()[20], state="armed")
+
+
+def forge_unarmed(session: Session) -> None:
+    session.messages = [
+        m for m in session.messages if not (isinstance(m[2], GuardEvent) and m[2].kind == "arm")
+    ]
+
+
+def forge_unsent(session: Session) -> None:
+    session.log.insert(5, {**session.log[5], "packet": 60})
+
+
+def forge_other_current(session: Session) -> None:
+    session.log[5] = {**session.log[5], "points": [[300.0, 30.0], [100, 0.0], [300.0, -30.0]]}
+
+
+def forge_balance(session: Session) -> None:
+    points = session.log[5]["points"]
+    session.log[5] = {**session.log[5], "points": [points[0], points[1], [299.0, points[2][1]]]}
+
+
+def forge_loss(session: Session) -> None:
+    del session.log[5:8]
+
+
+FORGERIES: dict[Callable[[Session], None], set[str]] = {
+    forge_current: {"current_max_ma", "pulses"},
+    forge_wide: {"width_max_us", "pulses"},
+    forge_narrow: {"width_min_us", "pulses"},
+    forge_rate: {"rate_max_hz"},
+    forge_charge: {"charge_max_uc", "pulses"},
+    forge_energy: {"energy_max_mj"},
+    forge_density: {"density_rms_max_ma_cm2"},
+    forge_train: {"train_max_s"},
+    forge_dose: {"dose_max_uc"},
+    forge_session_length: {"session_max_s"},
+    forge_closeness: {"pulse_gap_min_ms"},
+    forge_silence: {"F1"},
+    forge_invalid_samples: {"F1"},
+    forge_death: {"F3"},
+    forge_old_frame: {"F4"},
+    forge_blocked: {"F6"},
+    forge_order: {"F6"},
+    forge_nonsense: {"F7"},
+    forge_rise: {"F8"},
+    forge_window_rise: {"F8"},
+    forge_pulse_after_stop: {"trip", "F8"},
+    forge_state: {"states"},
+    forge_unarmed: {"states"},
+    forge_unsent: {"pulses"},
+    forge_other_current: {"pulses"},
+    forge_balance: {"balance"},
+    forge_loss: {"delivery"},
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
+def test_each_forgery_is_found_by_its_own_name(tmp_path: Path, forge: Callable[[Session], None]) -> None:
+    session = walk()
+    forge(session)
+    assert broken(session.judge(tmp_path)) == FORGERIES[forge]
+
+
+def test_the_limits_of_the_session_are_those_that_are_judged(tmp_path: Path) -> None:
+    findings = {finding.id: finding for finding in walk().judge(tmp_path)}
+    for name, value in SESSION_LIMITS.items():
+        assert findings[name].limit == value
+
+
+def test_two_arms_are_judged_each_by_its_own_rules(tmp_path: Path) -> None:
+    session = walk()
+    path = tmp_path / "session.mcap"
+    loose, tight = SetupRecord(**session.setup), SetupRecord(**walk().setup)
+    tight.limits["current_max_ma"]["value"] = 10.0
+    later_ns = session.messages[-1][1] + MS
+    write(
+        path,
+        ("guard/setup", START_NS, loose),  # type: ignore[arg-type]
+        *session.messages,
+        ("guard/setup", later_ns, tight),  # type: ignore[arg-type]
+        *[(topic, t_ns + later_ns, record) for topic, t_ns, record in session.messages],
+    )
+    found = [finding for finding in judge_recording(path) if finding.id == "current_max_ma"]
+    assert [(finding.kept, finding.detail) for finding in found] == [
+        (True, "arm 1 of 2"),
+        (False, "arm 2 of 2"),
+    ]
+
+
+def test_without_a_pulse_log_the_recording_alone_is_judged(tmp_path: Path) -> None:
+    ids = {finding.id for finding in walk().judge(tmp_path, with_log=False)}
+    assert "F1" in ids
+    assert not ids & {"pulses", "balance", "delivery"}
+
+
+def test_a_recording_without_a_guard_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "session.mcap")
+    with pytest.raises(InputError, match="guard/setup"):
+        judge_recording(path)
+
+
+def test_a_setup_of_another_shape_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "session.mcap"
+    write(path, ("guard/setup", 1, SetupRecord({"current_max_ma": 5.0}, [], [])))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="guard/setup"):
+        judge_recording(path)
+
+
+def test_a_cut_pulse_log_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:
+    log = tmp_path / "pulses.jsonl"
+    log.write_text('{"t_ns": 5, "channel": 0, "points": [[300, 2.0]], "packet": 1}\n{"t_ns": 7, "cha')
+    assert [pulse.t_ns for pulse in read_pulse_log(log)] == [5]
+    log.write_text('{"t_ns": 5}\n')
+    with pytest.raises(InputError, match="line 1"):
+        read_pulse_log(log)
+    with pytest.raises(InputError, match="No such file"):
+        read_pulse_log(tmp_path / "none")
+
+
+def test_the_table_for_people_has_a_word_and_a_figure(tmp_path: Path) -> None:
+    rows = as_table(walk().judge(tmp_path))
+    assert ("kept", "current_max_ma", "current at most 40 mA", "20 mA", "40", "") in rows

@@ -12,8 +12,6 @@ from controller.core.gait.machine import LimbEvents
 from controller.core.signals import GaitEvent
 from drivers.interface import Vec3
 
-TRANSIENT_FLOOR_MPS2 = 5.0
-TRANSIENT_SHARE = 0.25  # of this foot's usual contact transient
 TERMINAL_SHARE = 0.6  # a transient is contact when the rate has fallen below this share of its peak
 SLAP_SHARE = 0.25  # of the usual swing peak, toe-down: the foot falls flat after heel contact
 REFRACTORY_S = 0.08
@@ -47,6 +45,7 @@ class FootEvents(LimbEvents):
         elif self._rest_ns is None:
             self._rest_ns = t_ns
         resting = self._rest_ns is not None and (t_ns - self._rest_ns) * 1e-9 >= REST_S
+        self._landing.add(t_ns, self._shake, rate / max(self._peak, 0.1))
         if self._swing:
             return self._swinging(t_ns, rate, tilt, resting)
         if self._since < REFRACTORY_S:
@@ -78,14 +77,15 @@ class FootEvents(LimbEvents):
         return events
 
     def _swinging(self, t_ns: int, rate: float, tilt: float, resting: bool) -> list[GaitEvent]:
+        was_terminal = self._mid_done
         self._swing_on(t_ns, rate, tilt)
         events = self._mid_swing(t_ns, rate, 0.8)
-        struck = rate < TERMINAL_SHARE * self._peak and self._transient > max(
-            TRANSIENT_FLOOR_MPS2, TRANSIENT_SHARE * self._usual_ring
-        )
+        if self._mid_done and not was_terminal:
+            self._landing.begin()
+        struck = rate < TERMINAL_SHARE * self._peak and self._shake > self._landing.threshold_mps2
         slap = rate < -SLAP_SHARE * max(self._peak, self._usual_peak)
         if self._valid and (struck or slap or resting):
-            events.append(self._land(t_ns))
+            events.append(self._land(t_ns, t_ns))
             self._rest_ns = None
             self._flat = self._heel_off = False
         elif resting:

@@ -7,18 +7,17 @@ memory fades while no step comes, so no state can lock up.
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from math import exp
 
 from controller.core.gait.frame import SagittalFrame
+from controller.core.gait.landing import Landing, Shake, blend
 from controller.core.signals import EventKind, GaitEvent
 from drivers.interface import Vec3
 
 SHARE_OF_USUAL = 0.4  # of the usual swing makes a swing; steps before a halt are shorter
-LEARN = 0.4  # a new stride's weight: two thirds of a change are known after two strides
+TYPICAL_SHARE = 0.7
 FADE_START_S = 2.5  # longer than the slowest stride of stroke walking
 FADE_TAU_S = 2.0
-TRANSIENT_TAU_S = 0.020  # contact shakes the sensor above about 10 Hz
-RING_S = 0.15  # the transient of a contact is over
 STOP_RATE_SHARE = 0.15  # of the usual swing peak: a limb that hangs still
 STOP_RATE_FLOOR_RPS = 0.25
 STOP_SWING_S = 0.2  # still for so long in mid-swing is a stop
@@ -34,12 +33,11 @@ class LimbEvents:
     def __init__(self) -> None:
         self._last_ns: int | None = None
         self._dt = 0.0
-        self._acc_lp: Vec3 = (0.0, 0.0, 0.0)
-        self._transient = 0.0
-        self._ring = 0.0
+        self._shaker = Shake()
+        self._shake = 0.0
+        self._landing = Landing()
         self._usual_peak = 0.0
         self._usual_excursion = 0.0
-        self._usual_ring = 0.0
         self._swing = False
         self._valid = False
         self._mid_done = False
@@ -58,23 +56,17 @@ class LimbEvents:
         """The events this sample made certain, oldest first."""
         if self._last_ns is None:
             self._last_ns = t_ns
-            self._acc_lp = acc_mps2
+            self._shaker.update(0.0, acc_mps2)
             self._begin(t_ns, acc_mps2, frame)
             return []
         self._dt = (t_ns - self._last_ns) * 1e-9
         self._last_ns = t_ns
-        self._shake(acc_mps2)
+        self._shake = self._shaker.update(self._dt, acc_mps2)
         self._since = (t_ns - self._contact_ns) * 1e-9 if self._contact_ns is not None else 1e9
         if self._since > FADE_START_S:
             fade = exp(-self._dt / FADE_TAU_S)
             self._usual_peak *= fade
             self._usual_excursion *= fade
-            self._usual_ring *= fade
-        if self._since < RING_S:
-            self._ring = max(self._ring, self._transient)
-        elif self._ring > 0.0:
-            self._usual_ring = blend(self._usual_ring, self._ring)
-            self._ring = 0.0
         events = self._step(t_ns, acc_mps2, frame)
         self._watch_stop(t_ns, frame.rate_rps)
         return events
@@ -84,13 +76,6 @@ class LimbEvents:
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         raise NotImplementedError
-
-    def _shake(self, acc: Vec3) -> None:
-        k = 1.0 - exp(-self._dt / TRANSIENT_TAU_S)
-        x, y, z = self._acc_lp
-        ex, ey, ez = acc[0] - x, acc[1] - y, acc[2] - z
-        self._transient = sqrt(ex * ex + ey * ey + ez * ez)
-        self._acc_lp = (x + k * ex, y + k * ey, z + k * ez)
 
     def _watch_stop(self, t_ns: int, rate: float) -> None:
         if self._swing and abs(rate) < max(STOP_RATE_FLOOR_RPS, STOP_RATE_SHARE * self._usual_peak):
@@ -122,8 +107,9 @@ class LimbEvents:
         self._mid_done = True
         return [self._event("mid_swing", self._peak_ns, t_ns)]
 
-    def _land(self, t_ns: int) -> GaitEvent:
-        event = self._event("initial_contact", t_ns, t_ns)
+    def _land(self, at_ns: int, t_ns: int) -> GaitEvent:
+        event = self._event("initial_contact", at_ns, t_ns)
+        self._landing.contact(t_ns, typical=self._excursion > TYPICAL_SHARE * self._usual_excursion)
         self._usual_peak = blend(self._usual_peak, self._peak)
         self._usual_excursion = blend(self._usual_excursion, self._excursion)
         self._contact_ns = t_ns
@@ -136,8 +122,3 @@ class LimbEvents:
         """How sure: how much of this leg's usual swing the last one was; half while nothing is usual yet."""
         usual = self._usual_peak
         return GaitEvent(kind, t_ns, emitted_ns, min(1.0, self._peak / usual) if usual > 0.0 else 0.5)
-
-
-def blend(usual: float, new: float) -> float:
-    """The usual value after one more stride; the first counts whole."""
-    return usual + LEARN * (new - usual) if usual > 0.0 else new

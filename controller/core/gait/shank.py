@@ -9,14 +9,15 @@ from __future__ import annotations
 from math import exp
 
 from controller.core.gait.frame import SagittalFrame
-from controller.core.gait.machine import LimbEvents, blend
+from controller.core.gait.landing import blend
+from controller.core.gait.machine import LimbEvents
 from controller.core.signals import GaitEvent
 from drivers.interface import Vec3
 
-LEAD_S = 0.025  # the rate's zero crossing is foretold this far ahead
+LEAD_S = 0.010  # the rate's zero crossing is foretold this far ahead
+LAG_SPREAD_S = 0.013  # a leg whose landings follow the crossing less evenly is not trusted to foretell them
+WAIT_S = 0.10  # after the crossing; landing must have come by then
 SLOPE_TAU_S = 0.015
-TRANSIENT_FLOOR_MPS2 = 4.0
-TRANSIENT_SHARE = 0.35  # of this leg's usual contact transient
 TERMINAL_SHARE = 0.75  # a transient is contact when the rate has fallen below this share of its peak
 REFRACTORY_S = 0.15  # ringing after contact
 SWING_FLOOR_RPS = 0.12
@@ -32,6 +33,8 @@ class ShankEvents(LimbEvents):
     def __init__(self) -> None:
         super().__init__()
         self._rate_lp = 0.0
+        self._terminal = False
+        self._crossing_ns: int | None = None
         self._usual_lean = 0.0
         self._contact_tilt = 0.0
         self._flat_done = True
@@ -44,6 +47,10 @@ class ShankEvents(LimbEvents):
         rate, tilt = frame.rate_rps, frame.inclination_rad
         slope = (rate - self._rate_lp) / SLOPE_TAU_S
         self._rate_lp += (1.0 - exp(-self._dt / SLOPE_TAU_S)) * (rate - self._rate_lp)
+        if not self._swing:
+            if rate <= 0.0:
+                self._landing.crossed(t_ns)
+            self._landing.add(t_ns, self._shake, rate / max(self._peak, 0.1))
         if self._since < REFRACTORY_S:
             self._tilt_min = tilt
             return []
@@ -68,23 +75,40 @@ class ShankEvents(LimbEvents):
             at = self._trough_ns if self._trough < 0.0 else t_ns
             events.append(self._event("toe_off", max(at, t_ns - TOE_OFF_AGE_NS), t_ns))
             self._enter_swing(t_ns, rate)
+            self._terminal = False
+            self._crossing_ns = None
         return events
 
     def _swinging(self, t_ns: int, rate: float, tilt: float, slope: float) -> list[GaitEvent]:
+        valid = self._valid
         self._swing_on(t_ns, rate, tilt)
         events = self._mid_swing(t_ns, rate, 0.9)
-        crossing = rate + LEAD_S * min(slope, 0.0) <= 0.0
-        struck = rate < TERMINAL_SHARE * self._peak and self._transient > max(
-            TRANSIENT_FLOOR_MPS2, TRANSIENT_SHARE * self._usual_ring
-        )
-        if self._valid and (crossing or struck):
-            lean = self._contact_tilt - self._tilt_min
-            if self._contact_ns is not None and lean > 0.0:
-                self._usual_lean = blend(self._usual_lean, lean)
-            self._contact_tilt = tilt
-            self._flat_done = self._heel_off_done = False
-            events.append(self._land(t_ns))
-        elif rate <= 0.0:
+        self._terminal = self._valid and rate < TERMINAL_SHARE * self._peak
+        landing = self._landing
+        if self._valid and not valid:
+            landing.begin()
+        if self._valid:
+            landing.add(t_ns, self._shake, rate / self._peak)
+        if self._terminal and landing.begun(self._shake, rate / self._peak):
+            return [*events, self._contact(t_ns, t_ns, tilt)]
+        if rate + LEAD_S * min(slope, 0.0) <= 0.0 and self._valid:
+            ahead_s = min(LEAD_S, max(0.0, rate / -slope)) if slope < 0.0 else 0.0
+            if self._crossing_ns is None:
+                self._crossing_ns = t_ns + round(ahead_s * 1e9)
+                landing.crossed(self._crossing_ns)
+            wait_s = WAIT_S if landing.lag_spread_s > LAG_SPREAD_S and landing.clear else 0.0
+            if (t_ns - self._crossing_ns) * 1e-9 >= wait_s - LEAD_S:
+                at_ns = self._crossing_ns + round(max(0.0, landing.lag_s) * 1e9)
+                return [*events, self._contact(at_ns, t_ns, tilt)]
+        elif rate <= 0.0 and not self._valid:
             self._swing = False
             self._trough = 0.0
         return events
+
+    def _contact(self, at_ns: int, t_ns: int, tilt: float) -> GaitEvent:
+        lean = self._contact_tilt - self._tilt_min
+        if self._contact_ns is not None and lean > 0.0:
+            self._usual_lean = blend(self._usual_lean, lean)
+        self._contact_tilt = tilt
+        self._flat_done = self._heel_off_done = False
+        return self._land(at_ns, t_ns)

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from controller.core.signals import GaitEvent
 from controller.record.reader import header, messages
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrueStride, Truth
-from drivers.interface import ImuSample
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -130,7 +129,7 @@ class _Builder:
     newest_imu_ns: dict[int, int] = field(default_factory=dict)
     guard_events: list[GuardEvent] = field(default_factory=list)
     blocked: dict[str, int] = field(default_factory=dict)
-    sequence: dict[str, int] = field(default_factory=dict)
+    next_seq: dict[str, int] = field(default_factory=dict)  # by sensor
     last_deadline: int | None = None
     last_strides: int | None = None
     mode: str = ""
@@ -196,14 +195,16 @@ class _Builder:
         self.last_deadline = tick.deadline
         if tick.inputs.imu:
             self.newest_imu_ns[tick.seq] = max(sample.arrival_ns for sample in tick.inputs.imu)
-        self._count_lost(tick.inputs.imu)
+        for sample in tick.inputs.imu:
+            self._count_lost(sample.sensor, sample.seq, 1)
+        for frame in tick.inputs.emg:
+            self._count_lost(frame.sensor, frame.seq, max(1, len(frame.volts)))
 
-    def _count_lost(self, samples: tuple[ImuSample, ...]) -> None:
-        for sample in samples:
-            last = self.sequence.get(sample.sensor)
-            if last is not None and sample.seq > last:
-                self.lost += sample.seq - last - 1
-            self.sequence[sample.sensor] = sample.seq
+    def _count_lost(self, sensor: str, seq: int, samples: int) -> None:
+        """``seq`` is the number of the first of ``samples``; what lies before it and did not come is lost."""
+        expected = self.next_seq.get(sensor, seq)
+        self.lost += max(0, seq - expected)
+        self.next_seq[sensor] = seq + samples
 
     def build(self) -> ArmData:
         rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 8)

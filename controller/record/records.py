@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from controller.core.signals import Decision, TickInputs
-from drivers.interface import ChannelCommand
+from drivers.interface import ChannelCommand, StimulatorCapability
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,26 @@ class GuardEvent:
     state: str
     text: str
     fault: str | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit in force, and which layer set it: the tightest one."""
+
+    value: float
+    set_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSetup:
+    """What the verdicts after it are judged by; a limit's name carries its unit."""
+
+    t_ns: int
+    limits: dict[str, Limit]
+    checklist: dict[str, str]
+    stimulator: StimulatorCapability
+    safe_action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +177,19 @@ class Link:
     text: str = ""
 
 
-Record = CoreStart | Tick | GuardVerdict | GuardEvent | Truth | TrueStride | Arm | Clock | Process | Link
+Record = (
+    CoreStart
+    | Tick
+    | GuardVerdict
+    | GuardEvent
+    | GuardSetup
+    | Truth
+    | TrueStride
+    | Arm
+    | Clock
+    | Process
+    | Link
+)
 
 TOPICS: Mapping[str, type[Record]] = MappingProxyType(
     {
@@ -165,6 +197,7 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
         "tick": Tick,
         "guard/verdict": GuardVerdict,
         "guard/event": GuardEvent,
+        "guard/setup": GuardSetup,
         "world/truth": Truth,
         "world/stride": TrueStride,
         "arm": Arm,

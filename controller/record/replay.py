@@ -12,7 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from controller.core.params import CoreParams
 from controller.core.signals import Decision, TickInputs
+from controller.core.step import CoreState, step
 from controller.errors import InputError
 from controller.record.reader import header, messages
 from controller.record.records import CoreStart, Tick
@@ -34,9 +36,6 @@ class ReplayResult:
 
 def core(params_json: bytes) -> Stepper:
     """The control core in its initial state. Raises msgspec.DecodeError for other parameters."""
-    from controller.core.params import CoreParams
-    from controller.core.step import CoreState, step
-
     params = msgspec.json.decode(params_json, type=CoreParams)
     state = CoreState.initial(params)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from controller.core.params import Reference
 from controller.record.arms import ArmData, read_arms
 from controller.record.figures import Picture, colour, draw
 from controller.record.reader import header, messages
-from controller.record.records import Clock, GuardEvent
+from controller.record.records import Clock, GuardEvent, GuardSetup
 from controller.record.replay import PARAMS_KEY
 from controller.record.summary import ArmSummary, Latency, Spread, summarise_arm
 
@@ -27,6 +27,7 @@ DISCLAIMER = (
 )
 GUARD_EVENTS_MAX = 200  # for each arm; the recording holds them all
 
+TRIPPED_ROW = ' class="tripped"'
 SHORT_FACT = 120  # characters; anything longer is folded away
 
 Cell = Callable[[ArmSummary], str]
@@ -51,6 +52,7 @@ def report_html(recording: Path) -> str:
         *(_section(picture.title, _figure(picture)) for picture in draw(arms, _reference(session))),
         _section("In numbers", _summary_table(arms, summaries)),
         _section("What the guard said", "".join(_guard(arm) for arm in arms)),
+        _section("Limits in force", _limits(recording)),
         _section("Session", _facts(recording, session)),
     ]
     return _PAGE.format(
@@ -143,13 +145,11 @@ def _minus(text: str) -> str:
 
 
 def _guard(arm: ArmData) -> str:
-    rows = "".join(_event_row(arm, event) for event in arm.guard_events[:GUARD_EVENTS_MAX])
-    table = (
-        "<table><thead><tr><th>s</th><th>what</th><th>state</th><th>fault</th><th>in words</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table>"
-        if rows
-        else "<p>No event.</p>"
-    )
+    shown = arm.guard_events[:GUARD_EVENTS_MAX]
+    rows = [_event_words(arm, event) for event in shown]
+    tripped = {row for row, event in enumerate(shown) if event.state.lower() == "tripped"}
+    heads = ("s", "what", "state", "fault", "by", "in words")
+    table = _table(heads, rows, tripped) if rows else "<p>No event.</p>"
     left_out = len(arm.guard_events) - GUARD_EVENTS_MAX
     if left_out > 0:
         table += f'<p class="note">{left_out} later events are in the recording alone.</p>'
@@ -161,11 +161,36 @@ def _guard(arm: ArmData) -> str:
     return heading + table + (f"<ul>{blocked}</ul>" if blocked else "")
 
 
-def _event_row(arm: ArmData, event: GuardEvent) -> str:
+def _limits(recording: Path) -> str:
+    """The limits the guard judged by and who set each; the last set-up counts."""
+    setup = None
+    for message in messages(recording, ("guard/setup",)):
+        if isinstance(message.record, GuardSetup):
+            setup = message.record
+    if setup is None:
+        return "<p>Not recorded.</p>"
+    rows = [(name, f"{limit.value:g}", limit.set_by) for name, limit in setup.limits.items()]
+    answers = ", ".join(f"{question} {answer}" for question, answer in setup.checklist.items())
+    device = f"{setup.stimulator.name}; {setup.stimulator.own_watchdog}"
+    note = f"Stimulator: {device}. Checklist: {answers or 'none'}."
+    table = _table(("limit", "value", "tightest set by"), rows)
+    return f'{table}<p class="note">{escape(note)}</p>'
+
+
+def _event_words(arm: ArmData, event: GuardEvent) -> tuple[str, ...]:
     time_s = (event.t_ns - arm.begin_ns) / 1e9
-    words = (f"{time_s:.3f}", event.kind, event.state, event.fault or "", event.text)
-    row_class = ' class="tripped"' if event.state.lower() == "tripped" else ""
-    return f"<tr{row_class}>" + "".join(f"<td>{escape(word)}</td>" for word in words) + "</tr>"
+    return f"{time_s:.3f}", event.kind, event.state, event.fault or "", event.by, event.text
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], tripped: Collection[int] = ()) -> str:
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in heads)
+    body = "".join(
+        f"<tr{TRIPPED_ROW if number in tripped else ''}>"
+        + "".join(f"<td>{escape(word)}</td>" for word in words)
+        + "</tr>"
+        for number, words in enumerate(rows)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _facts(recording: Path, session: Mapping[str, str]) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mcap.writer import CompressionType, Writer
 
-from controller.record.reader import METADATA, header, raw_messages
+from controller.record.reader import METADATA, RawMessage, header, raw_messages
 from controller.record.records import schema
 
 LIBRARY = "dorsi"
@@ -102,6 +103,19 @@ class RecordingWriter:
         return channel
 
 
+@dataclass(slots=True)
+class _Content:
+    """Number of messages and a checksum over all of them, in order."""
+
+    count: int = 0
+    checksum: int = 0
+
+    def add(self, message: RawMessage) -> None:
+        self.count += 1
+        head = b"%b %d " % (message.topic.encode(), message.t_ns)
+        self.checksum = zlib.crc32(message.payload, zlib.crc32(head, self.checksum))
+
+
 def recompact(path: Path) -> bool:
     """Rewrite a recording in compressed chunks, in place and at once; also mends a cut one.
 
@@ -113,23 +127,19 @@ def recompact(path: Path) -> bool:
     try:
         writer = RecordingWriter(copy, header(path), compress=True)
         try:
+            content = _Content()
             for message in raw_messages(path):
+                content.add(message)
                 writer.add(message.topic, message.t_ns, message.payload)
             writer.finish()
         finally:
             writer.close()
-        same = _content(copy) == _content(path)
+        copied = _Content()
+        for message in raw_messages(copy):
+            copied.add(message)
+        same = copied == content
         if same:
             copy.replace(path)
         return same
     finally:
         copy.unlink(missing_ok=True)
-
-
-def _content(path: Path) -> tuple[int, int]:
-    """Number of messages and a checksum over all of them, in order."""
-    count, checksum = 0, 0
-    for message in raw_messages(path):
-        count += 1
-        checksum = zlib.crc32(b"%b %d %b" % (message.topic.encode(), message.t_ns, message.payload), checksum)
-    return count, checksum

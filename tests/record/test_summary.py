@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from controller.core.signals import GaitEvent
+from controller.core.signals import GaitEvent, TickInputs
 from controller.record.records import Arm, GuardEvent, Pulse, Record, TrueStride, Truth
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
+from drivers.interface import EmgFrame
 from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict, write
 
 Entry = tuple[str, int, Record]
@@ -88,6 +89,16 @@ def test_jumps_in_sequence_are_missed_ticks_and_lost_samples_for_each_sensor(tmp
     ]
     arm = only(write(tmp_path / "a.mcap", *(("tick", each.now_ns, each) for each in ticks)))
     assert (arm.missed_ticks, arm.samples_lost) == (2, 3)
+
+
+def test_emg_frames_number_their_samples(tmp_path: Path) -> None:
+    def frame(seq: int, samples: int) -> TickInputs:
+        return TickInputs(emg=(EmgFrame("emg", 0, 0, seq, 200.0, ((0.0,),) * samples),))
+
+    # samples 0, 1 and 2, 3 came; 4 to 7 are lost; an unreadable frame 8 counts as what it says; 9 is next
+    inputs = [frame(0, 2), frame(2, 2), frame(8, 0), frame(9, 2)]
+    ticks = [("tick", k, replace(tick(k), inputs=each)) for k, each in enumerate(inputs)]
+    assert only(write(tmp_path / "a.mcap", *ticks)).samples_lost == 4
 
 
 def test_a_trip_is_counted_once_however_often_it_is_mentioned(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ the wrong shape; the end of a cut file is simply the end.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,15 +15,19 @@ from typing import IO
 
 import msgspec
 import zstandard
+from mcap.data_stream import ReadDataStream
 from mcap.exceptions import EndOfFile, McapError
-from mcap.records import Channel, DataEnd, McapRecord, Message, Metadata
-from mcap.stream_reader import MAGIC_SIZE, StreamReader
+from mcap.opcode import Opcode
+from mcap.records import Channel, Chunk, DataEnd, McapRecord, Message, Metadata
+from mcap.stream_reader import MAGIC_SIZE, StreamReader, get_chunk_data_stream
 
 from controller.errors import InputError
 from controller.record.records import TOPICS, Record, decode
 
 METADATA = "session"
 RECORD_BYTES_MAX = 64 * 1024 * 1024  # a chunk is 1 MiB, a bus message 128 KiB: more is damage
+RECORD_HEAD = struct.Struct("<BQ")  # MCAP 0: opcode, length
+MESSAGE_HEAD = struct.Struct("<HIQQ")  # MCAP 0: channel, sequence, log time, publish time
 DAMAGE = (McapError, struct.error, ValueError, zstandard.ZstdError)  # what a damaged record raises
 
 
@@ -63,17 +68,40 @@ def _mcap_records(path: Path) -> Iterator[McapRecord]:
     except OSError as error:
         raise InputError(str(path), "recording", error.strerror, "a readable file") from error
     with stream:
-        source = StreamReader(_WholeReads(stream), record_size_limit=RECORD_BYTES_MAX)
+        source = StreamReader(_WholeReads(stream), emit_chunks=True, record_size_limit=RECORD_BYTES_MAX)
         try:
             for record in source.records:
                 if isinstance(record, DataEnd):
                     return
-                yield record
+                if isinstance(record, Chunk):
+                    yield from _chunk_records(record)
+                else:
+                    yield record
         except EndOfFile:
             if stream.tell() < MAGIC_SIZE:
                 raise InputError(str(path), "start of file", "no MCAP magic", "a recording") from None
         except DAMAGE as error:
             raise InputError(str(path), f"near byte {stream.tell()}", str(error), "an MCAP record") from error
+
+
+def _chunk_records(chunk: Chunk) -> Iterator[McapRecord]:
+    """Channels and messages of a chunk; the library's own way takes four times as long.
+
+    Raises ValueError where the content is not what was written.
+    """
+    stream, size = get_chunk_data_stream(chunk, validate_crc=True)
+    data = stream.read(size)
+    offset = 0
+    while offset < size:
+        opcode, length = RECORD_HEAD.unpack_from(data, offset)
+        offset += RECORD_HEAD.size
+        if opcode == Opcode.MESSAGE:
+            channel, sequence, log_time, publish_time = MESSAGE_HEAD.unpack_from(data, offset)
+            payload = data[offset + MESSAGE_HEAD.size : offset + length]
+            yield Message(channel, log_time, payload, publish_time, sequence)
+        elif opcode == Opcode.CHANNEL:
+            yield Channel.read(ReadDataStream(io.BytesIO(data[offset : offset + length])))
+        offset += length
 
 
 def header(path: Path) -> dict[str, str]:

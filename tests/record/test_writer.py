@@ -127,6 +127,16 @@ def test_recompaction_keeps_every_message_and_the_header_and_is_seekable(tmp_pat
         assert summary.statistics.message_count == 3000
 
 
+def test_a_damaged_chunk_is_refused_rather_than_read_wrong(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mcap", *(("tick", seq, tick(seq)) for seq in range(300)))
+    assert recompact(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.mcap"):
+        list(raw_messages(path))
+
+
 def test_recompaction_mends_a_cut_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mcap", *(("tick", seq, tick(seq)) for seq in range(20)))
     path.write_bytes(path.read_bytes()[:-9000])

@@ -21,6 +21,7 @@ from typing import Literal, cast
 
 from controller.errors import InputError
 from controller.runtime import bus, process
+from controller.safety.button import StopButton
 from controller.safety.frames import (
     KIND_STAMP,
     BadFrame,
@@ -119,6 +120,7 @@ class Guard:
         self._setup = setup
         self._known = begin(setup)
         self._stimulator = stimulator
+        self._button: StopButton | None = None
         self._server = bus.listen(rig, "guard")
         self._poller = select.poll()
         self._poller.register(self._server, select.POLLIN)
@@ -157,6 +159,7 @@ class Guard:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(64)
         self._obey_signals()
+        self._obey_button()
         if self._server.fileno() in ready:
             self._accept()
         for role in ("operator", "", "controller"):  # STOP before anything that may be queued
@@ -195,6 +198,18 @@ class Guard:
             if self._known.state.may_pulse or caught == signal.SIGINT:
                 self._feed(Request("stop", signal.Signals(caught).name))
 
+    def _obey_button(self) -> None:
+        if self._button is None:
+            return
+        pressed = self._button.pressed()
+        if pressed:
+            self._feed(Request("stop", "STOP button"))
+        elif pressed is None:
+            self._poller.unregister(self._button)
+            self._button.close()
+            self._button = None
+            self._feed(Peer("button", False))
+
     def _end(self) -> None:
         self._silence()
         self._stimulator.close()
@@ -204,7 +219,7 @@ class Guard:
     # --- things that are only done while nothing may leave ---
 
     def _make_ready(self) -> None:
-        """Reach the recorder, open the stimulator; both may take a moment, so never while armed."""
+        """Reach recorder, STOP button and stimulator; this may take a moment, so never while armed."""
         now_ns = time.monotonic_ns()
         if now_ns - self._retry_ns < RETRY_NS:
             return
@@ -216,6 +231,12 @@ class Guard:
                 self._poller.register(sock, select.POLLIN)
                 self._feed(Peer("recorder", True))
                 self._record_setup()
+        path = self._setup.config.stop_button
+        if path is not None and self._button is None:
+            with contextlib.suppress(OSError):
+                self._button = StopButton(Path(path))
+                self._poller.register(self._button, select.POLLIN)
+                self._feed(Peer("button", True))
         if not self._known.link and self._known.state.stage is Stage.OFF:
             try:
                 self._stimulator.open()

@@ -58,9 +58,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A process came or went."""
+    """A process came or went, or the STOP button on USB."""
 
-    role: Literal["controller", "operator", "recorder"]
+    role: Literal["controller", "operator", "recorder", "button"]
     present: bool
 
 
@@ -149,6 +149,7 @@ class Known:
     controller: bool = False
     operators: int = 0
     recorder: bool = False
+    button: bool = False  # only missed where the session asks for one
     link: bool = False
     frame_ns: int | None = None  # tick time of the newest fresh frame
     frame_zero: bool = False  # it asked for no current
@@ -452,6 +453,8 @@ def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
         why.append("no controller")
     if not known.recorder or known.refused_ns is not None:
         why.append("no recorder")
+    if setup.config.stop_button is not None and not known.button:
+        why.append("STOP button is not there")
     if not known.link:
         why.append("stimulator is not open")
     if known.frame_ns is None or now_ns - known.frame_ns > limits.frame_age_max_ms * MS:
@@ -480,6 +483,11 @@ def _on_peer(now_ns: int, peer: Peer, setup: Setup, known: Known) -> tuple[React
             if known.operators == 0:
                 return _while_armed(now_ns, "F10", "no operator is connected", setup, known)
             return Reaction(), known
+        case "button":
+            known = replace(known, button=peer.present)
+            if peer.present:
+                return Reaction(), known
+            return _while_armed(now_ns, "F10", "the STOP button is gone", setup, known)
     known = replace(known, recorder=peer.present, refused_ns=None)
     return (Reaction(), known) if peer.present else _while_armed(now_ns, "F12", "", setup, known)
 

@@ -52,6 +52,7 @@ class GuardConfig:
     safe_action: SafeAction = "stop"  # or a ramp to zero
     recorder_loss: RecorderLoss = "stop"  # trial; "alarm" for therapy
     supervised: bool = False  # operators send heartbeats, F10
+    stop_button: str | None = None  # event device of a button that types a key
 
 
 class _Part:
@@ -185,6 +186,7 @@ def parse(raw: object, source: str) -> GuardConfig:
     supervised: object = top.take("supervised") if top.has("supervised") else False
     if not isinstance(supervised, bool):
         raise InputError(source, "supervised", supervised, "true or false")
+    stop_button = top.text("stop_button") if top.has("stop_button") else None
     top.done()
     return GuardConfig(
         session=session,
@@ -197,4 +199,5 @@ def parse(raw: object, source: str) -> GuardConfig:
         safe_action=cast(SafeAction, safe_action),
         recorder_loss=cast(RecorderLoss, loss),
         supervised=supervised,
+        stop_button=stop_button,
     )

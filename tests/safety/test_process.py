@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -67,7 +68,12 @@ class Rig:
         self.p24 = self.start("-m", "drivers.emulated.p24", "--pulse-log", str(self.log), "--link", str(port))
         self.until(port.exists)
         limits = rig / "limits.json"
-        settings = raw_settings(stimulator={"device": "hasomed-p24", "port": str(port)})
+        button = rig / "button"
+        os.mkfifo(button)  # a pipe gives and loses events as the kernel's event device does
+        self.button = os.open(button, os.O_RDWR)
+        settings = raw_settings(
+            stimulator={"device": "hasomed-p24", "port": str(port)}, stop_button=str(button)
+        )
         limits.write_text(json.dumps(settings))
         self.guard = self.start("-m", "controller.safety.guard", "--rig", str(rig), "--limits", str(limits))
         self.operator = bus.connect(rig, "guard")
@@ -142,6 +148,8 @@ class Rig:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait()
+        if self.button >= 0:
+            os.close(self.button)
         for sock in (self.operator, self.server, self.recorder):
             if sock is not None:
                 sock.close()
@@ -214,6 +222,35 @@ def test_stop_needs_no_introduction(rig: Rig) -> None:
     stranger.send(b'{"op":"stop"}')
     rig.until(lambda: bool(rig.events("stop")))
     stranger.close()
+
+
+def key(value: int, kind: int = 1) -> bytes:
+    """struct input_event: a key (kind 1) released, pressed or repeated (value 0, 1, 2)."""
+    return struct.pack("@llHHi", 0, 0, kind, 28, value)
+
+
+def test_any_key_of_the_button_is_stop_and_a_second_press_never_re_arms(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    os.write(rig.button, key(0) + key(2) + key(1, kind=4))  # a release, a repeat, no key at all
+    time.sleep(0.1)
+    assert rig.ask("state")["state"] == "active"
+    pressed_ns = time.monotonic_ns()
+    os.write(rig.button, key(1) + key(0))
+    rig.until(lambda: bool(rig.events("stop")))
+    stopped_ns = next(t_ns for topic, t_ns, data in rig.records if data.get("kind") == "stop")
+    assert (stopped_ns - pressed_ns) / 1e6 <= 100.0 + NOISE_MS
+    os.write(rig.button, key(1))
+    time.sleep(0.1)
+    assert rig.ask("state")["state"] == "tripped"
+
+
+def test_a_button_that_goes_away_stops(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    os.close(rig.button)
+    rig.button = -1
+    assert trip_of(rig) == "F10"
 
 
 def test_every_pulse_given_is_in_the_recording(rig: Rig) -> None:

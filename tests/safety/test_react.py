@@ -722,3 +722,14 @@ def test_the_frame_after_a_new_arming_starts_from_zero() -> None:
     verdict = bench.tick(GO).verdict
     assert verdict is not None
     assert verdict.channels == (pulse_train(1.0),)
+
+
+def test_where_the_session_asks_for_a_stop_button_it_has_to_be_there() -> None:
+    bench = Bench(stop_button="/dev/input/button").ready()
+    bench.feed(Request("arm"))
+    assert "STOP button is not there" in bench.notes[-1].text
+    bench.feed(Peer("button", True))
+    bench.feed(Request("arm"))
+    assert bench.stage == "armed"
+    bench.feed(Peer("button", False))
+    assert (bench.stage, bench.fault) == ("tripped", "F10")

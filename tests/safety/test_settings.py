@@ -31,6 +31,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         safe_action="ramp",
         recorder_loss="alarm",
         supervised=True,
+        stop_button="/dev/input/event7",
     )
     got = load(saved(tmp_path, json.dumps(raw)))
     assert got.session == 7
@@ -41,6 +42,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert got.sensors == (SensorSettings("foot", 100.0), SensorSettings("shank", None))
     assert (got.stimulator_device, got.stimulator_port) == ("hasomed-p24", "/dev/null")
     assert (got.safe_action, got.recorder_loss, got.supervised) == ("ramp", "alarm", True)
+    assert got.stop_button == "/dev/input/event7"
     assert got.checklist == {question.key: "no" for question in QUESTIONS}
     assert [layer.who for layer in got.layers] == ["session"]
 
@@ -48,6 +50,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
 def test_what_may_be_left_out_has_the_careful_value() -> None:
     got = parse(raw_settings(), "x")
     assert (got.safe_action, got.recorder_loss, got.supervised) == ("stop", "stop", False)
+    assert got.stop_button is None
 
 
 @pytest.mark.parametrize("key", ["session", "channels", "limits", "sensors", "stimulator", "checklist"])
@@ -99,6 +102,7 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"safe_action": "hold"}, "stop, ramp"),
         ({"recorder_loss": "ignore"}, "stop, alarm"),
         ({"supervised": 1}, "true or false"),
+        ({"stop_button": ""}, "not empty"),
     ],
 )
 def test_anything_else_is_refused_with_the_key_and_what_is_allowed(

@@ -15,9 +15,11 @@ from drivers.interface import Vec3
 TERMINAL_SHARE = 0.6  # a transient is contact when the rate has fallen below this share of its peak
 SLAP_SHARE = 0.25  # of the usual swing peak, toe-down: the foot falls flat after heel contact
 REFRACTORY_S = 0.08
+STANCE_MIN_S = 0.3  # without rest; a forefoot landing turns the toes up again within it
 REST_RATE_RPS = 0.6
 REST_ACC_MPS2 = 2.0
 REST_S = 0.04
+HEEL_NS = 30_000_000  # the heel's cushion yields no longer than this before the sensor is shaken
 HEEL_OFF_RATE_RPS = 0.6
 HEEL_OFF_TILT_RAD = 0.05  # 3 deg
 PUSH_SHARE = 0.2  # of the usual swing peak, toe-down: a push-off
@@ -29,6 +31,10 @@ class FootEvents(LimbEvents):
     """The event machine of one foot."""
 
     peak_floor_rps = 0.6
+    peak_share = 0.3
+    excursion_share = 0.25  # the first step from standing lacks the push-off
+    top_weight = 0.5  # midway: a foot's landing is hard and needs no foretelling
+    margin = 10.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,6 +42,7 @@ class FootEvents(LimbEvents):
         self._flat_tilt = 0.0
         self._heel_off = False
         self._rest_ns: int | None = None
+        self._turned_ns: int | None = None
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
@@ -70,6 +77,7 @@ class FootEvents(LimbEvents):
             self._trough, self._trough_ns = rate, t_ns
         pushed = self._heel_off and self._trough < -max(self.peak_floor_rps, PUSH_SHARE * self._usual_peak)
         lifted = rate > max(self.peak_floor_rps, SWING_SHARE * self._usual_peak)
+        lifted = lifted and (self._flat or self._since > STANCE_MIN_S)
         if (pushed and rate > 0.5 * self._trough) or lifted:
             at = self._trough_ns if pushed else t_ns
             events.append(self._event("toe_off", max(at, t_ns - TOE_OFF_AGE_NS), t_ns))
@@ -82,10 +90,18 @@ class FootEvents(LimbEvents):
         events = self._mid_swing(t_ns, rate, 0.8)
         if self._mid_done and not was_terminal:
             self._landing.begin()
-        struck = rate < TERMINAL_SHARE * self._peak and self._shake > self._landing.threshold_mps2
+        struck = rate < TERMINAL_SHARE * self._peak and self._landing.begun(
+            self._shake, rate / max(self._peak, 0.1)
+        )
+        if rate > 0.0:
+            self._turned_ns = None
+        elif self._turned_ns is None:
+            self._turned_ns = t_ns
         slap = rate < -SLAP_SHARE * max(self._peak, self._usual_peak)
         if self._valid and (struck or slap or resting):
-            events.append(self._land(t_ns, t_ns))
+            # a foot that already turns toe-down when it is shaken touched with the heel when that began
+            turned_ns = self._turned_ns if self._turned_ns is not None else t_ns
+            events.append(self._land(turned_ns if t_ns - turned_ns <= HEEL_NS else t_ns, t_ns))
             self._rest_ns = None
             self._flat = self._heel_off = False
         elif resting:

@@ -23,6 +23,7 @@ SIGN_TAU_S = 20.0  # the mounting stays; a turn or a step back must not flip it
 SIGN_FIRST = (
     0.2  # share of forward in all swing motion that fixes the sign; recordings with known axes show 0.4-0.9
 )
+SIGN_AGE_NS = 500_000_000  # a recording that begins in mid-swing shows "up" wrongly at first
 SIGN_FLIP = 0.4  # share of backward motion that overturns it
 SIGN_FLOOR = 0.05  # rad^2/s^2 m: half a weak swing of a paretic leg (1 rad/s, 0.3 m/s, 0.3 s)
 
@@ -136,7 +137,7 @@ class SagittalFrame:
         keep = exp(-dt / SIGN_TAU_S)
         self._sign_sum = keep * self._sign_sum + travel
         self._abs_sum = keep * self._abs_sum + abs(travel)
-        if self._abs_sum < SIGN_FLOOR:
+        if self._abs_sum < SIGN_FLOOR or (self._last_t_ns or 0) - self._start_ns < SIGN_AGE_NS:
             return
         share = self._sign_sum / self._abs_sum
         if not self.known and abs(share) > SIGN_FIRST:

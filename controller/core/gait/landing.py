@@ -7,7 +7,7 @@ landing.
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from math import exp, log, sqrt
 
 from drivers.interface import Vec3
 
@@ -16,8 +16,6 @@ TRACK_TAU_S = 0.008  # smooth swing is foretold within it, the blow of landing i
 GAP_S = 0.05  # nothing is foretold over a gap
 FIRST_THRESHOLD_MPS2 = 8.0  # until a landing was seen; the softest on record peaks at 13
 FLOOR_MPS2 = 1.0
-TOP_WEIGHT = 0.3  # of the landing's peak, on a log scale, against the swing's: early, but above the swing
-MARGIN = 2.5  # times the usual swing's largest shake is enough
 RISE_NS = 60_000_000  # a landing begins at most this long before its peak
 WINDOW_NS = 130_000_000  # after the crossing or contact, the landing's peak is in
 FIRST_RATE_SHARE = 0.4  # landing may come while the limb still swings this fast, until seen
@@ -57,7 +55,12 @@ class Landing:
     began.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, top_weight: float, margin: float) -> None:
+        """``top_weight`` of the landing's peak against the swing on a log scale, at most ``margin`` times
+        the swing.
+        """
+        self._top_weight = top_weight
+        self._margin = margin
         self._trace: list[tuple[int, float, float]] = []
         self._crossing_ns: int | None = None
         self._close_ns: int | None = None
@@ -75,8 +78,8 @@ class Landing:
         """Shake that means contact on this leg."""
         if self._swing_shake <= 0.0:
             return FIRST_THRESHOLD_MPS2
-        ratio = self._peak_shake / max(self._swing_shake, 1e-3)
-        return max(FLOOR_MPS2, self._swing_shake * min(MARGIN, ratio**TOP_WEIGHT))
+        ratio = max(1.0, self._peak_shake / max(self._swing_shake, 1e-3))
+        return max(FLOOR_MPS2, self._swing_shake * min(self._margin, exp(self._top_weight * log(ratio))))
 
     def begun(self, shake_mps2: float, rate_share: float) -> bool:
         """Whether this shake, at this rate over the swing's peak, is the beginning of a landing."""
@@ -148,4 +151,4 @@ def drift(usual: float, new: float) -> float:
     """The usual size after one more stride, on a log scale; one odd stride, as in a turn, moves it little."""
     if usual <= 0.0 or new <= 0.0:
         return max(usual, new)
-    return usual * min(2.0, max(0.5, new / usual)) ** LEARN
+    return usual * exp(LEARN * log(min(2.0, max(0.5, new / usual))))

@@ -14,7 +14,6 @@ from controller.core.gait.landing import Landing, Shake, blend
 from controller.core.signals import EventKind, GaitEvent
 from drivers.interface import Vec3
 
-SHARE_OF_USUAL = 0.4  # of the usual swing makes a swing; steps before a halt are shorter
 TYPICAL_SHARE = 0.7
 FADE_START_S = 2.5  # longer than the slowest stride of stroke walking
 FADE_TAU_S = 2.0
@@ -29,13 +28,17 @@ class LimbEvents:
 
     peak_floor_rps = 0.5  # 29 deg/s; the most affected shanks swing at 71 deg/s and more
     excursion_floor_rad = 0.14  # 8 deg
+    peak_share = 0.4  # of the usual swing makes a swing; steps before and after a halt are shorter
+    excursion_share = 0.4
+    top_weight = 0.3
+    margin = 2.5
 
     def __init__(self) -> None:
         self._last_ns: int | None = None
         self._dt = 0.0
         self._shaker = Shake()
         self._shake = 0.0
-        self._landing = Landing()
+        self._landing = Landing(self.top_weight, self.margin)
         self._usual_peak = 0.0
         self._usual_excursion = 0.0
         self._swing = False
@@ -98,8 +101,8 @@ class LimbEvents:
         self._tilt_min = min(self._tilt_min, tilt)
         self._excursion = max(self._excursion if self._valid else 0.0, tilt - self._tilt_min)
         self._valid = self._peak > max(
-            self.peak_floor_rps, SHARE_OF_USUAL * self._usual_peak
-        ) and self._excursion > max(self.excursion_floor_rad, SHARE_OF_USUAL * self._usual_excursion)
+            self.peak_floor_rps, self.peak_share * self._usual_peak
+        ) and self._excursion > max(self.excursion_floor_rad, self.excursion_share * self._usual_excursion)
 
     def _mid_swing(self, t_ns: int, rate: float, share: float) -> list[GaitEvent]:
         if not self._valid or self._mid_done or rate >= share * self._peak:

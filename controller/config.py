@@ -35,7 +35,8 @@ from models.gait import normal_knee_deg, normal_pitch_deg, toe_off_percent
 
 TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
 PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
-NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into MQTT topics and file names: ASCII, no slash
+NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into file names: ASCII, no slash
+TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_-]{0,39}$"  # goes into MQTT topics, which dashboards want in lower case
 WHOLE_CYCLE_POINTS = 101  # reference curves: one value a percent
 
 
@@ -106,8 +107,8 @@ class PatientFile(Section):
 
 
 class SessionSection(Section):
-    site: str = Field(pattern=NAME)
-    rig: str = Field(pattern=NAME)
+    site: str = Field(pattern=TOPIC_LEVEL)
+    rig: str = Field(pattern=TOPIC_LEVEL)
     patient_file: str
     mode: Mode
 

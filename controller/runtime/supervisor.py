@@ -37,6 +37,7 @@ from controller.runtime.rig import ProcessFailedError, Rig
 READY_S = 30.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
 ARM_AGAIN_S = 0.5
+DISARMING_S = 1.0  # the guard ramps down in 100 ms
 RECOMPACTING_S = 120.0
 LOOK_S = 0.05
 STOP_KEYS = b" \x1b"  # space, escape
@@ -186,6 +187,9 @@ class Supervisor:
             if rig.said("world", "recording"):
                 break
         self._ask("disarm", by="supervisor")
+        until_s = time.monotonic() + DISARMING_S
+        while self._armed and not self._trip and time.monotonic() < until_s:
+            self._look(guard_socket, live, keys)
         self._arm_marker(recorder, "end", arm)
         for name in ("controller", "guard", "world"):
             rig.end(name)

@@ -1,0 +1,96 @@
+"""Starting the real `dorsi` command with all its processes, and reading what they left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.record import records
+from controller.record.reader import messages
+
+WALKING_S = 45.0  # until pulses flow, on a slow machine that still has to compile the patient
+
+
+@dataclass(frozen=True)
+class LoggedPulse:
+    """A line of the emulated stimulator's pulse log."""
+
+    t_ns: int
+    channel: int
+    points: tuple[tuple[int, float], ...]
+    packet: int
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """`dorsi ARGUMENTS` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "controller.cli", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout_s: float = 120.0) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=timeout_s)
+    return process.returncode, output
+
+
+def children(pid: int) -> dict[str, int]:
+    """The process names below ``pid``, as ``ps`` shows them."""
+    listing = subprocess.run(
+        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+    ).stdout
+    found: dict[str, int] = {}
+    for line in listing.splitlines()[1:]:
+        child, parent, name = line.split(None, 2)
+        if int(parent) == pid:
+            found[name.split()[0]] = int(child)
+    return found
+
+
+def pulse_log(folder: Path) -> list[LoggedPulse]:
+    path = folder / "pulses.jsonl"
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [
+        LoggedPulse(line["t_ns"], line["channel"], tuple(map(tuple, line["points"])), line["packet"])
+        for line in lines
+    ]
+
+
+def wait_for_pulses(process: subprocess.Popen[str], folder: Path, count: int) -> None:
+    """Until the stimulator has given ``count`` pulses. Raises AssertionError with the output otherwise."""
+    deadline = time.monotonic() + WALKING_S
+    while time.monotonic() < deadline:
+        if len(pulse_log(folder)) >= count:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    raise AssertionError(f"no {count} pulses within {WALKING_S} s")
+
+
+def recorded_pulses(recording: Path) -> list[records.Pulse]:
+    verdicts = (message.record for message in messages(recording, ("guard/verdict",)))
+    return [
+        pulse for verdict in verdicts if isinstance(verdict, records.GuardVerdict) for pulse in verdict.pulses
+    ]
+
+
+def assert_every_pulse_is_accounted_for(folder: Path) -> None:
+    """Each executed pulse is the one the guard recorded: order, packet, channel, current, width, moment."""
+    executed = pulse_log(folder)
+    recorded = recorded_pulses(folder / "session.mcap")
+    assert len(executed) == len(recorded)
+    for pulse, told in zip(executed, recorded, strict=True):
+        (width_us, current_ma), _, (width_back_us, current_back_ma) = pulse.points
+        assert (pulse.packet, pulse.channel) == (told.packet, told.channel)
+        assert (width_us, current_ma) == (told.width_us, told.current_ma)
+        assert (width_back_us, current_back_ma) == (width_us, -current_ma)
+        assert abs(pulse.t_ns - told.t_ns) < 100_000_000

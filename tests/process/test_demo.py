@@ -1,0 +1,90 @@
+"""The main job with all its real processes: a foot that drops without stimulation and does not with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.process.rigs import assert_every_pulse_is_accounted_for, children, finish, start, wait_for_pulses
+
+SECONDS = 22
+NAMES = {"dorsi-broker", "dorsi-recorder", "dorsi-world", "dorsi-guard", "dorsi-controller"}
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, set[str]]:
+    """`dorsi demo` as a newcomer runs it, only shorter: its folder, its output, its processes."""
+    folder = tmp_path_factory.mktemp("demo") / "run"
+    process = start("demo", "--seconds", str(SECONDS), "--out", str(folder))
+    wait_for_pulses(process, folder, 10)
+    names = set(children(process.pid))
+    code, output = finish(process)
+    assert code == 0, output
+    return folder, output, names
+
+
+def arms(folder: Path) -> list[dict[str, Any]]:
+    summary: dict[str, list[dict[str, Any]]] = json.loads((folder / "summary.json").read_text())
+    return summary["arms"]
+
+
+def test_processes_carry_names_that_ps_shows(compared: tuple[Path, str, set[str]]) -> None:
+    assert compared[2] >= NAMES
+
+
+def test_the_foot_drops_without_and_is_lifted_with_stimulation(compared: tuple[Path, str, set[str]]) -> None:
+    off, feedback = arms(compared[0])
+    assert (off["mode"], feedback["mode"]) == ("off", "feedback")
+    assert off["ankle_at_initial_contact_deg"]["median"] <= -8.0
+    assert abs(feedback["ankle_at_initial_contact_deg"]["median"] - -2.0) <= 3.0
+    assert feedback["swing_pitch_rmse_deg"]["median"] < off["swing_pitch_rmse_deg"]["median"] / 2
+    assert off["charge_per_stride_uc"] == 0.0
+    assert feedback["charge_per_stride_uc"] > 0.0
+
+
+def test_every_true_stride_is_detected_within_one(compared: tuple[Path, str, set[str]]) -> None:
+    for arm in arms(compared[0]):
+        assert arm["true_strides"] > 5
+        assert abs(arm["strides"] - arm["true_strides"]) <= 1
+
+
+def test_nothing_trips_and_nothing_is_lost(compared: tuple[Path, str, set[str]]) -> None:
+    for arm in arms(compared[0]):
+        assert (arm["trips"], arm["samples_lost"]) == (0, 0)
+
+
+def test_every_executed_pulse_is_in_the_recording(compared: tuple[Path, str, set[str]]) -> None:
+    assert_every_pulse_is_accounted_for(compared[0])
+
+
+def test_replay_of_the_recording_is_identical(compared: tuple[Path, str, set[str]]) -> None:
+    code, output = finish(start("replay", str(compared[0] / "session.mcap")))
+    assert code == 0
+    assert output.startswith("identical")
+
+
+def test_the_demo_tells_how_to_watch_and_where_the_results_are(compared: tuple[Path, str, set[str]]) -> None:
+    folder, output, _ = compared
+    words = " ".join(output.split())
+    assert "mosquitto_sub -h 127.0.0.1 -p" in words
+    assert "not a medical device" in words
+    for name in ("session.mcap", "pulses.jsonl", "report.html", "summary.json"):
+        assert (folder / name).stat().st_size > 0
+        assert name in words
+
+
+def test_the_summary_has_every_figure(compared: tuple[Path, str, set[str]]) -> None:
+    keys = {
+        "mode", "seed", "seconds", "strides", "true_strides", "ankle_at_initial_contact_deg",
+        "foot_pitch_at_initial_contact_deg", "peak_swing_dorsiflexion_deg", "swing_pitch_rmse_deg",
+        "charge_per_stride_uc", "sensor_to_pulse_ms", "tick_ms", "missed_ticks", "samples_lost", "trips",
+    }  # fmt: skip
+    for arm in arms(compared[0]):
+        assert keys <= set(arm)
+        assert set(arm["tick_ms"]) == {"p50", "p99", "max"}
+        assert set(arm["swing_pitch_rmse_deg"]) == {"median", "p90"}

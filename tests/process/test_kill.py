@@ -1,0 +1,73 @@
+"""Processes killed in the middle of walking: the pulses end, the recording stays, the person is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from controller.record import records
+from controller.record.reader import messages
+from tests.process.rigs import children, finish, pulse_log, start, wait_for_pulses
+
+PERIOD_NS = 25_000_000  # 40 Hz
+GUARD_NS = 10_000_000  # fault F3: zero within 10 ms of the controller's death
+PULSES_FIRST = 60
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def walk_and_kill(folder: Path, name: str, number: signal.Signals) -> tuple[int, int, str]:
+    """Kill one process amid pulses; when (CLOCK_MONOTONIC, ns), exit code and output of the demo."""
+    process = start("demo", "--seconds", "60", "--mode", "feedback", "--out", str(folder))
+    wait_for_pulses(process, folder, PULSES_FIRST)
+    victim = process.pid if name == "dorsi" else children(process.pid)[name]
+    while time.monotonic_ns() - pulse_log(folder)[-1].t_ns > PERIOD_NS:  # in the middle of a train
+        time.sleep(0.001)
+    killed_ns = time.monotonic_ns()
+    os.kill(victim, number)
+    code, output = finish(process)
+    return killed_ns, code, output
+
+
+def assert_replays_identically(folder: Path) -> None:
+    code, output = finish(start("replay", str(folder / "session.mcap")))
+    assert code == 0, output
+    assert output.startswith("identical")
+
+
+def test_no_pulse_later_than_a_period_and_10_ms_after_the_controllers_death(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    killed_ns, code, output = walk_and_kill(folder, "dorsi-controller", signal.SIGKILL)
+    assert pulse_log(folder)[-1].t_ns <= killed_ns + PERIOD_NS + GUARD_NS
+    assert code == 1
+    assert "dorsi-controller" in output
+    events = [m.record for m in messages(folder / "session.mcap", ("guard/event",))]
+    assert [e.fault for e in events if isinstance(e, records.GuardEvent) and e.kind == "trip"] == ["F3"]
+    assert_replays_identically(folder)
+
+
+def test_a_killed_recorder_ends_the_session_and_leaves_a_readable_recording(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    killed_ns, code, output = walk_and_kill(folder, "dorsi-recorder", signal.SIGKILL)
+    assert code == 1
+    assert "dorsi-recorder" in output
+    ticks = [m.record for m in messages(folder / "session.mcap", ("tick",))]
+    last = ticks[-1]
+    assert isinstance(last, records.Tick)
+    assert killed_ns - last.now_ns < 1_000_000_000
+    assert_replays_identically(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_stop_ends_the_pulses_and_the_session_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    folder = tmp_path / "run"
+    stopped_ns, code, output = walk_and_kill(folder, "dorsi", number)
+    assert pulse_log(folder)[-1].t_ns <= stopped_ns + 100_000_000  # F11: zero within 100 ms end to end
+    assert code == 130
+    assert "Stopped by" in output
+    assert (folder / "report.html").exists()
+    assert_replays_identically(folder)

@@ -266,10 +266,11 @@ def _move(
     if after.stage is Stage.RAMP and before.stage is not Stage.RAMP:
         levels = tuple(track.levels[-1].current_ma if track.levels else 0.0 for track in known.memory.tracks)
         return Reaction(notes=(note,)), replace(known, ramp_ns=now_ns, ramp_from_ma=levels)
-    if before.may_pulse and not after.may_pulse:
-        armed_ns = known.armed_before_ns + now_ns - (known.armed_ns or now_ns)
-        known = replace(known, armed_ns=None, armed_before_ns=armed_ns, link=False)
-    return Reaction(stop=not after.may_pulse, notes=(note,)), known
+    if after.may_pulse:
+        return Reaction(notes=(note,)), known
+    armed_ns = known.armed_before_ns + now_ns - (known.armed_ns or now_ns)
+    known = replace(known, armed_ns=None, armed_before_ns=armed_ns, link=False)
+    return Reaction(stop=True, notes=(note,)), known
 
 
 def _while_armed(now_ns: int, name: str, detail: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:

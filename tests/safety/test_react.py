@@ -157,6 +157,15 @@ def test_after_a_stop_the_stimulator_has_to_be_opened_anew() -> None:
     assert bench.stage == "armed"
 
 
+def test_a_stop_while_off_closes_the_stimulator_too() -> None:
+    bench = Bench().ready()
+    assert bench.feed(Request("stop")).stop
+    bench.feed(Request("acknowledge"))
+    bench.tick(None)
+    bench.feed(Request("arm"))
+    assert "stimulator is not open" in bench.notes[-1].text
+
+
 # --- every fault of the table ---
 
 

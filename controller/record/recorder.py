@@ -15,9 +15,10 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from setproctitle import setproctitle
@@ -66,7 +67,7 @@ class Recorder:
         self._subscribers: dict[int, bus.Sender] = {}
         self._finish = asyncio.Event()
         self._peers_gone = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._undelivered = 0
         self._rig_state: RigState = "init"
         try:
             self._writer = RecordingWriter(out, session)
@@ -81,8 +82,8 @@ class Recorder:
         servers = (bus.listen(self._rig, "recorder"), bus.listen(self._rig, "live"))
         loop.add_reader(servers[0].fileno(), self._accept_peer, servers[0])
         loop.add_reader(servers[1].fileno(), self._accept_subscriber, servers[1])
-        tasks = [asyncio.create_task(self._every_second()), asyncio.create_task(self._show())]
-        telemetry = asyncio.create_task(self._telemetry.run()) if self._telemetry else None
+        tasks = [self._begin(self._every_second(), "clock"), self._begin(self._show(), "live")]
+        telemetry = self._begin(self._telemetry.run(), "telemetry") if self._telemetry else None
         await self._finish.wait()
         with contextlib.suppress(TimeoutError):
             if self._peers:
@@ -95,7 +96,9 @@ class Recorder:
             self._drop(peer)
         for task in tasks:
             task.cancel()
-        await asyncio.to_thread(self._close)
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await asyncio.to_thread(self._close, writer)
         if self._telemetry is not None and telemetry is not None:
             await self._end_telemetry(self._telemetry, telemetry)
         for sender in self._subscribers.values():
@@ -103,6 +106,18 @@ class Recorder:
         for name in ("recorder", "live"):
             (self._rig / f"{name}.sock").unlink(missing_ok=True)
         return EXIT_NOT_RECORDED if self._failure else 0
+
+    # Any: what a coroutine exchanges with the event loop
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that dies is noticed in the recording; the others go on."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            text = f"{task.get_name()}: {type(error).__name__}: {error}"
+            self._note(Process(time.monotonic_ns(), "recorder", os.getpid(), "failed", text))
 
     def _accept_peer(self, server: socket.socket) -> None:
         sock, _ = server.accept()
@@ -197,6 +212,7 @@ class Recorder:
         parent = os.getppid()
         while True:
             self._note(clock_now())
+            self._note_undelivered()
             self._flush()
             if os.getppid() != parent and not self._peers:
                 self._finish.set()  # the supervisor is dead and so is the rig
@@ -206,6 +222,13 @@ class Recorder:
                 except OSError as error:
                     self._fail(f"{self._out}: {error.strerror}")
             await asyncio.sleep(SYNC_PERIOD_S)
+
+    def _note_undelivered(self) -> None:
+        if self._telemetry is None or self._telemetry.dropped == self._undelivered:
+            return
+        self._undelivered = self._telemetry.dropped
+        text = f"{self._undelivered} events undelivered so far"
+        self._note(Process(time.monotonic_ns(), "recorder", os.getpid(), "telemetry", text))
 
     async def _show(self) -> None:
         while True:
@@ -228,12 +251,10 @@ class Recorder:
         for name, values in streams(status).items():
             telemetry.stream(name, values)
 
-    def _close(self) -> None:
-        if self._writer is None:
-            return
+    def _close(self, writer: RecordingWriter) -> None:
         try:
-            self._writer.finish()
-            self._writer.close()
+            writer.finish()
+            writer.close()
             recompact(self._out)
         except (OSError, InputError) as error:
             self._failure = self._failure or str(error)

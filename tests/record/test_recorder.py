@@ -203,6 +203,8 @@ def test_a_full_disk_is_told_to_every_peer_and_stops_nothing(
     while b'"guard_state":"tripped"' not in (message := next_message(live)):
         pass
     assert b"No space left" in message
+    sock.close()
+    late.close()
     recorder.send_signal(signal.SIGTERM)
     assert recorder.wait(20.0) == 3
     ticks = written(out, "tick")
@@ -214,9 +216,11 @@ def test_an_unwritable_place_is_told_and_the_rig_can_still_run(
     tmp_path: Path, start: Start, join: Join
 ) -> None:
     recorder = start(tmp_path / "no such folder" / "session.mcap")
-    told = msgspec.json.decode(next_message(join("recorder")))
+    sock = join("recorder")
+    told = msgspec.json.decode(next_message(sock))
     assert told["recorder"] == "failed"
     assert "No such file" in told["reason"]
+    sock.close()
     recorder.send_signal(signal.SIGTERM)
     assert recorder.wait(20.0) == 3
 

@@ -1,0 +1,70 @@
+"""The live status: figures so far, in bounded space, for the arm that is walking now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.signals import GaitEvent
+from controller.record.live import BUCKET_RATIO, Histogram, Live
+from controller.record.records import Arm, Pulse, encode
+from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict
+
+
+@given(
+    st.lists(st.floats(min_value=1.0, max_value=1e9), min_size=1, max_size=200),
+    st.floats(min_value=0.01, max_value=1.0),
+)
+def test_a_quantile_is_within_a_bucket_of_the_exact_one(values: list[float], fraction: float) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    rank = next(k for k in range(1, len(values) + 1) if k >= fraction * len(values))
+    exact = sorted(values)[rank - 1]
+    quantile = histogram.quantile(fraction)
+    assert quantile is not None
+    assert exact / BUCKET_RATIO <= quantile <= exact * BUCKET_RATIO
+
+
+@pytest.mark.parametrize("value", [0.0, -5.0, 1e300])
+def test_a_histogram_takes_silly_values_and_an_empty_one_knows_nothing(value: float) -> None:
+    histogram = Histogram()
+    assert histogram.quantile(0.5) is None
+    histogram.add(value)
+    assert histogram.count == 1
+    assert histogram.quantile(0.5) is not None
+
+
+def test_sensor_to_pulse_is_from_the_newest_sample_of_that_tick_to_its_pulse() -> None:
+    live = Live()
+    live.take("tick", encode(tick(2, samples=(imu(1, 8 * MS), imu(2, 9 * MS)))))
+    live.take("guard/verdict", encode(verdict(2, Pulse(12 * MS, 0, 20.0, 300.0, 1))))
+    live.take("guard/verdict", encode(verdict(3, Pulse(99 * MS, 0, 20.0, 300.0, 2))))
+    status = live.status(20 * MS, "ok")
+    assert status.pulses == 2
+    assert status.sensor_to_pulse_p50_ms == pytest.approx(3.0, rel=0.02)
+    assert status.sensor_to_pulse_p99_ms == pytest.approx(3.0, rel=0.02)
+    assert status.sensor_age_ms == {"shank": 11.0}
+
+
+def test_gait_events_are_handed_on_and_a_new_arm_begins_at_nothing() -> None:
+    live = Live()
+    event = GaitEvent("toe_off", 1, 2)
+    view = replace(IDLE_VIEW, strides=7, foot_pitch_deg=-3.0)
+    assert live.take("tick", encode(tick(1, events=(event,), view=view, current_ma=12.0))) == (event,)
+    assert live.status(0, "ok").strides == 7
+    live.take("arm", encode(Arm(5, "begin", "feedback", 1, "second")))
+    status = live.status(0, "ok")
+    assert (status.arm, status.strides, status.ticks, status.foot_pitch_deg) == ("second", 0, 0, None)
+    assert status.lateness_p99_us is None
+
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b"null", b'{"now_ns":"x"}', b"\xff"])
+def test_what_it_cannot_read_it_passes_over(payload: bytes) -> None:
+    live = Live()
+    for topic in ("tick", "guard/verdict", "guard/event", "arm", "something/new"):
+        assert live.take(topic, payload) == ()
+    assert live.status(0, "ok").ticks == 0

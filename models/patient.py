@@ -6,7 +6,7 @@ Promises the same life for the same seed and inputs, 1 kHz inside; refuses unphy
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from models import plant, sensors
 from models.gait import CURVE_SETS, Activity, toe_off_percent
 from models.limb.reflex import ROWS as REFLEX_ROWS
-from models.muscle.ding import DING2003, STATES, rest
+from models.muscle.ding import DING2003, STATES, Constants, rest
 from models.plant import CHANNELS, COLUMN, DT_S, HISTORY, QUEUE, Body
 from models.recruitment import RecruitmentParams, check, electrode_gain, fraction
 
@@ -38,8 +38,11 @@ RECRUITMENT_EVERSION = RecruitmentParams(i50_ma=30.0)
 RANGES: dict[str, tuple[float, float]] = {
     "mass_kg": (30.0, 200.0),
     "height_m": (1.2, 2.2),
+    "sensory_ma": (0.5, 100.0),
+    "comfort_ma": (1.0, 150.0),
     "electrode_gain": (0.3, 3.0),
     "delay_s": (0.0, 0.1),
+    "muscle_slowness": (0.4, 2.5),
     "stiffness": (0.1, 5.0),
     "neutral_shift_deg": (-25.0, 10.0),
     "damping_nms": (0.0, 3.0),
@@ -79,9 +82,12 @@ class PatientParams:
     height_m: float = 1.70
     recruitment: RecruitmentParams = RECRUITMENT
     recruitment_eversion: RecruitmentParams = RECRUITMENT_EVERSION
+    sensory_ma: float = 10.0  # first felt, at 300 us
+    comfort_ma: float = 45.0  # the most this person accepts, at 300 us
     electrode_gain: float = 1.0  # above 1: the pads sit badly and more current is needed
     drift_per_minute: float = 0.0  # relative change of that gain per minute
     delay_s: float = 0.030
+    muscle_slowness: float = 1.0  # stretches the time constants of force; below 1 is faster
     stiffness: float = 1.0
     neutral_shift_deg: float = 0.0
     damping_nms: float = 0.5
@@ -209,6 +215,19 @@ def _body(p: PatientParams) -> Body:
     )
 
 
+def _muscle(p: PatientParams) -> Constants:
+    """Ding 2003 with all time constants stretched by the patient's slowness, at the same force."""
+    slow = p.muscle_slowness
+    stretched = replace(
+        DING2003,
+        tc_s=slow * DING2003.tc_s,
+        tau1_rest_s=slow * DING2003.tau1_rest_s,
+        tau2_s=slow * DING2003.tau2_s,
+        a_rest_n_per_s=DING2003.a_rest_n_per_s / slow,
+    )
+    return stretched.constants(fatigue=p.fatigue_model == "ding")
+
+
 def _plan(schedule: tuple[Activity, ...]) -> Array:
     rows = np.zeros((len(schedule), 7 + len(CURVE_SETS)))
     start, toe_off, forward = 0.0, 0.65, 1.0
@@ -276,7 +295,7 @@ class VirtualPatient:
         self._weights = np.zeros((2, len(CURVE_SETS)))
         self._weights[0] = self._plan[0, 7:]
         self._eff = np.zeros(CURVE_SETS.shape[1:])
-        self._constants = DING2003.constants(fatigue=params.fatigue_model == "ding")
+        self._constants = _muscle(params)
         self._muscles = np.zeros((CHANNELS, plant.MUSCLE_WIDTH))
         for row in self._muscles:
             rest(row[:STATES], self._constants)

@@ -92,11 +92,12 @@ STATE = np.dtype(
         (name, np.float64)
         for name in (
             "time", "phase", "rate", "rate_d", "swing", "contact_time", "load_s", "load_a0", "load_v0",
-            "load_r0", "load_rv0", "foot", "foot_prev", "foot_v", "shank", "shank_prev", "thigh",
+            "load_r0", "load_rv0", "blend_s", "climb", "foot", "foot_prev", "foot_v", "shank",
+            "shank_prev", "thigh",
             "ankle_x", "ankle_y", "ankle_x1", "ankle_y1", "hip_x", "hip_y", "hip_x1", "hip_y1",
             "anchor_x", "ground", "err_x", "err_y", "err_vx", "err_vy", "to_time", "to_s", "q_x0",
             "q_vx0", "q_ax0", "q_y0", "q_vy0", "q_ay0", "q_x1", "q_vx1", "q_y1", "q_vy1", "yaw",
-            "yaw_prev", "yaw_start", "yaw_turn", "roll", "roll_prev", "roll_v", "reflex", "reflex_v",
+            "yaw_prev", "yaw_start", "yaw_turn", "roll", "roll_prev", "roll_v",
             "ring_amp", "ring_time", "off_shank", "off_shank_v", "off_thigh", "off_thigh_v", "tgt_shank",
             "tgt_thigh", "factor", "stride", "toe_phase", "started", "s_contact", "s_toe_off", "s_peak",
             "s_sum", "s_n", "s_ankle0", "s_foot0", "s_fore0", "s_clear", "s_roll0", "strides_done",
@@ -158,7 +159,7 @@ FLAT_START = 0.13  # of the cycle: the foot is flat at the latest here (Schwartz
 HEEL_OFF = 0.38
 CONTACT_FROM = 0.94  # a touch before this phase is a scuff, not initial contact
 CONTACT_LATEST = 1.08
-BLEND_S = 0.05  # the ankle's speed at contact is taken up by heel pad and tissue in this time (assumed)
+BLEND_S, BLEND_S_PER_MPS = 0.05, 0.08  # heel pad and tissue take up the ankle's speed in this time (assumed)
 TA_ENVELOPE = np.array(
     # normal tibialis anterior, every 5 % of the cycle, peak 1 (gaitutils)
     [0.97, 0.75, 0.16, 0.14, 0.14, 0.14, 0.16, 0.21, 0.25, 0.24, 0.15, 0.15, 0.43, 0.58, 0.65, 0.51,
@@ -274,9 +275,9 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             co, sn = math.cos(foot), math.sin(foot)
             ankle_x = anchor - (co * point_x - sn * b.sole_y_m)
             ankle_y = s.ground - (sn * point_x + co * b.sole_y_m)
-            if since < BLEND_S:
-                ankle_x += _quintic(since, BLEND_S, s.err_x, s.err_vx, 0.0, 0.0, 0.0)
-                ankle_y += _quintic(since, BLEND_S, s.err_y, s.err_vy, 0.0, 0.0, 0.0)
+            if since < s.blend_s:
+                ankle_x += _quintic(since, s.blend_s, s.err_x, s.err_vx, 0.0, 0.0, 0.0)
+                ankle_y += _quintic(since, s.blend_s, s.err_y, s.err_vy, 0.0, 0.0, 0.0)
             hip_x, hip_y = ankle_x - chain_x, ankle_y - chain_y
         else:
             since = t1 - s.to_time
@@ -289,26 +290,32 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         acc_x = (ankle_x - 2.0 * s.ankle_x + s.ankle_x1) / (dt * dt)
         acc_y = (ankle_y - 2.0 * s.ankle_y + s.ankle_y1) / (dt * dt)
         # --- muscles at the present instant
+        s.act0 = muscles[0, FORCE] / b.force_ref_n
+        s.act1 = muscles[1, FORCE] / b.force_ref_n
+        fes0 = s.act0 * muscles[0, FITNESS] * b.evocable
+        fes1 = s.act1 * muscles[1, FITNESS] * b.evocable
         for channel in range(CHANNELS):
             m = muscles[channel]
-            while m[SENT] > m[TAKEN] and queue[channel, int(m[TAKEN]) % QUEUE, 0] <= s.time:
+            at = s.time
+            while m[SENT] > m[TAKEN] and queue[channel, int(m[TAKEN]) % QUEUE, 0] < t1:
                 entry = queue[channel, int(m[TAKEN]) % QUEUE]
-                m[RATE] = 1.0 / max(entry[0] - m[LAST], 0.005)
-                pulse(m, entry[0], 1.0, entry[1], c)
+                arrival = max(at, entry[0])
+                if arrival > at:
+                    advance(m, arrival - at, c)
+                m[RATE] = 1.0 / max(arrival - m[LAST], 0.005)
+                pulse(m, arrival, 1.0, entry[1], c)
+                at = arrival
                 m[TAKEN] += 1.0
-            advance(m, dt, c)
+            if t1 > at:
+                advance(m, t1 - at, c)
             rate_hz = m[RATE] if s.time - m[LAST] < 0.2 else 0.0
             load = min(1.0, m[FORCE] / b.force_ref_n) * frequency_factor(rate_hz, FATIGUE_BETA)
             m[FITNESS] += dt * fitness_rate(m[FITNESS], load, b.fatigue_min, b.fatigue_s, b.recovery_s)
-        s.act0 = muscles[0, FORCE] / b.force_ref_n
-        s.act1 = muscles[1, FORCE] / b.force_ref_n
         place = (s.phase % 1.0) * 20.0
         slot = min(19, int(place))
         envelope = TA_ENVELOPE[slot] + (place - slot) * (TA_ENVELOPE[slot + 1] - TA_ENVELOPE[slot])
         wanted = b.volition * envelope * (1.0 if s.moving > 0.0 else 0.0)
         s.volition += dt * (wanted - s.volition) / 0.025
-        fes0 = s.act0 * muscles[0, FITNESS] * b.evocable
-        fes1 = s.act1 * muscles[1, FITNESS] * b.evocable
         ta = min(1.0, b.ta_share0 * fes0 + b.ta_share1 * fes1 + s.volition)
         peroneal = min(1.0, b.per_share0 * fes0 + b.per_share1 * fes1)
         ankle_angle = s.foot - s.shank
@@ -326,7 +333,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         # --- the free foot
         if s.swing == 1.0:
             moment = s.torque + passive - spasm + b.damping * shank_v
-            if s.phase < CONTACT_FROM:
+            if s.phase < CONTACT_FROM and s.climb == 0.0:
                 _, ball = sole_heights(s.foot, b.heel_x_m, b.ball_x_m, b.sole_y_m)
                 arm = math.cos(s.foot) * b.ball_x_m - math.sin(s.foot) * b.sole_y_m
                 sink = -(arm * s.foot_v + (s.ankle_y - s.ankle_y1) / dt)
@@ -391,7 +398,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
                 s.s_peak = max(s.s_peak, foot - shank)
             heel, ball = sole_heights(foot, b.heel_x_m, b.ball_x_m, b.sole_y_m)
             if s.toe_phase + 0.25 * (1.0 - s.toe_phase) < s.phase < CONTACT_FROM:
-                s.s_clear = min(s.s_clear, ankle_y + min(heel, ball) - s.ground)
+                s.s_clear = min(s.s_clear, ankle_y + min(heel, ball) - s.ground + s.climb)
         ankle_vx, ankle_vy = (ankle_x - s.ankle_x) / dt, (ankle_y - s.ankle_y) / dt
         hip_vx, hip_vy = (hip_x - s.hip_x) / dt, (hip_y - s.hip_y) / dt
         hip_ax = (hip_x - 2.0 * s.hip_x + s.hip_x1) / (dt * dt)
@@ -421,7 +428,8 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             forward = plan[row, 4]
             s.q_vx1 = (x_c - x_a) / (2.0 * d) * rate + 0.25 * forward  # the heel still moves forward
             s.q_vy1 = (y_c - y_a) / (2.0 * d) * rate - 0.25  # and down when it meets the ground
-            s.ground += plan[row, 5]
+            s.climb = plan[row, 5]  # on stairs the edge is cleared by lifting the knee
+            s.ground += s.climb
             s.q_y1 = s.ground + y_b
             s.q_x1 = s.q_x0 + 0.5 * (s.q_vx0 + s.q_vx1) * T + s.q_ax0 * T * T / 12.0
             s.yaw_start = yaw
@@ -446,6 +454,8 @@ def run(  # noqa: PLR0917  numba takes positional arguments
                 s.err_y = ankle_y - (s.ground - (sn * point_x + co * b.sole_y_m))
                 s.err_vx = ankle_vx + s.foot_v * (-sn * point_x - co * b.sole_y_m)
                 s.err_vy = ankle_vy + s.foot_v * (co * point_x - sn * b.sole_y_m)
+                speed = math.sqrt(s.err_vx**2 + s.err_vy**2)
+                s.blend_s = min(0.15, max(BLEND_S, BLEND_S_PER_MPS * speed))
                 s.contact_time = t1
                 s.load_a0, s.load_v0 = foot, s.foot_v
                 s.load_r0, s.load_rv0 = roll, s.roll_v
@@ -455,7 +465,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
                     span = min(span, max(0.03, 2.5 * abs(foot / s.foot_v)))
                 s.load_s = span
                 s.ring_time = t1
-                s.ring_amp = 25.0 * math.sqrt(s.err_vx**2 + s.err_vy**2)
+                s.ring_amp = 25.0 * min(2.0, speed)
                 if s.started > 0.0 and s.strides_done < strides.shape[0]:
                     r = strides[int(s.strides_done)]
                     r[0], r[1], r[2] = s.s_contact, s.s_toe_off, t1

@@ -170,3 +170,104 @@ def test_a_pulse_that_is_late_acts_at_once() -> None:
     patient.pulse(0.2, 0, 40.0, 300.0)
     patient.advance(1.12)
     assert patient.truth().activation > 0.05
+
+
+EVERYTHING = (
+    Activity("stand", 2.0),
+    Activity("walk", 6.0, speed_mps=0.7, stride_s=1.4),
+    Activity("walk", 6.0, speed_mps=1.2, stride_s=1.15),
+    Activity("turn", 5.0, speed_mps=0.6, stride_s=1.5, turn_deg=180.0),
+    Activity("stand", 3.0),
+    Activity("step_in_place", 6.0),
+    Activity("stairs", 7.0, stride_s=1.6),
+    Activity("stand", 3.0),
+    Activity("sit", 5.0),
+    Activity("stand_up", 4.0),
+    Activity("weight_shift", 5.0),
+    Activity("walk", 6.0),
+)
+
+
+def test_a_day_of_activities_is_performed_without_a_jump() -> None:
+    patient = VirtualPatient(PERFECT, seed=9, schedule=EVERYTHING)
+    seconds = sum(a.duration_s for a in EVERYTHING)
+    angles, headings = [], []
+    for i in range(int(seconds * 200)):
+        patient.advance(i / 200)
+        truth = patient.truth()
+        angles.append((truth.foot_pitch_deg, truth.shank_pitch_deg, truth.knee_deg))
+        headings.append(truth.heading_deg)
+    steps = np.abs(np.diff(np.array(angles), axis=0))
+    assert steps.max() < 5.0  # 1000 deg/s
+    knees = np.array(angles)[:, 2]
+    starts = np.cumsum([0.0] + [a.duration_s for a in EVERYTHING])
+    sitting = slice(int((starts[8] + 3) * 200), int(starts[9] * 200))
+    assert knees[sitting].min() > 70.0
+    standing_up = slice(int((starts[9] + 3) * 200), int(starts[10] * 200))
+    assert knees[standing_up].max() < 15.0
+    assert 90.0 < headings[-1] < 250.0
+
+
+def test_faster_walking_gives_shorter_strides_in_time() -> None:
+    schedule = (Activity("walk", 10.0, 0.7, 1.4), Activity("walk", 20.0, 1.2, 1.1))
+    patient = VirtualPatient(seed=2, schedule=schedule)
+    patient.advance(25.0)
+    strides = patient.strides()
+    late = [s.next_initial_contact_s - s.initial_contact_s for s in strides if s.initial_contact_s > 15.0]
+    early = [s.next_initial_contact_s - s.initial_contact_s for s in strides if s.initial_contact_s < 8.0]
+    assert np.mean(early) == pytest.approx(1.4, abs=0.1)
+    assert np.mean(late) == pytest.approx(1.1, abs=0.1)
+
+
+def test_standing_after_a_walk_is_not_a_stride() -> None:
+    schedule = (Activity("walk", 8.0), Activity("stand", 10.0), Activity("walk", 8.0))
+    patient = VirtualPatient(seed=2, schedule=schedule)
+    patient.advance(26.0)
+    assert max(s.next_initial_contact_s - s.initial_contact_s for s in patient.strides()) < 2.0
+
+
+def test_a_stiff_or_spastic_ankle_drops_more() -> None:
+    def ankle(**changes: float) -> float:
+        patient = VirtualPatient(replace(PatientParams(), **changes), seed=3)  # type: ignore[arg-type]
+        t, due = 0.0, 0.0
+        while t < 16.0:
+            t += 0.005
+            patient.advance(t)
+            truth = patient.truth()
+            if truth.walking and (truth.phase_percent > 60 or truth.phase_percent < 5) and t >= due:
+                patient.pulse(t, 0, 27.0, 300.0)
+                due = t + 0.025 - 1e-9
+        return median(patient.strides(), "peak_swing_dorsiflexion_deg")
+
+    normal = ankle()
+    assert ankle(stiffness=2.0) < normal - 1.0
+    assert ankle(reflex_gain_nms=8.0, reflex_threshold_dps=10.0) < normal - 0.5
+    assert ankle(evocable=0.3) < normal - 1.0
+
+
+def test_the_second_channel_everts() -> None:
+    def inversion(channel: int) -> float:
+        patient = VirtualPatient(seed=3)
+        t, due = 0.0, 0.0
+        while t < 14.0:
+            t += 0.005
+            patient.advance(t)
+            truth = patient.truth()
+            if truth.walking and (truth.phase_percent > 60 or truth.phase_percent < 5) and t >= due:
+                patient.pulse(t, channel, 26.0, 300.0)
+                due = t + 0.025 - 1e-9
+        return median(patient.strides(), "inversion_at_initial_contact_deg")
+
+    assert inversion(1) < inversion(0) - 2.0
+
+
+def test_a_long_walk_with_strong_pulses_tires_the_muscle() -> None:
+    assert (
+        walk(40.0, 40.0)[-1].ankle_at_initial_contact_deg < walk(40.0, 40.0)[2].ankle_at_initial_contact_deg
+    )
+    patient = VirtualPatient(replace(PatientParams(), fatigue_model="ding"), seed=3)
+    for i in range(1200):
+        patient.pulse(0.025 * i, 0, 45.0, 300.0)
+        patient.advance(0.025 * i)
+    tired = patient.truth().activation
+    assert tired < 0.8

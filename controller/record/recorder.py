@@ -17,6 +17,7 @@ import struct
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -302,7 +303,7 @@ def _description(session: dict[str, str]) -> bytes:
     return msgspec.json.encode(
         {
             "session": session.get("session", ""),
-            "versions": session.get("versions", ""),
+            "version": version("dorsi"),
             "rate_hz": 1 / LIVE_PERIOD_S,
             "streams": {name: sorted(values) for name, values in streams(empty).items()},
         }

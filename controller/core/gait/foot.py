@@ -14,11 +14,15 @@ from drivers.interface import Vec3
 
 TERMINAL_SHARE = 0.6  # a transient is contact when the rate has fallen below this share of its peak
 SLAP_SHARE = 0.25  # of the usual swing peak, toe-down: the foot falls flat after heel contact
+SLAP_S = 0.08  # a dropped foot also turns toe-down before it lands, more briefly
 REFRACTORY_S = 0.08
 STANCE_MIN_S = 0.3  # without rest; a forefoot landing turns the toes up again within it
 REST_RATE_RPS = 0.6
 REST_ACC_MPS2 = 2.0
 REST_S = 0.04
+REST_IN_SWING_S = 0.1  # a slow swing passes through stillness for less
+HIDDEN_NS = 130_000_000  # contact found so soon after a gap happened in it
+HEEL_FIRST_RAD = 0.1  # 6 deg toe-up
 HEEL_NS = 30_000_000  # the heel's cushion yields no longer than this before the sensor is shaken
 HEEL_OFF_RATE_RPS = 0.6
 HEEL_OFF_TILT_RAD = 0.05  # 3 deg
@@ -43,6 +47,7 @@ class FootEvents(LimbEvents):
         self._heel_off = False
         self._rest_ns: int | None = None
         self._turned_ns: int | None = None
+        self._slap_ns: int | None = None
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
@@ -51,7 +56,8 @@ class FootEvents(LimbEvents):
             self._rest_ns = None
         elif self._rest_ns is None:
             self._rest_ns = t_ns
-        resting = self._rest_ns is not None and (t_ns - self._rest_ns) * 1e-9 >= REST_S
+        rest_s = (t_ns - self._rest_ns) * 1e-9 if self._rest_ns is not None else 0.0
+        resting = rest_s >= (REST_IN_SWING_S if self._swing else REST_S)
         self._landing.add(t_ns, self._shake, rate / max(self._peak, 0.1))
         if self._swing:
             return self._swinging(t_ns, rate, tilt, resting)
@@ -97,11 +103,14 @@ class FootEvents(LimbEvents):
             self._turned_ns = None
         elif self._turned_ns is None:
             self._turned_ns = t_ns
-        slap = rate < -SLAP_SHARE * max(self._peak, self._usual_peak)
+        if rate > -SLAP_SHARE * max(self._peak, self._usual_peak):
+            self._slap_ns = None
+        elif self._slap_ns is None:
+            self._slap_ns = t_ns
+        slap = self._slap_ns is not None and (t_ns - self._slap_ns) * 1e-9 >= SLAP_S
         if self._valid and (struck or slap or resting):
-            # a foot that already turns toe-down when it is shaken touched with the heel when that began
-            turned_ns = self._turned_ns if self._turned_ns is not None else t_ns
-            events.append(self._land(turned_ns if t_ns - turned_ns <= HEEL_NS else t_ns, t_ns))
+            events.append(self._land(self._touched_ns(t_ns, tilt, struck or slap), t_ns))
+            self._slap_ns = self._turned_ns = None
             self._rest_ns = None
             self._flat = self._heel_off = False
         elif resting:
@@ -109,3 +118,15 @@ class FootEvents(LimbEvents):
             self._trough = 0.0
             self._rest_ns = None
         return events
+
+    def _touched_ns(self, t_ns: int, tilt: float, felt: bool) -> int:
+        """When the foot touched: in the gap that hid it, when rest began, or with the heel before the
+        shake.
+        """
+        if self._gap_ns is not None and t_ns - self._gap_ns < HIDDEN_NS:
+            return self._gap_ns - self._gap_length_ns // 2
+        if not felt and self._rest_ns is not None:
+            return self._rest_ns
+        turned_ns = self._turned_ns if self._turned_ns is not None else t_ns
+        heel_first = t_ns - turned_ns <= HEEL_NS and tilt > self._flat_tilt + HEEL_FIRST_RAD
+        return turned_ns if heel_first else t_ns

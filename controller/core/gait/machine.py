@@ -17,6 +17,8 @@ from drivers.interface import Vec3
 TYPICAL_SHARE = 0.7
 FADE_START_S = 2.5  # longer than the slowest stride of stroke walking
 FADE_TAU_S = 2.0
+GAP_S = 0.1
+BLIND_NS = 500_000_000  # a swing with a gap in it shows its peak or its excursion, not always both
 STOP_RATE_SHARE = 0.15  # of the usual swing peak: a limb that hangs still
 STOP_RATE_FLOOR_RPS = 0.25
 STOP_SWING_S = 0.2  # still for so long in mid-swing is a stop
@@ -52,6 +54,8 @@ class LimbEvents:
         self._trough_ns = 0
         self._contact_ns: int | None = None
         self._since = 1e9
+        self._gap_ns: int | None = None
+        self._gap_length_ns = 0
         self._still_ns: int | None = None
         self.stopped = False
 
@@ -64,6 +68,9 @@ class LimbEvents:
             return []
         self._dt = (t_ns - self._last_ns) * 1e-9
         self._last_ns = t_ns
+        if self._dt > GAP_S:
+            self._gap_ns = t_ns
+            self._gap_length_ns = round(self._dt * 1e9)
         self._shake = self._shaker.update(self._dt, acc_mps2)
         self._since = (t_ns - self._contact_ns) * 1e-9 if self._contact_ns is not None else 1e9
         if self._since > FADE_START_S:
@@ -100,9 +107,10 @@ class LimbEvents:
             self._peak, self._peak_ns = rate, t_ns
         self._tilt_min = min(self._tilt_min, tilt)
         self._excursion = max(self._excursion if self._valid else 0.0, tilt - self._tilt_min)
-        self._valid = self._peak > max(
-            self.peak_floor_rps, self.peak_share * self._usual_peak
-        ) and self._excursion > max(self.excursion_floor_rad, self.excursion_share * self._usual_excursion)
+        peak = self._peak > max(self.peak_floor_rps, self.peak_share * self._usual_peak)
+        far = self._excursion > max(self.excursion_floor_rad, self.excursion_share * self._usual_excursion)
+        blind = self._gap_ns is not None and t_ns - self._gap_ns < BLIND_NS
+        self._valid = (peak and far) or (blind and (peak or far))
 
     def _mid_swing(self, t_ns: int, rate: float, share: float) -> list[GaitEvent]:
         if not self._valid or self._mid_done or rate >= share * self._peak:

@@ -94,7 +94,8 @@ class ShankEvents(LimbEvents):
         if rate + LEAD_S * min(slope, 0.0) <= 0.0 and self._valid:
             ahead_s = min(LEAD_S, max(0.0, rate / -slope)) if slope < 0.0 else 0.0
             if self._crossing_ns is None:
-                self._crossing_ns = t_ns + round(ahead_s * 1e9)
+                hidden_ns = self._gap_length_ns // 2 if self._gap_ns == t_ns else 0
+                self._crossing_ns = t_ns + round(ahead_s * 1e9) - hidden_ns
                 landing.crossed(self._crossing_ns)
             wait_s = WAIT_S if landing.lag_spread_s > LAG_SPREAD_S and landing.clear else 0.0
             if (t_ns - self._crossing_ns) * 1e-9 >= wait_s - LEAD_S:

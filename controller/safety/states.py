@@ -52,9 +52,7 @@ def transition(state: State, event: Event, fault: str | None = None, detail: str
     if event is Event.TRIP:
         if fault is None:
             raise ValueError("a trip needs a fault id")
-        if state.stage is Stage.TRIPPED:
-            return state
-        if state.fault is not None:  # a ramp already has the first cause
+        if state.fault is not None:  # a trip, or a ramp that ends in one, has its first cause already
             return State(Stage.TRIPPED, state.fault, state.detail)
         return State(Stage.TRIPPED, fault, detail)
     match state.stage, event:

@@ -47,7 +47,7 @@ def test_an_early_or_late_pulse_does_not_shift_the_schedule() -> None:
 
 
 def test_missed_pulses_are_not_caught_up() -> None:
-    assert fired([0.0, 110.0, 111.0, 112.0, 134.9, 159.9]) == [0.0, 110.0, 134.9, 159.9]
+    assert fired([0.0, *[200.0 + 5 * i for i in range(21)]]) == [0.0, 200.0, 225.0, 250.0, 275.0, 300.0]
 
 
 def test_two_pulses_are_never_closer_than_the_rate_limit() -> None:

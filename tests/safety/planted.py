@@ -1,0 +1,213 @@
+"""Faults planted on purpose, each in a copy of the guard, and the named test that has to catch it.
+
+``python -m tests.safety.planted`` plants them all and prints which test caught which; it ends with 1 where
+one was not caught. A test suite that cannot fail is decoration.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("controller", "drivers", "models", "tests", "pyproject.toml")
+SAFETY = "controller/safety"
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """``old`` occurs once in ``file`` and is replaced by ``new``; ``caught_by`` then fails."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    caught_by: str
+
+
+PLANTS = (
+    Plant(
+        "the rise window is gone",
+        "envelope.py",
+        "limits.rise_max_ma_per_250ms, low_ma, low_uc)",
+        "limits.rise_max_ma_per_250ms, before.current_ma, before.charge_uc)",
+        "test_envelope.py::test_from_off_the_current_rises_by_the_frame_limit_then_by_the_window_limit",
+    ),
+    Plant(
+        "a wider pulse is no rise",
+        "envelope.py",
+        "    allowed_ma, name = min(candidates)",
+        "    allowed_ma, name = min(candidates[::2])",
+        "test_envelope.py::test_a_wider_pulse_is_a_rise_too",
+    ),
+    Plant(
+        "units swapped: charge in millicoulomb",
+        "limits.py",
+        "return current_ma * width_us * 1e-3",
+        "return current_ma * width_us * 1e-6",
+        "test_limits.py::test_the_published_figures_come_out",
+    ),
+    Plant(
+        "the whole electrode counts",
+        "limits.py",
+        "HALF_LIFTED = 0.5",
+        "HALF_LIFTED = 1.0",
+        "test_envelope.py::test_density_counts_half_the_electrode",
+    ),
+    Plant(
+        "a session may loosen a limit",
+        "limits.py",
+        "elif layer.who in PEOPLE and value != values[name]:",
+        "elif layer.who == 'nobody':",
+        "test_limits.py::test_a_looser_layer_is_refused_and_the_message_names_all_there_is_to_know",
+    ),
+    Plant(
+        "NaN passes the range check",
+        "envelope.py",
+        "if not 0.0 <= value <= top:",
+        "if value < 0.0 or value > top:",
+        "test_envelope.py::test_a_field_that_is_no_number_or_negative_trips",
+    ),
+    Plant(
+        "the current limit is not looked at",
+        "envelope.py",
+        '("current_max_ma", channel.current_ma > limits.current_max_ma,',
+        '("current_max_ma", False,',
+        "test_envelope.py::test_a_limit_lets_its_own_value_through_and_blocks_one_step_beyond",
+    ),
+    Plant(
+        "a damaged frame is taken for a good one",
+        "frames.py",
+        "if crc != zlib.crc32(message[: -_CRC.size]):",
+        "if crc < 0:",
+        "test_frames.py::test_one_flipped_bit_makes_a_bad_frame",
+    ),
+    Plant(
+        "a frame of another session is obeyed",
+        "envelope.py",
+        "if frame.session != rules.session:",
+        "if frame.session < 0:",
+        "test_envelope.py::test_frames_out_of_order_are_dropped_and_the_third_within_a_second_trips",
+    ),
+    Plant(
+        "a repeated sample keeps the sensor alive",
+        "react.py",
+        "if stamp.seq <= track.seq and (",
+        "if stamp.seq < 0 and (",
+        "test_react.py::test_repeating_an_old_sample_with_a_new_time_keeps_nothing_alive",
+    ),
+    Plant(
+        "an invalid sample keeps the sensor alive",
+        "react.py",
+        "if stamp.valid and not ill:",
+        "if not ill:",
+        "test_react.py::test_an_invalid_sample_keeps_nothing_alive",
+    ),
+    Plant(
+        "the keep-alive is fed by a timer",
+        "react.py",
+        "    ramping = known.state.stage is Stage.RAMP\n    if ramping and",
+        "    known = replace(known, frame_ns=now_ns)\n"
+        "    ramping = known.state.stage is Stage.RAMP\n    if ramping and",
+        "test_react.py::test_the_controller_is_hung_after_60_ms_and_not_before",
+    ),
+    Plant(
+        "an expired frame feeds the watchdog",
+        "envelope.py",
+        'return Judgement("blocked", reason, off, fresh=False), _rest(now_ns, memory)',
+        'return Judgement("blocked", reason, off), _rest(now_ns, memory)',
+        "test_react.py::test_expired_frames_do_not_feed_the_watchdog",
+    ),
+    Plant(
+        "missed pulses are caught up",
+        "pulses.py",
+        "slot_ns = due_ns if now_ns - due_ns < period_ns else now_ns",
+        "slot_ns = due_ns",
+        "test_pulses.py::test_missed_pulses_are_not_caught_up",
+    ),
+    Plant(
+        "a trip does not latch",
+        "states.py",
+        "case Stage.TRIPPED, Event.ACKNOWLEDGE:",
+        "case Stage.TRIPPED, _:",
+        "test_states.py::test_only_an_acknowledgement_leaves_a_trip",
+    ),
+    Plant(
+        "a later fault hides the first cause",
+        "states.py",
+        "if state.fault is not None:",
+        "if state.fault == fault:",
+        "test_react.py::test_a_trip_keeps_its_first_cause_and_only_a_person_clears_it",
+    ),
+    Plant(
+        "arming without the checklist",
+        "react.py",
+        "why = list(objections(setup.config.checklist))",
+        "why: list[str] = []",
+        "test_react.py::test_an_unanswered_checklist_forbids_arming",
+    ),
+    Plant(
+        "a new arming forgets the dose",
+        "react.py",
+        "tracks=fresh_memory(0, known.memory.tracks).tracks",
+        "tracks=fresh_memory(len(known.memory.tracks)).tracks",
+        "test_react.py::test_the_dose_outlives_a_trip_and_a_new_arming",
+    ),
+    Plant(
+        "blocking a train ends it",
+        "envelope.py",
+        "if channel is None or channel.current_ma == 0.0:",
+        "if channel is None or channel.current_ma == 0.0 or _train_s(now_ns, track) > 2.0:",
+        "test_envelope.py::test_blocking_a_train_does_not_end_it",
+    ),
+)
+
+
+def misplaced(plant: Plant) -> str:
+    """Why a plant no longer fits the code; empty where it does."""
+    count = (ROOT / SAFETY / plant.file).read_text().count(plant.old)
+    test_file, name = plant.caught_by.split("::")
+    if count != 1:
+        return f"{plant.what}: its place occurs {count} times in {plant.file}"
+    if f"def {name}(" not in (ROOT / "tests/safety" / test_file).read_text():
+        return f"{plant.what}: there is no test {plant.caught_by}"
+    return ""
+
+
+def caught(plant: Plant, copy: Path) -> bool:
+    """Plant it in ``copy``, run its test there, take it out again."""
+    path = copy / SAFETY / plant.file
+    sound = path.read_text()
+    path.write_text(sound.replace(plant.old, plant.new))
+    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, f"tests/safety/{plant.caught_by}"], cwd=copy, capture_output=True, check=False
+    )
+    path.write_text(sound)
+    return done.returncode == 1  # 1: a test failed; anything else is no answer
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name)
+        for part in COPIED:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy / part)
+        missed = 0
+        for plant in PLANTS:
+            problem = misplaced(plant) or ("" if caught(plant, copy) else "NOT CAUGHT")
+            missed += bool(problem)
+            print(f"{problem or 'caught':8} {plant.what:42} {plant.caught_by.split('::')[1]}", flush=True)
+    print(f"{len(PLANTS) - missed} of {len(PLANTS)} planted faults caught")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

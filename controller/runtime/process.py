@@ -14,6 +14,7 @@ import signal
 from setproctitle import setproctitle
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+WORLD_PRIORITY = 5  # emulated devices keep time as real ones would, but behind what they are to test
 CONTROLLER_PRIORITY = 10
 GUARD_PRIORITY = 20  # above the controller: the guard's deadline protects from the controller
 

@@ -190,6 +190,7 @@ async def _main(rig: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     world = World(read_plan(rig / "world.json", WorldPlan), bus.Sender(bus.connect(rig, "recorder")))
+    process.go_real_time(process.WORLD_PRIORITY)
     process.quiet_garbage_collector()
     await world.run(stop)
 

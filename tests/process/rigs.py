@@ -6,13 +6,36 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from controller.record import records
 from controller.record.reader import messages
 
+ATTEMPTS = 3
+STALL_S = 0.03  # half of what the guard allows a controller: beyond, a trip is the machine's doing
+STALL_WATCH = """
+import os, signal, time
+worst, watching = 0.0, True
+def end(*_):
+    global watching
+    watching = False
+signal.signal(signal.SIGTERM, end)
+try:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+except OSError:
+    pass
+while watching:
+    before = time.monotonic()
+    time.sleep(0.002)
+    worst = max(worst, time.monotonic() - before - 0.002)
+print(worst)
+"""
 WALKING_S = 45.0  # until pulses flow, on a slow machine that still has to compile the patient
+
+
+Meanwhile = Callable[["subprocess.Popen[str]", Path], None]
 
 
 @dataclass(frozen=True)
@@ -41,6 +64,40 @@ def finish(process: subprocess.Popen[str], timeout_s: float = 120.0) -> tuple[in
     return process.returncode, output
 
 
+class StallWatch:
+    """How long this machine, not the rig, stood still: a real-time process that only sleeps and looks."""
+
+    def __enter__(self) -> StallWatch:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", STALL_WATCH], stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        output, _ = self._process.communicate()
+        self.worst_s = float(output or 0.0)
+
+
+def undisturbed(folder: Path, *arguments: str, meanwhile: Meanwhile | None = None) -> tuple[Path, str]:
+    """Run `dorsi ARGUMENTS` to a good end; its results and output.
+
+    Run again only where the whole machine stood still meanwhile: the guard is right to trip then.
+    """
+    for attempt in range(ATTEMPTS):
+        target = folder / f"run{attempt}"
+        with StallWatch() as watch:
+            process = start(*arguments, "--out", str(target))
+            if meanwhile is not None:
+                meanwhile(process, target)
+            code, output = finish(process)
+        if code == 0:
+            return target, output
+        if watch.worst_s < STALL_S:
+            break
+    raise AssertionError(output)
+
+
 def children(pid: int) -> dict[str, int]:
     """The process names below ``pid``, as ``ps`` shows them."""
     listing = subprocess.run(
@@ -66,12 +123,13 @@ def pulse_log(folder: Path) -> list[LoggedPulse]:
 
 
 def wait_for_pulses(process: subprocess.Popen[str], folder: Path, count: int) -> None:
-    """Until the stimulator has given ``count`` pulses. Raises AssertionError with the output otherwise."""
+    """Until the stimulator has given ``count`` pulses, or the process has ended."""
     deadline = time.monotonic() + WALKING_S
     while time.monotonic() < deadline:
         if len(pulse_log(folder)) >= count:
             return
-        assert process.poll() is None, process.communicate()[0]
+        if process.poll() is not None:
+            return  # ended before it walked: its exit code tells
         time.sleep(0.02)
     raise AssertionError(f"no {count} pulses within {WALKING_S} s")
 

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.process.rigs import assert_every_pulse_is_accounted_for, children, finish, start, wait_for_pulses
+from tests.process.rigs import (
+    assert_every_pulse_is_accounted_for,
+    children,
+    finish,
+    start,
+    undisturbed,
+    wait_for_pulses,
+)
 
 SECONDS = 22
 NAMES = {"dorsi-broker", "dorsi-recorder", "dorsi-world", "dorsi-guard", "dorsi-controller"}
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, set[str]]:
     """`dorsi demo` as a newcomer runs it, only shorter: its folder, its output, its processes."""
-    folder = tmp_path_factory.mktemp("demo") / "run"
-    process = start("demo", "--seconds", str(SECONDS), "--out", str(folder))
-    wait_for_pulses(process, folder, 10)
-    names = set(children(process.pid))
-    code, output = finish(process)
-    assert code == 0, output
+    names: set[str] = set()
+
+    def look(process: subprocess.Popen[str], target: Path) -> None:
+        wait_for_pulses(process, target, 10)
+        names.update(children(process.pid))
+
+    folder, output = undisturbed(
+        tmp_path_factory.mktemp("demo"), "demo", "--seconds", str(SECONDS), meanwhile=look
+    )
     return folder, output, names
 
 

@@ -24,6 +24,7 @@ def walk_and_kill(folder: Path, name: str, number: signal.Signals) -> tuple[int,
     """Kill one process amid pulses; when (CLOCK_MONOTONIC, ns), exit code and output of the demo."""
     process = start("demo", "--seconds", "60", "--mode", "feedback", "--out", str(folder))
     wait_for_pulses(process, folder, PULSES_FIRST)
+    assert process.poll() is None, process.communicate()[0]
     victim = process.pid if name == "dorsi" else children(process.pid)[name]
     while time.monotonic_ns() - pulse_log(folder)[-1].t_ns > PERIOD_NS:  # in the middle of a train
         time.sleep(0.001)

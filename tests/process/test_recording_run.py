@@ -10,7 +10,7 @@ import pytest
 from controller.record import records
 from controller.record.reader import messages
 from tests.data import needs_data
-from tests.process.rigs import assert_every_pulse_is_accounted_for, finish, pulse_log, start
+from tests.process.rigs import assert_every_pulse_is_accounted_for, finish, pulse_log, start, undisturbed
 from tests.recordings import shank_csv
 
 SESSION = Path(__file__).resolve().parents[2] / "configs" / "sessions" / "recording_shank.toml"
@@ -25,9 +25,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The paretic shank of S24 through `dorsi run --recording`."""
     folder = tmp_path_factory.mktemp("s24")
     file = shank_csv("S24", "left", folder / "shank.csv", until_s=UNTIL_S)
-    code, output = finish(start("run", str(SESSION), "--recording", str(file), "--out", str(folder / "run")))
-    assert code == 0, output
-    return folder / "run"
+    return undisturbed(folder, "run", str(SESSION), "--recording", str(file))[0]
 
 
 def test_pulses_come_only_in_pre_swing_swing_and_the_set_extension(walked: Path) -> None:

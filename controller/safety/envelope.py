@@ -68,8 +68,8 @@ class Track:
     """One channel's past, as far as a limit looks back."""
 
     levels: tuple[Level, ...] = ()  # oldest first: the rise window and the one level before it
-    train_start_ns: int | None = None
-    asked_ns: int = 0  # when current was last asked for
+    train_start_ns: int = 0
+    asked_ns: int = -TRAIN_PAUSE_NS  # when current was last asked for
     doses: tuple[tuple[int, float], ...] = ()  # (DOSE_BIN_NS number, uC), oldest first
 
 
@@ -176,7 +176,7 @@ def judge(
         name, found = _beyond(now_ns, channel, rules.areas_cm2[index], memory.tracks[index], rules)
         if name:
             limit = rules.effective.named(name)
-            fault = "F9" if _breaks_dose(now_ns, name, memory.tracks[index], limits.train_max_s) else None
+            fault = "F9" if _used_up(name, memory.tracks[index], limits.train_max_s) else None
             reason = f"channel {index}: {found} is beyond {limit}"
             return Judgement("blocked", reason, off, limit, fault), _rest(now_ns, memory)
 
@@ -238,15 +238,15 @@ def _nonsense(frame: Frame, rules: Rules) -> str:
 def _asked(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
     """The train goes by what is asked for, so that blocking a train does not end it."""
     if channel is None or channel.current_ma == 0.0:
-        ends = track.train_start_ns is not None and now_ns - track.asked_ns >= TRAIN_PAUSE_NS
-        return replace(track, train_start_ns=None) if ends else track
-    if track.train_start_ns is None or now_ns - track.asked_ns >= TRAIN_PAUSE_NS:
+        return track
+    if now_ns - track.asked_ns >= TRAIN_PAUSE_NS:
         return replace(track, train_start_ns=now_ns, asked_ns=now_ns)
     return replace(track, asked_ns=now_ns)
 
 
-def _train_s(now_ns: int, track: Track) -> float:
-    return 0.0 if track.train_start_ns is None else (now_ns - track.train_start_ns) / 1e9
+def _train_s(track: Track) -> float:
+    """Length of the present train up to when current was last asked for."""
+    return (track.asked_ns - track.train_start_ns) / 1e9
 
 
 def _beyond(
@@ -257,7 +257,7 @@ def _beyond(
     charge = charge_uc(channel.current_ma, channel.width_us)
     density = density_rms_ma_cm2(channel.current_ma, channel.width_us, channel.rate_hz, area_cm2)
     energy = energy_mj(channel.current_ma, channel.width_us)
-    train_s = _train_s(now_ns, track)
+    train_s = _train_s(track) if channel.current_ma > 0.0 else 0.0
     dose = dose_uc(track, now_ns) + charge
     for name, broken, found in (
         ("current_max_ma", channel.current_ma > limits.current_max_ma, f"{channel.current_ma:g} mA"),
@@ -280,9 +280,9 @@ def _beyond(
     return "", ""
 
 
-def _breaks_dose(now_ns: int, name: str, track: Track, train_max_s: float) -> bool:
-    """F9: the dose is used up, or a train is asked for long after it was blocked."""
-    return name == "dose_max_uc" or _train_s(now_ns, track) > train_max_s + TRAIN_TRIP_NS / 1e9
+def _used_up(name: str, track: Track, train_max_s: float) -> bool:
+    """F9: no dose is left, or a train is asked for long after it was blocked."""
+    return name == "dose_max_uc" or _train_s(track) > train_max_s + TRAIN_TRIP_NS / 1e9
 
 
 def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules) -> tuple[float, str]:
@@ -292,8 +292,8 @@ def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules
     current is a rise too.
     """
     limits = rules.effective.limits
-    before = track.levels[-1] if track.levels else Level(0, 0.0, 0.0)
     window = _window(now_ns, track.levels)
+    before = window[-1]
     low_ma = min(level.current_ma for level in window)
     low_uc = min(level.charge_uc for level in window)
     candidates = []

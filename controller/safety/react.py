@@ -264,7 +264,7 @@ def _move(
         return Reaction(), known
     known = replace(known, state=after)
     if after.stage is Stage.RAMP and before.stage is not Stage.RAMP:
-        levels = tuple(track.levels[-1].current_ma if track.levels else 0.0 for track in known.memory.tracks)
+        levels = tuple(track.levels[-1].current_ma for track in known.memory.tracks)
         return Reaction(notes=(note,)), replace(known, ramp_ns=now_ns, ramp_from_ma=levels)
     if after.may_pulse:
         return Reaction(notes=(note,)), known

@@ -161,7 +161,7 @@ PLANTS = (
         "blocking a train ends it",
         "envelope.py",
         "if channel is None or channel.current_ma == 0.0:",
-        "if channel is None or channel.current_ma == 0.0 or _train_s(now_ns, track) > 2.0:",
+        "if channel is None or channel.current_ma == 0.0 or _train_s(track) >= 2.0:",
         "test_envelope.py::test_blocking_a_train_does_not_end_it",
     ),
 )

@@ -24,7 +24,7 @@ from controller.safety.envelope import (
     judge,
 )
 from controller.safety.frames import BadFrame, Frame
-from controller.safety.limits import Layer, merge
+from controller.safety.limits import Layer, density_rms_ma_cm2, energy_mj, merge
 from drivers.interface import ChannelCommand
 
 NOW_NS = 10**12
@@ -107,7 +107,7 @@ def test_a_limit_lets_its_own_value_through_and_blocks_one_step_beyond(
 def test_energy_blocks_where_it_binds() -> None:
     # 2 * (40 mA)^2 * 500 ohm * 300 us = 0.48 mJ
     memory = risen(40.0)
-    assert verdict(at(40.0), memory, rules(energy_max_mj=0.481)).verdict == "ok"
+    assert verdict(at(40.0), memory, rules(energy_max_mj=energy_mj(40.0, 300.0))).verdict == "ok"
     bad = verdict(at(40.0), memory, rules(energy_max_mj=0.479))
     assert (bad.verdict, bad.limit) == ("blocked", "energy_max_mj 0.479 (session)")
 
@@ -117,6 +117,8 @@ def test_density_counts_half_the_electrode() -> None:
     assert verdict(at(40.0), rules=rules(area_cm2=6.20)).verdict == "ok"
     bad = verdict(at(40.0), rules=rules(area_cm2=6.19))
     assert (bad.verdict, bad.limit) == ("blocked", "density_rms_max_ma_cm2 2 (compiled)")
+    exact = density_rms_ma_cm2(40.0, 300.0, 40.0, 25.0)
+    assert verdict(at(40.0), rules=rules(density_rms_max_ma_cm2=exact)).verdict == "ok"
 
 
 def test_one_channel_beyond_a_limit_blocks_all() -> None:
@@ -397,6 +399,20 @@ def test_the_dose_rolls_over_a_minute() -> None:
     assert dose_uc(track, NOW_NS + 62_000 * MS) == 4.0
     assert dose_uc(track, NOW_NS + 92_000 * MS) == 0.0
     assert dosed(track, NOW_NS + 92_000 * MS, 5.0).doses == ((NOW_NS // 10**9 + 92, 5.0),)
+
+
+def test_a_bin_counts_until_all_of_it_is_older_than_a_minute() -> None:
+    track = dosed(Track(), NOW_NS + 900 * MS, 3.0)
+    assert dose_uc(track, NOW_NS + 60_500 * MS) == 3.0  # 59.6 s ago
+    assert dose_uc(dosed(track, NOW_NS + 60_500 * MS, 4.0), NOW_NS + 60_500 * MS) == 7.0
+    assert dose_uc(track, NOW_NS + 60_999 * MS) == 3.0
+    assert dose_uc(track, NOW_NS + 61_000 * MS) == 0.0
+
+
+def test_a_channel_that_is_on_without_current_has_no_train() -> None:
+    steps = run([(NOW_NS + i * STEP_NS, at(1.0 if i < 500 else 0.0)) for i in range(1100)])
+    assert {step.verdict for step in steps[402:500]} == {"blocked"}
+    assert {step.verdict for step in steps[500:]} == {"ok"}
 
 
 def test_pulses_of_one_second_share_a_bin() -> None:

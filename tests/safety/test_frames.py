@@ -77,7 +77,14 @@ def test_one_flipped_bit_makes_a_bad_frame(bit: int) -> None:
 
 @pytest.mark.parametrize("length", range(len(FRAME)))
 def test_a_truncated_frame_is_bad(length: int) -> None:
-    assert isinstance(decode_frame(FRAME[:length]), BadFrame)
+    shortest = 4 + 33 + 4
+    reason = f"{length} bytes are too short" if length < shortest else "checksum does not match"
+    assert decode_frame(FRAME[:length]) == BadFrame(reason)
+
+
+def test_an_off_channel_is_all_zero_bytes() -> None:
+    message = encode_frame(Frame(7, 3, 10**12, 60.0, (None,)))
+    assert message[-4 - 25 : -4] == bytes(25)
 
 
 def test_two_frames_in_one_message_are_bad() -> None:
@@ -111,7 +118,7 @@ def resealed(message: bytes, at: int, byte: int) -> bytes:
         (3, 2, "version 2"),
         (4 + 32, 1, "do not hold 1"),
         (4 + 32, 9, "do not hold 9"),
-        (4 + 33, 2, "neither on nor off"),
+        (4 + 33, 2, "a channel is neither on nor off"),
     ],
 )
 def test_a_sound_checksum_does_not_save_a_wrong_field(at: int, byte: int, words: str) -> None:
@@ -128,8 +135,9 @@ def test_a_stamp_whose_name_is_cut_or_no_text_is_bad() -> None:
 
 def test_a_verdict_with_an_unknown_kind_or_cut_text_is_bad() -> None:
     message = encode_verdict(Verdict(3, 1, "off", "ok", "why", ()))
-    assert isinstance(decode_verdict(resealed(message, 4 + 16, 3)), BadFrame)
-    assert isinstance(decode_verdict(resealed(message, 4 + 17, 200)), BadFrame)
+    wrong = BadFrame("verdict kind or text length does not fit")
+    assert decode_verdict(resealed(message, 4 + 16, 3)) == wrong
+    assert decode_verdict(resealed(message, 4 + 17, 200)) == wrong
     assert isinstance(decode_verdict(resealed(message, 4 + 20, 1)), BadFrame)
     assert decode_verdict(resealed(message, 4 + 21, 0xFF)) == BadFrame("verdict text is not UTF-8")
 
@@ -151,6 +159,9 @@ def test_a_long_reason_is_cut_at_a_whole_character() -> None:
     assert isinstance(got, Verdict)
     assert got.reason == "x" + "µ" * 199
     assert len(got.reason.encode()) <= frames.TEXT_MAX_BYTES
+    got = decode_verdict(encode_verdict(Verdict(1, 1, "s" * 300, "ok", "", ())))
+    assert isinstance(got, Verdict)
+    assert got.state == "s" * 255
 
 
 def test_the_first_byte_tells_the_kinds_apart() -> None:

@@ -83,6 +83,8 @@ def test_a_looser_layer_is_refused_and_the_message_names_all_there_is_to_know() 
 def test_a_limit_equal_to_the_one_before_is_fine_and_stays_with_the_first() -> None:
     got = merge((layer("patient", current_max_ma=30.0), layer("session", current_max_ma=30.0)))
     assert got.set_by["current_max_ma"] == "patient"
+    got = merge((layer("patient", width_min_us=90.0), layer("session", width_min_us=90.0)))
+    assert got.set_by["width_min_us"] == "patient"
 
 
 def test_a_floor_tightens_upwards() -> None:
@@ -119,6 +121,34 @@ def test_a_value_that_is_no_limit_is_refused(name: str, value: float) -> None:
 def test_a_limit_of_the_wrong_type_is_refused(value: float) -> None:
     with pytest.raises(InputError, match="a number"):
         merge((Layer("session", {"current_max_ma": value}),))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("current_max_mA", 5.0, f"one of {', '.join(NAMES)}"),
+        ("current_max_ma", "5", "a number"),
+        ("current_max_ma", -5.0, "a finite number above 0"),
+        ("current_max_ma", 100.5, "at most 100, set by compiled; a layer may only tighten"),
+    ],
+)
+def test_a_refusal_names_source_place_value_and_what_is_allowed(
+    name: str, value: float, allowed: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        merge((Layer("clinic", {name: value}),), "walk.toml")
+    error = caught.value
+    assert (error.source, error.where) == ("walk.toml", f"limits of clinic: {name}")
+    assert (error.found, error.allowed) == (value, allowed)
+
+
+def test_crossed_limits_are_refused_by_name() -> None:
+    for low, high, value in (("width_min_us", "width_max_us", 90.0), ("rate_min_hz", "rate_max_hz", 30.0)):
+        with pytest.raises(InputError) as caught:
+            merge((Layer("session", {low: value, high: value - 1}),), "walk.toml")
+        error = caught.value
+        assert (error.source, error.where, error.found) == ("walk.toml", low, value)
+        assert error.allowed == f"at most {value - 1:g}"
 
 
 def test_an_unknown_limit_is_refused() -> None:

@@ -50,6 +50,22 @@ def test_missed_pulses_are_not_caught_up() -> None:
     assert fired([0.0, *[200.0 + 5 * i for i in range(21)]]) == [0.0, 200.0, 225.0, 250.0, 275.0, 300.0]
 
 
+def test_a_pulse_late_by_a_whole_period_begins_the_schedule_anew() -> None:
+    assert fired([0.0, 50.0, 70.0, 75.0]) == [0.0, 50.0, 75.0]
+    assert fired([0.0, 49.9, 70.0, 75.0]) == [0.0, 49.9, 70.0]
+
+
+def test_no_channel_gives_a_pulse_before_it_is_due() -> None:
+    after = (Metronome(NOW_NS, NOW_NS),)
+    assert orders(NOW_NS + 5 * MS, (AT_40_HZ,), after, RATE_MAX_HZ, CAPABILITY) == ((), after)
+
+
+def test_the_weakest_pulse_the_device_can_make_is_sent() -> None:
+    weak = (ChannelCommand(0.5, 300.0, 40.0),)
+    due, _ = orders(NOW_NS, weak, (Metronome(),), RATE_MAX_HZ, CAPABILITY)
+    assert due == (PulseOrder(0, 0.5, 300.0),)
+
+
 def test_two_pulses_are_never_closer_than_the_rate_limit() -> None:
     assert fired([0.0, 44.0, 50.0, 63.999, 64.0]) == [0.0, 44.0, 64.0]
 

@@ -242,7 +242,11 @@ def test_each_fault_has_the_reaction_of_its_line(name: str) -> None:
     CAUSES[name](bench)
     line = FAULTS[name]
     assert [note.fault for note in bench.notes] == [name]
+    assert bench.notes[0].kind == ("stop" if name == "F11" else "trip" if line.trips else "fault")
     assert bench.notes[0].text.startswith(line.happened)
+    assert bench.known.state.detail in bench.notes[0].text
+    if line.trips and name != "F3":
+        assert bench.known.state.detail
     if not line.trips:
         assert bench.stage == "active"
         return
@@ -281,6 +285,9 @@ def test_where_the_safe_action_is_a_ramp_current_falls_and_the_trip_follows(name
     else:
         CAUSES[name](bench)
     assert (bench.stage, bench.fault) == ("ramp", name)
+    note = bench.notes[-1]
+    assert (note.kind, note.fault) == ("trip", name)
+    assert note.text == FAULTS[name].text(bench.known.state.detail)
     begin_ns = bench.now_ns
     while bench.stage == "ramp":
         bench.now_ns += 5 * MS
@@ -427,6 +434,15 @@ def test_the_next_timer_is_due_when_the_first_deadline_is() -> None:
     bench.feed(RecorderTook(False))
     assert deadline_ns(bench.setup, bench.known) == bench.now_ns + 20 * MS
     bench.feed(Request("disarm"))
+    assert deadline_ns(bench.setup, bench.known) == bench.now_ns + 60 * MS
+
+
+def test_in_an_unsupervised_session_heartbeats_mean_nothing() -> None:
+    bench = Bench().active(5.0)
+    bench.feed(Request("heartbeat"))
+    for _ in range(120):
+        bench.tick(None)
+    assert bench.stage == "active"
     assert deadline_ns(bench.setup, bench.known) == bench.now_ns + 60 * MS
 
 

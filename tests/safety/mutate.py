@@ -1,0 +1,117 @@
+"""Mutation test of the guard: every small change to its decisions has to make a test fail.
+
+``python -m tests.safety.mutate`` checks that the sound code passes, mutates the modules that decide, and
+prints each survivor that is not in the reviewed list below; it ends with 1 where there is one. Needs mutmut.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MUTATED = ("envelope", "limits", "states", "frames", "pulses", "react")
+LEFT_OUT = ("test_process.py", "test_oracle.py", "test_planted.py", "test_settings.py", "test_machine.py")
+
+# Survivors that were looked at, by the changed code itself: what was removed, what was put in its place, why.
+REVIEWED: tuple[tuple[str, str, str], ...] = (
+    (r"1e9", r"1000000001\.0", "a billionth of a second more: no test can tell, no person feels"),
+    (r"strict=True", r".*", "lengths are equal by the check for F7; strict is a second lock"),
+    (r"link=False", r"link=None", "both are false"),
+    (r"\(?known\.frame_ns or 0\)?", r".*or 1.*", "a nanosecond, and only where there is no frame"),
+    (r"valid_ns or 0", r".*or 1.*", "a nanosecond, and only where there is no sample"),
+    (r"ages\(0, setup, known\)", r"ages\(1, setup, known\)", "the limit does not depend on the time"),
+    (r"value < values\[name\]:", r".*<= values\[name\]:", "no default equals its cap"),
+    (r"_CHANNEL\.pack\(False", r"_CHANNEL\.pack\(None", "packs the same byte"),
+    (r"_CRC\.size:", r".*- _CRC\.size:", "too short a message fails its checksum all the same"),
+    (r'source: str = "limits"', r".*", "a default name for messages"),
+)
+
+SETTINGS = """
+[project]
+name = "mutated"
+version = "0"
+[tool.mutmut]
+source_paths = ["controller"]
+only_mutate = [{only}]
+also_copy = ["drivers", "models", "tests"]
+pytest_add_cli_args_test_selection = ["tests/safety"]
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+addopts = "-q -p no:cacheprovider"
+"""
+
+
+def is_prose(removed: str, added: str) -> bool:
+    """Only the words of a message were changed: in a string of several words, or by mutmut's XX marks."""
+    letters = added.replace("XX", "")
+    return " " in removed and '"' in removed and letters.lower() == removed.lower()
+
+
+def review(removed: str, added: str) -> str:
+    """Why this survivor may live; empty where it may not."""
+    if is_prose(removed, added):
+        return "only the words of a message"
+    for before, after, why in REVIEWED:
+        if re.search(before, removed) and re.search(after, added):
+            return why
+    return ""
+
+
+def copied(copy: Path) -> None:
+    ignore = shutil.ignore_patterns("__pycache__", *LEFT_OUT)
+    for part in ("controller", "drivers", "models"):
+        shutil.copytree(ROOT / part, copy / part, ignore=ignore)
+    shutil.copytree(ROOT / "tests/safety", copy / "tests/safety", ignore=ignore)
+    for name in ("__init__.py", "data.py"):
+        shutil.copy(ROOT / "tests" / name, copy / "tests" / name)
+    only = ", ".join(f'"controller/safety/{name}.py"' for name in MUTATED)
+    (copy / "pyproject.toml").write_text(SETTINGS.format(only=only))
+
+
+def mutmut(copy: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def changed(copy: Path, mutant: str) -> tuple[str, str]:
+    lines = mutmut(copy, "show", mutant).splitlines()
+    removed = " ".join(line[1:].strip() for line in lines if re.match(r"-(?!--)", line))
+    added = " ".join(line[1:].strip() for line in lines if re.match(r"\+(?!\+\+)", line))
+    return removed, added
+
+
+def main() -> int:
+    children = sys.argv[1] if len(sys.argv) > 1 else str(os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name)
+        copied(copy)
+        sound = subprocess.run([sys.executable, "-m", "pytest", "-x"], cwd=copy, check=False)
+        if sound.returncode != 0:
+            print("the sound code does not pass: no mutant says anything")
+            return 1
+        begin_s = time.monotonic()
+        output = mutmut(copy, "run", "--max-children", children)
+        print(output.replace("\r", "\n").strip().splitlines()[-1])
+        results = [line.split(": ") for line in mutmut(copy, "results").splitlines() if ": " in line]
+        lived = [mutant.strip() for mutant, word in results if word.strip() != "killed"]
+        unreviewed = 0
+        for mutant in lived:
+            removed, added = changed(copy, mutant)
+            why = review(removed, added)
+            unreviewed += not why
+            print(f"{why or 'SURVIVED'}: {mutant}\n  - {removed}\n  + {added}")
+    minutes = (time.monotonic() - begin_s) / 60
+    print(f"{len(lived)} survivors, {unreviewed} of them not reviewed, {minutes:.1f} min")
+    return 1 if unreviewed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

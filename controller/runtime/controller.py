@@ -63,7 +63,7 @@ class Controller:
         self._recorder = bus.Sender(bus.connect(rig, "recorder"))
         self._received: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
-        self._last_seq: dict[str, int] = {}
+        self._expected_seq: dict[str, int] = {}
         self._ticker = Ticker(round(plan.params.tick_s * 1e9), self._on_deadline)
         self.done = asyncio.Event()
 
@@ -86,6 +86,8 @@ class Controller:
             self._ticker.stop()
             for task in tasks:
                 task.cancel()
+        dropped = f"dropped: {self._guard.dropped} to the guard, {self._recorder.dropped} to the recorder"
+        self._record("process", records.Process(_now(), "controller", os.getpid(), "ended", dropped))
         loop.remove_reader(self._guard_socket)
 
     async def _read(self, plan: SensorPlan, backend: BleBackend | None) -> None:
@@ -117,11 +119,13 @@ class Controller:
             asyncio.get_running_loop().call_soon(self._on_arrival, sample.arrival_ns)
 
     def _count(self, sample: Sample) -> None:
+        """``seq`` numbers single samples; a frame of EMG carries several."""
         self._received[sample.sensor] += 1
-        last = self._last_seq.get(sample.sensor)
-        if last is not None and sample.seq > last + 1:
-            self._lost[sample.sensor] += sample.seq - last - 1
-        self._last_seq[sample.sensor] = sample.seq
+        expected = self._expected_seq.get(sample.sensor)
+        if expected is not None and sample.seq > expected:
+            self._lost[sample.sensor] += sample.seq - expected
+        carried = len(sample.volts) if isinstance(sample, EmgFrame) else 1
+        self._expected_seq[sample.sensor] = sample.seq + carried
 
     def _on_arrival(self, arrival_ns: int) -> None:
         self._stepping = False

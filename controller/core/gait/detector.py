@@ -10,6 +10,7 @@ from controller.core.gait.foot import FootEvents
 from controller.core.gait.frame import SagittalFrame
 from controller.core.gait.phase import GaitPhase, StrideClock
 from controller.core.gait.shank import ShankEvents
+from controller.core.gait.travel import Travel
 from controller.core.signals import GaitEvent
 from drivers.interface import Segment, Side, Vec3
 
@@ -29,6 +30,8 @@ class GaitDetector:
         self._frame = SagittalFrame(swing_axis)
         self._machine: FootEvents | ShankEvents = self._new_machine()
         self._clock = StrideClock()
+        self._travel = Travel(segment)
+        self._last_ns = 0
         self._sign = 0.0
 
     def _new_machine(self) -> FootEvents | ShankEvents:
@@ -39,17 +42,27 @@ class GaitDetector:
         frame = self._frame
         if not frame.update(t_ns, acc_mps2, gyr_rps):
             return []
-        self._clock.sample(t_ns)
         if frame.sign != self._sign:
             self._sign = frame.sign
             self._machine = self._new_machine()
-        events = self._machine.update(t_ns, acc_mps2, frame)
+        machine, clock, travel = self._machine, self._clock, self._travel
+        events = machine.update(t_ns, acc_mps2, frame)
+        travel.update(
+            (t_ns - self._last_ns) * 1e-9 if self._last_ns else 0.0,
+            gyr_rps, frame, swing=machine.in_swing, since_s=machine.since_contact_s,
+        )  # fmt: skip
+        self._last_ns = t_ns
+        clock.sample(t_ns)
         if not frame.known:
             return []
         for event in events:
-            self._clock.event(event)
-        if self._machine.stopped and self._clock.walking:
-            self._clock.stop()
+            clock.event(event, level=travel.level_step)
+            if event.kind == "initial_contact":
+                travel.contact()
+        if clock.walking and (machine.stopped or travel.turning or clock.overdue(t_ns)):
+            clock.stop()
+        elif machine.in_full_swing and travel.ahead:
+            clock.resume(t_ns)
         return events
 
     def tick(self, now_ns: int) -> GaitPhase:

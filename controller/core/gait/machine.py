@@ -22,7 +22,7 @@ BLIND_NS = 500_000_000  # a swing with a gap in it shows its peak or its excursi
 STOP_RATE_SHARE = 0.15  # of the usual swing peak: a limb that hangs still
 STOP_RATE_FLOOR_RPS = 0.25
 STOP_SWING_S = 0.2  # still for so long in mid-swing is a stop
-STOP_STANCE_S = 2.5
+STOP_STANCE_S = 2.5  # the clock stops sooner where it knows the stride
 
 
 class LimbEvents:
@@ -80,6 +80,19 @@ class LimbEvents:
         events = self._step(t_ns, acc_mps2, frame)
         self._watch_stop(t_ns, frame.rate_rps)
         return events
+
+    @property
+    def in_swing(self) -> bool:
+        return self._swing
+
+    @property
+    def in_full_swing(self) -> bool:
+        """The swing has reached a fair share of this leg's usual and goes on."""
+        return self._swing and self._valid and not self.stopped
+
+    @property
+    def since_contact_s(self) -> float:
+        return self._since
 
     def _begin(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> None:
         """The first sample."""

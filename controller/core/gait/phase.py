@@ -24,6 +24,7 @@ USUAL_SHARE: tuple[tuple[EventKind, float], ...] = (
 STRIDE_MIN_S = 0.5
 STRIDE_MAX_S = 3.0  # beyond it, two contacts are not one stride
 SILENCE_S = 0.3
+OVERDUE = 1.5  # strides
 SPREAD_START = 0.08  # of the stride, until strides have shown their own spread
 
 
@@ -57,6 +58,8 @@ class StrideClock:
         self._shares: dict[EventKind, float] = dict(USUAL_SHARE)
         self._seen: dict[EventKind, int] = {}
         self._contact_ns: int | None = None
+        self._step_ns: int | None = None
+        self._step_level = False
         self._event_ns = 0
         self._sample_ns = 0
         self._last_kind: EventKind | None = None
@@ -70,15 +73,17 @@ class StrideClock:
     def sample(self, t_ns: int) -> None:
         self._sample_ns = t_ns
 
-    def event(self, event: GaitEvent) -> None:
-        """Take one event in the order of emission."""
+    def event(self, event: GaitEvent, *, level: bool) -> None:
+        """Take one event in the order of emission; ``level`` where a contact ended a step ahead on the
+        level.
+        """
         self._event_ns = event.t_ns
         self._last_kind = event.kind
         self.confidence = event.confidence
         if event.kind == "toe_off":
             self.in_swing = True
         if event.kind == "initial_contact":
-            self._contact(event.t_ns)
+            self._contact(event.t_ns, level=level)
         else:
             self._seen[event.kind] = event.t_ns
 
@@ -89,10 +94,23 @@ class StrideClock:
         self._contact_ns = None
         self._seen = {}
 
-    def _contact(self, t_ns: int) -> None:
+    def overdue(self, t_ns: int) -> bool:
+        """No next contact for much longer than a stride."""
+        if self._contact_ns is None:
+            return False
+        stride_s = self.stride_s if self.stride_s is not None else STRIDE_MAX_S / OVERDUE
+        return (t_ns - self._contact_ns) * 1e-9 > OVERDUE * stride_s
+
+    def resume(self, t_ns: int) -> None:
+        """The limb swings ahead from standing: it walks, though no contact has shown it yet."""
+        if self._step_level or self._step_ns is None or (t_ns - self._step_ns) * 1e-9 > STRIDE_MAX_S:
+            self.walking = self.in_swing = True
+
+    def _contact(self, t_ns: int, *, level: bool) -> None:
         self.in_swing = False
         self.strides += 1
-        self.walking = True
+        self.walking = self._step_level = level
+        self._step_ns = t_ns
         if self._contact_ns is not None:
             stride_s = (t_ns - self._contact_ns) * 1e-9
             if STRIDE_MIN_S <= stride_s <= STRIDE_MAX_S:

@@ -1,0 +1,80 @@
+"""What a step did in space since the limb last stood: forward speed and way, height, turning.
+
+Promises to tell level walking ahead from stepping in place, stairs and turns; refuses to count a step whose
+stance it did not see.
+"""
+
+from __future__ import annotations
+
+from math import radians
+
+from controller.core.gait.frame import SagittalFrame, dot
+from drivers.interface import Segment, Vec3
+
+SETTLE_S = 0.1  # after contact the limb still shakes
+SPEED_MIN_MPS = 0.25  # paretic limbs swing at 0.3 m/s and more over the walkway, in place at 0.2 and less
+WAY_MIN_M = 0.2  # of the foot
+RISE_MIN_M = 0.12  # of the foot; a stair is 15 to 20 cm
+RISE_SLOPE = 0.3  # steeper than any ramp
+TURN_MAX_RAD = radians(35.0)  # in one stride
+
+
+class Travel:
+    """Integrates the sagittal acceleration from the stillest moment of stance, and yaw from contact."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment = segment
+        self._stillest = 1e9
+        self._steep_before = False
+        self._rising_mps = 0.0
+        self._speed_mps = 0.0
+        self.top_speed_mps = 0.0
+        self.forward_m = 0.0
+        self.up_m = 0.0
+        self.yaw_rad = 0.0
+
+    def update(self, dt_s: float, gyr: Vec3, frame: SagittalFrame, *, swing: bool, since_s: float) -> None:
+        """Follow one sample; ``since_s`` is the time since contact."""
+        self._speed_mps += frame.forward_mps2 * dt_s
+        self._rising_mps += frame.upward_mps2 * dt_s
+        self.forward_m += self._speed_mps * dt_s
+        self.up_m += self._rising_mps * dt_s
+        self.top_speed_mps = max(self.top_speed_mps, self._speed_mps)
+        self.yaw_rad += dot(gyr, frame.up) * dt_s
+        if swing or since_s < SETTLE_S:
+            return
+        turning = dot(gyr, gyr)
+        if turning <= 1.02 * self._stillest + 0.05:  # as still as at any moment of this stance
+            self._stillest = min(self._stillest, turning)
+            self._speed_mps = self._rising_mps = self.top_speed_mps = self.forward_m = self.up_m = 0.0
+            if since_s > 2.0:
+                self.yaw_rad = 0.0
+
+    def contact(self) -> None:
+        """A new stance begins."""
+        self._steep_before = self._steep
+        self._stillest = 1e9
+        self.yaw_rad = 0.0
+
+    @property
+    def ahead(self) -> bool:
+        """The limb has moved forward at walking speed and has not turned."""
+        return self.top_speed_mps > SPEED_MIN_MPS and not self.turning
+
+    @property
+    def turning(self) -> bool:
+        return abs(self.yaw_rad) > TURN_MAX_RAD
+
+    @property
+    def level_step(self) -> bool:
+        """At contact: this was a step ahead on the level. A shank shows speed, but neither way nor height.
+
+        One steep step may be an error of measurement; two in a row are stairs.
+        """
+        if not self.ahead or self._segment == "shank":
+            return self.ahead
+        return self.forward_m > WAY_MIN_M and not (self._steep and self._steep_before)
+
+    @property
+    def _steep(self) -> bool:
+        return abs(self.up_m) > max(RISE_MIN_M, RISE_SLOPE * self.forward_m)

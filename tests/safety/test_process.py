@@ -24,7 +24,7 @@ PERIOD_MS = 25.0  # 40 Hz
 NOISE_MS = 150.0  # what a loaded test machine may add; the deadlines themselves hold in virtual time
 
 CONTROLLER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from controller.runtime import bus
 from controller.safety.frames import Frame, SensorStamp, encode_frame, encode_stamp
@@ -36,6 +36,13 @@ sock.send(b'{"role":"controller"}')
 start = time.monotonic()
 go = rig / "go"
 seq = 0
+mute = False
+
+def be_mute(*_):
+    global mute
+    mute = True
+
+signal.signal(signal.SIGUSR1, be_mute)
 while True:
     seq += 1
     now_ns = time.monotonic_ns()
@@ -43,7 +50,7 @@ while True:
     if not went:
         start = time.monotonic()
     since = time.monotonic() - start
-    if since < silent_s:
+    if since < silent_s and not mute:
         sock.send(encode_stamp(SensorStamp(7, "foot", now_ns, seq, True)))
     channel = ChannelCommand(20.0, 300.0, 40.0) if went else None
     sock.send(encode_frame(Frame(7, seq, now_ns, 60.0, (channel,))))
@@ -125,8 +132,9 @@ class Rig:
         self.until(lambda: not self.ask("state")["refusals"])
         answer = self.ask("arm")
         assert answer["ok"], answer
+        before = len(self.pulses())
         (self.rig / "go").touch()
-        self.until(lambda: len(self.pulses()) > 20)
+        self.until(lambda: len(self.pulses()) > before + 20)
 
     def pulses(self) -> list[dict[str, Any]]:
         lines = self.log.read_text().splitlines() if self.log.exists() else []

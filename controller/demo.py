@@ -113,12 +113,12 @@ def _conduct(
         )
         console.print(f"What to do: read {out}/logs/, then start again; the rig starts disarmed.")
         return FAILED
-    if outcome is not None and outcome.trip is not None:
-        console.print(f"[bold red]Tripped:[/bold red] {outcome.trip}")
-        return FAILED
     if outcome is not None and outcome.stopped_by is not None:
         console.print(f"Stopped by {outcome.stopped_by}; stimulation is off.")
         return STOPPED
+    if outcome is not None and outcome.trip is not None:
+        console.print(f"[bold red]Tripped:[/bold red] {outcome.trip}")
+        return FAILED
     return DONE
 
 

@@ -16,7 +16,7 @@ ANSWERS: tuple[Answer, ...] = get_args(Answer)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question whose good answer is "no".
+    """A question whose good answer is "no", and who asks for it.
 
     Where ``absolute`` is false, "accepted" is possible too: the condition is there and the clinician
     in charge has decided for stimulation.
@@ -25,23 +25,30 @@ class Question:
     key: str
     text: str
     absolute: bool
+    source: str
 
 
-# After the contraindications, warnings and precautions that powered muscle stimulators carry by the
-# guidance document of the U.S. Food and Drug Administration for them (product code IPF), and the user manuals
-# of drop-foot stimulators; wording from memory, unverified against the present editions.
+L300 = "NESS L300 foot drop system, contraindications, warnings and precautions (bioness.com, Canada)"
+LABEL = "label of powered muscle stimulators, e.g. Zynex E-Wave, precautions, p. 10"
+WARNING = "label of powered muscle stimulators, e.g. Mettler Sys*Stim 294, warnings, p. 30"
+
 QUESTIONS: tuple[Question, ...] = (
-    Question("pacemaker", "A demand pacemaker, defibrillator or any other electrical implant?", True),
-    Question("cancer", "Cancer, known or suspected, where the electrodes lie?", True),
-    Question("fracture", "A fracture, dislocation or fresh operation of this leg?", True),
-    Question("skin", "Broken, infected, inflamed or swollen skin where the electrodes lie?", True),
-    Question("thrombosis", "Thrombosis, phlebitis or varicose veins in this leg?", True),
-    Question("metal", "A metal implant directly under the electrodes?", False),
-    Question("epilepsy", "Epilepsy, or seizures in the last year?", False),
-    Question("pregnancy", "Pregnancy?", False),
-    Question("heart", "Heart disease, or an arrhythmia?", False),
-    Question("sensation", "Little or no feeling where the electrodes lie?", False),
-    Question("dysreflexia", "A spinal cord injury at or above T6 (autonomic dysreflexia)?", False),
+    Question("pacemaker", "A demand pacemaker, defibrillator or any other electrical implant?", True, L300),
+    Question("cancer", "Cancer, known or suspected, where the electrodes lie?", True, L300),
+    Question("fracture", "A fracture, dislocation or fresh operation of this leg?", True, L300),
+    Question("skin", "Broken, infected, inflamed or swollen skin where the electrodes lie?", True, L300),
+    Question("thrombosis", "Thrombosis, phlebitis or varicose veins in this leg?", True, WARNING),
+    Question("metal", "A metal implant under or near the electrodes?", True, L300),
+    Question("epilepsy", "Epilepsy, or seizures in the last year?", False, LABEL),
+    Question("pregnancy", "Pregnancy?", False, LABEL),
+    Question("heart", "Heart disease, or an arrhythmia?", False, LABEL),
+    Question("sensation", "Little or no feeling where the electrodes lie?", False, LABEL),
+    Question(
+        "dysreflexia",
+        "A spinal cord injury at or above T6 (autonomic dysreflexia)?",
+        False,
+        "clinical practice, from memory, unverified",
+    ),
 )
 QUESTION: Mapping[str, Question] = MappingProxyType({question.key: question for question in QUESTIONS})
 

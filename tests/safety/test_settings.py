@@ -181,5 +181,9 @@ def test_a_yes_forbids_and_only_a_precaution_can_be_accepted(question: Any) -> N
 def test_the_checklist_asks_for_what_the_design_names() -> None:
     asked = {question.key for question in QUESTIONS}
     assert {"pacemaker", "cancer", "fracture", "skin", "epilepsy", "pregnancy", "heart"} <= asked
-    assert all(question.text.endswith("?") for question in QUESTIONS)
+    assert all(question.text.endswith("?") and question.source for question in QUESTIONS)
+    # what the makers of drop-foot stimulators exclude, no clinician here can accept
+    assert {question.key for question in QUESTIONS if "L300" in question.source} <= {
+        question.key for question in QUESTIONS if question.absolute
+    }
     assert len(asked) == len(QUESTIONS)

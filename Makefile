@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test bench lint setup lock clean
+.PHONY: demo test bench validate mutate lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -12,7 +12,10 @@ setup: $(STAMP)
 $(STAMP): requirements.txt pyproject.toml
 	@echo "==> building $(VENV) (Python, pinned packages; a few minutes the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit("Dorsi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+	    echo "==> Python's venv module is missing; installing Debian's python3-venv"; rm -rf $(VENV); \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null \
+	    && $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -33,6 +36,14 @@ test: setup lint
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done
+
+validate: setup
+	@echo "==> models and controllers against their references: runs/validate/"
+	@$(BIN)/python -m models.validation --out runs/validate
+
+mutate: setup
+	@echo "==> mutants of the guard (under ten minutes)"
+	@$(BIN)/python tests/safety/mutate.py
 
 # Pin every dependency with its hashes; the file names no index.
 lock:

@@ -95,9 +95,72 @@ def test_arming_while_armed_is_refused_and_changes_nothing() -> None:
 
 
 def test_a_fresh_guard_refuses_for_every_reason_at_once() -> None:
-    bench = Bench(supervised=True, checklist={})
-    why = refusals(bench.now_ns, bench.setup, bench.known)
-    assert len(why) == 17  # 11 questions, controller, recorder, stimulator, frame, sensor, heartbeat
+    bench = Bench(supervised=True, stop_button="/dev/input/event0")
+    assert refusals(bench.now_ns, bench.setup, bench.known) == (
+        "no controller",
+        "no recorder",
+        "STOP button is not there",
+        "stimulator is not open",
+        "no fresh frame",
+        "sensor foot is silent",
+        "no heartbeat of the console",
+    )
+
+
+def test_each_refusal_has_its_words() -> None:
+    bench = Bench().active()
+    assert refusals(bench.now_ns, bench.setup, bench.known) == (
+        "guard is active",
+        "the controller asks for current already",
+    )
+    bench.feed(Request("stop"))
+    assert refusals(bench.now_ns, bench.setup, bench.known) == (
+        "guard is tripped (F11): acknowledge first",
+        "stimulator is not open",
+        "the controller asks for current already",
+    )
+
+
+def test_what_is_just_fresh_enough_lets_arm_and_what_is_not_does_not() -> None:
+    for extra_ns, stage in ((0, "armed"), (1, "off")):
+        bench = Bench(supervised=True).ready()
+        bench.now_ns += 350 * MS
+        bench.stamp()
+        bench.now_ns += 150 * MS + extra_ns
+        bench.frame(None)
+        bench.known = replace(bench.known, heartbeat_ns=bench.now_ns)
+        bench.feed(Request("arm"))
+        assert bench.stage == stage
+    for extra_ns, stage in ((0, "armed"), (1, "off")):
+        bench = Bench(supervised=True).ready()
+        bench.feed(Request("heartbeat"))
+        bench.now_ns += 500 * MS + extra_ns
+        bench.stamp()
+        bench.frame(None)
+        bench.feed(Request("arm"))
+        assert bench.stage == stage
+
+
+def test_a_session_of_exactly_its_length_is_over() -> None:
+    for before_ns, stage in ((3600 * 10**9 - 1, "armed"), (3600 * 10**9, "off")):
+        bench = Bench().ready()
+        bench.known = replace(bench.known, armed_before_ns=before_ns)
+        bench.feed(Request("arm"))
+        assert bench.stage == stage
+
+
+def test_a_fault_during_a_soft_stop_becomes_its_cause_and_is_told() -> None:
+    bench = Bench(safe_action="ramp").active()
+    bench.feed(Request("disarm"))
+    assert bench.known.state.detail == ""
+    bench.feed(Peer("operator", False))
+    assert (bench.stage, bench.fault) == ("ramp", "F10")
+    assert (bench.notes[-1].kind, bench.notes[-1].fault) == ("trip", "F10")
+    bench.feed(Peer("recorder", False))
+    assert bench.fault == "F10"
+    while bench.stage == "ramp":
+        bench.tick(GO)
+    assert (bench.stage, bench.fault) == ("tripped", "F10")
 
 
 def test_nothing_leaves_before_arming_however_much_is_asked() -> None:

@@ -28,7 +28,10 @@ HEEL_OFF_RATE_RPS = 0.6
 HEEL_OFF_TILT_RAD = 0.05  # 3 deg
 PUSH_SHARE = 0.2  # of the usual swing peak, toe-down: a push-off
 SWING_SHARE = 0.25
-TOE_OFF_AGE_NS = 150_000_000
+PUSH_END_SHARE = 0.5  # of the push-off's peak: the turning reverses soon
+TOE_OFF_LEAD_S = 0.03  # at most, or the reversal is not near
+TOE_OFF_NS = 8_000_000  # the toes leave the ground just before the foot's turning reverses
+SOLE_NS = 17_000_000  # from touch to shake through a shoe: between motion capture (8) and light barriers (25)
 
 
 class FootEvents(LimbEvents):
@@ -79,14 +82,14 @@ class FootEvents(LimbEvents):
         if self._flat and not self._heel_off and tipped:
             self._heel_off = True
             events.append(self._event("heel_off", t_ns, t_ns))
-        if self._heel_off and rate < self._trough:
-            self._trough, self._trough_ns = rate, t_ns
+        if self._heel_off:
+            self._trough = min(self._trough, rate)
         pushed = self._heel_off and self._trough < -max(self.peak_floor_rps, PUSH_SHARE * self._usual_peak)
         lifted = rate > max(self.peak_floor_rps, SWING_SHARE * self._usual_peak)
         lifted = lifted and (self._flat or self._since > STANCE_MIN_S)
-        if (pushed and rate > 0.5 * self._trough) or lifted:
-            at = self._trough_ns if pushed else t_ns
-            events.append(self._event("toe_off", max(at, t_ns - TOE_OFF_AGE_NS), t_ns))
+        if (pushed and rate > PUSH_END_SHARE * self._trough and self._slope > 0.0) or lifted:
+            ahead_s = min(TOE_OFF_LEAD_S, -rate / self._slope) if rate < 0.0 else 0.0
+            events.append(self._event("toe_off", t_ns + round(ahead_s * 1e9) - TOE_OFF_NS, t_ns))
             self._enter_swing(t_ns, rate)
         return events
 
@@ -129,4 +132,4 @@ class FootEvents(LimbEvents):
             return self._rest_ns
         turned_ns = self._turned_ns if self._turned_ns is not None else t_ns
         heel_first = t_ns - turned_ns <= HEEL_NS and tilt > self._flat_tilt + HEEL_FIRST_RAD
-        return turned_ns if heel_first else t_ns
+        return (turned_ns if heel_first else t_ns) - SOLE_NS

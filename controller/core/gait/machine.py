@@ -15,6 +15,7 @@ from controller.core.signals import EventKind, GaitEvent
 from drivers.interface import Vec3
 
 TYPICAL_SHARE = 0.7
+SLOPE_TAU_S = 0.015
 FADE_START_S = 2.5  # longer than the slowest stride of stroke walking
 FADE_TAU_S = 2.0
 GAP_S = 0.1
@@ -38,6 +39,8 @@ class LimbEvents:
     def __init__(self) -> None:
         self._last_ns: int | None = None
         self._dt = 0.0
+        self._rate_lp = 0.0
+        self._slope = 0.0
         self._shaker = Shake()
         self._shake = 0.0
         self._landing = Landing(self.top_weight, self.margin)
@@ -51,7 +54,6 @@ class LimbEvents:
         self._excursion = 0.0
         self._tilt_min = 0.0
         self._trough = 0.0
-        self._trough_ns = 0
         self._contact_ns: int | None = None
         self._since = 1e9
         self._gap_ns: int | None = None
@@ -64,7 +66,7 @@ class LimbEvents:
         if self._last_ns is None:
             self._last_ns = t_ns
             self._shaker.update(0.0, acc_mps2)
-            self._begin(t_ns, acc_mps2, frame)
+            self._rate_lp = frame.rate_rps
             return []
         self._dt = (t_ns - self._last_ns) * 1e-9
         self._last_ns = t_ns
@@ -72,6 +74,8 @@ class LimbEvents:
             self._gap_ns = t_ns
             self._gap_length_ns = round(self._dt * 1e9)
         self._shake = self._shaker.update(self._dt, acc_mps2)
+        self._slope = (frame.rate_rps - self._rate_lp) / SLOPE_TAU_S
+        self._rate_lp += (1.0 - exp(-self._dt / SLOPE_TAU_S)) * (frame.rate_rps - self._rate_lp)
         self._since = (t_ns - self._contact_ns) * 1e-9 if self._contact_ns is not None else 1e9
         if self._since > FADE_START_S:
             fade = exp(-self._dt / FADE_TAU_S)
@@ -93,9 +97,6 @@ class LimbEvents:
     @property
     def since_contact_s(self) -> float:
         return self._since
-
-    def _begin(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> None:
-        """The first sample."""
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         raise NotImplementedError

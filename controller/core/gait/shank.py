@@ -6,8 +6,6 @@ first.
 
 from __future__ import annotations
 
-from math import exp
-
 from controller.core.gait.frame import SagittalFrame
 from controller.core.gait.landing import blend
 from controller.core.gait.machine import LimbEvents
@@ -17,14 +15,16 @@ from drivers.interface import Vec3
 LEAD_S = 0.010  # the rate's zero crossing is foretold this far ahead
 LAG_SPREAD_S = 0.013  # a leg whose landings follow the crossing less evenly is not trusted to foretell them
 WAIT_S = 0.10  # after the crossing; landing must have come by then
-SLOPE_TAU_S = 0.015
 TERMINAL_SHARE = 0.75  # a transient is contact when the rate has fallen below this share of its peak
 REFRACTORY_S = 0.15  # ringing after contact
 SWING_FLOOR_RPS = 0.12
 SWING_SHARE = 0.12  # of the usual peak starts a swing
 HEEL_OFF_SHARE = 0.5  # of the usual way from contact to the furthest forward lean
 USUAL_LEAN_RAD = 0.7  # before a leg has shown its own: 40 deg
-TOE_OFF_AGE_NS = 150_000_000  # toe-off is not looked for further back
+TOE_OFF_SHARE = 0.6  # of the same way: below it, a reversal of the rate is not yet toe-off
+TOE_OFF_LEAD_S = 0.03  # the reversal is foretold this far ahead
+TOE_OFF_NS = 100_000_000  # the limb turns forward within it, or it was no toe-off
+LANDING_NS = 30_000_000  # from contact to the blow at the shank: stance by light barriers is so much longer
 
 
 class ShankEvents(LimbEvents):
@@ -32,21 +32,18 @@ class ShankEvents(LimbEvents):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rate_lp = 0.0
         self._terminal = False
         self._crossing_ns: int | None = None
+        self._rising_ns: int | None = None
+        self._toe_off_ns = 0
         self._usual_lean = 0.0
         self._contact_tilt = 0.0
         self._flat_done = True
         self._heel_off_done = True
 
-    def _begin(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> None:
-        self._rate_lp = frame.rate_rps
-
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
-        slope = (rate - self._rate_lp) / SLOPE_TAU_S
-        self._rate_lp += (1.0 - exp(-self._dt / SLOPE_TAU_S)) * (rate - self._rate_lp)
+        slope = self._slope
         if not self._swing:
             if rate <= 0.0:
                 self._landing.crossed(t_ns)
@@ -56,13 +53,16 @@ class ShankEvents(LimbEvents):
             return []
         if self._swing:
             return self._swinging(t_ns, rate, tilt, slope)
-        return self._stance(t_ns, rate, tilt)
+        return self._stance(t_ns, rate, tilt, slope)
 
-    def _stance(self, t_ns: int, rate: float, tilt: float) -> list[GaitEvent]:
+    def _stance(self, t_ns: int, rate: float, tilt: float, slope: float) -> list[GaitEvent]:
         events: list[GaitEvent] = []
         self._tilt_min = min(self._tilt_min, tilt)
-        if rate < self._trough:
-            self._trough, self._trough_ns = rate, t_ns
+        self._trough = min(self._trough, rate)
+        if rate <= 0.0:
+            self._rising_ns = None
+        elif self._rising_ns is None:
+            self._rising_ns = t_ns
         if not self._flat_done:
             self._flat_done = True
             events.append(self._event("foot_flat", t_ns, t_ns))
@@ -71,10 +71,15 @@ class ShankEvents(LimbEvents):
         if not self._heel_off_done and rate < 0.0 and tilt < self._contact_tilt - HEEL_OFF_SHARE * lean:
             self._heel_off_done = True
             events.append(self._event("heel_off", t_ns, t_ns))
-        if rate > max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak):
-            at = self._trough_ns if self._trough < 0.0 else t_ns
-            events.append(self._event("toe_off", max(at, t_ns - TOE_OFF_AGE_NS), t_ns))
+        pushed = self._trough < -max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak)
+        leaning = tilt < self._contact_tilt - TOE_OFF_SHARE * lean
+        lifting = pushed and leaning and slope > 0.0 and rate + TOE_OFF_LEAD_S * slope >= 0.0
+        if lifting or rate > max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak):
+            ahead_s = min(TOE_OFF_LEAD_S, -rate / slope) if lifting and rate < 0.0 else 0.0
+            at_ns = t_ns + round(ahead_s * 1e9) if rate < 0.0 or self._rising_ns is None else self._rising_ns
+            events.append(self._event("toe_off", at_ns, t_ns))
             self._enter_swing(t_ns, rate)
+            self._toe_off_ns = t_ns
             self._terminal = False
             self._crossing_ns = None
         return events
@@ -90,7 +95,7 @@ class ShankEvents(LimbEvents):
         if self._valid:
             landing.add(t_ns, self._shake, rate / self._peak)
         if self._terminal and landing.begun(self._shake, rate / self._peak):
-            return [*events, self._contact(t_ns, t_ns, tilt)]
+            return [*events, self._contact(t_ns - LANDING_NS, t_ns, tilt)]
         if rate + LEAD_S * min(slope, 0.0) <= 0.0 and self._valid:
             ahead_s = min(LEAD_S, max(0.0, rate / -slope)) if slope < 0.0 else 0.0
             if self._crossing_ns is None:
@@ -100,8 +105,8 @@ class ShankEvents(LimbEvents):
             wait_s = WAIT_S if landing.lag_spread_s > LAG_SPREAD_S and landing.clear else 0.0
             if (t_ns - self._crossing_ns) * 1e-9 >= wait_s - LEAD_S:
                 at_ns = self._crossing_ns + round(max(0.0, landing.lag_s) * 1e9)
-                return [*events, self._contact(at_ns, t_ns, tilt)]
-        elif rate <= 0.0 and not self._valid:
+                return [*events, self._contact(at_ns - LANDING_NS, t_ns, tilt)]
+        elif rate <= 0.0 and not self._valid and t_ns - self._toe_off_ns > TOE_OFF_NS:
             self._swing = False
             self._trough = 0.0
         return events

@@ -6,7 +6,7 @@ Promises smooth periodic curves within 1.5 deg of the published tables; refuses 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -153,6 +153,8 @@ class Activity:
     turn_deg: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(ActivityKind):
+            raise ValueError(f"kind: found {self.kind!r}, allowed: {', '.join(get_args(ActivityKind))}")
         check("duration_s", self.duration_s, 0.1, 1e6)
         check("speed_mps", self.speed_mps, 0.1, 3.0)
         check("stride_s", self.stride_s, 0.6, 4.0)

@@ -26,6 +26,7 @@ Segment = Literal["foot", "shank"]
 
 EMG_CHANNELS = 8
 STRIDES_KEPT = 20000
+WANDER_STEP_S = 10.0
 STAND_FIRST_S = 4.0  # quiet standing in which the sensors find their axes
 DEFAULT_SCHEDULE = (Activity("stand", STAND_FIRST_S), Activity("walk", 1e6))
 # Force of the 2003 parameter set at 100 Hz, the fully fused tetanus; activation is force over this.
@@ -65,6 +66,10 @@ RANGES: dict[str, tuple[float, float]] = {
     "acc_noise_mps2": (0.0, 2.0),
     "contact_ringing": (0.0, 5.0),
     "drift_per_minute": (-0.2, 0.2),
+    "electrode_wander": (0.0, 0.2),
+    "skin_slide_per_deg": (-0.02, 0.02),
+    "nerve_eversion_share": (0.0, 1.0),
+    "second_dorsiflexion_share": (0.0, 1.0),
 }
 
 
@@ -86,6 +91,10 @@ class PatientParams:
     comfort_ma: float = 45.0  # the most this person accepts, at 300 us
     electrode_gain: float = 1.0  # above 1: the pads sit badly and more current is needed
     drift_per_minute: float = 0.0  # relative change of that gain per minute
+    electrode_wander: float = 0.0  # of that gain: a slow random walk, relative, per square root of a minute
+    skin_slide_per_deg: float = 0.0  # of that gain: the skin slides over the nerve as the ankle moves
+    nerve_eversion_share: float = 0.25  # how much of channel 0 reaches the peronei (assumed)
+    second_dorsiflexion_share: float = 0.0  # how much of channel 1 reaches tibialis anterior (assumed)
     delay_s: float = 0.030
     muscle_slowness: float = 1.0  # stretches the time constants of force; below 1 is faster
     stiffness: float = 1.0
@@ -207,8 +216,8 @@ def _body(p: PatientParams) -> Body:
         roll_stiffness=4.0,  # Nm/rad (assumed)
         roll_tone_nm=p.inversion_tone_nm,
         ta_share0=1.0,
-        ta_share1=0.0,
-        per_share0=0.25,  # the common peroneal nerve also everts (assumed)
+        ta_share1=p.second_dorsiflexion_share,
+        per_share0=p.nerve_eversion_share,
         per_share1=1.0,
         cadence_cv=p.cadence_cv,
         shank_sd_rad=math.radians(p.shank_sd_deg),
@@ -291,6 +300,9 @@ class VirtualPatient:
         angle = np.arange(EMG_CHANNELS) * (2 * math.pi / EMG_CHANNELS)
         front, back = np.exp(2 * (np.cos(angle - 0.6) - 1)), np.exp(2 * (np.cos(angle - 3.6) - 1))
         self._gains = np.array([front, back, 0.2 + 0.8 * front])
+        self._emg_rate_hz, self._emg_taps, self._emg_state = 0.0, np.zeros(4), np.zeros((2, 4))
+        self._told: list[TrueStride] = []
+        self._wander = np.cumsum(np.random.default_rng([seed, 3]).standard_normal(720))
         self._plan = _plan(schedule)
         self._weights = np.zeros((2, len(CURVE_SETS)))
         self._weights[0] = self._plan[0, 7:]
@@ -366,7 +378,7 @@ class VirtualPatient:
             raise ValueError(f"channel: found {channel!r}, allowed: 0 to {CHANNELS - 1}")
         check("t_s", t_s, 0.0, 1e7)
         p = self.params
-        gain = electrode_gain(p.electrode_gain, p.drift_per_minute, t_s)
+        gain = electrode_gain(p.electrode_gain, p.drift_per_minute, t_s) * self._contact(t_s)
         curve = p.recruitment if channel == 0 else p.recruitment_eversion
         recruited = fraction(current_ma / gain, width_us, curve)
         now = max(t_s, self.time_s)
@@ -377,6 +389,20 @@ class VirtualPatient:
         arrival = max(now + p.delay_s, float(self._queue[channel, (index - 1) % QUEUE, 0]) if index else 0.0)
         entry[:] = arrival, recruited, now, current_ma
         self._muscles[channel, plant.SENT] += 1
+
+    def _contact(self, t_s: float) -> float:
+        """What wandering pads and sliding skin do to the current needed, at this instant."""
+        p = self.params
+        factor = 1.0
+        if p.electrode_wander > 0.0:
+            place = t_s / WANDER_STEP_S
+            knots = np.arange(len(self._wander), dtype=np.float64)
+            walk = float(np.interp(place % (len(knots) - 1), knots, self._wander))
+            factor += p.electrode_wander * math.sqrt(WANDER_STEP_S / 60.0) * walk
+        if p.skin_slide_per_deg != 0.0:
+            ankle_rad = float(self._state["foot"][0] - self._state["shank"][0])
+            factor += p.skin_slide_per_deg * math.degrees(ankle_rad)
+        return min(3.0, max(0.3, factor))
 
     def imu(self, segment: Segment, t_s: float) -> tuple[Quat, Vec3, Vec3]:
         """Quaternion (sensor to world, z up), specific force m/s2, angular rate rad/s in sensor axes.
@@ -420,6 +446,9 @@ class VirtualPatient:
         """Surface EMG, (n, 8) volts: volition, M-wave, stimulation artefact, noise."""
         check("rate_hz", rate_hz, 1.0, 10000.0)
         self._reach(t_s_start, t_s_start + (n - 1) / rate_hz)
+        check("n", n, 0, 1_000_000)
+        if rate_hz != self._emg_rate_hz:
+            self._emg_rate_hz, self._emg_taps = rate_hz, sensors.colour(rate_hz)
         noise = self._noise["emg"].standard_normal((n, EMG_CHANNELS + 2))
         out: Array = sensors.emg(
             self._history,
@@ -427,8 +456,11 @@ class VirtualPatient:
             1.0 / rate_hz,
             self._queue,
             self._muscles[:, plant.SENT],
+            self._muscles[:, plant.FITNESS],
             self._gains,
             noise,
+            self._emg_taps,
+            self._emg_state,
         )
         return out
 
@@ -456,21 +488,25 @@ class VirtualPatient:
     def strides(self) -> list[TrueStride]:
         """Strides completed so far, oldest first; the first step from standing is not one."""
         done = int(self._state["strides_done"][0])
-        return [
-            TrueStride(
-                initial_contact_s=float(r[0]),
-                toe_off_s=float(r[1]),
-                next_initial_contact_s=float(r[2]),
-                ankle_at_initial_contact_deg=math.degrees(r[3]),
-                foot_pitch_at_initial_contact_deg=math.degrees(r[4]),
-                peak_swing_dorsiflexion_deg=math.degrees(r[5]),
-                swing_pitch_rmse_deg=math.degrees(r[6]),
-                forefoot_contact=bool(r[7] > 0.5),
-                toe_clearance_m=float(r[8]),
-                inversion_at_initial_contact_deg=math.degrees(r[9]),
-            )
-            for r in self._strides[:done]
-        ]
+        for r in self._strides[len(self._told) : done]:
+            self._told.append(_stride(r))
+        return self._told.copy()
+
+
+def _stride(r: Array) -> TrueStride:
+    """One row of the plant's list, in degrees."""
+    return TrueStride(
+        initial_contact_s=float(r[0]),
+        toe_off_s=float(r[1]),
+        next_initial_contact_s=float(r[2]),
+        ankle_at_initial_contact_deg=math.degrees(r[3]),
+        foot_pitch_at_initial_contact_deg=math.degrees(r[4]),
+        peak_swing_dorsiflexion_deg=math.degrees(r[5]),
+        swing_pitch_rmse_deg=math.degrees(r[6]),
+        forefoot_contact=bool(r[7] > 0.5),
+        toe_clearance_m=float(r[8]),
+        inversion_at_initial_contact_deg=math.degrees(r[9]),
+    )
 
 
 def _random_rotation(source: np.random.Generator) -> Quat:

@@ -17,6 +17,12 @@ from models.limb.foot import foot_acceleration
 from models.limb.ground import scuff_moment_nm, sole_heights
 from models.limb.passive import riener_edrich_nm
 from models.limb.reflex import reflex_step
+from models.limb.subtalar import (
+    PERONEAL_ARM_PLANTARFLEXION_M,
+    peroneal_force_n,
+    subtalar_moment_nm,
+    subtalar_rate,
+)
 from models.muscle.ding import FORCE, LAST, STATES, Constants, advance, pulse
 from models.muscle.fatigue import fitness_rate, frequency_factor
 from models.muscle.hill import ta_arm_m, ta_force_n
@@ -165,12 +171,7 @@ TA_ENVELOPE = np.array(
     [0.97, 0.75, 0.16, 0.14, 0.14, 0.14, 0.16, 0.21, 0.25, 0.24, 0.15, 0.15, 0.43, 0.58, 0.65, 0.51,
      0.32, 0.25, 0.35, 0.60, 0.95]
 )  # fmt: skip
-PERONEAL_ARM_PF_M = 0.0075  # longus and brevis at 0 deg, weighted by their force (gait2392)
-PERONEAL_ARM_EV_M = 0.022  # and evert (assumed)
-TA_ARM_INV_M = 0.008  # tibialis anterior inverts (assumed)
-PERONEAL_F0_N = 1378.0  # gait2392 peroneus longus and brevis
 FATIGUE_BETA = 0.6  # share of the fatigue rate that depends on frequency (unverified)
-FORCE_LENGTH_PERONEI = 0.9  # mid-range, swing (assumed)
 
 
 @compiled
@@ -322,14 +323,14 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         shank_v = (shank - s.shank_prev) / (2.0 * dt)
         ankle_v = s.foot_v - shank_v
         ta_force = ta_force_n(ta, ankle_angle, ankle_v)
-        per_force = PERONEAL_F0_N * peroneal * FORCE_LENGTH_PERONEI
+        per_force = peroneal_force_n(peroneal)
         knee_deg = math.degrees(thigh - shank)
         passive = b.stiffness * riener_edrich_nm(math.degrees(ankle_angle) - b.neutral_deg, knee_deg)
         slot = int(s.time / dt + 0.5)
         spasm = b.reflex_gain * reflex_step(
             reflex, lag, slot, ankle_v, dt, b.reflex_delay_s, b.reflex_threshold_rps, b.reflex_wn
         )
-        s.torque = ta_force * ta_arm_m(ankle_angle) - per_force * PERONEAL_ARM_PF_M
+        s.torque = ta_force * ta_arm_m(ankle_angle) - per_force * PERONEAL_ARM_PLANTARFLEXION_M
         # --- the free foot
         if s.swing == 1.0:
             moment = s.torque + passive - spasm + b.damping * shank_v
@@ -345,9 +346,10 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             inertia = b.inertia_kgm2 + b.mass_kg * (b.com_x_m**2 + b.com_y_m**2)
             s.foot_v = (s.foot_v + dt * acceleration) / (1.0 + dt * b.damping / inertia)
             foot = s.foot + dt * s.foot_v
-            tone = b.roll_tone_nm + ta_force * TA_ARM_INV_M - per_force * PERONEAL_ARM_EV_M
-            v = s.roll_v + dt * (tone - b.roll_stiffness * s.roll) / b.roll_inertia
-            s.roll_v = v / (1.0 + dt * b.roll_damping / b.roll_inertia)
+            twist = subtalar_moment_nm(ta_force, per_force, b.roll_tone_nm)
+            s.roll_v = subtalar_rate(
+                s.roll, s.roll_v, twist, dt, b.roll_inertia, b.roll_damping, b.roll_stiffness
+            )
         else:
             s.foot_v = (foot - s.foot) / dt
             since = t1 - s.contact_time

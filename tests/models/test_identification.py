@@ -21,6 +21,7 @@ from models.identification import (
     plot_identification,
 )
 from models.patient import PatientParams
+from models.plate_files import load_tests, save_tests
 from tests.data import DATA, needs_data
 
 
@@ -40,7 +41,7 @@ def test_each_test_is_short_and_within_what_the_person_accepts(tests_of_default:
 
 def test_unseen_patients_are_identified_and_the_intervals_hold_the_truth() -> None:
     half_points, delays, held, asked = [], [], 0, 0
-    for member in cohort(10, seed=2024):
+    for member in cohort(6, seed=2024):
         p = member.params
         found = identify(perform_tests(p, seed=member.number))
         truths: list[tuple[Estimate, float]] = [
@@ -106,3 +107,44 @@ def test_a_measured_recruitment_curve_is_fitted() -> None:
         fit_recruitment(np.where(level == 2.0, math.nan, level), m_wave)
     with pytest.raises(IdentificationRefused):
         fit_recruitment(level, np.random.default_rng(1).standard_normal(level.size))
+
+
+def test_a_folder_of_csv_files_carries_the_tests(tests_of_default: TestSet, tmp_path: Path) -> None:
+    save_tests(tests_of_default, tmp_path)
+    back = load_tests(tmp_path)
+    assert back.marks == tests_of_default.marks
+    assert np.array_equal(back.ramp.torque_nm, tests_of_default.ramp.torque_nm)
+    assert np.array_equal(back.train.current_ma, tests_of_default.train.current_ma)
+    assert np.array_equal(back.sweep.ankle_deg, tests_of_default.sweep.ankle_deg)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        (
+            "ramp.csv",
+            "torque_nm",
+            "torque_ncm",
+            r"ramp.csv: line 1: found 'time_s, torque_ncm', allowed: time_s",
+        ),
+        ("sweep.csv", "\n0.01,", "\nnan,", r"sweep.csv: line 3: column time_s: found 'nan'"),
+        ("sweep.csv", "\n0.01,", "\n-0.01,", r"sweep.csv: t_s: found values that do not increase"),
+        ("train_pulses.csv", ",300.0", ",-300.0", r"width_us: found -300.0, allowed"),
+        ("marks.csv", "comfort_ma", "comfort", r"marks.csv: line 1"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name_and_place(
+    tests_of_default: TestSet, tmp_path: Path, name: str, old: str, new: str, words: str
+) -> None:
+    save_tests(tests_of_default, tmp_path)
+    path = tmp_path / name
+    text = path.read_text().replace("\r\n", "\n")
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ValueError, match=words):
+        load_tests(tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"marks.csv: found no such file"):
+        load_tests(tmp_path)

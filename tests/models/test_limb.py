@@ -13,6 +13,7 @@ from models.limb.foot import FootBody, ankle_acceleration, swing_foot
 from models.limb.ground import scuff_moment_nm, sole_heights
 from models.limb.passive import passive_moment_nm
 from models.limb.reflex import reflex_moment_nm
+from models.limb.subtalar import peroneal_force_n, subtalar_moment_nm, subtalar_rate
 from models.muscle import hill
 from tests.data import REFERENCE, needs_reference
 
@@ -134,3 +135,14 @@ def test_a_low_foot_meets_the_ground_with_its_ball() -> None:
     assert scuff_moment_nm(0.0, -0.001, 1.0, 0.14, -0.07) == 0.0
     assert scuff_moment_nm(0.0, 0.002, 0.0, 0.14, -0.07) > 0.0
     assert scuff_moment_nm(0.0, 0.001, -5.0, 0.14, -0.07) == 0.0  # the ground does not pull
+
+
+def test_tibialis_inverts_the_peronei_evert_and_the_foot_comes_to_rest() -> None:
+    assert subtalar_moment_nm(100.0, 0.0, 0.0) > 0.0
+    assert subtalar_moment_nm(0.0, peroneal_force_n(0.1), 0.0) < 0.0
+    assert peroneal_force_n(2.0) == peroneal_force_n(1.0)
+    angle, rate = 0.0, 0.0
+    for _ in range(3000):
+        rate = subtalar_rate(angle, rate, 0.4, 0.001, 0.004, 0.15, 4.0)
+        angle += 0.001 * rate
+    assert angle == pytest.approx(0.1, abs=1e-6)  # moment over stiffness

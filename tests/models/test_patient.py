@@ -271,3 +271,59 @@ def test_a_long_walk_with_strong_pulses_tires_the_muscle() -> None:
         patient.advance(0.025 * i)
     tired = patient.truth().activation
     assert tired < 0.8
+
+
+def test_loose_pads_and_sliding_skin_change_the_answer_but_not_its_repeatability() -> None:
+    def activations(**changes: float) -> list[float]:
+        patient = VirtualPatient(replace(PatientParams(), **changes), seed=3)  # type: ignore[arg-type]
+        out = []
+        for i in range(400):
+            patient.pulse(0.025 * i, 0, 28.0, 300.0)
+            patient.advance(0.025 * i)
+            out.append(patient.truth().activation)
+        return out
+
+    plain = activations()
+    for changes in ({"electrode_wander": 0.1}, {"skin_slide_per_deg": 0.01}, {"drift_per_minute": 0.1}):
+        assert activations(**changes) != plain
+        assert activations(**changes) == activations(**changes)
+    assert activations(drift_per_minute=0.1)[-1] < plain[-1]
+
+
+def test_emg_of_the_calf_and_the_shin_follow_their_phases() -> None:
+    patient = VirtualPatient(replace(PatientParams(), volition=0.5), seed=3)
+    rows, phases = [], []
+    for k in range(40):
+        patient.advance(6.0 + 0.25 * k)
+        block = patient.emg(5.75 + 0.25 * k, 500, 2000.0)
+        rows.append(block)
+        phases.append(patient.truth().phase_percent)
+    volts = np.concatenate(rows)
+    assert np.isfinite(volts).all()
+    assert 5e-6 < float(np.std(volts)) < 5e-4
+    spectrum = np.abs(np.fft.rfft(volts[:, 0])) ** 2
+    hertz = np.fft.rfftfreq(len(volts), 1 / 2000.0)
+    middle = spectrum[(hertz > 50) & (hertz < 150)].mean()
+    assert middle > 3 * spectrum[(hertz > 600) & (hertz < 900)].mean()  # surface EMG, not white noise
+
+
+def test_a_second_pulse_at_the_same_instant_and_many_ahead_are_handled() -> None:
+    patient = VirtualPatient()
+    patient.pulse(0.1, 0, 30.0, 300.0)
+    patient.pulse(0.1, 0, 30.0, 300.0)
+    patient.advance(0.3)
+    assert math.isfinite(patient.truth().activation)
+    for i in range(240):
+        patient.pulse(1.0 + 0.001 * i, 0, 20.0, 300.0)
+    with pytest.raises(ValueError, match="pulses ahead"):
+        [patient.pulse(2.0 + 0.001 * i, 0, 20.0, 300.0) for i in range(20)]
+
+
+def test_the_past_is_kept_for_a_second_and_no_longer() -> None:
+    patient = VirtualPatient()
+    patient.advance(5.0)
+    assert len(patient.imu("foot", 4.95)[1]) == 3
+    with pytest.raises(ValueError, match=r"t_s: found 3.0, allowed: at least"):
+        patient.imu("foot", 3.0)
+    with pytest.raises(ValueError, match="segment: found 'hand'"):
+        patient.imu("hand", 5.0)  # type: ignore[arg-type]

@@ -351,7 +351,7 @@ class Guard:
             recorder.sender.close()
             self._recorder = None
             self._feed(Peer("recorder", False))
-        elif data and _request(data).get("writable") is False:
+        elif data and _request(data).get("recorder") == "failed":
             self._feed(Peer("recorder", False))
 
     # --- the stimulator ---

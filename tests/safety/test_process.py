@@ -271,6 +271,20 @@ def test_every_pulse_given_is_in_the_recording(rig: Rig) -> None:
     assert given == sent
 
 
+def test_a_recorder_that_cannot_write_stops_stimulation_and_forbids_arming(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    assert rig.recorder is not None
+    rig.recorder.send(b'{"recorder":"failed","reason":"No space left on device"}')
+    assert trip_of(rig) == "F12"
+    (rig.rig / "go").unlink()
+    rig.ask("acknowledge")
+    time.sleep(0.7)  # the stimulator is opened anew
+    answer = rig.ask("arm")
+    assert not answer["ok"]
+    assert "no recorder" in answer["text"]
+
+
 def test_pulling_the_stimulators_cable_trips(rig: Rig) -> None:
     rig.controller()
     rig.arm()

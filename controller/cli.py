@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,7 +22,8 @@ from controller.errors import ConfigError, InputError
 Result = TypeVar("Result")
 DemoMode = Literal["off", "trapezoid", "feedback", "compare"]
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-REFUSED, STOPPED = 2, 130
+REFUSED = 2
+LOG_WIDTH = 140  # columns where nobody sits at a terminal
 
 app = typer.Typer(
     name="dorsi",
@@ -31,7 +33,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Session and patient files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
 @app.command()
@@ -84,6 +86,33 @@ def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> N
         return
     console.print(f"different: {result.first_difference}", markup=False)
     raise typer.Exit(1)
+
+
+@app.command()
+def judge(
+    recording: Annotated[Path, typer.Argument(help="session.mcap")],
+    pulses: Annotated[
+        Path | None,
+        typer.Option(help="The stimulator's own pulse log; pulses.jsonl beside it when left out."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Hold a recording against every limit and deadline of the fault table: kept or broken, the figure."""
+    from dataclasses import asdict
+
+    from controller.record.oracle import as_table, judge_recording
+
+    log = pulses or recording.with_name("pulses.jsonl")
+    findings = _refusing(lambda: judge_recording(recording, log if log.exists() else None))
+    if as_json:
+        for finding in findings:
+            typer.echo(json.dumps(asdict(finding)))
+    else:
+        table = Table("", "id", "promise", "worst", "seen", "detail")
+        for row in as_table(findings):
+            table.add_row(*row, style="bold red" if row[0] == "broken" else "")
+        console.print(table)
+    raise typer.Exit(0 if all(finding.kept for finding in findings) else 1)
 
 
 @app.command()

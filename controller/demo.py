@@ -19,6 +19,7 @@ from rich.table import Table
 from controller.config import Session, load_session
 from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
+from controller.record.oracle import judge_recording
 from controller.record.report import write_report
 from controller.record.sensor_file import load_sensor_file
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
@@ -100,11 +101,13 @@ def _conduct(
         except ProcessFailedError as error:
             failure = error
     recording = out / "session.mcap"
+    broken = False
     if recording.exists():
         summary = summarise(recording)
         (out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
         write_report(recording, out / "report.html")
         console.print(_table(summary.arms))
+        broken = _judged(recording, out / "pulses.jsonl" if virtual else None, console)
         names = ["session.mcap", "report.html", "summary.json"] + (["pulses.jsonl"] if virtual else [])
         console.print(f"In {out}/: {', '.join(names)}")
     if failure is not None:
@@ -119,7 +122,24 @@ def _conduct(
     if outcome is not None and outcome.trip is not None:
         console.print(f"[bold red]Tripped:[/bold red] {outcome.trip}")
         return FAILED
-    return DONE
+    return FAILED if broken else DONE
+
+
+def _judged(recording: Path, pulse_log: Path | None, console: Console) -> bool:
+    """Let the oracle judge the recording, and say what it found; whether a promise was broken."""
+    findings = judge_recording(recording, pulse_log)
+    broken = [finding for finding in findings if not finding.kept]
+    tested = sum(finding.seen > 0 for finding in findings)
+    if not broken:
+        console.print(
+            f"Judged: {tested} safety limits and deadlines put to the test, all kept (dorsi judge)."
+        )
+    for finding in broken:
+        figure = "" if finding.worst is None else f": {finding.worst:g} {finding.unit}"
+        console.print(
+            f"[bold red]Broken:[/bold red] {finding.id}, {finding.promise}{figure} {finding.detail}"
+        )
+    return bool(broken)
 
 
 def _recordings(session: Session, given: list[str]) -> dict[str, Path]:

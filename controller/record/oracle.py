@@ -26,6 +26,7 @@ LOAD_OHM = 500.0  # test load of IEC 60601-2-10
 HALF_PAD = 0.5  # density is judged for a half-lifted electrode
 CLOCK_NS = 2_000_000  # a pulse is stamped after its bytes are written, up to this long after the judgement
 DEAD_MS = 10.0  # F3
+UNRECORDED_MS = 600.0  # F12: a recorder that takes nothing is noticed within that time
 SENSOR_SLACK_NS = 20_000_000  # F1: the safe action follows within 20 ms
 LOG_SLACK_NS = 50_000_000  # the device logs a pulse this soon after it was written; a loaded host is slow
 SIGNIFICANT = 1 + 1e-9  # sums of doubles
@@ -459,7 +460,9 @@ def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
     """The stimulator's own log against the recording, and each pulse's balance of charge."""
     sent = [(arm.rules.outputs[pulse.channel], pulse) for arm in arms for pulse in arm.pulses()]
     sent.sort(key=lambda one: one[1].t_ns)
+    end_ns = max((v.received_ns for arm in arms for v in arm.verdicts), default=0)
     unsent: list[str] = []
+    unrecorded_ms: list[float] = []
     late_ms: list[float] = []
     position = 0
     for one in logged:
@@ -472,6 +475,9 @@ def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
             ),
             None,
         )
+        if match is None and one.t_ns > end_ns:  # the recorder was gone by then
+            unrecorded_ms.append((one.t_ns - end_ns) / 1e6)
+            continue
         if match is None:
             unsent.append(f"packet {one.packet} at {one.t_ns} is not in the recording")
             continue
@@ -487,6 +493,13 @@ def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
     accounted = _count("pulses", "every pulse given is in the recording as it was given", len(logged), unsent)
     return [
         accounted,
+        _worst(
+            "F12",
+            f"no pulse later than {UNRECORDED_MS:g} ms after the end of the recording",
+            "ms",
+            UNRECORDED_MS,
+            unrecorded_ms,
+        ),
         _worst("balance", "the phases of every pulse cancel", "uC", 0.0, balance_uc),
         Finding(
             "delivery",

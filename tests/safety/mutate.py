@@ -18,7 +18,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTATED = ("envelope", "limits", "states", "frames", "pulses", "react")
-LEFT_OUT = ("test_process.py", "test_oracle.py", "test_planted.py", "test_settings.py", "test_machine.py")
+LEFT_OUT = (
+    "test_process.py",  # real time
+    "test_oracle.py",
+    "test_planted.py",
+    "test_hazards.py",
+    "test_settings.py",
+    "test_machine.py",  # random: it would kill mutants on one day and not on the next
+)
 
 # Survivors that were looked at, by the changed code itself: what was removed, what was put in its place, why.
 REVIEWED: tuple[tuple[str, str, str], ...] = (

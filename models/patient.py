@@ -27,6 +27,8 @@ Segment = Literal["foot", "shank"]
 EMG_CHANNELS = 8
 STRIDES_KEPT = 20000
 WANDER_STEP_S = 10.0
+# Full scale of a Movella DOT: 16 g and 2000 deg/s.
+ACC_RANGE_MPS2, GYR_RANGE_RPS = 16 * 9.80665, math.radians(2000.0)
 STAND_FIRST_S = 4.0  # quiet standing in which the sensors find their axes
 DEFAULT_SCHEDULE = (Activity("stand", STAND_FIRST_S), Activity("walk", 1e6))
 # Force of the 2003 parameter set at 100 Hz, the fully fused tetanus; activation is force over this.
@@ -56,7 +58,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "recovery_s": (1.0, 5000.0),
     "fatigue_min": (0.01, 1.0),
     "hip_hike_m": (0.0, 0.1),
-    "push_off": (0.2, 1.2),
+    "push_off": (0.4, 1.2),
     "inversion_tone_nm": (-2.0, 2.0),
     "cadence_cv": (0.0, 0.2),
     "shank_sd_deg": (0.0, 10.0),
@@ -380,7 +382,7 @@ class VirtualPatient:
         p = self.params
         gain = electrode_gain(p.electrode_gain, p.drift_per_minute, t_s) * self._contact(t_s)
         curve = p.recruitment if channel == 0 else p.recruitment_eversion
-        recruited = fraction(current_ma / gain, width_us, curve)
+        recruited = fraction(check("current_ma", current_ma, 0.0, 200.0) / gain, width_us, curve)
         now = max(t_s, self.time_s)
         index = int(self._muscles[channel, plant.SENT])
         if index - int(self._muscles[channel, plant.TAKEN]) >= QUEUE - 8:
@@ -431,6 +433,8 @@ class VirtualPatient:
         )
         noise = self._noise[segment].standard_normal((n, 6)) * self._noise_sd
         rows[:, 4:] += noise + self._bias[segment]
+        np.clip(rows[:, 4:7], -ACC_RANGE_MPS2, ACC_RANGE_MPS2, out=rows[:, 4:7])
+        np.clip(rows[:, 7:], -GYR_RANGE_RPS, GYR_RANGE_RPS, out=rows[:, 7:])
         return rows
 
     def _reach(self, first_s: float, last_s: float) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from models.jit import compiled
 from models.limb.foot import foot_acceleration
 from models.limb.ground import scuff_moment_nm, sole_heights
-from models.limb.passive import riener_edrich_nm
+from models.limb.passive import riener_edrich_nm, stop_moment_nm
 from models.limb.reflex import reflex_step
 from models.limb.subtalar import (
     PERONEAL_ARM_PLANTARFLEXION_M,
@@ -165,6 +165,8 @@ FLAT_START = 0.13  # of the cycle: the foot is flat at the latest here (Schwartz
 HEEL_OFF = 0.38
 CONTACT_FROM = 0.94  # a touch before this phase is a scuff, not initial contact
 CONTACT_LATEST = 1.08
+END_RAD, END_WIDTH_RAD = math.radians(28.0), math.radians(1.5)  # of stance dorsiflexion (assumed)
+PASSIVE_MAX_NM = 60.0  # beyond it the shank, which is prescribed here, would give way (assumed)
 BLEND_S, BLEND_S_PER_MPS = 0.05, 0.08  # heel pad and tissue take up the ankle's speed in this time (assumed)
 TA_ENVELOPE = np.array(
     # normal tibialis anterior, every 5 % of the cycle, peak 1 (gaitutils)
@@ -268,6 +270,8 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             elif s.phase > HEEL_OFF:
                 span = s.toe_phase - HEEL_OFF
                 foot = b.push_off * reference * _smooth((s.phase - HEEL_OFF) / (0.7 * span))
+                # an ankle at the end of its range lifts the heel, however weak the push-off
+                foot -= END_WIDTH_RAD * math.log1p(math.exp((foot - shank - END_RAD) / END_WIDTH_RAD))
             else:
                 foot = 0.0
             on_heel = since < s.load_s and s.load_a0 > 0.0
@@ -326,6 +330,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         per_force = peroneal_force_n(peroneal)
         knee_deg = math.degrees(thigh - shank)
         passive = b.stiffness * riener_edrich_nm(math.degrees(ankle_angle) - b.neutral_deg, knee_deg)
+        passive = min(PASSIVE_MAX_NM, max(-PASSIVE_MAX_NM, passive))
         slot = int(s.time / dt + 0.5)
         spasm = b.reflex_gain * reflex_step(
             reflex, lag, slot, ankle_v, dt, b.reflex_delay_s, b.reflex_threshold_rps, b.reflex_wn
@@ -334,6 +339,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         # --- the free foot
         if s.swing == 1.0:
             moment = s.torque + passive - spasm + b.damping * shank_v
+            moment += stop_moment_nm(ankle_angle, ankle_v)
             if s.phase < CONTACT_FROM and s.climb == 0.0:
                 _, ball = sole_heights(s.foot, b.heel_x_m, b.ball_x_m, b.sole_y_m)
                 arm = math.cos(s.foot) * b.ball_x_m - math.sin(s.foot) * b.sole_y_m

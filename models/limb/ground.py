@@ -12,6 +12,7 @@ from models.jit import compiled
 # Stiff and heavily damped ground for a scuffing toe (assumed: sole and shoe, a few millimetres).
 STIFFNESS_N_PER_M = 8000.0
 DAMPING_NS_PER_M = 60.0
+SCUFF_MAX_N = 150.0  # beyond this the hip gives way upwards (assumed)
 
 
 @compiled
@@ -29,4 +30,4 @@ def scuff_moment_nm(
     if depth_m <= 0.0:
         return 0.0
     arm = math.cos(foot_rad) * ball_x_m - math.sin(foot_rad) * sole_y_m
-    return arm * max(0.0, STIFFNESS_N_PER_M * depth_m + DAMPING_NS_PER_M * sink_mps)
+    return arm * min(SCUFF_MAX_N, max(0.0, STIFFNESS_N_PER_M * depth_m + DAMPING_NS_PER_M * sink_mps))

@@ -21,6 +21,21 @@ def riener_edrich_nm(ankle_deg: float, knee_deg: float) -> float:
     )
 
 
+# Ligament and bone end the range (assumed: 10 deg beyond the range of the published moment and 6 Nm/deg).
+STOP_LOW_RAD, STOP_HIGH_RAD = math.radians(-55.0), math.radians(35.0)
+STOP_NM_PER_RAD, STOP_NMS = 340.0, 3.0
+
+
+@compiled
+def stop_moment_nm(ankle_rad: float, ankle_rps: float) -> float:
+    """Moment of the joint's end stops; 0 within the range."""
+    if ankle_rad > STOP_HIGH_RAD:
+        return min(0.0, -STOP_NM_PER_RAD * (ankle_rad - STOP_HIGH_RAD) - STOP_NMS * ankle_rps)
+    if ankle_rad < STOP_LOW_RAD:
+        return max(0.0, -STOP_NM_PER_RAD * (ankle_rad - STOP_LOW_RAD) - STOP_NMS * ankle_rps)
+    return 0.0
+
+
 def passive_moment_nm(
     ankle_deg: float, knee_deg: float, *, stiffness: float = 1.0, neutral_shift_deg: float = 0.0
 ) -> float:

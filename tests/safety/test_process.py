@@ -151,6 +151,9 @@ class Rig:
         ]
 
     def close(self) -> None:
+        self.guard.terminate()  # it ends in order wherever it can
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.guard.wait(2.0)
         for process in reversed(self.processes):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGCONT)
@@ -345,3 +348,82 @@ def test_the_guard_ends_when_the_program_that_started_it_is_gone(rig: Rig, tmp_p
         return state == "Z"
 
     rig.until(gone)
+
+
+def words(sock: socket.socket, rig: Rig) -> list[dict[str, Any]]:
+    """What the guard says to this peer, until it closes or half a second passes."""
+    found: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline:
+        rig.listen()
+        data = bus.receive(sock)
+        if data is None:
+            return [*found, {"closed": True}]
+        if data:
+            found.append(json.loads(data))
+        time.sleep(0.005)
+    return found
+
+
+def test_an_operator_who_talks_nonsense_is_answered_and_changes_nothing(rig: Rig) -> None:
+    for data in (b"\xff{", b"[1]", b'{"op":"dance"}', b'{"op":7}', b"[" * 5000):
+        rig.operator.send(data)
+    answers = [word for word in words(rig.operator, rig) if "reply" in word]
+    assert len(answers) == 5
+    assert not any(answer["ok"] for answer in answers)
+    assert all("known requests" in answer["text"] for answer in answers)
+    assert rig.ask("state")["state"] == "off"
+
+
+def test_a_second_controller_is_turned_away_and_a_stranger_asked_who_it_is(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    second = bus.connect(rig.rig, "guard")
+    second.send(b'{"role":"controller"}')
+    assert words(second, rig) == [{"error": "there is a controller already"}, {"closed": True}]
+    stranger = bus.connect(rig.rig, "guard")
+    stranger.send(b'{"op":"arm"}')
+    assert words(stranger, rig) == [{"error": "say your role first"}, {"closed": True}]
+    second.close()
+    stranger.close()
+    assert rig.ask("state")["state"] == "active"
+
+
+def test_the_end_of_the_recorder_stops_stimulation(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    assert rig.recorder is not None
+    rig.recorder.close()
+    rig.recorder = None
+    rig.until(lambda: rig.ask("state")["fault"] == "F12")
+
+
+def test_a_stimulator_that_does_not_open_is_told_and_forbids_arming(rig: Rig) -> None:
+    rig.controller()
+    rig.arm()
+    rig.p24.kill()
+    assert trip_of(rig) == "F19"
+    (rig.rig / "go").unlink()
+    rig.ask("acknowledge")
+    rig.until(lambda: bool(rig.events("warning")))
+    assert "does not open" in rig.events("warning")[0]["text"]
+    assert "stimulator is not open" in rig.ask("arm")["text"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"stimulator": {"device": "toaster", "port": "/dev/null"}}, "stimulator.device: found 'toaster'"),
+        ({"limits": [{"who": "session", "limits": {"current_max_ma": 131.0}}]}, "set by compiled"),
+    ],
+)
+def test_a_file_that_does_not_hold_is_refused_before_anything_starts(
+    tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    limits = tmp_path / "limits.json"
+    limits.write_text(json.dumps(raw_settings(**changes)))
+    command = ["-m", "controller.safety.guard", "--rig", str(tmp_path), "--limits", str(limits)]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert not (tmp_path / "guard.sock").exists()

@@ -8,14 +8,15 @@ zero-crossing detector runs on the same files for comparison. Refuses to run wit
 from __future__ import annotations
 
 import csv
+import math
 import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 from controller.core.gait import GaitDetector
 from controller.core.signals import EventKind, GaitEvent
 from drivers.interface import Segment, Side
+from models.gait import Activity, ActivityKind
+from models.patient import PatientParams, VirtualPatient
 
 DATA = Path(os.environ.get("DORSI_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
 SIDES: tuple[Side, Side] = ("left", "right")
@@ -30,6 +33,14 @@ TOLERANCE_S = 0.25  # about half the shortest step; each leg's constant offset i
 BOUT_GAP_S = 2.5  # contacts further apart belong to different bouts
 
 Array = NDArray[np.float64]
+Damage = Literal[
+    "loss of 20 %", "gaps of 250 ms", "clock 100 ppm fast", "time jitter of half a sample", "5 % held",
+    "slipped by 30 deg", "loose strap",
+]  # fmt: skip
+DAMAGES: tuple[Damage, ...] = get_args(Damage)
+NON_GAIT: tuple[ActivityKind, ...] = ("stand", "turn", "sit", "stand_up", "weight_shift", "step_in_place")
+WALKED_S = 18.0
+NON_GAIT_MIN = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +213,94 @@ def zero_crossing(leg: Leg) -> list[GaitEvent]:
     return events
 
 
+def damaged(leg: Leg, how: Damage, seed: int = 0) -> Leg:
+    """A copy of ``leg`` as a bad radio, clock, sensor or strap would have delivered it."""
+    rng = np.random.default_rng([seed, *leg.name.encode()])
+    time_s, acc, gyr = leg.time_s, leg.acc_mps2.copy(), leg.gyr_rps.copy()
+    keep = np.ones(len(time_s), dtype=bool)
+    step_s = float(time_s[1] - time_s[0])
+    if how == "loss of 20 %":
+        keep = rng.random(len(time_s)) >= 0.2
+    elif how == "gaps of 250 ms":
+        start_s = time_s[0] + rng.uniform(1.0, 4.0)
+        while start_s < time_s[-1]:
+            keep &= (time_s < start_s) | (time_s >= start_s + 0.25)
+            start_s += 0.25 + rng.exponential(3.0)
+    elif how == "clock 100 ppm fast":
+        time_s = time_s * (1.0 + 1e-4)
+    elif how == "time jitter of half a sample":
+        time_s = time_s + rng.uniform(0.0, 0.5 * step_s, len(time_s))
+    elif how == "5 % held":
+        for i in np.flatnonzero(rng.random(len(time_s) - 1) < 0.05) + 1:
+            acc[i], gyr[i] = acc[i - 1], gyr[i - 1]
+    elif how == "slipped by 30 deg":
+        half = len(time_s) // 2
+        turn = rotation(rng.normal(size=3), math.radians(30.0))
+        acc[half:], gyr[half:] = acc[half:] @ turn, gyr[half:] @ turn
+    else:
+        ringing(acc, gyr, step_s)
+    return replace(leg, time_s=time_s[keep], acc_mps2=acc[keep], gyr_rps=gyr[keep])
+
+
+def rotation(axis: Array, angle_rad: float) -> Array:
+    """Rodrigues' formula."""
+    x, y, z = axis / np.linalg.norm(axis)
+    k = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    turn: Array = np.eye(3) + math.sin(angle_rad) * k + (1.0 - math.cos(angle_rad)) * k @ k
+    return turn
+
+
+def ringing(acc: Array, gyr: Array, step_s: float) -> None:
+    """A loose strap: the sensor rings at 12 Hz, lightly damped, driven by the limb's own acceleration."""
+    w, damping, mean = 2.0 * math.pi * 12.0, 0.12, acc.mean(axis=0)
+    place, speed = np.zeros(3), np.zeros(3)
+    lever = np.array([0.3, 0.8, 0.5])
+    for i in range(len(acc)):
+        for _ in range(4):
+            speed = speed + (-w * w * place - 2.0 * damping * w * speed - (acc[i] - mean)) * step_s / 4.0
+            place = place + speed * step_s / 4.0
+        acc[i] += 0.5 * (-w * w * place - 2.0 * damping * w * speed)
+        gyr[i] += 2.0 * np.cross(lever, speed)
+
+
+def swings(leg: Leg) -> list[float]:
+    """When the detector would have let stimulation begin: in swing and walking."""
+    detector = GaitDetector(leg.segment, leg.side)
+    times = np.rint(leg.time_s * 1e9).astype(np.int64).tolist()
+    on, starts = False, []
+    for t_ns, acc, gyr in zip(times, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
+        detector.update(t_ns, tuple(acc), tuple(gyr))
+        phase = detector.tick(t_ns)
+        if phase.walking and phase.in_swing and not on:
+            starts.append(t_ns * 1e-9)
+        on = phase.walking and phase.in_swing
+    return starts
+
+
+def non_gait(segment: Segment, seed: int, minutes: float, rate_hz: float = 100.0) -> Leg:
+    """A virtual patient who walks 15 s and then stands, shifts weight, sits, rises, turns and steps in
+    place.
+    """
+    rng = np.random.default_rng(seed)
+    plan = [Activity("stand", 3.0), Activity("walk", 15.0)]
+    total_s = WALKED_S
+    while total_s < 60.0 * minutes:
+        kind, length_s = NON_GAIT[int(rng.integers(len(NON_GAIT)))], float(rng.uniform(3.0, 8.0))
+        if plan[-1].kind == "sit":
+            kind, length_s = "stand_up", 2.5
+        plan.append(Activity(kind, length_s, turn_deg=180.0 if kind == "turn" else 0.0))
+        total_s += length_s
+    patient = VirtualPatient(PatientParams(), seed=seed, schedule=tuple(plan))
+    blocks = [patient.imu_block(segment, second, int(rate_hz), rate_hz) for second in range(int(total_s))]
+    rows = np.concatenate(blocks)
+    none = np.array([])
+    return Leg(
+        f"non-gait {segment} {seed}", segment, "left",
+        np.arange(len(rows)) / rate_hz, rows[:, 4:7], rows[:, 7:10],
+        none, none, (), none, none,
+    )  # fmt: skip
+
+
 def score(leg: Leg, events: list[GaitEvent], kind: EventKind = "initial_contact") -> Score:
     """Match ``kind`` one to one with the reference, the leg's median offset taken out for matching."""
     expected = leg.contacts if kind == "initial_contact" else leg.toe_offs
@@ -283,10 +382,25 @@ def main() -> int:
     feet = list(motion_capture())
     print_scores("healthy feet, motion capture", feet)
     print_scores("healthy feet, motion capture", feet, "toe_off")
-    for segment in ("shank", "forefoot", "heel"):
+    for segment in ("shank", "forefoot"):
         legs = list(treadmill(segment))
         print_scores(f"treadmill {segment}, photoelectric bars", legs)
         print_scores(f"treadmill {segment}, photoelectric bars", legs, "toe_off")
+    print("\ndamaged copies of the walkway recordings: missed and extra of all contacts")
+    for how in DAMAGES:
+        scores = [score(leg, detect(damaged(leg, how))) for leg in walkway]
+        total = sum(one.expected for one in scores)
+        missed, extra = sum(one.missed for one in scores), sum(one.extra for one in scores)
+        print(f"{how:<30}{100 * missed / total:>7.2f} %{100 * extra / total:>7.2f} %")
+    print("\nstimulations that would begin")
+    for name in ("healthy_stair_down", "healthy_stair_up"):
+        for leg in unreferenced(name):
+            steps = sum(event.kind == "initial_contact" for event in detect(leg))
+            print(f"{leg.name:<30}{len(swings(leg)):>4} of {steps} steps")
+    for segment in ("foot", "shank"):
+        leg = non_gait(segment, 1, NON_GAIT_MIN)
+        false = sum(start > WALKED_S for start in swings(leg))
+        print(f"{leg.name:<30}{false:>4} in {NON_GAIT_MIN:g} min: {false * 60 / NON_GAIT_MIN:.0f} an hour")
     print(f"\ncost per sample: shank {cost_us(walkway[0]):.1f} us, foot {cost_us(feet[0]):.1f} us")
     return 0
 

@@ -46,10 +46,11 @@ class GaitDetector:
             self._sign = frame.sign
             self._machine = self._new_machine()
         machine, clock, travel = self._machine, self._clock, self._travel
+        swing = machine.in_swing  # the sample of contact still ends the swing
         events = machine.update(t_ns, acc_mps2, frame)
         travel.update(
             (t_ns - self._last_ns) * 1e-9 if self._last_ns else 0.0,
-            gyr_rps, frame, swing=machine.in_swing, since_s=machine.since_contact_s,
+            gyr_rps, frame, swing=swing or machine.in_swing, since_s=machine.since_contact_s,
         )  # fmt: skip
         self._last_ns = t_ns
         clock.sample(t_ns)

@@ -24,7 +24,9 @@ SIGN_FIRST = (
     0.2  # share of forward in all swing motion that fixes the sign; recordings with known axes show 0.4-0.9
 )
 SIGN_AGE_NS = 500_000_000  # a recording that begins in mid-swing shows "up" wrongly at first
-SIGN_FLIP = 0.4  # share of backward motion that overturns it
+SIGN_FLIP = 0.4  # share of backward motion that overturns it while young
+SIGN_FLIP_OLD = 0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
+SIGN_YOUNG_NS = 15_000_000_000
 SIGN_FLOOR = 0.05  # rad^2/s^2 m: half a weak swing of a paretic leg (1 rad/s, 0.3 m/s, 0.3 s)
 
 
@@ -54,6 +56,7 @@ class SagittalFrame:
     def __init__(self, swing_axis: Vec3 | None = None) -> None:
         self._last_t_ns: int | None = None
         self._start_ns = 0
+        self._known_ns = 0
         self._last_gyr: Vec3 = (0.0, 0.0, 0.0)
         self._up: Vec3 = (0.0, 0.0, 0.0)
         self._c = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -143,8 +146,11 @@ class SagittalFrame:
         if not self.known and abs(share) > SIGN_FIRST:
             self.sign = 1.0 if share > 0.0 else -1.0
             self.known = True
-        elif self.known and self.sign * share < -SIGN_FLIP:
-            self.sign = -self.sign
+            self._known_ns = self._last_t_ns or 0
+        elif self.known:
+            young = (self._last_t_ns or 0) - self._known_ns < SIGN_YOUNG_NS
+            if self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
+                self.sign = -self.sign
 
     def _turn_axis(self, dt: float, gyr: Vec3) -> None:
         keep = exp(-dt / AXIS_TAU_S)

@@ -13,10 +13,12 @@ from drivers.interface import Segment, Vec3
 
 SETTLE_S = 0.1  # after contact the limb still shakes
 SPEED_MIN_MPS = 0.25  # paretic limbs swing at 0.3 m/s and more over the walkway, in place at 0.2 and less
-WAY_MIN_M = 0.2  # of the foot
+SWING_WAY_MIN_M = 0.02  # even of a leg that is dragged after; in place a shank swings 0.1 m back
+WAY_MIN_M = 0.2  # of the foot in a whole step
 RISE_MIN_M = 0.12  # of the foot; a stair is 15 to 20 cm
 RISE_SLOPE = 0.3  # steeper than any ramp
-TURN_MAX_RAD = radians(35.0)  # in one stride
+TURN_MAX_RAD = radians(25.0)  # in one stride, from what gyroscope and strap usually show on the straight
+TURN_LEARN = 0.2
 
 
 class Travel:
@@ -26,8 +28,10 @@ class Travel:
         self._segment = segment
         self._stillest = 1e9
         self._steep_before = False
+        self._usual_yaw_rad = 0.0
         self._rising_mps = 0.0
         self._speed_mps = 0.0
+        self._swing_start_m = 0.0
         self.top_speed_mps = 0.0
         self.forward_m = 0.0
         self.up_m = 0.0
@@ -41,6 +45,8 @@ class Travel:
         self.up_m += self._rising_mps * dt_s
         self.top_speed_mps = max(self.top_speed_mps, self._speed_mps)
         self.yaw_rad += dot(gyr, frame.up) * dt_s
+        if not swing:
+            self._swing_start_m = self.forward_m
         if swing or since_s < SETTLE_S:
             return
         turning = dot(gyr, gyr)
@@ -53,17 +59,20 @@ class Travel:
     def contact(self) -> None:
         """A new stance begins."""
         self._steep_before = self._steep
+        if not self.turning:
+            self._usual_yaw_rad += TURN_LEARN * (self.yaw_rad - self._usual_yaw_rad)
         self._stillest = 1e9
         self.yaw_rad = 0.0
 
     @property
     def ahead(self) -> bool:
-        """The limb has moved forward at walking speed and has not turned."""
-        return self.top_speed_mps > SPEED_MIN_MPS and not self.turning
+        """In swing or at contact: the limb has moved forward, at walking speed, and has not turned."""
+        way_m = self.forward_m - self._swing_start_m
+        return self.top_speed_mps > SPEED_MIN_MPS and way_m > SWING_WAY_MIN_M and not self.turning
 
     @property
     def turning(self) -> bool:
-        return abs(self.yaw_rad) > TURN_MAX_RAD
+        return abs(self.yaw_rad - self._usual_yaw_rad) > TURN_MAX_RAD
 
     @property
     def level_step(self) -> bool:
@@ -71,9 +80,9 @@ class Travel:
 
         One steep step may be an error of measurement; two in a row are stairs.
         """
-        if not self.ahead or self._segment == "shank":
+        if self._segment == "shank":
             return self.ahead
-        return self.forward_m > WAY_MIN_M and not (self._steep and self._steep_before)
+        return self.ahead and self.forward_m > WAY_MIN_M and not (self._steep and self._steep_before)
 
     @property
     def _steep(self) -> bool:

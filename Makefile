@@ -1,4 +1,5 @@
 # Two commands on a fresh machine: `make demo` runs the main job, `make test` passes every test.
+SHELL := /bin/bash -o pipefail
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,8 +17,9 @@ $(STAMP): requirements.txt pyproject.toml
 	    echo "==> Python's venv module is missing; installing Debian's python3-venv"; rm -rf $(VENV); \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null \
 	    && $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.txt \
+	    | { grep --line-buffered -oE '^(Collecting [^ ]+|Installing collected packages)' || true; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>/dev/null
 	@touch $@
 
 demo: setup

@@ -322,7 +322,7 @@ def _levelled(now_ns: int, track: Track, channel: ChannelCommand | None) -> Trac
     charge = 0.0 if channel is None else charge_uc(channel.current_ma, channel.width_us)
     kept = _window(now_ns, track.levels)
     if (kept[-1].current_ma, kept[-1].charge_uc) == (current_ma, charge):
-        return replace(track, levels=kept)
+        return track
     return replace(track, levels=(*kept, Level(now_ns, current_ma, charge)))
 
 

@@ -155,7 +155,17 @@ def test_off_stays_off() -> None:
 def test_a_field_that_is_no_number_or_negative_trips(field: str, bad: float) -> None:
     got = verdict(replace(at(20.0), **{field: bad}))
     assert (got.verdict, got.channels, got.fault) == ("blocked", (None,), "F7")
-    assert field in got.reason
+    assert got.reason.startswith(f"channel 0: {field} ")
+
+
+def test_a_channel_that_is_off_hides_no_other() -> None:
+    both = rules(channels=2)
+    memory = risen(50.0, rules=both)
+    assert judge(NOW_NS, frame(None, at(math.nan)), (), both, memory)[0].fault == "F7"
+    assert judge(NOW_NS, frame(None, at(41.0)), (), both, memory)[0].verdict == "blocked"
+    assert judge(NOW_NS, frame(None, at(52.0)), (), both, fresh_memory(2))[0].channels == (None, None)
+    reduced, _ = judge(NOW_NS, frame(None, at(5.0)), (), both, fresh_memory(2))
+    assert reduced.channels == (None, at(1.0))
 
 
 @pytest.mark.parametrize(("field", "top"), [("current_ma", 150.0), ("width_us", 4095.0), ("rate_hz", 2000.0)])
@@ -219,6 +229,12 @@ def test_the_next_frame_at_the_edge_of_order_is_fine() -> None:
     assert judge(NOW_NS, frame(None, seq=900, t_ns=NOW_NS + MS), (), RULES, memory)[0].verdict == "ok"
 
 
+def test_time_may_not_run_backwards_from_frame_to_frame() -> None:
+    _, memory = judge(NOW_NS, frame(None, seq=1, t_ns=NOW_NS - MS), (), RULES, fresh_memory(1))
+    got, _ = judge(NOW_NS, frame(None, seq=2, t_ns=NOW_NS - MS - 1), (), RULES, memory)
+    assert got.reason == "frame 2 is older than the one before it"
+
+
 def test_a_first_frame_may_have_any_number_from_0() -> None:
     got, memory = judge(NOW_NS, frame(None, seq=0), (), RULES, fresh_memory(1))
     assert got.verdict == "ok"
@@ -261,7 +277,7 @@ def test_nothing_leaves_while_closed_and_asking_for_nothing_is_fine() -> None:
     got, _ = judge(NOW_NS, frame(at(1.0)), silent, RULES, fresh_memory(1), closed="guard is off")
     assert (got.verdict, got.reason, got.channels, got.fault) == ("blocked", "guard is off", (None,), None)
     got, _ = judge(NOW_NS, frame(None), silent, RULES, fresh_memory(1), closed="guard is off")
-    assert (got.verdict, got.fault) == ("ok", None)
+    assert (got.verdict, got.reason, got.fault) == ("ok", "nothing asked for", None)
 
 
 # --- F8 ---
@@ -413,6 +429,7 @@ def test_a_channel_that_is_on_without_current_has_no_train() -> None:
     steps = run([(NOW_NS + i * STEP_NS, at(1.0 if i < 500 else 0.0)) for i in range(1100)])
     assert {step.verdict for step in steps[402:500]} == {"blocked"}
     assert {step.verdict for step in steps[500:]} == {"ok"}
+    assert verdict(at(0.0), rules=rules(train_max_s=0.5)).verdict == "ok"
 
 
 def test_pulses_of_one_second_share_a_bin() -> None:

@@ -27,6 +27,16 @@ def passive_moment_nm(ankle_deg: float, knee_flexion_deg: float) -> float:
     )
 
 
+def passive_moments_nm(ankle_deg: Curve, knee_flexion_deg: Curve) -> Curve:
+    """The same for arrays."""
+    moments: Curve = -(
+        np.exp(2.1016 + 0.0843 * ankle_deg - 0.0176 * knee_flexion_deg)
+        - np.exp(-7.9763 - 0.1949 * ankle_deg + 0.0008 * knee_flexion_deg)
+        - 1.792
+    )
+    return moments
+
+
 @dataclass(frozen=True, slots=True)
 class TorqueTable:
     """Demanded ankle torque over the stride: ``still + slow / T + fast / T**2`` for a stride of T seconds.
@@ -37,6 +47,7 @@ class TorqueTable:
     still_nm: tuple[float, ...]
     slow_nm_s: tuple[float, ...]
     fast_nm_s2: tuple[float, ...]
+    carried_nm_s2: tuple[float, ...]  # the part of ``fast`` that the moving ankle makes
 
     def at(self, percent: float, stride_s: float) -> float:
         """Torque in Nm at a phase in percent (wraps) of a stride of ``stride_s`` seconds."""
@@ -53,9 +64,7 @@ def torque_table(reference: Reference, foot: FootModel, *, thigh_m: float, shank
     knee_deg = np.asarray(reference.knee_flexion_deg)
     thigh_rad = shank_rad + np.radians(knee_deg)
     ankle_deg = np.degrees(foot_rad - shank_rad)
-    passive_nm = foot.passive_factor * np.array(
-        [passive_moment_nm(float(a), float(k)) for a, k in zip(ankle_deg, knee_deg, strict=True)]
-    )
+    passive_nm = foot.passive_factor * passive_moments_nm(ankle_deg - foot.neutral_deg, knee_deg)
     ahead_x = ahead_y = np.zeros_like(foot_rad)
     for angle, length_m in ((thigh_rad, thigh_m), (shank_rad, shank_m)):
         rate, acceleration = derivative(angle), derivative(derivative(angle))
@@ -64,10 +73,9 @@ def torque_table(reference: Reference, foot: FootModel, *, thigh_m: float, shank
     lever_x, lever_y = foot.com_forward_m * np.cos(foot_rad), foot.com_forward_m * np.sin(foot_rad)
     still = foot.mass_kg * GRAVITY_MPS2 * lever_x - passive_nm
     slow = foot.damping_nms_per_rad * (derivative(foot_rad) - derivative(shank_rad))
-    fast = foot.inertia_kgm2 * derivative(derivative(foot_rad)) + foot.mass_kg * (
-        lever_x * ahead_y - lever_y * ahead_x
-    )
-    return TorqueTable(tuple(still.tolist()), tuple(slow.tolist()), tuple(fast.tolist()))
+    carried = foot.mass_kg * (lever_x * ahead_y - lever_y * ahead_x)
+    fast = foot.inertia_kgm2 * derivative(derivative(foot_rad)) + carried
+    return TorqueTable(*(tuple(curve.tolist()) for curve in (still, slow, fast, carried)))
 
 
 def derivative(curve: Curve) -> Curve:

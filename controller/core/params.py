@@ -44,6 +44,7 @@ class FootModel:
     passive_factor: float
     thigh_m: float
     shank_m: float
+    neutral_deg: float = 0.0  # the passive moment's angle is shifted by this, plantarflexion negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,26 @@ class Gains:
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """The learning law: how an error is weighed, how far a stride may move it, what it believes at first."""
+
+    change: float = 1e-4  # (rad/Nm)^2: weight of a changed command against the squared error
+    bend: float = 2e-3  # (rad/Nm)^2: weight of the command's second difference, the low-pass over the swing
+    step: float = (
+        0.6  # share of the optimal change taken at a stride: below 2/3, so that a gain of 3 is stable
+    )
+    forget: float = 0.98  # of what was learned is kept from stride to stride
+    change_max: float = 0.3  # of the torque at full recruitment, in one stride, in any cell
+    kp_nm_per_rad: float = 6.0  # of the feedback that runs beside the learning
+    td_s: float = 0.04
+    gain_sd: float = 0.4  # how far the muscle's gain may be from the identified one
+    gain_drift: float = 0.05  # and how much it may change from stride to stride
+    gain_min: float = 0.15
+    gain_max: float = 4.0
+    dead_band: float = 0.03  # a belief that moves less is not acted on
+
+
+@dataclass(frozen=True, slots=True)
 class CoreParams:
     """The whole of it."""
 
@@ -106,3 +127,4 @@ class CoreParams:
     envelope: Envelope
     gains: Gains
     tick_s: float
+    learning: Learning = Learning()

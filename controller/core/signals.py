@@ -8,7 +8,7 @@ from typing import Literal
 from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
 
 EventKind = Literal["initial_contact", "foot_flat", "heel_off", "toe_off", "mid_swing"]
-Mode = Literal["off", "trapezoid", "feedback"]
+Mode = Literal["off", "trapezoid", "feedback", "learning"]
 
 
 @dataclass(frozen=True, slots=True)

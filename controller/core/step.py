@@ -1,6 +1,7 @@
 """The control core as one function: samples in, command and reason out; same in, same bits out.
 
-No clock, no file, no randomness. What it does not know it says (``None`` and a reason), and then it does less.
+No clock, no file, no randomness. What it does not know it says (``None`` and a reason), and then it does
+less.
 """
 
 from __future__ import annotations
@@ -11,9 +12,14 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from controller.core.alignment import ShankAlignment, SwingPhase, steepest_fall_percent
 from controller.core.feedforward import TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector
 from controller.core.intensity import Intensity
+from controller.core.learner import Learner, Moment, Reading
+from controller.core.muscle_watch import MuscleWatch
 from controller.core.orientation import SegmentOrientation
 from controller.core.params import CoreParams, Placement
 from controller.core.pid import Pid
@@ -40,9 +46,18 @@ class CoreState:
     intensity: Intensity
     pid: Pid
     torque: TorqueTable
+    alignment: ShankAlignment
+    learner: Learner
+    watch: MuscleWatch
+    reading: Reading | None = None  # the newest of the foot
+    read_ns: int | None = None  # the reading that feedback has taken in
+    correction_nm: float = 0.0
+    landed: SwingPhase | None = None  # a swing not yet learned from
+    taught: bool = False  # and one learned from, whose pace has not been taken over yet
+    trusted: bool = True  # no verdict of the guard changed a pulse of this stride
     newest_ns: int | None = None
     last_tick_ns: int | None = None
-    law: Literal["trapezoid", "feedback"] = "trapezoid"
+    law: Literal["trapezoid", "feedback", "learning"] = "trapezoid"
     law_for_ns: int | None = None  # the window it was chosen for, by its opening
     closed: bool = False  # whether feedback steers at this tick
     on_since_ns: int | None = None  # since when the channel has been on without a break
@@ -57,28 +72,37 @@ class CoreState:
     def initial(params: CoreParams) -> CoreState:
         placements = params.placements
         leading = next((p for p in placements if p.segment == "foot"), placements[0])
+        torque = torque_table(
+            params.reference, params.foot, thigh_m=params.foot.thigh_m, shank_m=params.foot.shank_m
+        )
+        toe_off_percent = steepest_fall_percent(params.reference.foot_pitch_deg)
+        timing = StrideTiming(toe_off_percent)
+        shank = [math.radians(sample(params.reference.shank_pitch_deg, float(p))) for p in range(101)]
         return CoreState(
             mode=params.mode,
             orientations={p.sensor: SegmentOrientation(p.segment, p.side) for p in placements},
             detector=GaitDetector(leading.segment, leading.side),
             leading=leading,
-            timing=StrideTiming(),
+            timing=timing,
             window=Window(params.envelope),
             intensity=Intensity(params.muscle, params.pulse),
             pid=Pid(params.gains),
-            torque=torque_table(
-                params.reference, params.foot, thigh_m=params.foot.thigh_m, shank_m=params.foot.shank_m
-            ),
+            torque=torque,
+            alignment=ShankAlignment(np.array(shank), toe_off_percent),
+            learner=Learner(params, torque, timing.percent_per_s, toe_off_percent),
+            watch=MuscleWatch(params.muscle, 0.5 / params.pulse.rate_hz),
         )
 
 
 def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) -> tuple[Decision, CoreState]:
     """Advance by one tick. ``state`` is taken over and returned advanced; keep a copy to go back."""
+    _learn(state)
     events = _take_in(now_ns, inputs, state)
     phase = state.detector.tick(now_ns)
     state.window.tick(now_ns, walking=phase.walking)
     _switch_mode(state, events)
     command, reason = _decide(now_ns, params, state, walking=phase.walking)
+    _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
     state.events += len(events)
     return Decision(command, reason, tuple(events), _view(now_ns, params, state)), state
@@ -98,7 +122,10 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
 
 
 def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[GaitEvent]:
-    state.orientations[reading.sensor].update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
+    orientation = state.orientations[reading.sensor]
+    orientation.update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
+    if orientation.aligned:
+        _observe(reading.t_ns, orientation, state)
     if reading.sensor != state.leading.sensor:
         return []
     state.newest_ns = reading.t_ns
@@ -110,13 +137,55 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
         state.window.note(event, now_ns)
         if event.kind == "toe_off":
             state.pid.reset_measurement()
+            state.correction_nm = state.pid.integral_nm
+            state.alignment.begin_swing()
+        elif event.kind == "initial_contact":
+            _close_swing(state)
     return events
+
+
+def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> None:
+    """A segment's angle at its own time, for phase and learning."""
+    pitch_rad, rate_rps = orientation.pitch_rad, orientation.pitch_rate_rps
+    if pitch_rad is None or rate_rps is None:
+        return
+    if orientation.segment == "shank":
+        percent = state.timing.percent_at(t_ns) if state.timing.swinging else None
+        state.alignment.observe(t_ns, pitch_rad, percent)
+    else:
+        state.reading = Reading(t_ns, pitch_rad, rate_rps, _segment_rad(t_ns, state, "shank"))
+        state.learner.observe(state.reading)
+
+
+def _close_swing(state: CoreState) -> None:
+    """The foot has landed: where its events lay, and what the swing teaches."""
+    timing = state.timing
+    if timing.toe_off_ns is None or timing.initial_contact_ns is None:
+        return
+    if timing.initial_contact_ns <= timing.toe_off_ns:
+        return
+    swing = state.alignment.settle(timing.toe_off_ns, timing.initial_contact_ns)
+    timing.toe_off_percent = state.alignment.toe_off_percent
+    timing.contact_percent = state.alignment.contact_percent
+    state.landed = swing if state.mode == "learning" else None
+
+
+def _learn(state: CoreState) -> None:
+    """What the last swing teaches, one piece a tick, so that no tick becomes long."""
+    timing = state.timing
+    if state.landed is not None:
+        state.learner.close(state.landed, timing.swing_s, trusted=state.trusted)
+        state.landed, state.trusted, state.taught = None, True, True
+    elif state.taught:
+        state.learner.retime(timing.percent_per_s, timing.toe_off_percent)
+        state.taught = False
 
 
 def _take_verdict(applied: Applied, state: CoreState) -> None:
     channel = state.intensity.pulse.channel
     through = applied.channels[channel] if channel < len(applied.channels) else None
     if applied.verdict != "ok":
+        state.trusted = False
         state.intensity.correct(through.current_ma if through else 0.0)
 
 
@@ -150,6 +219,8 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     state.closed = False
     if state.law == "feedback":
         wanted_ma, how = _feedback(now_ns, params, state)
+    elif state.law == "learning":
+        wanted_ma, how = _learning(now_ns, params, state)
     else:
         wanted_ma = _trapezoid(now_ns, params, state)
         how = "trapezoid" if state.mode == "trapezoid" else "trapezoid: foot pitch not known yet"
@@ -159,11 +230,24 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     return _command(params, current_ma), f"{window.why}; {how}"
 
 
+def _remember(now_ns: int, command: Command, params: CoreParams, state: CoreState) -> None:
+    """What the muscle was told, for learning: in torque of the identified muscle."""
+    on = command.channels[params.pulse.channel]
+    given_nm = (
+        0.0 if on is None else state.intensity.activation_of(on.current_ma) * params.muscle.torque_max_nm
+    )
+    state.learner.remember(Moment(now_ns, given_nm, state.watch.note(now_ns, given_nm)))
+
+
 def _choose_law(now_ns: int, state: CoreState) -> None:
     """One law for a whole window, so that the current never jumps from one to the other."""
     state.law_for_ns = state.window.opened_ns
     known = _pitch_rad(now_ns, state) is not None
-    state.law = "feedback" if state.mode == "feedback" and known else "trapezoid"
+    state.law = "trapezoid"
+    if state.mode == "learning":
+        state.law = "learning"
+    elif state.mode == "feedback" and known:
+        state.law = "feedback"
 
 
 def _trapezoid(now_ns: int, params: CoreParams, state: CoreState) -> float:
@@ -173,21 +257,28 @@ def _trapezoid(now_ns: int, params: CoreParams, state: CoreState) -> float:
     return wanted_ma
 
 
+def _percent(t_ns: int, state: CoreState) -> float | None:
+    """Phase by the timetable of the events, and in swing by how far the shank is ahead of it."""
+    percent = state.timing.percent_at(t_ns)
+    if percent is None or not state.timing.swinging:
+        return percent
+    return min(100.0, percent + state.alignment.shift_percent)
+
+
 def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
     """Feed-forward ahead of the muscle's delay, plus PID while the foot swings."""
     timing, window, muscle = state.timing, state.window, params.muscle
     lead_s = muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / params.pulse.rate_hz
-    toe_off_percent = params.reference.toe_off_percent
-    ahead = timing.percent_at(now_ns + int(lead_s * 1e9), toe_off_percent)
-    state.feedforward_nm = state.torque.at(min(ahead, 99.99), timing.stride_s) if ahead is not None else 0.0
+    ahead = _percent(now_ns + int(lead_s * 1e9), state)
+    toe_off_percent = timing.toe_off_percent
+    stride_s = 100.0 / timing.percent_per_s
+    state.feedforward_nm = state.torque.at(min(ahead, 99.99), stride_s) if ahead is not None else 0.0
     if ahead is not None and ahead < toe_off_percent:
-        state.feedforward_nm = min(state.feedforward_nm, state.torque.at(toe_off_percent, timing.stride_s))
-    correction_nm = state.pid.integral_nm
-    state.closed = window.state == "swing" and _pitch_rad(now_ns, state) is not None
+        state.feedforward_nm = min(state.feedforward_nm, state.torque.at(toe_off_percent, stride_s))
+    state.closed = window.state == "swing" and state.reading is not None
     if state.closed:
-        measured_rad, target_rad = _measured_and_target(now_ns, params, state)
-        state.error_rad = target_rad - measured_rad
-        correction_nm = state.pid.update(state.error_rad, measured_rad, _elapsed_s(now_ns, params, state))
+        _take_reading(params, state)
+    correction_nm = state.correction_nm if state.closed else state.pid.integral_nm
     state.demand_nm = state.feedforward_nm + correction_nm
     state.activation = min(1.0, max(0.0, state.demand_nm / muscle.torque_max_nm)) * window.share(now_ns)
     wanted_ma = state.intensity.for_activation(state.activation)
@@ -196,9 +287,60 @@ def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
     return wanted_ma, "feed-forward and feedback" if state.closed else "feed-forward"
 
 
+def _take_reading(params: CoreParams, state: CoreState) -> None:
+    """The loop's turn, once for every reading, at the reading's own time."""
+    reading = state.reading
+    if reading is None or reading.t_ns == state.read_ns:
+        return
+    passed_s = (reading.t_ns - state.read_ns) / 1e9 if state.read_ns is not None else params.tick_s
+    state.read_ns = reading.t_ns
+    percent = _percent(reading.t_ns, state)
+    if percent is None:
+        return
+    target_rad = math.radians(sample(params.reference.foot_pitch_deg, min(percent, 99.99)))
+    state.error_rad = target_rad - reading.foot_rad
+    state.correction_nm = state.pid.update(state.error_rad, reading.foot_rad, passed_s)
+
+
+def _learning(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
+    """The learned command of this phase, and beside it feedback on angle and rate while the foot swings."""
+    window, learner = state.window, state.learner
+    percent = _percent(now_ns, state)
+    state.feedforward_nm = learner.at(percent if percent is not None else 0.0)
+    state.closed = window.state == "swing" and state.reading is not None
+    how = "learned command"
+    correction_nm = 0.0
+    if state.closed and state.reading is not None:
+        correction_nm = _beside(state.reading, params, state)
+        how = f"learned command ({learner.learned} strides) and feedback"
+    state.demand_nm = state.feedforward_nm + correction_nm
+    state.activation = min(1.0, max(0.0, state.demand_nm / params.muscle.torque_max_nm))
+    wanted_ma = state.intensity.for_activation(state.activation)
+    if window.state == "falling":
+        wanted_ma *= window.share(now_ns)
+    return wanted_ma, how
+
+
+def _beside(reading: Reading, params: CoreParams, state: CoreState) -> float:
+    """Proportional and rate feedback in torque, in the identified muscle's units."""
+    learning = params.learning
+    percent = _percent(reading.t_ns, state)
+    if percent is None or percent < state.timing.toe_off_percent:
+        return 0.0
+    place = min(percent, 99.0)
+    here, there = (sample(params.reference.foot_pitch_deg, p) for p in (place, place + 0.5))
+    rate_rps = math.radians(there - here) * 2.0 * state.timing.percent_per_s
+    state.error_rad = math.radians(here) - reading.foot_rad
+    state.pid.proportional_nm = learning.kp_nm_per_rad * state.error_rad
+    state.pid.derivative_nm = learning.kp_nm_per_rad * learning.td_s * (rate_rps - reading.foot_rate_rps)
+    bound_nm = params.gains.torque_max_nm
+    correction_nm = state.pid.proportional_nm + state.pid.derivative_nm
+    return min(bound_nm, max(-bound_nm, correction_nm)) / state.learner.belief.gain
+
+
 def _settle(now_ns: int, params: CoreParams, state: CoreState, current_ma: float) -> None:
     """Back-calculation with the current finally commanded, in swing only; frozen elsewhere."""
-    if not state.closed or state.on_since_ns is None:
+    if not state.closed or state.on_since_ns is None or state.law != "feedback":
         return
     if (now_ns - state.on_since_ns) / 1e9 < _response_s(params):
         return  # the muscle cannot have answered yet: what is missing is no lasting error
@@ -218,18 +360,6 @@ def _elapsed_s(now_ns: int, params: CoreParams, state: CoreState) -> float:
         return params.tick_s
     elapsed_s = (now_ns - state.last_tick_ns) / 1e9
     return elapsed_s if 0.0 < elapsed_s < PASSES_SINCE_STEP_S else params.tick_s
-
-
-def _measured_and_target(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, float]:
-    """Ankle angle against its reference with two sensors, foot pitch with one; radians."""
-    pitch_rad = _pitch_rad(now_ns, state) or 0.0
-    percent = state.timing.percent_at(now_ns, params.reference.toe_off_percent) or 0.0
-    percent = min(percent, 99.99)
-    target_rad = math.radians(sample(params.reference.foot_pitch_deg, percent))
-    shank_rad = _segment_rad(now_ns, state, "shank")
-    if shank_rad is None:
-        return pitch_rad, target_rad
-    return pitch_rad - shank_rad, target_rad - math.radians(sample(params.reference.shank_pitch_deg, percent))
 
 
 def _pitch_rad(now_ns: int, state: CoreState) -> float | None:
@@ -260,7 +390,7 @@ def _off(now_ns: int, params: CoreParams, state: CoreState, reason: str) -> tupl
 def _view(now_ns: int, params: CoreParams, state: CoreState) -> View:
     foot_rad, shank_rad = _segment_rad(now_ns, state, "foot"), _segment_rad(now_ns, state, "shank")
     phase = state.detector.tick(now_ns)
-    percent = state.timing.percent_at(now_ns, params.reference.toe_off_percent)
+    percent = _percent(now_ns, state)
     swinging = state.timing.swinging
     target = (
         sample(params.reference.foot_pitch_deg, min(percent, 99.99))

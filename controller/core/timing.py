@@ -16,12 +16,21 @@ STRIDE_S = (0.6, 3.0)  # a stride outside this is a stop or a missed event, not 
 SWING_S = (0.2, 1.2)
 PRE_SWING_S = (0.02, 0.6)  # heel-off to toe-off
 FIRST_STRIDE_S, FIRST_SWING_S, FIRST_PRE_SWING_S = 1.3, 0.5, 0.18  # until learned: slow walking
+PACE_SHARE = 0.7  # of how much longer this stance was than usual, swing is expected to be longer too
+PACE_LIMIT = 0.2  # a stance that differs more than this was no ordinary one
+CHANGE = 0.08  # two strides that differ from the memory by more, to the same side: the speed has changed
 
 
 @dataclass(slots=True)
 class StrideTiming:
-    """The limb's stride as learned from its events; times in ns on the sample clock."""
+    """The limb's stride as learned from its events; times in ns on the sample clock.
 
+    ``toe_off_percent`` and ``contact_percent`` say where on the reference stride the two events lie as this
+    detector finds them on this leg.
+    """
+
+    toe_off_percent: float
+    contact_percent: float = 100.0
     heel_off_ns: int | None = None
     toe_off_ns: int | None = None
     initial_contact_ns: int | None = None
@@ -29,13 +38,17 @@ class StrideTiming:
     strides: int = 0
     _stride_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
     _swing_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+    _stance_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
     _pre_swing_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+    _pace: float = 1.0
 
     def note(self, event: GaitEvent) -> None:
         if event.kind == "heel_off":
             self.heel_off_ns = event.t_ns
         elif event.kind == "toe_off":
             _learn(self._pre_swing_s, self.heel_off_ns, event.t_ns, PRE_SWING_S)
+            self._set_pace(event.t_ns)
+            _learn(self._stance_s, self.initial_contact_ns, event.t_ns, STRIDE_S)
             self.toe_off_ns, self.swinging = event.t_ns, True
         elif event.kind == "initial_contact":
             _learn(self._swing_s, self.toe_off_ns, event.t_ns, SWING_S)
@@ -43,19 +56,35 @@ class StrideTiming:
             self.initial_contact_ns, self.swinging = event.t_ns, False
             self.strides += 1
 
+    def _set_pace(self, toe_off_ns: int) -> None:
+        """A stance longer than usual announces a longer swing."""
+        self._pace = 1.0
+        if self.initial_contact_ns is None or len(self._stance_s) < 2:
+            return
+        usual_s = statistics.median(self._stance_s)
+        ratio = (toe_off_ns - self.initial_contact_ns) / 1e9 / usual_s
+        if abs(ratio - 1.0) <= PACE_LIMIT:
+            self._pace = 1.0 + PACE_SHARE * (ratio - 1.0)
+
     @property
     def stride_s(self) -> float:
         return statistics.median(self._stride_s) if self._stride_s else FIRST_STRIDE_S
 
     @property
     def swing_s(self) -> float:
-        return statistics.median(self._swing_s) if self._swing_s else FIRST_SWING_S
+        usual_s = statistics.median(self._swing_s) if self._swing_s else FIRST_SWING_S
+        return usual_s * self._pace if self.swinging else usual_s
 
     @property
     def pre_swing_s(self) -> float:
         return statistics.median(self._pre_swing_s) if self._pre_swing_s else FIRST_PRE_SWING_S
 
-    def percent_at(self, t_ns: int, toe_off_percent: float) -> float | None:
+    @property
+    def percent_per_s(self) -> float:
+        """How fast the phase runs in swing."""
+        return (self.contact_percent - self.toe_off_percent) / self.swing_s
+
+    def percent_at(self, t_ns: int) -> float | None:
         """Phase in percent of the reference stride at ``t_ns``, which may lie a little ahead.
 
         Swing is stretched between toe-off (known, or expected after heel-off) and the expected contact.
@@ -66,9 +95,9 @@ class StrideTiming:
             return None
         since_s = (t_ns - toe_off_ns) / 1e9
         if since_s >= 0:
-            return min(100.0, toe_off_percent + since_s / self.swing_s * (100.0 - toe_off_percent))
+            return min(100.0, self.toe_off_percent + since_s * self.percent_per_s)
         stance_s = max(0.3, self.stride_s - self.swing_s)
-        return max(0.0, toe_off_percent * (1.0 + since_s / stance_s))
+        return max(0.0, self.toe_off_percent * (1.0 + since_s / stance_s))
 
     def _expected_toe_off_ns(self) -> int | None:
         if self.heel_off_ns is not None and (self.toe_off_ns is None or self.heel_off_ns > self.toe_off_ns):
@@ -77,8 +106,16 @@ class StrideTiming:
 
 
 def _learn(memory: deque[float], since_ns: int | None, t_ns: int, allowed_s: tuple[float, float]) -> None:
+    """Remember a duration; after two in a row that tell of another speed, forget what was before."""
     if since_ns is None:
         return
     duration_s = (t_ns - since_ns) / 1e9
-    if allowed_s[0] <= duration_s <= allowed_s[1]:
-        memory.append(duration_s)
+    if not allowed_s[0] <= duration_s <= allowed_s[1]:
+        return
+    if len(memory) > 2:
+        usual_s = statistics.median(memory)
+        changes = (memory[-1] / usual_s - 1.0, duration_s / usual_s - 1.0)
+        if min(changes) > CHANGE or max(changes) < -CHANGE:
+            while len(memory) > 1:
+                memory.popleft()
+    memory.append(duration_s)

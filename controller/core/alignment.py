@@ -1,0 +1,145 @@
+"""Phase from how the leg really moves: the shank's swing laid over the reference's.
+
+Promises where on the reference stride the detected events lie, and in swing how far the leg is ahead of its
+timetable. Refuses swings it cannot lay over the reference; then the timetable stands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Curve = NDArray[np.float64]
+
+KEPT = 256  # samples, two to four strides
+EVENT_SD_PERCENT = 3.0  # how far an event may lie from where the reference has it (detectors differ)
+CONTACT_SD_PERCENT = 2.0
+STRIDE_SD_PERCENT = 1.0  # and from stride to stride
+OFFSET_SD_RAD = math.radians(6.0)  # how far a shank's zero may be off
+FIT_SD_RAD = math.radians(3.0)  # paretic shanks swing differently from normal ones
+FIT_LIMIT_RAD = math.radians(8.0)  # beyond this r.m.s. residue the swing was not a step like the reference
+ROUNDS = 4
+SAMPLES_NEEDED = 10
+SHARE = 0.3  # of what the last stride said
+SHIFT_LIMIT_PERCENT = 6.0
+TRUST = 0.25  # of what one sample says about the shift
+TRUST_SD_RAD_PER_PERCENT = math.radians(1.0)  # slopes below this say little
+
+
+@dataclass(frozen=True, slots=True)
+class SwingPhase:
+    """One swing in the reference's phase: percent at toe-off and at contact as detected."""
+
+    toe_off_ns: int
+    contact_ns: int
+    toe_off_percent: float
+    contact_percent: float
+
+    def percent(self, t_ns: float) -> float:
+        share = (t_ns - self.toe_off_ns) / (self.contact_ns - self.toe_off_ns)
+        return self.toe_off_percent + share * (self.contact_percent - self.toe_off_percent)
+
+
+@dataclass(slots=True)
+class ShankAlignment:
+    """What the shank tells about phase. ``curve_rad`` is the shank over the stride, every percent; it begins
+    as the reference's and becomes the patient's own."""
+
+    curve_rad: Curve
+    toe_off_percent: float
+    contact_percent: float = 100.0
+    offset_rad: float = 0.0
+    shift_percent: float = 0.0
+    fits: int = 0
+    _slope: Curve = field(init=False)
+    _samples: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    def __post_init__(self) -> None:
+        self._slope = np.gradient(self.curve_rad)
+
+    def begin_swing(self) -> None:
+        self.shift_percent = 0.0
+
+    def observe(self, t_ns: int, shank_rad: float, percent: float | None) -> None:
+        """Take a sample; ``percent`` is the timetable's phase at its time, in swing only."""
+        self._samples.append((t_ns, shank_rad))
+        if percent is None or self.fits < 1:
+            return
+        place = percent + self.shift_percent
+        if not self.toe_off_percent <= place <= 99.0:
+            return
+        slope = at(self._slope, place)
+        miss = shank_rad - self.offset_rad - at(self.curve_rad, place)
+        step = TRUST * miss * slope / (slope * slope + TRUST_SD_RAD_PER_PERCENT**2)
+        self.shift_percent = _within(self.shift_percent + step, SHIFT_LIMIT_PERCENT)
+
+    def settle(self, toe_off_ns: int, contact_ns: int) -> SwingPhase:
+        """A swing has ended: where its events lay, and what that says about the events to come."""
+        swing = SwingPhase(toe_off_ns, contact_ns, self.toe_off_percent, self.contact_percent)
+        inside = [(t, a) for t, a in self._samples if toe_off_ns <= t <= contact_ns]
+        if len(inside) < SAMPLES_NEEDED:
+            return swing
+        share = np.array([(t - toe_off_ns) / (contact_ns - toe_off_ns) for t, _ in inside])
+        found = self._fit(share, np.array([angle for _, angle in inside]))
+        if found is None:
+            return swing
+        start, end, offset = found
+        weight = max(SHARE, 1.0 / (self.fits + 1))
+        self.toe_off_percent += weight * (start - self.toe_off_percent)
+        self.contact_percent += weight * (end - self.contact_percent)
+        self.offset_rad += weight * (offset - self.offset_rad)
+        self.fits += 1
+        return SwingPhase(toe_off_ns, contact_ns, start, end)
+
+    def _fit(self, share: Curve, angle: Curve) -> tuple[float, float, float] | None:
+        """Least squares over the phases of both events and the shank's zero, with what was known before."""
+        first = self.fits == 0
+        known = np.array([self.toe_off_percent, self.contact_percent, self.offset_rad])
+        spread = np.array(
+            [
+                EVENT_SD_PERCENT if first else STRIDE_SD_PERCENT,
+                CONTACT_SD_PERCENT if first else STRIDE_SD_PERCENT,
+                OFFSET_SD_RAD if first else OFFSET_SD_RAD / 3,
+            ]
+        )
+        x = known.copy()
+        miss = angle
+        for _ in range(ROUNDS):
+            place = x[0] + share * (x[1] - x[0])
+            slope = np.interp(place, GRID, self._slope)
+            miss = angle - x[2] - np.interp(place, GRID, self.curve_rad)
+            rows = np.stack([slope * (1.0 - share), slope * share, np.ones_like(share)], axis=1)
+            weight = 1.0 / (FIT_SD_RAD**2)
+            normal = rows.T @ rows * weight + np.diag(1.0 / spread**2)
+            x = x + np.linalg.solve(normal, rows.T @ miss * weight + (known - x) / spread**2)
+        if math.sqrt(float(np.mean(miss**2))) > FIT_LIMIT_RAD or not x[1] - x[0] > 15.0:
+            return None
+        return float(x[0]), float(x[1]), float(x[2])
+
+
+GRID = np.arange(101.0)
+
+
+def at(curve: Curve, percent: float) -> float:
+    """Linear interpolation on whole percents, held at the ends."""
+    place = min(99.999, max(0.0, percent))
+    low = int(place)
+    share = place - low
+    return float(curve[low]) * (1.0 - share) + float(curve[low + 1]) * share
+
+
+def steepest_fall_percent(foot_pitch_deg: tuple[float, ...]) -> float:
+    """Where the reference's foot tips fastest: what a detector on the foot finds as toe-off."""
+    curve = np.asarray(foot_pitch_deg)
+    place = np.linspace(0.0, 100.0, len(curve))
+    slope = np.gradient(curve)
+    inside = (place >= 45.0) & (place <= 75.0)
+    return float(place[inside][int(np.argmin(slope[inside]))])
+
+
+def _within(value: float, bound: float) -> float:
+    return min(bound, max(-bound, value))

@@ -1,0 +1,312 @@
+"""What is remembered of each swing and what is made of it: the next swing's command, the muscle's gain.
+
+Promises a finite, bounded command whatever a stride brought. Refuses to learn from strides that were not
+ordinary steps: short or long, with gaps, blocked by the guard, or far from anything seen before.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.core.alignment import SwingPhase
+from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_moments_nm, sample
+from controller.core.ilc import Weights, bound, law, limited
+from controller.core.lifted import Lifted, lift
+from controller.core.params import CoreParams
+
+Curve = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+FIRST_PERCENT, LAST_PERCENT = 36, 104  # cells of one percent: from before heel-off to the loading foot
+PERCENT = np.arange(FIRST_PERCENT, LAST_PERCENT + 1.0)
+CELLS = len(PERCENT)
+START_WEIGHT = 0.2  # of the error just after toe-off, where the foot still follows the push-off
+START_PERCENT = 6.0  # until the full weight
+NO_AUTHORITY = 10.0  # (rad/Nm)^2: cells before the pulses can act are left alone
+GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
+ORDINARY = (0.75, 1.35)  # swing against the usual one
+OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
+RETIME = 0.03  # a change of pace beyond this moves the command by what the model says
+TORQUE_SHOWS_NM = 1.0  # below this the torque balance says nothing about the muscle
+GAIN_SEEN_SD = 0.25  # of one swing's logarithmic gain: the balance knows neither hip nor muscle length
+GAIN_STEP = math.log(2.0)  # the most a belief may move in one stride
+COMPLETE = 0.7  # of the learned command must have been given, or the stride teaches nothing
+PLAN_ROUNDS = 60
+HISTORY_S = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One tick of the past: what was commanded and what the model's muscle should have made of it."""
+
+    t_ns: int
+    command_nm: float
+    torque_nm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One sample of the foot and the shank at its time; radians."""
+
+    t_ns: int
+    foot_rad: float
+    foot_rate_rps: float
+    shank_rad: float | None
+
+
+@dataclass(slots=True)
+class Belief:
+    """The muscle's gain as a factor on the identified one, in logarithm with its variance.
+
+    Fatigue, electrode shift and a wrong identification all show here. Recursive estimate, one value a swing.
+    """
+
+    gain: float
+    variance: float
+    log_gain: float = 0.0
+
+
+@dataclass(slots=True)
+class Learner:
+    """The learning law of one limb. ``command_nm`` is the torque to ask of the muscle in every cell."""
+
+    params: CoreParams
+    table: TorqueTable
+    percent_per_s: float
+    toe_off_percent: float
+    belief: Belief = field(init=False)
+    command_nm: Curve = field(default_factory=lambda: np.zeros(CELLS))
+    learned: int = 0  # strides learned from
+    frozen: str = ""  # why the last stride taught nothing; empty where it did
+    error_rms_rad: float = math.nan
+    bound: float = math.nan
+    open_percent: float = 52.0  # where the pulses usually begin to act
+    _moments: list[Moment] = field(default_factory=list)
+    _readings: list[Reading] = field(default_factory=list)
+    _usual_error_rad: float = math.nan
+
+    def __post_init__(self) -> None:
+        self.belief = Belief(1.0, self.params.learning.gain_sd**2)
+        self.command_nm = self.plan()
+
+    # --- during the stride
+
+    def remember(self, moment: Moment) -> None:
+        self._moments.append(moment)
+        if moment.t_ns - self._moments[0].t_ns > 2 * HISTORY_S * 1e9:
+            self._moments = [m for m in self._moments if moment.t_ns - m.t_ns < HISTORY_S * 1e9]
+
+    def observe(self, reading: Reading) -> None:
+        self._readings.append(reading)
+        if reading.t_ns - self._readings[0].t_ns > 2 * HISTORY_S * 1e9:
+            self._readings = [r for r in self._readings if reading.t_ns - r.t_ns < HISTORY_S * 1e9]
+
+    def at(self, percent: float) -> float:
+        """Torque to ask of the muscle at a phase; held at both ends."""
+        place = min(max(percent - FIRST_PERCENT, 0.0), CELLS - 1.001)
+        low = int(place)
+        share = place - low
+        return float(self.command_nm[low] * (1.0 - share) + self.command_nm[low + 1] * share)
+
+    # --- between strides
+
+    def plan(self) -> Curve:
+        """The command that the model alone would give: inverse dynamics through the muscle's lag."""
+        demand = self._demand_nm()
+        lifted = self._lifted(self._stiffness(self._reference_ankle(), self._reference_ankle()))
+        target = lifted.from_torque @ demand
+        pitch = self.belief.gain * lifted.pitch
+        second = np.diff(np.eye(CELLS), 2, axis=0)
+        held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, self.params.learning.change)
+        weight = self._error_weight()
+        normal = (pitch.T * weight) @ pitch + self.params.learning.bend * second.T @ second + np.diag(held)
+        return _no_less_than_zero(normal, (pitch.T * weight) @ target)
+
+    def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> None:
+        """A swing has ended: learn from it, or say why not."""
+        self.frozen = self._why_not(swing, usual_s, trusted=trusted)
+        if self.frozen:
+            return
+        inside = [r for r in self._readings if swing.toe_off_ns - 50_000_000 <= r.t_ns <= swing.contact_ns]
+        place = np.array([swing.percent(r.t_ns) for r in inside])
+        foot = np.interp(PERCENT, place, [r.foot_rad for r in inside])
+        shank = self._shank(place, inside)
+        reference = self._reference("foot_pitch_deg")
+        free = (swing.toe_off_percent <= PERCENT) & (swing.contact_percent >= PERCENT)
+        error = np.where(free, reference - foot, 0.0)
+        applied = self.applied(swing)
+        if self.learned and applied.sum() < COMPLETE * self.command_nm.sum():
+            self.frozen = "the pulses came late or not at all"
+            return
+        weight = np.where(free, self._error_weight(), 0.0)
+        rms = math.sqrt(float(np.mean(error[free] ** 2)))
+        if rms > OUTLIER_RAD:
+            self.frozen = "the swing was unlike a step"
+            return
+        if self.params.learning.gain_sd > 0:
+            self._weigh_torque(swing, inside)
+        ankle, wanted = np.degrees(foot - shank), np.degrees(reference - shank)
+        lifted = self._lifted(self._stiffness(ankle, wanted))
+        self._update(lifted, applied, error, weight)
+        self.error_rms_rad = rms
+        self.learned += 1
+
+    def retime(self, percent_per_s: float, toe_off_percent: float) -> None:
+        """The pace has changed: move the command by what the model says the new pace needs."""
+        if (
+            abs(percent_per_s / self.percent_per_s - 1.0) < RETIME
+            and abs(toe_off_percent - self.toe_off_percent) < 1.0
+        ):
+            return
+        before = self.plan()
+        self.percent_per_s, self.toe_off_percent = percent_per_s, toe_off_percent
+        self.command_nm = np.maximum(0.0, self.command_nm + self.plan() - before)
+
+    def applied(self, swing: SwingPhase) -> Curve:
+        """The command of the last swing as it was really given, over the cells."""
+        times = [swing.percent(m.t_ns) for m in self._moments]
+        given = np.interp(PERCENT, times, [m.command_nm for m in self._moments])
+        return np.asarray(given, dtype=np.float64)
+
+    def _why_not(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> str:
+        if not trusted:
+            return "the guard cut in"
+        duration_s = (swing.contact_ns - swing.toe_off_ns) / 1e9
+        if not ORDINARY[0] <= duration_s / usual_s <= ORDINARY[1]:
+            return "the swing was shorter or longer than usual"
+        inside = [r.t_ns for r in self._readings if swing.toe_off_ns <= r.t_ns <= swing.contact_ns]
+        times = [swing.toe_off_ns, *inside, swing.contact_ns]
+        if max(b - a for a, b in pairwise(times)) / 1e9 > GAP_S:
+            return "samples were missing"
+        if not self._moments or self._moments[0].t_ns > swing.toe_off_ns:
+            return "the swing was not seen whole"
+        return ""
+
+    def _update(self, lifted: Lifted, applied: Curve, error: Curve, weight: Curve) -> None:
+        learning, most = self.params.learning, self.params.muscle.torque_max_nm
+        pitch = self.belief.gain * lifted.pitch
+        held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, 0.0)
+        update = law(pitch, weight, held, Weights(learning.change, learning.bend, learning.step))
+        self.bound = bound(pitch, update)
+        change = limited(update.learn @ error - update.smooth @ applied, learning.change_max * most)
+        self.command_nm = np.clip(applied + change, 0.0, most)
+
+    def _weigh_torque(self, swing: SwingPhase, inside: list[Reading]) -> None:
+        """Torque balance of the swing: what moved the foot, against what the model's muscle gave."""
+        foot, muscle_t = self.params.foot, np.array([m.t_ns for m in self._moments], dtype=np.float64)
+        t = np.array([r.t_ns for r in inside], dtype=np.float64)
+        place = np.array([swing.percent(r.t_ns) for r in inside])
+        use = (place > swing.toe_off_percent + START_PERCENT) & (place < swing.contact_percent - 3.0)
+        if int(use.sum()) < 8:
+            return
+        pitch = np.array([r.foot_rad for r in inside])
+        rate = np.array([r.foot_rate_rps for r in inside])
+        seconds = (t - t[0]) / 1e9
+        if not np.all(np.diff(seconds) > 0):
+            return
+        shank = np.interp(place, PERCENT, self._shank(place, inside))
+        drag = foot.damping_nms_per_rad * (rate - np.gradient(shank, seconds))
+        carried = self._carried_nm(place) / self._stride_s() ** 2
+        weight = foot.mass_kg * GRAVITY_MPS2 * foot.com_forward_m * np.cos(pitch)
+        passive = foot.passive_factor * passive_moments_nm(
+            np.degrees(pitch - shank) - foot.neutral_deg,
+            _curve(self.params.reference.knee_flexion_deg, place),
+        )
+        needed = foot.inertia_kgm2 * np.gradient(rate, seconds) + drag + weight + carried - passive
+        made = np.interp(t, muscle_t, [m.torque_nm for m in self._moments])
+        self._learn_gain(needed[use], made[use])
+
+    def _learn_gain(self, needed: Curve, made: Curve) -> None:
+        """One torque for another: the factor that explains the swing best, weighed by what is known."""
+        learning, belief = self.params.learning, self.belief
+        if math.sqrt(float(np.mean(made**2))) < TORQUE_SHOWS_NM:
+            return
+        seen = float(made @ needed) / float(made @ made)
+        seen = math.log(min(learning.gain_max, max(learning.gain_min, seen)))
+        variance = belief.variance + learning.gain_drift**2
+        share = variance / (variance + GAIN_SEEN_SD**2)
+        belief.variance = (1.0 - share) * variance
+        belief.log_gain += _within(share * (seen - belief.log_gain), GAIN_STEP)
+        if abs(belief.log_gain - math.log(belief.gain)) > learning.dead_band:
+            belief.gain = math.exp(belief.log_gain)
+
+    # --- the model along the reference
+
+    def _stride_s(self) -> float:
+        return 100.0 / self.percent_per_s
+
+    def _reference(self, name: str) -> Curve:
+        curve = getattr(self.params.reference, name)
+        held = np.minimum(PERCENT, 99.99)
+        return np.radians([sample(curve, float(p)) for p in held])
+
+    def _reference_ankle(self) -> Curve:
+        return np.degrees(self._reference("foot_pitch_deg") - self._reference("shank_pitch_deg"))
+
+    def _shank(self, place: Curve, inside: list[Reading]) -> Curve:
+        known = [(p, r.shank_rad) for p, r in zip(place, inside, strict=True) if r.shank_rad is not None]
+        if len(known) < 8:
+            return self._reference("shank_pitch_deg")
+        return np.asarray(np.interp(PERCENT, [p for p, _ in known], [s for _, s in known]), dtype=np.float64)
+
+    def _stiffness(self, one_deg: Curve, other_deg: Curve) -> Curve:
+        """Secant stiffness of ankle and gravity in Nm/rad between two ankle angles, cell by cell."""
+        foot = self.params.foot
+        knee = np.degrees(self._reference("knee_flexion_deg"))
+        middle, half = (one_deg + other_deg) / 2.0, np.maximum(0.5, np.abs(other_deg - one_deg) / 2.0)
+        up, down = (passive_moments_nm(middle + s * half - foot.neutral_deg, knee) for s in (1.0, -1.0))
+        slope = -(up - down) / np.radians(2.0 * half) * foot.passive_factor
+        return np.clip(slope, 2.0, 120.0)
+
+    def _lifted(self, stiffness: Curve) -> Lifted:
+        free = int(np.argmax(self.toe_off_percent <= PERCENT))
+        hold_s = 0.5 / self.params.pulse.rate_hz
+        return lift(
+            self.params.muscle,
+            self.params.foot,
+            stiffness,
+            free=free,
+            cell_s=1.0 / self.percent_per_s,
+            hold_s=hold_s,
+        )
+
+    def _demand_nm(self) -> Curve:
+        """Torque the reference needs."""
+        stride_s = self._stride_s()
+        return np.array([self.table.at(min(float(p), 99.99), stride_s) for p in PERCENT])
+
+    def _carried_nm(self, place: Curve) -> Curve:
+        """What the moving ankle takes: the fast part of the table without the foot's own inertia."""
+        return _curve(self.table.carried_nm_s2, place)
+
+    def _error_weight(self) -> Curve:
+        since = (PERCENT - self.toe_off_percent) / START_PERCENT
+        weight = START_WEIGHT + (1.0 - START_WEIGHT) * np.clip(since, 0.0, 1.0)
+        return np.where((self.toe_off_percent <= PERCENT) & (PERCENT <= 100.0), weight, 0.0)
+
+
+def _curve(values: tuple[float, ...], percent: Curve) -> Curve:
+    return np.asarray(np.interp(percent, np.linspace(0.0, 100.0, len(values)), values), dtype=np.float64)
+
+
+def _within(value: float, bound: float) -> float:
+    return min(bound, max(-bound, value))
+
+
+def _no_less_than_zero(normal: Matrix, wanted: Curve) -> Curve:
+    """Non-negative minimum of u'Nu/2 - w'u by accelerated projected gradient."""
+    rate = 1.0 / float(np.linalg.norm(normal, 2))
+    x: Curve = np.maximum(0.0, np.linalg.solve(normal, wanted))
+    ahead: Curve = x
+    momentum = 1.0
+    for _ in range(PLAN_ROUNDS):
+        new: Curve = np.maximum(0.0, ahead - rate * (normal @ ahead - wanted))
+        faster = (1.0 + math.sqrt(1.0 + 4.0 * momentum * momentum)) / 2.0
+        ahead = new + (momentum - 1.0) / faster * (new - x)
+        x, momentum = new, faster
+    return x

@@ -60,6 +60,7 @@ class GaitDetector:
             clock.event(event, level=travel.level_step)
             if event.kind == "initial_contact":
                 travel.contact()
+        clock.in_swing = clock.in_swing and machine.in_swing
         if clock.walking and (machine.stopped or travel.turning or clock.overdue(t_ns)):
             clock.stop()
         elif machine.in_full_swing and travel.ahead:

@@ -20,12 +20,15 @@ VELOCITY_TAU_S = 0.7  # less than a stride: integration error cannot build up
 GAP_S = 0.25  # longer than the longest radio burst gap: velocity is forgotten
 MEAN_TAU_S = 1.5  # the mean velocity, and with it what a small error of "up" adds up to, is taken out
 SIGN_TAU_S = 20.0  # the mounting stays; a turn or a step back must not flip it
+SIGN_TAU_OLD_S = 120.0  # nor minutes of stepping in place, once it has walked
 SIGN_FIRST = (
     0.2  # share of forward in all swing motion that fixes the sign; recordings with known axes show 0.4-0.9
 )
 SIGN_AGE_NS = 500_000_000  # a recording that begins in mid-swing shows "up" wrongly at first
 SIGN_FLIP = 0.4  # share of backward motion that overturns it while young
-SIGN_FLIP_OLD = 0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
+SIGN_FLIP_OLD = (
+    0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
+)
 SIGN_YOUNG_NS = 15_000_000_000
 SIGN_FLOOR = 0.05  # rad^2/s^2 m: half a weak swing of a paretic leg (1 rad/s, 0.3 m/s, 0.3 s)
 
@@ -137,7 +140,8 @@ class SagittalFrame:
         self.inclination_rad = atan2(sin, dot(up, long_axis))
 
     def _judge_sign(self, dt: float, travel: float) -> None:
-        keep = exp(-dt / SIGN_TAU_S)
+        young = not self.known or (self._last_t_ns or 0) - self._known_ns < SIGN_YOUNG_NS
+        keep = exp(-dt / (SIGN_TAU_S if young else SIGN_TAU_OLD_S))
         self._sign_sum = keep * self._sign_sum + travel
         self._abs_sum = keep * self._abs_sum + abs(travel)
         if self._abs_sum < SIGN_FLOOR or (self._last_t_ns or 0) - self._start_ns < SIGN_AGE_NS:
@@ -147,10 +151,8 @@ class SagittalFrame:
             self.sign = 1.0 if share > 0.0 else -1.0
             self.known = True
             self._known_ns = self._last_t_ns or 0
-        elif self.known:
-            young = (self._last_t_ns or 0) - self._known_ns < SIGN_YOUNG_NS
-            if self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
-                self.sign = -self.sign
+        elif self.known and self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
+            self.sign = -self.sign
 
     def _turn_axis(self, dt: float, gyr: Vec3) -> None:
         keep = exp(-dt / AXIS_TAU_S)

@@ -11,7 +11,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.gait import Leg, detect, hemiparetic, motion_capture, score
+from benchmarks.gait import (
+    DAMAGES,
+    Damage,
+    Leg,
+    damaged,
+    detect,
+    hemiparetic,
+    motion_capture,
+    score,
+    swings,
+    treadmill,
+    unreferenced,
+)
 from controller.core.gait import GaitDetector
 from controller.core.signals import GaitEvent
 from tests.data import DATA, needs_data
@@ -30,11 +42,86 @@ def feed(detector: GaitDetector, leg: Leg, start: int, stop: int) -> list[GaitEv
 
 
 @needs_data
-@pytest.mark.parametrize("leg", WALKWAY, ids=lambda leg: leg.name)
-def test_walkway_contacts_are_all_found_and_none_invented(leg: Leg) -> None:
-    found = score(leg, detect(leg))
-    assert found.missed <= 0.01 * found.expected
-    assert found.extra <= 0.01 * found.expected
+def test_walkway_contacts_are_all_found_early_and_evenly_and_none_invented() -> None:
+    scores = [score(leg, detect(leg)) for leg in WALKWAY]
+    assert sum(one.missed for one in scores) == 0
+    assert sum(one.extra for one in scores) == 0
+    p50, p95 = np.percentile(np.concatenate([one.latency_ms for one in scores]), (50, 95))
+    assert p50 <= 45
+    assert p95 <= 80
+    assert max(one.mad_ms for one in scores) <= 12
+    assert np.percentile(np.concatenate([one.deviation_ms for one in scores]), 95) <= 25
+
+
+@needs_data
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_bad_radio_clock_sensor_or_strap_costs_at_most_one_contact_in_a_hundred(how: Damage) -> None:
+    stroke = [leg for leg in WALKWAY if leg.name.startswith("S")]
+    scores = [score(leg, detect(damaged(leg, how))) for leg in stroke]
+    total = sum(one.expected for one in scores)
+    assert sum(one.missed for one in scores) <= 0.01 * total
+    assert sum(one.extra for one in scores) <= 0.01 * total
+
+
+@needs_data
+@pytest.mark.parametrize("rate_hz", [50.0, 400.0])
+def test_contacts_are_found_at_any_usual_rate(rate_hz: float) -> None:
+    for leg in (WALKWAY[10], WALKWAY[12]):
+        times = np.arange(leg.time_s[0], leg.time_s[-1], 1.0 / rate_hz)
+        acc, gyr = (
+            np.column_stack([np.interp(times, leg.time_s, column) for column in values.T])
+            for values in (leg.acc_mps2, leg.gyr_rps)
+        )
+        found = score(leg, detect(replace(leg, time_s=times, acc_mps2=acc, gyr_rps=gyr)))
+        assert (found.missed, found.extra) == (0, 0)
+
+
+@needs_data
+@pytest.mark.parametrize("leg", FEET, ids=lambda leg: leg.name)
+def test_foot_events_agree_with_motion_capture(leg: Leg) -> None:
+    events = detect(leg)
+    contact, toe_off = score(leg, events), score(leg, events, "toe_off")
+    assert contact.missed == toe_off.missed == 0
+    assert np.median(np.abs(contact.error_ms)) <= 15
+    assert np.median(contact.latency_ms) <= 40
+    assert np.median(np.abs(toe_off.error_ms)) <= 15
+    assert np.median(toe_off.latency_ms) <= 60
+
+
+@needs_data
+@pytest.mark.parametrize("side", [0, 1])
+def test_durations_agree_with_light_barriers(side: int) -> None:
+    leg = list(treadmill("shank"))[side]
+    events = detect(leg)
+    contacts, toe_offs = (
+        np.array([event.t_ns * 1e-9 for event in events if event.kind == kind])
+        for kind in ("initial_contact", "toe_off")
+    )
+
+    def nearest(times: np.ndarray, t: float) -> float:
+        return float(times[np.argmin(np.abs(times - t))])
+
+    off = []
+    for start, end in zip(leg.contacts, leg.contacts[1:], strict=False):
+        inside = leg.toe_offs[(leg.toe_offs > start) & (leg.toe_offs < end)]
+        if len(inside) == 1 and end - start < 2.0:
+            ours = nearest(contacts, start), nearest(toe_offs, inside[0]), nearest(contacts, end)
+            off.append(
+                (
+                    ours[2] - ours[0] - (end - start),
+                    ours[1] - ours[0] - (inside[0] - start),
+                    ours[2] - ours[1] - (end - inside[0]),
+                )
+            )
+    assert len(off) > 80
+    assert np.median(np.abs(off), axis=0).tolist() <= [0.020, 0.020, 0.020]
+
+
+@needs_data
+def test_stairs_end_the_walking_after_a_step_or_two() -> None:
+    for leg in (*unreferenced("healthy_stair_up"), *unreferenced("healthy_stair_down")):
+        steps = sum(event.kind == "initial_contact" for event in detect(leg))
+        assert len(swings(leg)) <= 0.5 * steps
 
 
 @needs_data

@@ -1,0 +1,54 @@
+"""The detector and the orientation on the virtual patient, whose true strides and angles are known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.gait import WALKED_S, non_gait, swings
+from controller.core.gait import GaitDetector
+from controller.core.orientation import SegmentOrientation
+from drivers.interface import Segment
+from models.patient import PatientParams, VirtualPatient
+
+RATE_HZ = 60.0  # of the slowest sensor in use
+
+
+@pytest.mark.parametrize("stimulated", [False, True])
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+def test_every_true_stride_is_found_and_the_foot_pitch_is_right(segment: Segment, stimulated: bool) -> None:
+    patient = VirtualPatient(PatientParams(), seed=4)
+    detector, orientation = GaitDetector(segment, "left"), SegmentOrientation(segment, "left")
+    contacts, off_deg, pulse_s = [], [], 0.0
+    for i in range(int(30 * RATE_HZ)):
+        t_s, t_ns = i / RATE_HZ, round(i / RATE_HZ * 1e9)
+        while stimulated and pulse_s <= t_s:
+            patient.advance(pulse_s)
+            if patient.truth().in_swing:
+                patient.pulse(pulse_s, 0, 32.0, 300.0)
+            pulse_s += 0.03
+        _, acc, gyr = patient.imu(segment, t_s)
+        orientation.update(t_ns, acc, gyr)
+        for event in detector.update(t_ns, acc, gyr):
+            orientation.note(event)
+            if event.kind == "initial_contact":
+                contacts.append(event.t_ns * 1e-9)
+        if segment == "foot" and orientation.pitch_rad is not None:
+            off_deg.append(math.degrees(orientation.pitch_rad) - patient.truth().foot_pitch_deg)
+    strides = patient.strides()
+    true = [stride.initial_contact_s for stride in strides] + [strides[-1].next_initial_contact_s]
+    assert abs(len(contacts) - len(true)) <= 1
+    assert all(min(abs(found - t) for found in contacts) < 0.15 for t in true)
+    if segment == "foot":
+        assert len(off_deg) > 20 * RATE_HZ
+        assert np.sqrt(np.mean(np.square(off_deg))) <= 4.0
+
+
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+def test_standing_sitting_rising_turning_and_stepping_in_place_hardly_start_stimulation(
+    segment: Segment,
+) -> None:
+    false = [start for start in swings(non_gait(segment, 1, 4.0)) if start > WALKED_S]
+    assert len(false) <= 2

@@ -1,0 +1,123 @@
+"""Foot pitch against markers, whatever the mounting; nothing claimed before alignment; the state copies."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.gait import Leg, motion_capture, rotation
+from controller.core.gait import GaitDetector
+from controller.core.orientation import SegmentOrientation
+from tests.data import DATA, needs_data
+
+FEET = list(motion_capture()) if DATA.is_dir() else []
+
+
+def pitches_deg(leg: Leg) -> np.ndarray:
+    detector, orientation = GaitDetector("foot", leg.side), SegmentOrientation("foot", leg.side)
+    found = []
+    for i, t_s in enumerate(leg.time_s):
+        t_ns, acc, gyr = round(t_s * 1e9), tuple(leg.acc_mps2[i].tolist()), tuple(leg.gyr_rps[i].tolist())
+        orientation.update(t_ns, acc, gyr)
+        for event in detector.update(t_ns, acc, gyr):
+            orientation.note(event)
+        found.append(np.nan if orientation.pitch_rad is None else np.degrees(orientation.pitch_rad))
+    return np.array(found)
+
+
+def marker_pitch_deg(side: str) -> tuple[np.ndarray, np.ndarray]:
+    data = np.load(DATA / "gaitmap_foot_mocap" / "healthy_2x20m_mocap_mm.npz")
+    names = list(data["columns"])
+    toe, heel = (
+        data["xyz"][:, [names.index(f"{side[0].upper()}_{marker}_{axis}") for axis in "xyz"]]
+        for marker in ("TOE", "FCC")
+    )
+    line = toe - heel
+    times = np.arange(len(line)) / float(data["fs"])
+    return times, np.degrees(np.arctan2(line[:, 2], np.hypot(line[:, 0], line[:, 1])))
+
+
+def deviations_deg(leg: Leg) -> tuple[np.ndarray, np.ndarray]:
+    """Ours minus the marker line, over whole strides and in swing; the line's zero is its foot-flat."""
+    times, marker = marker_pitch_deg(leg.side)
+    ours = np.interp(times, leg.time_s, pitches_deg(leg))
+    flat = [np.median(marker[(times > t + 0.25) & (times < t + 0.35)]) for t in leg.contacts]
+    off = ours - (marker - np.nanmedian(flat))
+    whole, swing = [], []
+    for start, end in zip(leg.contacts, leg.contacts[1:], strict=False):
+        toe_off = leg.toe_offs[(leg.toe_offs > start) & (leg.toe_offs < end)]
+        part = (times >= start) & (times < end)
+        if end - start < 1.6 and len(toe_off) and np.isfinite(off[part]).all():
+            whole.append(off[part])
+            swing.append(off[(times >= toe_off[0]) & (times < end)])
+    assert len(whole) >= 20
+    return np.concatenate(whole), np.concatenate(swing)
+
+
+@needs_data
+@pytest.mark.parametrize("leg", FEET, ids=lambda leg: leg.name)
+def test_foot_pitch_agrees_with_the_marker_line(leg: Leg) -> None:
+    whole, swing = deviations_deg(leg)
+    assert np.sqrt(np.mean(whole**2)) <= 4.0
+    assert np.sqrt(np.mean(swing**2)) <= 2.5
+
+
+@needs_data
+def test_mounting_changes_nothing() -> None:
+    turn = rotation(np.array([0.3, -0.8, 0.4]), 2.0)
+    leg = FEET[0]
+    turned = replace(leg, acc_mps2=leg.acc_mps2 @ turn, gyr_rps=leg.gyr_rps @ turn)
+    assert pitches_deg(turned) == pytest.approx(pitches_deg(leg), abs=0.3, nan_ok=True)
+
+
+@needs_data
+def test_nothing_is_claimed_before_two_contacts_and_then_for_good() -> None:
+    leg = FEET[0]
+    known = np.isfinite(pitches_deg(leg))
+    first_s = leg.time_s[np.argmax(known)]
+    assert leg.contacts[0] < first_s < leg.contacts[2] + 0.1
+    assert known[np.argmax(known) :].all()
+
+
+@needs_data
+def test_a_copied_or_pickled_state_goes_on_bit_for_bit() -> None:
+    leg = FEET[0]
+    one = SegmentOrientation("foot", leg.side)
+
+    def feed(orientation: SegmentOrientation, start: int, stop: int) -> None:
+        for i in range(start, stop):
+            acc, gyr = tuple(leg.acc_mps2[i].tolist()), tuple(leg.gyr_rps[i].tolist())
+            orientation.update(round(leg.time_s[i] * 1e9), acc, gyr)
+
+    feed(one, 0, 1500)
+    others = [copy.deepcopy(one), pickle.loads(pickle.dumps(one))]
+    for orientation in (one, *others):
+        for _ in range(2):
+            orientation._contacts += 1
+        feed(orientation, 1500, 2500)
+    assert one.pitch_rad is not None
+    assert [other.pitch_rad for other in others] == [one.pitch_rad, one.pitch_rad]
+
+
+@needs_data
+def test_pitch_is_carried_on_by_its_rate_for_a_few_milliseconds_only() -> None:
+    leg = FEET[0]
+    orientation, detector = SegmentOrientation("foot", leg.side), GaitDetector("foot", leg.side)
+    for i in range(1000):
+        t_ns, acc, gyr = (
+            round(leg.time_s[i] * 1e9),
+            tuple(leg.acc_mps2[i].tolist()),
+            tuple(leg.gyr_rps[i].tolist()),
+        )
+        orientation.update(t_ns, acc, gyr)
+        for event in detector.update(t_ns, acc, gyr):
+            orientation.note(event)
+    assert orientation.pitch_rad is not None
+    assert orientation.pitch_rate_rps is not None
+    step = orientation.pitch_at(t_ns + 10_000_000)
+    assert step == pytest.approx(orientation.pitch_rad + 0.01 * orientation.pitch_rate_rps)
+    assert orientation.pitch_at(t_ns + 10**9) == orientation.pitch_at(t_ns + 50_000_000)

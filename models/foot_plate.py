@@ -6,13 +6,13 @@ Promises each test in under 30 s, below the current the person accepts; refuses 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from models.gait import CURVE_SETS, SIT, Activity
-from models.limb.passive import riener_edrich_nm
+from models.limb.passive import riener_edrich_curve_nm
 from models.limb.reflex import reflex_moment_nm
 from models.patient import PatientParams, VirtualPatient
 from models.recruitment import check
@@ -164,9 +164,7 @@ def _sweep(params: PatientParams, source: np.random.Generator) -> SweepTest:
     angle = low + SWEEP_DPS * np.where(times < half, times, 2 * half - times)
     rate = np.radians(np.where(times < half, SWEEP_DPS, -SWEEP_DPS))
     knee = float(CURVE_SETS[SIT, 0, 0] - CURVE_SETS[SIT, 1, 0])
-    passive = np.array(
-        [params.stiffness * riener_edrich_nm(a - params.neutral_shift_deg, knee) for a in angle]
-    )
+    passive = params.stiffness * riener_edrich_curve_nm(angle - params.neutral_shift_deg, knee)
     reflex = reflex_moment_nm(
         rate,
         step_s=1.0 / SAMPLE_HZ,
@@ -177,16 +175,3 @@ def _sweep(params: PatientParams, source: np.random.Generator) -> SweepTest:
     torque = passive - params.damping_nms * rate + reflex + _noise(times.size, source)
     measured = angle + ANGLE_NOISE_DEG * source.standard_normal(times.size)
     return SweepTest(times, measured, knee, torque)
-
-
-def spoil(tests: TestSet, name: str, seed: int = 1) -> TestSet:
-    """The same tests with one recording ruined (a loose strap, a moving patient), to try the refusal."""
-    if name not in ("ramp", "train", "sweep"):
-        raise ValueError(f"name: found {name!r}, allowed: 'ramp', 'train', 'sweep'")
-    source = np.random.default_rng([0xBAD, seed])
-    test: StimulationTest | SweepTest = getattr(tests, name)
-    wild = np.cumsum(source.standard_normal(test.torque_nm.size))
-    wild *= 2.0 * float(np.std(test.torque_nm)) / float(np.std(wild))
-    spoilt = replace(test, torque_nm=test.torque_nm + wild)
-    parts = {"marks": tests.marks, "ramp": tests.ramp, "train": tests.train, "sweep": tests.sweep}
-    return TestSet(**(parts | {name: spoilt}))  # type: ignore[arg-type]

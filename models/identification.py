@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,11 @@ from scipy.stats import t as student
 
 from models.foot_plate import RATE_HZ, Marks, StimulationTest, SweepTest, TestSet
 from models.jit import compiled
+from models.limb.passive import riener_edrich_curve_nm
 from models.muscle.ding import (
     DING2003,
     FORCE,
+    FORCE_100_HZ_N,
     STATES,
     Constants,
     advance,
@@ -36,7 +38,6 @@ Array = npt.NDArray[np.float64]
 
 FIT_NEEDED_PERCENT = 60.0
 CONFIDENCE = 0.95
-FORCE_REFERENCE_N = 310.933  # Ding 2003 at 100 Hz
 STEP_S = 0.002  # RK4 is converged to 1e-5 at this step for tc of 10 ms and more
 FATIGUE = FatigueParams()
 # What the tests say little about, as (mean, standard deviation) of what is known beforehand (assumed).
@@ -146,33 +147,17 @@ def _torque_shape(  # noqa: PLR0917
             last = pulses[due]
             pulse(state, pulses[due], 1.0, gains[due], c)
             due += 1
-        active = state[FORCE] / FORCE_REFERENCE_N
-        mean = 0.5 * (before / FORCE_REFERENCE_N + active)
+        active = state[FORCE] / FORCE_100_HZ_N
+        mean = 0.5 * (before / FORCE_100_HZ_N + active)
         load = min(1.0, mean) * frequency_factor(rate_hz if now - last < 0.2 else 0.0, beta)
         fitness = fitness_after(fitness, load, now - begin, floor, fatigue_s, recovery_s)
         out[i] = active * fitness
     return out
 
 
-def _constants(slowness: float) -> Constants:
-    return replace(
-        DING2003,
-        tc_s=slowness * DING2003.tc_s,
-        tau1_rest_s=slowness * DING2003.tau1_rest_s,
-        tau2_s=slowness * DING2003.tau2_s,
-        a_rest_n_per_s=DING2003.a_rest_n_per_s / slowness,
-    ).constants(fatigue=False)
-
-
 def equivalent_second_order(slowness: float) -> tuple[float, float]:
     """(bandwidth rad/s, extra dead time s) of wn^2/(s+wn)^2 nearest to a 40 Hz step of this muscle."""
-    params = replace(
-        DING2003,
-        tc_s=slowness * DING2003.tc_s,
-        tau1_rest_s=slowness * DING2003.tau1_rest_s,
-        tau2_s=slowness * DING2003.tau2_s,
-        a_rest_n_per_s=DING2003.a_rest_n_per_s / slowness,
-    )
+    params = DING2003.stretched(slowness)
     span = 2.0
     trace = simulate("ding2003", np.arange(int(span * RATE_HZ)) / RATE_HZ, t_s=span, params=params)
     shape = trace.force_n / trace.force_n[-200:].mean()
@@ -198,7 +183,7 @@ def _model(test: StimulationTest, x: Array) -> Array:
         test.t_s,
         test.pulse_times_s + x[3],
         ndtr(z),
-        _constants(math.exp(x[4])),
+        DING2003.stretched(math.exp(x[4])).constants(fatigue=False),
         STEP_S,
         x[7],
         math.exp(x[5]),
@@ -338,16 +323,6 @@ def _accept(fitted: dict[str, Fitted]) -> None:
         raise IdentificationRefused(worst, fitted[worst].fit_percent)
 
 
-def _passive(ankle_deg: Array, knee_deg: float) -> Array:
-    """Riener and Edrich over an array of angles."""
-    moment: Array = -(
-        np.exp(2.1016 + 0.0843 * ankle_deg - 0.0176 * knee_deg)
-        - np.exp(-7.9763 - 0.1949 * ankle_deg + 0.0008 * knee_deg)
-        - 1.792
-    )
-    return moment
-
-
 def _fit_sweep(test: SweepTest) -> tuple[Estimate, Estimate, Fitted]:
     """Stiffness factor, neutral shift, offset and damping of the slow sweep.
 
@@ -361,7 +336,7 @@ def _fit_sweep(test: SweepTest) -> tuple[Estimate, Estimate, Fitted]:
     noise = _noise_level(test.torque_nm)
 
     def residuals(x: Array) -> Array:
-        passive = math.exp(x[0]) * _passive(angle - x[1], test.knee_deg)
+        passive = math.exp(x[0]) * riener_edrich_curve_nm(angle - x[1], test.knee_deg)
         data = passive + x[2] - x[3] * rate - test.torque_nm
         return np.concatenate((data, _surprise(x[2], PRIOR_OFFSET_NM, noise)))
 

@@ -6,7 +6,7 @@ Promises the same life for the same seed and inputs, 1 kHz inside; refuses unphy
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from models import plant, sensors
 from models.gait import CURVE_SETS, Activity, toe_off_percent
 from models.limb.reflex import ROWS as REFLEX_ROWS
-from models.muscle.ding import DING2003, STATES, Constants, rest
-from models.plant import CHANNELS, COLUMN, DT_S, HISTORY, QUEUE, Body
+from models.muscle.ding import DING2003, FORCE_100_HZ_N, STATES, rest
+from models.plant import CHANNELS, DT_S, HISTORY, QUEUE, Body
 from models.recruitment import RecruitmentParams, check, electrode_gain, fraction
 
 Array = npt.NDArray[np.float64]
@@ -31,8 +31,6 @@ WANDER_STEP_S = 10.0
 ACC_RANGE_MPS2, GYR_RANGE_RPS = 16 * 9.80665, math.radians(2000.0)
 STAND_FIRST_S = 4.0  # quiet standing in which the sensors find their axes
 DEFAULT_SCHEDULE = (Activity("stand", STAND_FIRST_S), Activity("walk", 1e6))
-# Force of the 2003 parameter set at 100 Hz, the fully fused tetanus; activation is force over this.
-FORCE_REFERENCE_N = 310.933
 
 RECRUITMENT = RecruitmentParams()
 RECRUITMENT_EVERSION = RecruitmentParams(i50_ma=30.0)
@@ -207,7 +205,7 @@ def _body(p: PatientParams) -> Body:
         reflex_wn=17.0,
         evocable=p.evocable,
         volition=p.volition,
-        force_ref_n=FORCE_REFERENCE_N,
+        force_ref_n=FORCE_100_HZ_N,
         fatigue_min=p.fatigue_min if p.fatigue_model == "riener" else 1.0,
         fatigue_s=p.fatigue_s,
         recovery_s=p.recovery_s,
@@ -224,19 +222,6 @@ def _body(p: PatientParams) -> Body:
         cadence_cv=p.cadence_cv,
         shank_sd_rad=math.radians(p.shank_sd_deg),
     )
-
-
-def _muscle(p: PatientParams) -> Constants:
-    """Ding 2003 with all time constants stretched by the patient's slowness, at the same force."""
-    slow = p.muscle_slowness
-    stretched = replace(
-        DING2003,
-        tc_s=slow * DING2003.tc_s,
-        tau1_rest_s=slow * DING2003.tau1_rest_s,
-        tau2_s=slow * DING2003.tau2_s,
-        a_rest_n_per_s=DING2003.a_rest_n_per_s / slow,
-    )
-    return stretched.constants(fatigue=p.fatigue_model == "ding")
 
 
 def _plan(schedule: tuple[Activity, ...]) -> Array:
@@ -309,7 +294,9 @@ class VirtualPatient:
         self._weights = np.zeros((2, len(CURVE_SETS)))
         self._weights[0] = self._plan[0, 7:]
         self._eff = np.zeros(CURVE_SETS.shape[1:])
-        self._constants = _muscle(params)
+        self._constants = DING2003.stretched(params.muscle_slowness).constants(
+            fatigue=params.fatigue_model == "ding"
+        )
         self._muscles = np.zeros((CHANNELS, plant.MUSCLE_WIDTH))
         for row in self._muscles:
             rest(row[:STATES], self._constants)
@@ -318,7 +305,7 @@ class VirtualPatient:
         self._queue = np.zeros((CHANNELS, QUEUE, 4))
         self._history = np.zeros((HISTORY, plant.WIDTH))
         self._lag = np.zeros(REFLEX_ROWS)
-        self._strides = np.zeros((STRIDES_KEPT, len(plant.STRIDE_FIELDS)))
+        self._strides = np.zeros((STRIDES_KEPT, plant.STRIDE_WIDTH))
         self._state = np.zeros(1, dtype=plant.STATE)
         self._start()
 
@@ -473,20 +460,20 @@ class VirtualPatient:
         h = self._history[int(self.time_s / DT_S + 0.5) % HISTORY]
         return Truth(
             time_s=self.time_s,
-            foot_pitch_deg=math.degrees(h[COLUMN["foot"]]),
-            foot_pitch_rate_dps=math.degrees(h[COLUMN["foot_rate"]]),
-            shank_pitch_deg=math.degrees(h[COLUMN["shank"]]),
-            ankle_deg=math.degrees(h[COLUMN["foot"]] - h[COLUMN["shank"]]),
-            knee_deg=math.degrees(h[COLUMN["knee"]]),
-            inversion_deg=math.degrees(h[COLUMN["roll"]]),
-            torque_nm=float(h[COLUMN["torque"]]),
-            activation=float(h[COLUMN["act0"]]),
+            foot_pitch_deg=math.degrees(h[plant.H_FOOT]),
+            foot_pitch_rate_dps=math.degrees(h[plant.H_FOOT_RATE]),
+            shank_pitch_deg=math.degrees(h[plant.H_SHANK]),
+            ankle_deg=math.degrees(h[plant.H_FOOT] - h[plant.H_SHANK]),
+            knee_deg=math.degrees(h[plant.H_KNEE]),
+            inversion_deg=math.degrees(h[plant.H_ROLL]),
+            torque_nm=float(h[plant.H_TORQUE]),
+            activation=float(h[plant.H_ACT0]),
             fitness=float(self._muscles[0, plant.FITNESS]),
-            phase_percent=100.0 * float(h[COLUMN["phase"]]),
-            in_swing=bool(h[COLUMN["swing"]] > 0.5),
+            phase_percent=100.0 * float(h[plant.H_PHASE]),
+            in_swing=bool(h[plant.H_SWING] > 0.5),
             walking=bool(self._state["moving"][0] > 0.5),
-            reference_pitch_deg=math.degrees(h[COLUMN["reference"]]),
-            heading_deg=math.degrees(h[COLUMN["yaw"]]),
+            reference_pitch_deg=math.degrees(h[plant.H_REFERENCE]),
+            heading_deg=math.degrees(h[plant.H_YAW]),
         )
 
     def strides(self) -> list[TrueStride]:
@@ -500,16 +487,16 @@ class VirtualPatient:
 def _stride(r: Array) -> TrueStride:
     """One row of the plant's list, in degrees."""
     return TrueStride(
-        initial_contact_s=float(r[0]),
-        toe_off_s=float(r[1]),
-        next_initial_contact_s=float(r[2]),
-        ankle_at_initial_contact_deg=math.degrees(r[3]),
-        foot_pitch_at_initial_contact_deg=math.degrees(r[4]),
-        peak_swing_dorsiflexion_deg=math.degrees(r[5]),
-        swing_pitch_rmse_deg=math.degrees(r[6]),
-        forefoot_contact=bool(r[7] > 0.5),
-        toe_clearance_m=float(r[8]),
-        inversion_at_initial_contact_deg=math.degrees(r[9]),
+        initial_contact_s=float(r[plant.S_CONTACT]),
+        toe_off_s=float(r[plant.S_TOE_OFF]),
+        next_initial_contact_s=float(r[plant.S_NEXT_CONTACT]),
+        ankle_at_initial_contact_deg=math.degrees(r[plant.S_ANKLE_AT_CONTACT]),
+        foot_pitch_at_initial_contact_deg=math.degrees(r[plant.S_FOOT_AT_CONTACT]),
+        peak_swing_dorsiflexion_deg=math.degrees(r[plant.S_PEAK_ANKLE]),
+        swing_pitch_rmse_deg=math.degrees(r[plant.S_SWING_RMSE]),
+        forefoot_contact=bool(r[plant.S_FOREFOOT] > 0.5),
+        toe_clearance_m=float(r[plant.S_CLEARANCE]),
+        inversion_at_initial_contact_deg=math.degrees(r[plant.S_INVERSION_AT_CONTACT]),
     )
 
 
@@ -517,6 +504,3 @@ def _random_rotation(source: np.random.Generator) -> Quat:
     q = source.standard_normal(4)
     w, x, y, z = (float(v) for v in q / np.linalg.norm(q))
     return w, x, y, z
-
-
-PARAMETER_NAMES = tuple(field.name for field in fields(PatientParams))

@@ -39,19 +39,21 @@ FITNESS, RATE, TAKEN, SENT = STATES, STATES + 1, STATES + 2, STATES + 3
 MUSCLE_WIDTH = STATES + 4
 TAU = 2.0 * math.pi
 
-FIELDS = (
-    "time", "foot", "foot_rate", "foot_acc", "shank", "shank_rate", "shank_acc", "acc_x", "acc_y",
-    "velocity_x", "yaw", "yaw_rate", "yaw_acc", "roll", "roll_rate", "roll_acc", "shank_roll",
-    "shank_roll_rate", "ringing", "phase", "swing", "torque", "act0", "act1", "volition", "reference",
-    "ankle_y", "ankle_x", "knee",
-)  # fmt: skip
-COLUMN = {name: index for index, name in enumerate(FIELDS)}
-WIDTH = len(FIELDS)
+# Columns of the history, one row a millisecond; SI units, angles in radians.
+(
+    H_TIME, H_FOOT, H_FOOT_RATE, H_FOOT_ACC, H_SHANK, H_SHANK_RATE, H_SHANK_ACC, H_ACC_X, H_ACC_Y,
+    H_VELOCITY_X, H_YAW, H_YAW_RATE, H_YAW_ACC, H_ROLL, H_ROLL_RATE, H_ROLL_ACC, H_SHANK_ROLL,
+    H_SHANK_ROLL_RATE, H_RINGING, H_PHASE, H_SWING, H_TORQUE, H_ACT0, H_ACT1, H_VOLITION, H_REFERENCE,
+    H_ANKLE_Y, H_ANKLE_X, H_KNEE,
+) = range(29)  # fmt: skip
+WIDTH = 29
 
-STRIDE_FIELDS = (
-    "contact", "toe_off", "next_contact", "ankle_at_contact", "foot_at_contact", "peak_ankle",
-    "swing_rmse", "forefoot", "clearance", "inversion_at_contact",
-)  # fmt: skip
+# Columns of the list of strides.
+(
+    S_CONTACT, S_TOE_OFF, S_NEXT_CONTACT, S_ANKLE_AT_CONTACT, S_FOOT_AT_CONTACT, S_PEAK_ANKLE,
+    S_SWING_RMSE, S_FOREFOOT, S_CLEARANCE, S_INVERSION_AT_CONTACT,
+) = range(10)  # fmt: skip
+STRIDE_WIDTH = 10
 
 
 class Body(NamedTuple):
@@ -366,38 +368,38 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             yaw = s.yaw_start + s.yaw_turn * _smooth((t1 - s.to_time) / s.to_s)
         # --- write down the present instant, now that the next is known
         h = history[int(s.time / dt + 0.5) % HISTORY]
-        h[0] = s.time
-        h[1] = s.foot
-        h[2] = (foot - s.foot_prev) / (2.0 * dt)
-        h[3] = (foot - 2.0 * s.foot + s.foot_prev) / (dt * dt)
-        h[4] = s.shank
-        h[5] = shank_v
-        h[6] = (shank - 2.0 * s.shank + s.shank_prev) / (dt * dt)
-        h[7] = acc_x
-        h[8] = acc_y
-        h[9] = (ankle_x - s.ankle_x1) / (2.0 * dt)
-        h[10] = s.yaw
-        h[11] = (yaw - s.yaw_prev) / (2.0 * dt)
-        h[12] = (yaw - 2.0 * s.yaw + s.yaw_prev) / (dt * dt)
-        h[13] = s.roll
-        h[14] = (roll - s.roll_prev) / (2.0 * dt)
-        h[15] = (roll - 2.0 * s.roll + s.roll_prev) / (dt * dt)
-        h[16] = s.sway
-        h[17] = s.sway_v
+        h[H_TIME] = s.time
+        h[H_FOOT] = s.foot
+        h[H_FOOT_RATE] = (foot - s.foot_prev) / (2.0 * dt)
+        h[H_FOOT_ACC] = (foot - 2.0 * s.foot + s.foot_prev) / (dt * dt)
+        h[H_SHANK] = s.shank
+        h[H_SHANK_RATE] = shank_v
+        h[H_SHANK_ACC] = (shank - 2.0 * s.shank + s.shank_prev) / (dt * dt)
+        h[H_ACC_X] = acc_x
+        h[H_ACC_Y] = acc_y
+        h[H_VELOCITY_X] = (ankle_x - s.ankle_x1) / (2.0 * dt)
+        h[H_YAW] = s.yaw
+        h[H_YAW_RATE] = (yaw - s.yaw_prev) / (2.0 * dt)
+        h[H_YAW_ACC] = (yaw - 2.0 * s.yaw + s.yaw_prev) / (dt * dt)
+        h[H_ROLL] = s.roll
+        h[H_ROLL_RATE] = (roll - s.roll_prev) / (2.0 * dt)
+        h[H_ROLL_ACC] = (roll - 2.0 * s.roll + s.roll_prev) / (dt * dt)
+        h[H_SHANK_ROLL] = s.sway
+        h[H_SHANK_ROLL_RATE] = s.sway_v
         ring = s.time - s.ring_time
-        h[18] = 0.0
+        h[H_RINGING] = 0.0
         if 0.0 <= ring < 0.1:
-            h[18] = s.ring_amp * math.exp(-ring / 0.012) * math.sin(TAU * 45.0 * ring)
-        h[19] = s.phase % 1.0
-        h[20] = s.swing
-        h[21] = s.torque
-        h[22] = s.act0
-        h[23] = s.act1
-        h[24] = s.volition
-        h[25] = reference
-        h[26] = s.ankle_y
-        h[27] = s.ankle_x
-        h[28] = thigh - shank
+            h[H_RINGING] = s.ring_amp * math.exp(-ring / 0.012) * math.sin(TAU * 45.0 * ring)
+        h[H_PHASE] = s.phase % 1.0
+        h[H_SWING] = s.swing
+        h[H_TORQUE] = s.torque
+        h[H_ACT0] = s.act0
+        h[H_ACT1] = s.act1
+        h[H_VOLITION] = s.volition
+        h[H_REFERENCE] = reference
+        h[H_ANKLE_Y] = s.ankle_y
+        h[H_ANKLE_X] = s.ankle_x
+        h[H_KNEE] = thigh - shank
         # --- step
         if s.swing == 1.0:
             s.s_sum += (foot - reference) ** 2
@@ -476,10 +478,14 @@ def run(  # noqa: PLR0917  numba takes positional arguments
                 s.ring_amp = 25.0 * min(2.0, speed)
                 if s.started > 0.0 and s.strides_done < strides.shape[0]:
                     r = strides[int(s.strides_done)]
-                    r[0], r[1], r[2] = s.s_contact, s.s_toe_off, t1
-                    r[3], r[4], r[5] = s.s_ankle0, s.s_foot0, s.s_peak
-                    r[6] = math.sqrt(s.s_sum / max(1.0, s.s_n))
-                    r[7], r[8], r[9] = s.s_fore0, s.s_clear, s.s_roll0
+                    r[S_CONTACT], r[S_TOE_OFF], r[S_NEXT_CONTACT] = s.s_contact, s.s_toe_off, t1
+                    r[S_ANKLE_AT_CONTACT], r[S_FOOT_AT_CONTACT], r[S_PEAK_ANKLE] = (
+                        s.s_ankle0,
+                        s.s_foot0,
+                        s.s_peak,
+                    )
+                    r[S_SWING_RMSE] = math.sqrt(s.s_sum / max(1.0, s.s_n))
+                    r[S_FOREFOOT], r[S_CLEARANCE], r[S_INVERSION_AT_CONTACT] = s.s_fore0, s.s_clear, s.s_roll0
                     s.strides_done += 1.0
                 s.started = 1.0
                 s.s_contact = t1

@@ -11,7 +11,27 @@ import numpy as np
 import numpy.typing as npt
 
 from models.jit import compiled
-from models.plant import DT_S, GRAVITY, HISTORY, QUEUE, TA_ENVELOPE
+from models.plant import (
+    DT_S,
+    GRAVITY,
+    H_ACC_X,
+    H_ACC_Y,
+    H_FOOT,
+    H_PHASE,
+    H_RINGING,
+    H_ROLL,
+    H_ROLL_RATE,
+    H_SHANK,
+    H_SHANK_ROLL,
+    H_SHANK_ROLL_RATE,
+    H_VELOCITY_X,
+    H_VOLITION,
+    H_YAW,
+    H_YAW_RATE,
+    HISTORY,
+    QUEUE,
+    TA_ENVELOPE,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -19,8 +39,10 @@ Array = npt.NDArray[np.float64]
 @compiled
 def _body_rate(h: Array, pitch: int, shank: bool, side: float) -> tuple[float, float, float]:
     """Angular rate in segment axes (x forward, y left, z up) at one row of the history."""
-    a, rate, yaw_rate = h[pitch], h[pitch + 1], h[11]
-    roll, roll_rate = (h[16], h[17]) if shank else (side * (h[13]), side * h[14])
+    a, rate, yaw_rate = h[pitch], h[pitch + 1], h[H_YAW_RATE]
+    roll, roll_rate = (
+        (h[H_SHANK_ROLL], h[H_SHANK_ROLL_RATE]) if shank else (side * (h[H_ROLL]), side * h[H_ROLL_RATE])
+    )
     x, y, z = yaw_rate * math.sin(a), -rate, yaw_rate * math.cos(a)
     c, s = math.cos(roll), math.sin(roll)
     return x + roll_rate, c * y + s * z, -s * y + c * z
@@ -36,7 +58,7 @@ def motion(  # noqa: PLR0917
     segment axes, ``side`` is -1 left, +1 right, ``ring`` scales the contact transient.
     """
     out = np.empty((times.size, 10))
-    pitch = 4 if shank else 1
+    pitch = H_SHANK if shank else H_FOOT
     for i in range(times.size):
         k = math.floor(times[i] / DT_S + 1e-6)
         u = times[i] / DT_S - k
@@ -46,13 +68,15 @@ def motion(  # noqa: PLR0917
         wx, wy, wz = w0[0] + u * (w1[0] - w0[0]), w0[1] + u * (w1[1] - w0[1]), w0[2] + u * (w1[2] - w0[2])
         dx, dy, dz = (w1[0] - w0[0]) / DT_S, (w1[1] - w0[1]) / DT_S, (w1[2] - w0[2]) / DT_S
         a = h0[pitch] + u * (h1[pitch] - h0[pitch])
-        yaw = h0[10] + u * (h1[10] - h0[10])
-        tilt = h0[16] + u * (h1[16] - h0[16])
-        roll = tilt if shank else side * (h0[13] + u * (h1[13] - h0[13]))
-        kick = ring * (h0[18] + u * (h1[18] - h0[18]))
-        fx = h0[7] + u * (h1[7] - h0[7]) - 0.5 * kick
-        fy = h0[9] * h0[11] + u * (h1[9] * h1[11] - h0[9] * h0[11])
-        fz = h0[8] + u * (h1[8] - h0[8]) + GRAVITY + kick
+        yaw = h0[H_YAW] + u * (h1[H_YAW] - h0[H_YAW])
+        tilt = h0[H_SHANK_ROLL] + u * (h1[H_SHANK_ROLL] - h0[H_SHANK_ROLL])
+        roll = tilt if shank else side * (h0[H_ROLL] + u * (h1[H_ROLL] - h0[H_ROLL]))
+        kick = ring * (h0[H_RINGING] + u * (h1[H_RINGING] - h0[H_RINGING]))
+        fx = h0[H_ACC_X] + u * (h1[H_ACC_X] - h0[H_ACC_X]) - 0.5 * kick
+        fy = h0[H_VELOCITY_X] * h0[H_YAW_RATE] + u * (
+            h1[H_VELOCITY_X] * h1[H_YAW_RATE] - h0[H_VELOCITY_X] * h0[H_YAW_RATE]
+        )
+        fz = h0[H_ACC_Y] + u * (h1[H_ACC_Y] - h0[H_ACC_Y]) + GRAVITY + kick
         # heading axes to segment axes: undo pitch (about -y), then roll (about x)
         c, s = math.cos(a), math.sin(a)
         bx, bz = c * fx + s * fz, -s * fx + c * fz
@@ -159,10 +183,10 @@ def emg(  # noqa: PLR0917
     for i in range(n):
         t = start_s + i * step_s
         h = history[int(t / DT_S + 1e-6) % HISTORY]
-        place = ((h[19] + 0.5) % 1.0) * 20.0
+        place = ((h[H_PHASE] + 0.5) % 1.0) * 20.0
         slot = min(19, int(place))
         calf = TA_ENVELOPE[slot] * CALF_V  # the calf is active when tibialis anterior is not
-        ta = VOLITION_V * h[24] * _coloured(noise[i, channels], state[0], taps)
+        ta = VOLITION_V * h[H_VOLITION] * _coloured(noise[i, channels], state[0], taps)
         calf *= _coloured(noise[i, channels + 1], state[1], taps)
         stimulated = 0.0
         for stim in range(pulses.shape[0]):

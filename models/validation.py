@@ -35,6 +35,7 @@ from models.identification import (
 from models.limb.foot import FootBody, ankle_acceleration, swing_foot
 from models.limb.passive import passive_moment_nm
 from models.muscle import MuscleTrace, hill, simulate
+from models.muscle.ding import FORCE_100_HZ_N
 from models.muscle.fatigue import FatigueParams, settled_fitness
 from models.muscle.hammerstein import zero_order_hold
 from models.patient import VirtualPatient
@@ -354,7 +355,7 @@ def patient_section() -> Section:
     for t in times:
         patient.advance(float(t))
         active.append(patient.truth().activation)
-    straight = simulate("ding2003", pulses + patient.params.delay_s, t_s=times).force_n * 0.5 / 310.933
+    straight = simulate("ding2003", pulses + patient.params.delay_s, t_s=times).force_n * 0.5 / FORCE_100_HZ_N
     incremental = float(np.abs(np.array(active) - straight).max())
 
     patient = VirtualPatient(seed=3)

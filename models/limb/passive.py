@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
+
 from models.jit import compiled
 from models.recruitment import check
+
+Array = npt.NDArray[np.float64]
 
 
 @compiled
@@ -19,6 +24,15 @@ def riener_edrich_nm(ankle_deg: float, knee_deg: float) -> float:
         - math.exp(-7.9763 - 0.1949 * ankle_deg + 0.0008 * knee_deg)
         - 1.792
     )
+
+
+@compiled
+def riener_edrich_curve_nm(ankle_deg: Array, knee_deg: float) -> Array:
+    """The same over an array of ankle angles."""
+    out = np.empty(ankle_deg.size)
+    for i in range(ankle_deg.size):
+        out[i] = riener_edrich_nm(ankle_deg[i], knee_deg)
+    return out
 
 
 # Ligament and bone end the range (assumed: 10 deg beyond the range of the published moment and 6 Nm/deg).

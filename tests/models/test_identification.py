@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.cohort import cohort
-from models.foot_plate import SweepTest, TestSet, perform_tests, spoil
+from models.foot_plate import SweepTest, TestSet, perform_tests
 from models.identification import (
     Estimate,
     IdentificationRefused,
@@ -28,6 +28,16 @@ from tests.data import DATA, needs_data
 @pytest.fixture(scope="module")
 def tests_of_default() -> TestSet:
     return perform_tests(PatientParams(), seed=5)
+
+
+def spoil(tests: TestSet, name: str) -> TestSet:
+    """The same tests with one recording ruined: a loose strap, a patient who moves."""
+    test = getattr(tests, name)
+    wild = np.cumsum(np.random.default_rng(7).standard_normal(test.torque_nm.size))
+    wild *= 2.0 * float(np.std(test.torque_nm)) / float(np.std(wild))
+    spoilt = replace(test, torque_nm=test.torque_nm + wild)
+    parts = {"marks": tests.marks, "ramp": tests.ramp, "train": tests.train, "sweep": tests.sweep}
+    return TestSet(**(parts | {name: spoilt}))  # type: ignore[arg-type]
 
 
 def test_each_test_is_short_and_within_what_the_person_accepts(tests_of_default: TestSet) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 import msgspec
@@ -20,6 +20,9 @@ from drivers.interface import ChannelCommand
 BUCKET_RATIO = 1.04  # neighbouring histogram buckets: a quantile is right to 2 %
 BUCKETS = 600  # covers 1 us to 4 h at that ratio
 PENDING_TICKS = 64  # ticks whose verdict may still come; at 200 Hz a third of a second
+TRACE_PERIOD_NS = 20_000_000  # a chart needs 50 Hz to show a swing of 0.4 s
+TRACE_POINTS = 50  # what one status carries at most; the rest is in the recording
+NOTES = 20
 
 
 class Histogram:
@@ -50,8 +53,36 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class TracePoint:
+    """One point of the live charts. ``charge_uc`` is the phase charge of the arm's pulses up to here."""
+
+    t_ns: int
+    foot_pitch_deg: float | None
+    reference_pitch_deg: float | None
+    ankle_deg: float | None
+    commanded_ma: float | None
+    applied_ma: float | None
+    phase_percent: float | None
+    swing: bool
+    charge_uc: float
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGlance:
+    """A sensor's radio link since it came up."""
+
+    sensor: str
+    received: int
+    lost: int
+    battery_percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LiveStatus:
-    """The live feed's message, as JSON. Angles in degrees, currents in mA; None where it is not known."""
+    """The live feed's message, as JSON. Angles in degrees, currents in mA; None where it is not known.
+
+    ``trace``, ``gait_events`` and ``notes`` (of the guard) hold what came since the status before.
+    """
 
     t_ns: int
     recorder: str  # "ok", or why nothing is being recorded
@@ -77,6 +108,12 @@ class LiveStatus:
     sensor_to_pulse_p50_ms: float | None
     sensor_to_pulse_p99_ms: float | None
     pulses: int
+    tick_age_ms: float | None = None
+    charge_uc: float = 0.0
+    links: tuple[LinkGlance, ...] = ()
+    trace: tuple[TracePoint, ...] = ()
+    gait_events: tuple[GaitEvent, ...] = ()
+    notes: tuple[GuardEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +159,11 @@ class Live:
         self._verdict_decoder = msgspec.json.Decoder(GuardVerdict)
         self._event_decoder = msgspec.json.Decoder(GuardEvent)
         self._arm_decoder = msgspec.json.Decoder(Arm)
+        self._link_decoder = msgspec.json.Decoder(LinkGlance)
         self._arm = ""
         self._guard_state = "OFF"
         self._guard_text = ""
+        self._notes: deque[GuardEvent] = deque(maxlen=NOTES)
         self._begin_arm()
 
     def _begin_arm(self) -> None:
@@ -135,6 +174,11 @@ class Live:
         self._lateness_us = Histogram()
         self._sensor_to_pulse_us = Histogram()
         self._ticks = self._missed = self._pulses = 0
+        self._charge_uc = 0.0
+        self._links: dict[str, LinkGlance] = {}
+        self._trace: deque[TracePoint] = deque(maxlen=TRACE_POINTS)
+        self._trace_ns = -TRACE_PERIOD_NS
+        self._gait_events: deque[GaitEvent] = deque(maxlen=TRACE_POINTS)
 
     @property
     def guard_state(self) -> str:
@@ -150,6 +194,10 @@ class Live:
             elif topic == "guard/event":
                 event = self._event_decoder.decode(payload)
                 self._guard_state, self._guard_text = event.state, event.text
+                self._notes.append(event)
+            elif topic == "link":
+                link = self._link_decoder.decode(payload)
+                self._links[link.sensor] = link
             elif topic == "arm":
                 arm = self._arm_decoder.decode(payload)
                 if arm.kind == "begin":
@@ -169,19 +217,43 @@ class Live:
             self._newest_imu_ns[tick.seq] = max(sample.arrival_ns for sample in tick.inputs.imu)
             if len(self._newest_imu_ns) > PENDING_TICKS:
                 self._newest_imu_ns.popitem(last=False)
+        if tick.now_ns - self._trace_ns >= TRACE_PERIOD_NS:
+            self._trace_ns = tick.now_ns
+            self._trace.append(self._point(tick))
+        self._gait_events.extend(tick.decision.events)
         return tick.decision.events
+
+    def _point(self, tick: _TickGlance) -> TracePoint:
+        view = tick.decision.view
+        commanded = _strongest(tick.decision.command.channels)
+        applied = _strongest(self._verdict.channels) if self._verdict else None
+        return TracePoint(
+            t_ns=tick.now_ns,
+            foot_pitch_deg=view.foot_pitch_deg,
+            reference_pitch_deg=view.reference_pitch_deg,
+            ankle_deg=view.ankle_deg,
+            commanded_ma=commanded.current_ma if commanded else None,
+            applied_ma=applied.current_ma if applied else None,
+            phase_percent=view.phase_percent,
+            swing=view.swing,
+            charge_uc=self._charge_uc,
+        )
 
     def _take_verdict(self, verdict: GuardVerdict) -> None:
         self._verdict = verdict
         self._guard_state = verdict.state
         self._pulses += len(verdict.pulses)
+        self._charge_uc += sum(pulse.phase_charge_uc for pulse in verdict.pulses)
         if verdict.pulses:
             arrival_ns = self._newest_imu_ns.pop(verdict.frame_seq, None)
             if arrival_ns is not None:
                 self._sensor_to_pulse_us.add((verdict.pulses[0].t_ns - arrival_ns) / 1e3)
 
     def status(self, now_ns: int, recorder: str) -> LiveStatus:
-        """The state of things at ``now_ns`` (CLOCK_MONOTONIC)."""
+        """The state of things at ``now_ns`` (CLOCK_MONOTONIC), with what came since the last call."""
+        trace, gait_events, notes = tuple(self._trace), tuple(self._gait_events), tuple(self._notes)
+        for queue in (self._trace, self._gait_events, self._notes):
+            queue.clear()
         decision = self._tick.decision if self._tick else None
         view = decision.view if decision else None
         commanded = _strongest(decision.command.channels) if decision else None
@@ -211,6 +283,12 @@ class Live:
             sensor_to_pulse_p50_ms=_milliseconds(self._sensor_to_pulse_us.quantile(0.5)),
             sensor_to_pulse_p99_ms=_milliseconds(self._sensor_to_pulse_us.quantile(0.99)),
             pulses=self._pulses,
+            tick_age_ms=(now_ns - self._tick.now_ns) / 1e6 if self._tick else None,
+            charge_uc=self._charge_uc,
+            links=tuple(self._links.values()),
+            trace=trace,
+            gait_events=gait_events,
+            notes=notes,
         )
 
 

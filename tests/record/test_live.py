@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.core.signals import GaitEvent
 from controller.record.live import BUCKET_RATIO, Histogram, Live
-from controller.record.records import Arm, Pulse, encode
+from controller.record.records import Arm, GuardEvent, Pulse, encode
 from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict
 
 
@@ -68,3 +68,31 @@ def test_what_it_cannot_read_it_passes_over(payload: bytes) -> None:
     for topic in ("tick", "guard/verdict", "guard/event", "arm", "something/new"):
         assert live.take(topic, payload) == ()
     assert live.status(0, "ok").ticks == 0
+
+
+def test_a_status_carries_the_trace_since_the_last_one_at_no_more_than_50_hz() -> None:
+    live = Live()
+    for number in range(40):  # 200 ms of ticks 5 ms apart
+        view = replace(IDLE_VIEW, foot_pitch_deg=float(number))
+        live.take("tick", encode(replace(tick(number, view=view), now_ns=number * 5 * MS)))
+    first = live.status(200 * MS, "ok")
+    assert [point.t_ns // MS for point in first.trace] == list(range(0, 200, 20))
+    assert [point.foot_pitch_deg for point in first.trace] == [float(n) for n in range(0, 40, 4)]
+    assert first.tick_age_ms == 5.0
+    assert live.status(300 * MS, "ok").trace == ()
+
+
+def test_the_charge_of_the_trace_is_the_sum_of_current_times_width() -> None:
+    live = Live()
+    for packet in (1, 2):
+        live.take("guard/verdict", encode(verdict(packet, Pulse(packet * MS, 0, 20.0, 300.0, packet))))
+    live.take("tick", encode(tick(3)))
+    assert live.status(0, "ok").trace[0].charge_uc == pytest.approx(12.0)
+
+
+def test_the_guards_words_are_passed_on_once() -> None:
+    live = Live()
+    event = GuardEvent(5, "trip", "tripped", "words", "F1", "")
+    live.take("guard/event", encode(event))
+    assert live.status(0, "ok").notes == (event,)
+    assert live.status(0, "ok").notes == ()

@@ -45,15 +45,18 @@ class Intensity:
     def move(self, now_ns: int, wanted_ma: float) -> float:
         """The current to command now: bounded, rising no faster than allowed, in the device's steps."""
         pulse = self.pulse
-        while self._recent and now_ns - self._recent[0][0] > RISE_WINDOW_NS:
-            self._recent.popleft()
-        lowest_ma = min((current for _, current in self._recent), default=self.current_ma)
+        if not self._recent:
+            self._recent.append((now_ns, self.current_ma))
+        while len(self._recent) > 1 and now_ns - self._recent[1][0] > RISE_WINDOW_NS:
+            self._recent.popleft()  # the first that stays was in force when the window began
+        lowest_ma = min(current for _, current in self._recent)
         ceiling_ma = min(
             pulse.current_max_ma,
             self.current_ma + pulse.rise_ma_per_tick,
             lowest_ma + pulse.rise_ma_per_250ms,
         )
-        steps = int(min(max(wanted_ma, 0.0), ceiling_ma) / pulse.current_step_ma)
+        bounded_ma = min(wanted_ma, ceiling_ma) if wanted_ma > 0.0 else 0.0  # and not for NaN
+        steps = int(bounded_ma / pulse.current_step_ma)
         self.current_ma = steps * pulse.current_step_ma
         self._recent.append((now_ns, self.current_ma))
         return self.current_ma

@@ -65,9 +65,10 @@ def muscle_response(muscle: MuscleModel, cells: int, cell_s: float, hold_s: floa
         total = 0.0
         for j in range(rounds):
             command = 1.0 if late <= k * rounds + j < late + rounds else 0.0
+            before = second
             second = decay * second + drag * first + (1.0 - decay - drag) * command
             first = decay * first + (1.0 - decay) * command
-            total += second
+            total += (before + second) / 2.0
         response.append(total / rounds)
     return np.array(response)
 

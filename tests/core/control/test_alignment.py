@@ -1,0 +1,94 @@
+"""Phase from the shank: a swing laid over the reference's, early, late, shifted or not a swing at all."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from controller.config import normal_reference
+from controller.core.alignment import ShankAlignment, at, steepest_fall_percent
+
+REFERENCE = normal_reference(0.8)
+CURVE = np.radians(np.interp(np.arange(101.0), np.arange(101.0), REFERENCE.shank_pitch_deg))
+S = 1_000_000_000
+
+
+def swing(
+    alignment: ShankAlignment, first: float, last: float, offset_deg: float = 0.0, start_s: float = 10.0
+) -> tuple[int, int]:
+    """Feed one swing of 0.5 s at 60 Hz whose events lie at phases ``first`` and ``last``."""
+    begin, end = int(start_s * S), int((start_s + 0.5) * S)
+    alignment.begin_swing()
+    for n in range(31):
+        share = n / 30
+        place = first + share * (last - first)
+        shank = float(np.interp(place, np.arange(101.0), CURVE)) + math.radians(offset_deg)
+        alignment.observe(begin + int(share * 0.5 * S), shank, 60.0 + share * 40.0)
+    return begin, end
+
+
+@pytest.mark.parametrize(("first", "last"), [(58.0, 100.0), (62.0, 98.0), (65.0, 102.0), (60.0, 95.0)])
+def test_the_phases_of_the_events_are_found(first: float, last: float) -> None:
+    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    found = alignment.settle(*swing(alignment, first, last, offset_deg=3.0))
+    assert (found.toe_off_percent, found.contact_percent) == pytest.approx((first, last), abs=1.5)
+    for n in range(8):
+        found = alignment.settle(*swing(alignment, first, last, offset_deg=3.0, start_s=12.0 + n))
+    assert (alignment.toe_off_percent, alignment.contact_percent) == pytest.approx((first, last), abs=0.5)
+    assert math.degrees(alignment.offset_rad) == pytest.approx(3.0, abs=0.7)
+
+
+def test_a_leg_that_is_ahead_of_its_timetable_is_noticed_within_the_swing() -> None:
+    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    alignment.settle(*swing(alignment, 60.0, 100.0))
+    alignment.begin_swing()
+    for n in range(20):
+        share = n / 30
+        ahead = float(np.interp(62.5 + share * 40.0, np.arange(101.0), CURVE))
+        alignment.observe(20 * S + int(share * 0.5 * S), ahead, 60.0 + share * 40.0)
+    assert alignment.shift_percent == pytest.approx(2.5, abs=0.7)
+
+
+def test_the_shift_is_bounded_and_gone_at_the_next_swing() -> None:
+    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    alignment.settle(*swing(alignment, 60.0, 100.0))
+    for n in range(40):
+        alignment.observe(20 * S + n, 1.5, 75.0)
+    assert abs(alignment.shift_percent) <= 6.0
+    alignment.begin_swing()
+    assert alignment.shift_percent == 0.0
+
+
+@pytest.mark.parametrize("samples", [0, 9])
+def test_a_swing_with_few_samples_teaches_nothing(samples: int) -> None:
+    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    for n in range(samples):
+        alignment.observe(10 * S + n * S // 60, 0.1, 70.0)
+    found = alignment.settle(10 * S, 10 * S + S // 2)
+    assert (found.toe_off_percent, found.contact_percent, alignment.fits) == (60.0, 100.0, 0)
+
+
+def test_a_motion_that_is_no_swing_teaches_nothing() -> None:
+    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    for n in range(31):
+        alignment.observe(10 * S + n * S // 60, math.radians(40.0 * math.sin(n * 1.7)), 70.0)
+    alignment.settle(10 * S, 10 * S + S // 2)
+    assert alignment.fits == 0
+
+
+def test_the_detectors_toe_off_is_where_the_reference_tips_fastest() -> None:
+    place = steepest_fall_percent(REFERENCE.foot_pitch_deg)
+    curve = REFERENCE.foot_pitch_deg
+    assert 55.0 <= place <= 65.0
+    assert curve[int(place)] - curve[int(place) + 1] >= 0.9 * max(
+        curve[n] - curve[n + 1] for n in range(45, 75)
+    )
+
+
+def test_reading_a_curve_is_held_at_its_ends() -> None:
+    curve = np.arange(101.0)
+    assert [at(curve, p) for p in (-5.0, 0.0, 33.25, 250.0)] == pytest.approx(
+        [0.0, 0.0, 33.25, 100.0], abs=1e-2
+    )

@@ -1,0 +1,101 @@
+"""Activation to current and back, and how fast a current may rise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.intensity import Intensity
+from tests.core.control.numbers import params
+
+BASE = params("feedback")
+MS = 1_000_000
+
+
+def intensity(**pulse: float) -> Intensity:
+    return Intensity(BASE.muscle, replace(BASE.pulse, **pulse))
+
+
+@pytest.mark.parametrize(
+    ("fraction", "current_ma"),
+    [
+        (0.01, 15.652), (0.05, 18.560), (0.10, 20.324), (0.25, 23.655), (0.50, 28.000),
+        (0.75, 33.143), (0.90, 38.575), (0.95, 42.242), (0.99, 50.089),
+    ],
+)  # fmt: skip
+def test_the_current_for_an_activation_is_the_published_inverse(fraction: float, current_ma: float) -> None:
+    # models notes, 1.4: I50 28 mA at 300 us, sigma 0.25, chronaxie 200 us
+    assert intensity().for_activation(fraction) == pytest.approx(current_ma, abs=6e-4)
+    assert intensity().activation_of(current_ma) == pytest.approx(fraction, abs=1e-4)
+
+
+def test_less_than_the_threshold_asks_for_the_threshold_and_more_than_all_for_nearly_all() -> None:
+    it = intensity()
+    assert (
+        it.for_activation(-1.0)
+        == it.for_activation(0.0)
+        == it.threshold_ma
+        == pytest.approx(15.652, abs=6e-4)
+    )
+    assert it.for_activation(7.0) == pytest.approx(50.089, abs=6e-4)
+
+
+def test_no_current_recruits_nothing() -> None:
+    assert [intensity().activation_of(ma) for ma in (0.0, -0.0, -3.0)] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("silly", [math.nan, -math.inf, -1.0, -0.0])
+def test_a_silly_wish_is_no_current(silly: float) -> None:
+    assert intensity().move(0, silly) == 0.0
+
+
+def test_an_endless_wish_rises_as_fast_as_allowed_and_stops_at_the_maximum() -> None:
+    it = intensity(current_max_ma=20.0, rise_ma_per_250ms=100.0)
+    assert [it.move(n * 5 * MS, math.inf) for n in range(25)] == [float(min(n + 1, 20)) for n in range(25)]
+
+
+def test_currents_are_whole_steps_of_the_device_and_never_more_than_asked() -> None:
+    it = intensity(rise_ma_per_tick=50.0)
+    assert it.move(0, 12.74) == 12.5
+
+
+def test_a_fall_is_never_limited() -> None:
+    it = intensity(rise_ma_per_tick=50.0)
+    it.move(0, 30.0)
+    assert it.move(5 * MS, 0.0) == 0.0
+
+
+def test_the_rise_of_a_quarter_second_counts_however_often_the_core_is_stepped() -> None:
+    it = intensity(rise_ma_per_250ms=10.0)
+    at = [it.move(int(n * 0.1 * MS), 40.0) for n in range(200)]
+    assert max(at) == 10.0
+    later = [it.move(20 * MS + ms * MS, 40.0) for ms in range(240)]
+    assert max(later[:229]) == 10.0
+
+
+def test_what_the_guard_took_away_is_where_the_next_rise_begins() -> None:
+    it = intensity(rise_ma_per_tick=50.0)
+    it.move(0, 30.0)
+    it.correct(12.0)
+    assert it.current_ma == 12.0
+    it.correct(20.0)
+    assert it.current_ma == 12.0
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 80.0), st.floats(-10.0, 200.0)), min_size=1, max_size=80))
+def test_no_sequence_of_wishes_breaks_a_limit(wishes: list[tuple[float, float]]) -> None:
+    it = intensity(current_max_ma=45.0)
+    now_ns, given_ma = 0, [(-1000 * MS, 0.0)]
+    for dt_ms, wanted_ma in wishes:
+        now_ns += int(dt_ms * MS)
+        current_ma = it.move(now_ns, wanted_ma)
+        assert 0.0 <= current_ma <= 45.0
+        assert current_ma - given_ma[-1][1] <= 1.0
+        assert (2.0 * current_ma).is_integer()
+        lowest = min((ma for at, ma in given_ma if now_ns - at <= 250 * MS), default=given_ma[-1][1])
+        assert current_ma - lowest <= 40.0
+        given_ma.append((now_ns, current_ma))

@@ -1,0 +1,90 @@
+"""The stimulation window: opened by events, ended by events or by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.core.params import Envelope
+from controller.core.signals import EventKind, GaitEvent
+from controller.core.window import Window
+
+MS = 1_000_000
+ENVELOPE = Envelope(current_ma=30.0, rise_s=0.2, extension_s=0.15, fall_s=0.2)
+
+
+def window(*events: tuple[EventKind, int]) -> Window:
+    made = Window(ENVELOPE)
+    for kind, at_ms in events:
+        made.note(GaitEvent(kind, at_ms * MS, at_ms * MS), at_ms * MS)
+    return made
+
+
+def state_after(made: Window, at_ms: int, *, walking: bool = True) -> str:
+    made.tick(at_ms * MS, walking=walking)
+    return made.state
+
+
+def test_it_is_closed_until_a_heel_leaves_the_ground() -> None:
+    made = window(("initial_contact", 0), ("foot_flat", 100))
+    assert (made.state, made.share(200 * MS)) == ("closed", 0.0)
+
+
+def test_a_step_goes_through_pre_swing_swing_and_extension_and_falls_by_itself() -> None:
+    made = window(("heel_off", 0))
+    assert made.state == "pre_swing"
+    for kind, at_ms, expected in (("toe_off", 180, "swing"), ("initial_contact", 650, "extension")):
+        made.note(GaitEvent(kind, at_ms * MS, at_ms * MS), at_ms * MS)
+        assert made.state == expected
+    assert made.opened_ns == 0
+    assert state_after(made, 801) == "falling"
+    assert made.share(901 * MS) == pytest.approx(0.5)
+    assert state_after(made, 1001) == "closed"
+
+
+@pytest.mark.parametrize(
+    ("events", "last_ms", "open_state"),
+    [
+        ((("heel_off", 0),), 600, "pre_swing"),
+        ((("heel_off", 0), ("toe_off", 100)), 1300, "swing"),
+        ((("heel_off", 0), ("toe_off", 100), ("initial_contact", 500)), 650, "extension"),
+    ],
+)
+def test_every_state_ends_one_tick_after_its_own_limit(
+    events: tuple[tuple[EventKind, int], ...], last_ms: int, open_state: str
+) -> None:
+    made = window(*events)
+    assert state_after(made, last_ms) == open_state
+    assert state_after(made, last_ms + 5) == "falling"
+
+
+def test_a_missed_heel_off_still_opens_at_toe_off() -> None:
+    made = window(("toe_off", 300))
+    assert (made.state, made.opened_ns) == ("swing", 300 * MS)
+
+
+def test_a_missed_toe_off_ends_at_contact() -> None:
+    assert window(("heel_off", 0), ("initial_contact", 400)).state == "extension"
+
+
+def test_events_of_stance_change_nothing() -> None:
+    made = window(("initial_contact", 0), ("foot_flat", 50), ("mid_swing", 70))
+    assert made.state == "closed"
+
+
+@pytest.mark.parametrize(
+    "events", [(("heel_off", 0),), (("toe_off", 0),), (("toe_off", -400), ("initial_contact", 0))]
+)
+def test_when_walking_stops_nothing_is_left_within_300_ms(events: tuple[tuple[EventKind, int], ...]) -> None:
+    made = window(*events)
+    made.tick(5 * MS, walking=False)
+    shares = [made.share(ms * MS) for ms in range(5, 300, 5) if made.tick(ms * MS, walking=False) is None]
+    assert shares == sorted(shares, reverse=True)
+    assert made.share(300 * MS) == 0.0
+    assert made.state == "closed"
+
+
+def test_a_new_heel_off_reopens_a_falling_window() -> None:
+    made = window(("heel_off", 0), ("toe_off", 100), ("initial_contact", 500))
+    made.tick(700 * MS, walking=True)
+    made.note(GaitEvent("heel_off", 750 * MS, 750 * MS), 750 * MS)
+    assert (made.state, made.opened_ns, made.share(750 * MS)) == ("pre_swing", 750 * MS, 1.0)

@@ -42,6 +42,7 @@ REVIEWED: tuple[tuple[str, str, str], ...] = (
     (r'^return "", ""$', r".*", "what was found is looked at only where a limit is named"),
     (r"charge = 0\.0 if channel is None", r".*", "from off the current binds before the charge"),
     (r"Level\(begin_ns, 0\.0, 0\.0\)", r"0\.0, 1\.0", "from off the current binds before the charge"),
+    (r"ceiling_ma\[index\] < allowed_ma", r"<= allowed_ma", "where both are equal either name is right"),
     (r'"F11", f"by \{request\.by\}", setup', r"None, known", "STOP looks at no setting"),
 )
 

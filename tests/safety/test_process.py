@@ -129,9 +129,7 @@ class Rig:
         return answer
 
     def arm(self) -> None:
-        self.until(lambda: not self.ask("state")["refusals"])
-        answer = self.ask("arm")
-        assert answer["ok"], answer
+        self.until(lambda: bool(self.ask("arm")["ok"]))  # refused until all is there
         before = len(self.pulses())
         (self.rig / "go").touch()
         self.until(lambda: len(self.pulses()) > before + 20)

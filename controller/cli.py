@@ -89,6 +89,26 @@ def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> N
 
 
 @app.command()
+def identify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The three tests as CSV files; the virtual patient's when left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which day of the virtual patient.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
+    ] = None,
+) -> None:
+    """Find a patient's recruitment, delay, bandwidth and stiffness from three tests of under 30 s each."""
+    from controller.identify import run_identification
+
+    try:
+        code = run_identification(folder, seed, out or _new_folder(), console)
+    except ValueError as error:
+        _refuse(error)
+    raise typer.Exit(code)
+
+
+@app.command()
 def judge(
     recording: Annotated[Path, typer.Argument(help="session.mcap")],
     pulses: Annotated[

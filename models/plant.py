@@ -7,7 +7,7 @@ nothing: all values are checked before they get here.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,8 @@ WIDTH = 29
     S_SWING_RMSE, S_FOREFOOT, S_CLEARANCE, S_INVERSION_AT_CONTACT,
 ) = range(10)  # fmt: skip
 STRIDE_WIDTH = 10
+
+Leg = Any  # one record of STATE: numba knows its fields, the type checker does not
 
 
 class Body(NamedTuple):
@@ -179,6 +181,203 @@ FATIGUE_BETA = 0.6  # share of the fatigue rate that depends on frequency (unver
 
 
 @compiled
+def _intend(  # noqa: PLR0917
+    s: Leg, weights: Array, sets: Array, eff: Array, plan: Array, row: int, dt: float
+) -> None:
+    """Walk, stop or settle into a posture: the blend of the curve sets, stride rate, phase and sway."""
+    n_sets = sets.shape[0]
+    walk = plan[row, 1]
+    rate_target = 0.0
+    if walk > 0.0:
+        rate_target = walk * s.factor
+        s.moving = 1.0
+    elif s.moving > 0.0:
+        # a walk ends with the foot flat, in early single support
+        if s.swing == 0.0 and 0.14 <= s.phase <= 0.24:
+            s.moving = 0.0
+            s.started = 0.0  # the next walk begins with a new first contact
+        else:
+            rate_target = max(s.rate, 0.3)
+    if walk > 0.0 or s.moving == 0.0:
+        moving_sets = 0.0
+        for i in range(n_sets):
+            w, v, target = weights[0, i], weights[1, i], plan[row, 7 + i]
+            wn = 8.0 if s.moving > 0.0 else 5.0
+            acc = wn * wn * (target - w) - 2.0 * wn * v
+            weights[1, i] = v + dt * acc
+            weights[0, i] = w + dt * weights[1, i]
+            moving_sets += abs(weights[1, i]) + abs(target - w)
+        if moving_sets > 1e-9:
+            s.settled = 0.0
+    if s.settled == 0.0:
+        eff[:] = 0.0
+        total = 0.0
+        for i in range(n_sets):
+            total += abs(weights[1, i])
+            for j in range(3):
+                for k in range(eff.shape[1]):
+                    eff[j, k] += weights[0, i] * sets[i, j, k]
+        if total < 1e-10:
+            s.settled = 1.0
+    acc = 144.0 * (rate_target - s.rate) - 24.0 * s.rate_d
+    s.rate_d += dt * acc
+    s.rate += dt * s.rate_d
+    s.phase += dt * max(0.0, s.rate)
+    s.off_shank_v += dt * (36.0 * (s.tgt_shank * s.moving - s.off_shank) - 12.0 * s.off_shank_v)
+    s.off_shank += dt * s.off_shank_v
+    s.off_thigh_v += dt * (36.0 * (s.tgt_thigh * s.moving - s.off_thigh) - 12.0 * s.off_thigh_v)
+    s.off_thigh += dt * s.off_thigh_v
+    sway_target = plan[row, 6] * math.sin(TAU * 0.4 * (s.time + dt))
+    s.sway_v += dt * (100.0 * (sway_target - s.sway) - 20.0 * s.sway_v)
+    s.sway += dt * s.sway_v
+
+
+@compiled
+def _standing_foot(s: Leg, b: Body, reference: float, shank: float, t1: float) -> tuple[float, float, float]:
+    """Pitch of the foot on the ground and where that puts the ankle: heel, flat, then ball."""
+    since = t1 - s.contact_time
+    if since < s.load_s:
+        foot = _quintic(since, s.load_s, s.load_a0, s.load_v0, 0.0, 0.0, 0.0)
+    elif s.phase > HEEL_OFF:
+        span = s.toe_phase - HEEL_OFF
+        foot = b.push_off * reference * _smooth((s.phase - HEEL_OFF) / (0.7 * span))
+        # an ankle at the end of its range lifts the heel, however weak the push-off
+        foot -= END_WIDTH_RAD * math.log1p(math.exp((foot - shank - END_RAD) / END_WIDTH_RAD))
+    else:
+        foot = 0.0
+    on_heel = since < s.load_s and s.load_a0 > 0.0
+    point_x = b.heel_x_m if on_heel else b.ball_x_m
+    anchor = s.anchor_x if on_heel else s.anchor_x + (b.ball_x_m - b.heel_x_m)
+    co, sn = math.cos(foot), math.sin(foot)
+    ankle_x = anchor - (co * point_x - sn * b.sole_y_m)
+    ankle_y = s.ground - (sn * point_x + co * b.sole_y_m)
+    if since < s.blend_s:
+        ankle_x += _quintic(since, s.blend_s, s.err_x, s.err_vx, 0.0, 0.0, 0.0)
+        ankle_y += _quintic(since, s.blend_s, s.err_y, s.err_vy, 0.0, 0.0, 0.0)
+    return foot, ankle_x, ankle_y
+
+
+@compiled
+def _swinging_hip(s: Leg, b: Body, t1: float) -> tuple[float, float]:
+    """Where the hip carries the swinging leg: smooth from toe-off to the contact planned, with a hike."""
+    since = t1 - s.to_time
+    hip_x = _quintic(since, s.to_s, s.q_x0, s.q_vx0, s.q_ax0, s.q_x1, s.q_vx1)
+    hip_y = _quintic(since, s.to_s, s.q_y0, s.q_vy0, s.q_ay0, s.q_y1, s.q_vy1)
+    u = since / s.to_s
+    if u < 1.0:
+        hip_y += b.hike_m * u**3 * (1.0 - u) ** 2 / 0.03456  # highest at 60 % of swing
+    return hip_x, hip_y
+
+
+@compiled
+def _contract(m: Array, queue: Array, now: float, t1: float, b: Body, c: Constants) -> None:  # noqa: PLR0917
+    """One muscle from ``now`` to ``t1``, every pulse at its own instant; then fatigue."""
+    at = now
+    while m[SENT] > m[TAKEN] and queue[int(m[TAKEN]) % QUEUE, 0] < t1:
+        entry = queue[int(m[TAKEN]) % QUEUE]
+        arrival = max(at, entry[0])
+        if arrival > at:
+            advance(m, arrival - at, c)
+        m[RATE] = 1.0 / max(arrival - m[LAST], 0.005)
+        pulse(m, arrival, 1.0, entry[1], c)
+        at = arrival
+        m[TAKEN] += 1.0
+    if t1 > at:
+        advance(m, t1 - at, c)
+    rate_hz = m[RATE] if now - m[LAST] < 0.2 else 0.0
+    load = min(1.0, m[FORCE] / b.force_ref_n) * frequency_factor(rate_hz, FATIGUE_BETA)
+    m[FITNESS] += (t1 - now) * fitness_rate(m[FITNESS], load, b.fatigue_min, b.fatigue_s, b.recovery_s)
+
+
+@compiled
+def _leave_ground(s: Leg, b: Body, eff: Array, intent: Array, hip: tuple[float, float, float, float]) -> None:
+    """Toe-off: plan the hip's way to the next contact. ``hip``: speed and acceleration, x and y."""
+    hip_vx, hip_vy, hip_ax, hip_ay = hip
+    dt = DT_S
+    s.swing = 1.0
+    s.to_time = s.time
+    rate = max(0.2, s.rate)
+    T = (1.0 - s.phase) / rate
+    s.to_s = T
+    # speed and acceleration at the new instant from the last three
+    s.q_x0, s.q_vx0, s.q_ax0 = s.hip_x, hip_vx + 0.5 * dt * hip_ax, hip_ax
+    s.q_y0, s.q_vy0, s.q_ay0 = s.hip_y, hip_vy + 0.5 * dt * hip_ay, hip_ay
+    d = 0.005
+    x_a, y_a = _hip_over_heel(b, eff, -d)
+    _, y_b = _hip_over_heel(b, eff, 0.0)
+    x_c, y_c = _hip_over_heel(b, eff, d)
+    forward = intent[4]
+    s.q_vx1 = (x_c - x_a) / (2.0 * d) * rate + 0.25 * forward  # the heel still moves forward
+    s.q_vy1 = (y_c - y_a) / (2.0 * d) * rate - 0.25  # and down when it meets the ground
+    s.climb = intent[5]  # on stairs the edge is cleared by lifting the knee
+    s.ground += s.climb
+    s.q_y1 = s.ground + y_b
+    s.q_x1 = s.q_x0 + 0.5 * (s.q_vx0 + s.q_vx1) * T + s.q_ax0 * T * T / 12.0
+    s.yaw_start = s.yaw
+    s.yaw_turn = intent[2]
+    s.s_toe_off = s.time
+    s.s_peak = -10.0
+    s.s_clear = 1.0
+    s.s_sum = 0.0
+    s.s_n = 0.0
+
+
+@compiled
+def _touch_ground(s: Leg, b: Body, ankle_vx: float, ankle_vy: float, forefoot: bool) -> None:
+    """Initial contact on heel or ball: fix the point, take up the remaining speed, roll on to flat."""
+    foot, ankle_x, ankle_y, roll, t1 = s.foot, s.ankle_x, s.ankle_y, s.roll, s.time
+    point_x = b.ball_x_m if forefoot else b.heel_x_m
+    co, sn = math.cos(foot), math.sin(foot)
+    s.swing = 0.0
+    s.phase -= 1.0
+    s.anchor_x = ankle_x + (co * point_x - sn * b.sole_y_m)
+    if forefoot:
+        s.anchor_x -= b.ball_x_m - b.heel_x_m
+    s.err_x = 0.0
+    s.err_y = ankle_y - (s.ground - (sn * point_x + co * b.sole_y_m))
+    s.err_vx = ankle_vx + s.foot_v * (-sn * point_x - co * b.sole_y_m)
+    s.err_vy = ankle_vy + s.foot_v * (co * point_x - sn * b.sole_y_m)
+    speed = math.sqrt(s.err_vx**2 + s.err_vy**2)
+    s.blend_s = min(0.15, max(BLEND_S, BLEND_S_PER_MPS * speed))
+    s.contact_time = t1
+    s.load_a0, s.load_v0 = foot, s.foot_v
+    s.load_r0, s.load_rv0 = roll, s.roll_v
+    span = max(0.06, (FLAT_START - s.phase) / max(0.3, s.rate))
+    span *= min(1.0, max(0.3, abs(foot) / 0.2))
+    if foot * s.foot_v < 0.0:  # do not slap through the floor
+        span = min(span, max(0.03, 2.5 * abs(foot / s.foot_v)))
+    s.load_s = span
+    s.ring_time = t1
+    s.ring_amp = 25.0 * min(2.0, speed)
+
+
+@compiled
+def _count_stride(s: Leg, b: Body, strides: Array, draw: Array, toe_phase: float, forefoot: bool) -> None:  # noqa: PLR0917
+    """Write down the stride that ends here, and draw how the next one varies."""
+    foot, shank, roll, t1 = s.foot, s.shank, s.roll, s.time
+    if s.started > 0.0 and s.strides_done < strides.shape[0]:
+        r = strides[int(s.strides_done)]
+        r[S_CONTACT], r[S_TOE_OFF], r[S_NEXT_CONTACT] = s.s_contact, s.s_toe_off, t1
+        r[S_ANKLE_AT_CONTACT], r[S_FOOT_AT_CONTACT], r[S_PEAK_ANKLE] = (
+            s.s_ankle0,
+            s.s_foot0,
+            s.s_peak,
+        )
+        r[S_SWING_RMSE] = math.sqrt(s.s_sum / max(1.0, s.s_n))
+        r[S_FOREFOOT], r[S_CLEARANCE], r[S_INVERSION_AT_CONTACT] = s.s_fore0, s.s_clear, s.s_roll0
+        s.strides_done += 1.0
+    s.started = 1.0
+    s.s_contact = t1
+    s.s_ankle0, s.s_foot0 = foot - shank, foot
+    s.s_fore0 = 1.0 if forefoot else 0.0
+    s.s_roll0 = roll
+    s.factor = 1.0 + b.cadence_cv * draw[0]
+    s.tgt_shank = b.shank_sd_rad * draw[1]
+    s.tgt_thigh = s.tgt_shank + b.shank_sd_rad * draw[2]
+    s.toe_phase = toe_phase + 0.006 * draw[3]
+
+
+@compiled
 def run(  # noqa: PLR0917  numba takes positional arguments
     n: int,
     b: Body,
@@ -203,96 +402,24 @@ def run(  # noqa: PLR0917  numba takes positional arguments
     """
     s = state[0]
     dt = DT_S
-    n_sets = sets.shape[0]
     for _ in range(n):
         t1 = s.time + dt
-        # --- what the patient wants to do
         row = 0
         for i in range(plan.shape[0]):
             if plan[i, 0] <= s.time:
                 row = i
-        walk = plan[row, 1]
-        turn = 0.0
-        rate_target = 0.0
-        if walk > 0.0:
-            rate_target = walk * s.factor
-            turn = plan[row, 2]
-            s.moving = 1.0
-        elif s.moving > 0.0:
-            # a walk ends with the foot flat, in early single support
-            if s.swing == 0.0 and 0.14 <= s.phase <= 0.24:
-                s.moving = 0.0
-                s.started = 0.0  # the next walk begins with a new first contact
-            else:
-                rate_target = max(s.rate, 0.3)
-        if walk > 0.0 or s.moving == 0.0:
-            moving_sets = 0.0
-            for i in range(n_sets):
-                w, v, target = weights[0, i], weights[1, i], plan[row, 7 + i]
-                wn = 8.0 if s.moving > 0.0 else 5.0
-                acc = wn * wn * (target - w) - 2.0 * wn * v
-                weights[1, i] = v + dt * acc
-                weights[0, i] = w + dt * weights[1, i]
-                moving_sets += abs(weights[1, i]) + abs(target - w)
-            if moving_sets > 1e-9:
-                s.settled = 0.0
-        if s.settled == 0.0:
-            eff[:] = 0.0
-            total = 0.0
-            for i in range(n_sets):
-                total += abs(weights[1, i])
-                for j in range(3):
-                    for k in range(eff.shape[1]):
-                        eff[j, k] += weights[0, i] * sets[i, j, k]
-            if total < 1e-10:
-                s.settled = 1.0
-        acc = 144.0 * (rate_target - s.rate) - 24.0 * s.rate_d
-        s.rate_d += dt * acc
-        s.rate += dt * s.rate_d
-        s.phase += dt * max(0.0, s.rate)
-        # --- prescribed shank and thigh
-        s.off_shank_v += dt * (36.0 * (s.tgt_shank * s.moving - s.off_shank) - 12.0 * s.off_shank_v)
-        s.off_shank += dt * s.off_shank_v
-        s.off_thigh_v += dt * (36.0 * (s.tgt_thigh * s.moving - s.off_thigh) - 12.0 * s.off_thigh_v)
-        s.off_thigh += dt * s.off_thigh_v
+        _intend(s, weights, sets, eff, plan, row, dt)
         thigh, shank, reference = curve(eff, s.phase)
-        sway_target = plan[row, 6] * math.sin(TAU * 0.4 * t1)
-        s.sway_v += dt * (100.0 * (sway_target - s.sway) - 20.0 * s.sway_v)
-        s.sway += dt * s.sway_v
         thigh += s.off_thigh
         shank += s.off_shank
         chain_x = b.thigh_m * math.sin(thigh) + b.shank_m * math.sin(shank)
         chain_y = -b.thigh_m * math.cos(thigh) - b.shank_m * math.cos(shank)
-        # --- the ankle
-        foot = s.foot
         if s.swing == 0.0:
-            since = t1 - s.contact_time
-            if since < s.load_s:
-                foot = _quintic(since, s.load_s, s.load_a0, s.load_v0, 0.0, 0.0, 0.0)
-            elif s.phase > HEEL_OFF:
-                span = s.toe_phase - HEEL_OFF
-                foot = b.push_off * reference * _smooth((s.phase - HEEL_OFF) / (0.7 * span))
-                # an ankle at the end of its range lifts the heel, however weak the push-off
-                foot -= END_WIDTH_RAD * math.log1p(math.exp((foot - shank - END_RAD) / END_WIDTH_RAD))
-            else:
-                foot = 0.0
-            on_heel = since < s.load_s and s.load_a0 > 0.0
-            point_x = b.heel_x_m if on_heel else b.ball_x_m
-            anchor = s.anchor_x if on_heel else s.anchor_x + (b.ball_x_m - b.heel_x_m)
-            co, sn = math.cos(foot), math.sin(foot)
-            ankle_x = anchor - (co * point_x - sn * b.sole_y_m)
-            ankle_y = s.ground - (sn * point_x + co * b.sole_y_m)
-            if since < s.blend_s:
-                ankle_x += _quintic(since, s.blend_s, s.err_x, s.err_vx, 0.0, 0.0, 0.0)
-                ankle_y += _quintic(since, s.blend_s, s.err_y, s.err_vy, 0.0, 0.0, 0.0)
+            foot, ankle_x, ankle_y = _standing_foot(s, b, reference, shank, t1)
             hip_x, hip_y = ankle_x - chain_x, ankle_y - chain_y
         else:
-            since = t1 - s.to_time
-            hip_x = _quintic(since, s.to_s, s.q_x0, s.q_vx0, s.q_ax0, s.q_x1, s.q_vx1)
-            hip_y = _quintic(since, s.to_s, s.q_y0, s.q_vy0, s.q_ay0, s.q_y1, s.q_vy1)
-            u = since / s.to_s
-            if u < 1.0:
-                hip_y += b.hike_m * u**3 * (1.0 - u) ** 2 / 0.03456  # highest at 60 % of swing
+            foot = s.foot
+            hip_x, hip_y = _swinging_hip(s, b, t1)
             ankle_x, ankle_y = hip_x + chain_x, hip_y + chain_y
         acc_x = (ankle_x - 2.0 * s.ankle_x + s.ankle_x1) / (dt * dt)
         acc_y = (ankle_y - 2.0 * s.ankle_y + s.ankle_y1) / (dt * dt)
@@ -302,22 +429,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         fes0 = s.act0 * muscles[0, FITNESS] * b.evocable
         fes1 = s.act1 * muscles[1, FITNESS] * b.evocable
         for channel in range(CHANNELS):
-            m = muscles[channel]
-            at = s.time
-            while m[SENT] > m[TAKEN] and queue[channel, int(m[TAKEN]) % QUEUE, 0] < t1:
-                entry = queue[channel, int(m[TAKEN]) % QUEUE]
-                arrival = max(at, entry[0])
-                if arrival > at:
-                    advance(m, arrival - at, c)
-                m[RATE] = 1.0 / max(arrival - m[LAST], 0.005)
-                pulse(m, arrival, 1.0, entry[1], c)
-                at = arrival
-                m[TAKEN] += 1.0
-            if t1 > at:
-                advance(m, t1 - at, c)
-            rate_hz = m[RATE] if s.time - m[LAST] < 0.2 else 0.0
-            load = min(1.0, m[FORCE] / b.force_ref_n) * frequency_factor(rate_hz, FATIGUE_BETA)
-            m[FITNESS] += dt * fitness_rate(m[FITNESS], load, b.fatigue_min, b.fatigue_s, b.recovery_s)
+            _contract(muscles[channel], queue[channel], s.time, t1, b, c)
         place = (s.phase % 1.0) * 20.0
         slot = min(19, int(place))
         envelope = TA_ENVELOPE[slot] + (place - slot) * (TA_ENVELOPE[slot + 1] - TA_ENVELOPE[slot])
@@ -423,78 +535,10 @@ def run(  # noqa: PLR0917  numba takes positional arguments
         s.time = t1
         # --- toe-off and initial contact
         if s.swing == 0.0 and s.phase >= s.toe_phase:
-            s.swing = 1.0
-            s.to_time = t1
-            rate = max(0.2, s.rate)
-            T = (1.0 - s.phase) / rate
-            s.to_s = T
-            # speed and acceleration at the new instant from the last three
-            s.q_x0, s.q_vx0, s.q_ax0 = hip_x, hip_vx + 0.5 * dt * hip_ax, hip_ax
-            s.q_y0, s.q_vy0, s.q_ay0 = hip_y, hip_vy + 0.5 * dt * hip_ay, hip_ay
-            d = 0.005
-            x_a, y_a = _hip_over_heel(b, eff, -d)
-            _, y_b = _hip_over_heel(b, eff, 0.0)
-            x_c, y_c = _hip_over_heel(b, eff, d)
-            forward = plan[row, 4]
-            s.q_vx1 = (x_c - x_a) / (2.0 * d) * rate + 0.25 * forward  # the heel still moves forward
-            s.q_vy1 = (y_c - y_a) / (2.0 * d) * rate - 0.25  # and down when it meets the ground
-            s.climb = plan[row, 5]  # on stairs the edge is cleared by lifting the knee
-            s.ground += s.climb
-            s.q_y1 = s.ground + y_b
-            s.q_x1 = s.q_x0 + 0.5 * (s.q_vx0 + s.q_vx1) * T + s.q_ax0 * T * T / 12.0
-            s.yaw_start = yaw
-            s.yaw_turn = turn
-            s.s_toe_off = t1
-            s.s_peak = -10.0
-            s.s_clear = 1.0
-            s.s_sum = 0.0
-            s.s_n = 0.0
+            _leave_ground(s, b, eff, plan[row], (hip_vx, hip_vy, hip_ax, hip_ay))
         elif s.swing == 1.0 and s.phase > CONTACT_FROM:
             heel, ball = sole_heights(foot, b.heel_x_m, b.ball_x_m, b.sole_y_m)
             if ankle_y + min(heel, ball) <= s.ground or s.phase > CONTACT_LATEST:
-                forefoot = ball < heel
-                point_x = b.ball_x_m if forefoot else b.heel_x_m
-                co, sn = math.cos(foot), math.sin(foot)
-                s.swing = 0.0
-                s.phase -= 1.0
-                s.anchor_x = ankle_x + (co * point_x - sn * b.sole_y_m)
-                if forefoot:
-                    s.anchor_x -= b.ball_x_m - b.heel_x_m
-                s.err_x = 0.0
-                s.err_y = ankle_y - (s.ground - (sn * point_x + co * b.sole_y_m))
-                s.err_vx = ankle_vx + s.foot_v * (-sn * point_x - co * b.sole_y_m)
-                s.err_vy = ankle_vy + s.foot_v * (co * point_x - sn * b.sole_y_m)
-                speed = math.sqrt(s.err_vx**2 + s.err_vy**2)
-                s.blend_s = min(0.15, max(BLEND_S, BLEND_S_PER_MPS * speed))
-                s.contact_time = t1
-                s.load_a0, s.load_v0 = foot, s.foot_v
-                s.load_r0, s.load_rv0 = roll, s.roll_v
-                span = max(0.06, (FLAT_START - s.phase) / max(0.3, s.rate))
-                span *= min(1.0, max(0.3, abs(foot) / 0.2))
-                if foot * s.foot_v < 0.0:  # do not slap through the floor
-                    span = min(span, max(0.03, 2.5 * abs(foot / s.foot_v)))
-                s.load_s = span
-                s.ring_time = t1
-                s.ring_amp = 25.0 * min(2.0, speed)
-                if s.started > 0.0 and s.strides_done < strides.shape[0]:
-                    r = strides[int(s.strides_done)]
-                    r[S_CONTACT], r[S_TOE_OFF], r[S_NEXT_CONTACT] = s.s_contact, s.s_toe_off, t1
-                    r[S_ANKLE_AT_CONTACT], r[S_FOOT_AT_CONTACT], r[S_PEAK_ANKLE] = (
-                        s.s_ankle0,
-                        s.s_foot0,
-                        s.s_peak,
-                    )
-                    r[S_SWING_RMSE] = math.sqrt(s.s_sum / max(1.0, s.s_n))
-                    r[S_FOREFOOT], r[S_CLEARANCE], r[S_INVERSION_AT_CONTACT] = s.s_fore0, s.s_clear, s.s_roll0
-                    s.strides_done += 1.0
-                s.started = 1.0
-                s.s_contact = t1
-                s.s_ankle0, s.s_foot0 = foot - shank, foot
-                s.s_fore0 = 1.0 if forefoot else 0.0
-                s.s_roll0 = roll
+                _touch_ground(s, b, ankle_vx, ankle_vy, ball < heel)
                 s.stride += 1.0
-                draw = draws[int(s.stride) % draws.shape[0]]
-                s.factor = 1.0 + b.cadence_cv * draw[0]
-                s.tgt_shank = b.shank_sd_rad * draw[1]
-                s.tgt_thigh = s.tgt_shank + b.shank_sd_rad * draw[2]
-                s.toe_phase = plan[row, 3] + 0.006 * draw[3]
+                _count_stride(s, b, strides, draws[int(s.stride) % draws.shape[0]], plan[row, 3], ball < heel)

@@ -2,7 +2,8 @@
 order.
 """
 
+from controller.core.gait.checks import Finding
 from controller.core.gait.detector import GaitDetector
 from controller.core.gait.phase import GaitPhase
 
-__all__ = ["GaitDetector", "GaitPhase"]
+__all__ = ["Finding", "GaitDetector", "GaitPhase"]

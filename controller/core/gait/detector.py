@@ -6,6 +6,7 @@ than the one before.
 
 from __future__ import annotations
 
+from controller.core.gait.checks import Finding, SensorCheck
 from controller.core.gait.foot import FootEvents
 from controller.core.gait.frame import SagittalFrame
 from controller.core.gait.phase import GaitPhase, StrideClock
@@ -31,6 +32,7 @@ class GaitDetector:
         self._machine: FootEvents | ShankEvents = self._new_machine()
         self._clock = StrideClock()
         self._travel = Travel(segment)
+        self._check = SensorCheck(segment, side)
         self._last_ns = 0
         self._sign = 0.0
 
@@ -48,10 +50,10 @@ class GaitDetector:
         machine, clock, travel = self._machine, self._clock, self._travel
         swing = machine.in_swing  # the sample of contact still ends the swing
         events = machine.update(t_ns, acc_mps2, frame)
-        travel.update(
-            (t_ns - self._last_ns) * 1e-9 if self._last_ns else 0.0,
-            gyr_rps, frame, swing=swing or machine.in_swing, since_s=machine.since_contact_s,
-        )  # fmt: skip
+        dt_s = (t_ns - self._last_ns) * 1e-9 if self._last_ns else 0.0
+        since_s = machine.since_contact_s
+        travel.update(dt_s, gyr_rps, frame, swing=swing or machine.in_swing, since_s=since_s)
+        self._check.sample(dt_s, acc_mps2, gyr_rps, machine.shake_mps2, since_s)
         self._last_ns = t_ns
         clock.sample(t_ns)
         if not frame.known:
@@ -60,6 +62,7 @@ class GaitDetector:
             clock.event(event, level=travel.level_step)
             if event.kind == "initial_contact":
                 travel.contact()
+                self._check.contact(frame, machine.landing_shake_mps2, travel.usual_yaw_rad)
         clock.in_swing = clock.in_swing and machine.in_swing
         if clock.walking and (machine.stopped or travel.turning or clock.overdue(t_ns)):
             clock.stop()
@@ -70,3 +73,7 @@ class GaitDetector:
     def tick(self, now_ns: int) -> GaitPhase:
         """The phase at ``now_ns``; changes nothing."""
         return self._clock.at(now_ns)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the sensor, in words for the therapist; empty while all is well."""
+        return self._check.findings()

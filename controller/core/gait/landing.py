@@ -66,7 +66,7 @@ class Landing:
         self._close_ns: int | None = None
         self._typical = True
         self._swing_shake = 0.0
-        self._peak_shake = 0.0
+        self.peak_shake_mps2 = 0.0
         self.lag_s = LAG_START_S
         self.lag_spread_s = LAG_SPREAD_START_S
         self.rate_share = FIRST_RATE_SHARE
@@ -78,7 +78,7 @@ class Landing:
         """Shake that means contact on this leg."""
         if self._swing_shake <= 0.0:
             return FIRST_THRESHOLD_MPS2
-        ratio = max(1.0, self._peak_shake / max(self._swing_shake, 1e-3))
+        ratio = max(1.0, self.peak_shake_mps2 / max(self._swing_shake, 1e-3))
         return max(FLOOR_MPS2, self._swing_shake * min(self._margin, exp(self._top_weight * log(ratio))))
 
     def begun(self, shake_mps2: float, rate_share: float) -> bool:
@@ -88,7 +88,7 @@ class Landing:
     @property
     def clear(self) -> bool:
         """The landing stands out from the swing."""
-        return self.seen == 0 or self._peak_shake > 4.0 * self._swing_shake
+        return self.seen == 0 or self.peak_shake_mps2 > 4.0 * self._swing_shake
 
     def begin(self) -> None:
         """A terminal swing begins."""
@@ -124,7 +124,7 @@ class Landing:
         self._swing_shake = drift(
             self._swing_shake, max(late or [step[1] for step in before[-3:]], default=0.0)
         )
-        self._peak_shake = blend(self._peak_shake, peak)
+        self.peak_shake_mps2 = blend(self.peak_shake_mps2, peak)
         self.seen += 1
         for t_ns, shake, rate_share in self._trace:
             if t_ns >= peak_ns - RISE_NS and shake > self.threshold_mps2:

@@ -95,6 +95,15 @@ class LimbEvents:
         return self._swing and self._valid and not self.stopped
 
     @property
+    def shake_mps2(self) -> float:
+        return self._shake
+
+    @property
+    def landing_shake_mps2(self) -> float:
+        """The usual peak of this leg's landings."""
+        return self._landing.peak_shake_mps2
+
+    @property
     def since_contact_s(self) -> float:
         return self._since
 

@@ -28,7 +28,7 @@ class Travel:
         self._segment = segment
         self._stillest = 1e9
         self._steep_before = False
-        self._usual_yaw_rad = 0.0
+        self.usual_yaw_rad = 0.0
         self._rising_mps = 0.0
         self._speed_mps = 0.0
         self._swing_start_m = 0.0
@@ -60,7 +60,7 @@ class Travel:
         """A new stance begins."""
         self._steep_before = self._steep
         if not self.turning:
-            self._usual_yaw_rad += TURN_LEARN * (self.yaw_rad - self._usual_yaw_rad)
+            self.usual_yaw_rad += TURN_LEARN * (self.yaw_rad - self.usual_yaw_rad)
         self._stillest = 1e9
         self.yaw_rad = 0.0
 
@@ -72,7 +72,7 @@ class Travel:
 
     @property
     def turning(self) -> bool:
-        return abs(self.yaw_rad - self._usual_yaw_rad) > TURN_MAX_RAD
+        return abs(self.yaw_rad - self.usual_yaw_rad) > TURN_MAX_RAD
 
     @property
     def level_step(self) -> bool:

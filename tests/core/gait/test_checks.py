@@ -1,0 +1,82 @@
+"""The sensor's troubles are named in words, and a sound sensor is not accused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.gait import Leg, damaged, hemiparetic, motion_capture, treadmill
+from controller.core.gait import Finding, GaitDetector
+from drivers.interface import Segment, Side
+from tests.data import DATA, needs_data
+
+WALKWAY = list(hemiparetic()) if DATA.is_dir() else []
+FEET = list(motion_capture()) if DATA.is_dir() else []
+
+
+def findings(leg: Leg, segment: Segment | None = None, side: Side | None = None) -> tuple[Finding, ...]:
+    detector = GaitDetector(segment or leg.segment, side or leg.side)
+    for t_s, acc, gyr in zip(leg.time_s, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
+        detector.update(round(t_s * 1e9), tuple(acc), tuple(gyr))
+    return detector.findings()
+
+
+def kinds(found: tuple[Finding, ...]) -> set[str]:
+    return {finding.kind for finding in found}
+
+
+@needs_data
+def test_sound_sensors_are_not_accused() -> None:
+    sound = [*WALKWAY, *FEET, *treadmill("shank"), *treadmill("forefoot")]
+    assert {leg.name: kinds(findings(leg)) for leg in sound if findings(leg)} == {}
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["E01 left", "E02 right", "S28 left"])
+def test_a_loose_strap_is_named(name: str) -> None:
+    leg = next(leg for leg in WALKWAY if leg.name == name)
+    assert "loose" in kinds(findings(damaged(leg, "loose strap")))
+
+
+@needs_data
+def test_a_slipped_sensor_is_named_with_what_to_do() -> None:
+    leg = WALKWAY[0]
+    tilt = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])  # 90 deg, as when it slides round
+    half = len(leg.time_s) // 2
+    acc, gyr = leg.acc_mps2.copy(), leg.gyr_rps.copy()
+    acc[half:], gyr[half:] = acc[half:] @ tilt, gyr[half:] @ tilt
+    found = [f for f in findings(replace(leg, acc_mps2=acc, gyr_rps=gyr)) if f.kind == "slipped"]
+    assert len(found) == 1
+    assert "left shank" in found[0].text
+    assert "fasten" in found[0].text
+
+
+@needs_data
+def test_a_sensor_on_the_other_leg_is_suspected() -> None:
+    assert "other_leg" in kinds(findings(WALKWAY[0], side="right"))
+    assert "other_leg" in kinds(findings(FEET[1], side="left"))
+
+
+@needs_data
+def test_a_sensor_on_the_other_segment_is_suspected() -> None:
+    assert "other_segment" in kinds(findings(FEET[0], segment="shank"))
+    assert "other_segment" in kinds(findings(WALKWAY[0], segment="foot"))
+
+
+@needs_data
+def test_a_clipped_gyroscope_is_named() -> None:
+    leg = WALKWAY[0]
+    limit = np.radians(250.0)
+    assert "clipped" in kinds(findings(replace(leg, gyr_rps=np.clip(leg.gyr_rps, -limit, limit))))
+
+
+def test_a_frozen_sensor_is_named_after_ten_repeats_and_forgiven_after_a_change() -> None:
+    detector = GaitDetector("foot", "left")
+    for i in range(11):
+        assert detector.findings() == ()
+        detector.update(i * 10_000_000, (0.0, 0.0, 9.8), (0.01, 0.0, 0.0))
+    assert kinds(detector.findings()) == {"frozen"}
+    detector.update(200_000_000, (0.0, 0.0, 9.8), (0.02, 0.0, 0.0))
+    assert detector.findings() == ()

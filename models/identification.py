@@ -46,7 +46,7 @@ PRIOR_FLOOR = (0.2, 0.07)
 PRIOR_DRIFT_PER_MINUTE = (0.004, 0.004)
 PRIOR_OFFSET_NM = (0.0, 0.3)
 WINDOW = 150  # samples over which residuals may hang together: 1.5 s at the plate's rate
-# Few independent blocks make the estimated covariance too small; found on cohort 11, not on those tested.
+# Few independent blocks make the covariance too small; found on cohorts 7 and 11, not on those tested.
 INTERVAL_MARGIN = 1.3
 # Pads wander and skin slides over the nerve: the half-point itself is only constant to this (assumed).
 PADS_SD = 0.008

@@ -35,6 +35,9 @@ RETIME = 0.03  # a change of pace beyond this moves the command by what the mode
 TORQUE_SHOWS_NM = 1.0  # below this the torque balance says nothing about the muscle
 GAIN_SEEN_SD = 0.25  # of one swing's logarithmic gain: the balance knows neither hip nor muscle length
 GAIN_STEP = math.log(2.0)  # the most a belief may move in one stride
+GOOD_DEG = 5.0  # a swing nearer to the reference than this is one to fall back on
+FRESH_STRIDES = 6  # after these the muscle's gain is known and it is still rested
+TIRED = 0.5  # of the rested gain: advise a rest rather than climb on
 COMPLETE = 0.7  # of the learned command must have been given, or the stride teaches nothing
 PLAN_ROUNDS = 60
 HISTORY_S = 4.0
@@ -83,12 +86,14 @@ class Learner:
     command_nm: Curve = field(default_factory=lambda: np.zeros(CELLS))
     learned: int = 0  # strides learned from
     frozen: str = ""  # why the last stride taught nothing; empty where it did
-    error_rms_rad: float = math.nan
-    bound: float = math.nan
+    odd: bool = False  # the last stride was no ordinary step
+    error_rms_deg: float | None = None
+    bound: float | None = None
+    good_nm: float | None = None  # mean command over the swing of the last good strides
     open_percent: float = 52.0  # where the pulses usually begin to act
     _moments: list[Moment] = field(default_factory=list)
     _readings: list[Reading] = field(default_factory=list)
-    _usual_error_rad: float = math.nan
+    _fresh_gain: float | None = None  # what was believed of the rested muscle
 
     def __post_init__(self) -> None:
         self.belief = Belief(1.0, self.params.learning.gain_sd**2)
@@ -113,6 +118,15 @@ class Learner:
         share = place - low
         return float(self.command_nm[low] * (1.0 - share) + self.command_nm[low + 1] * share)
 
+    @property
+    def fitness(self) -> float:
+        """Gain believed now against that of the first strides: 1 rested, falls with fatigue."""
+        return 1.0 if self._fresh_gain is None else self.belief.gain / self._fresh_gain
+
+    @property
+    def tired(self) -> bool:
+        return self.fitness < TIRED
+
     # --- between strides
 
     def plan(self) -> Curve:
@@ -129,7 +143,8 @@ class Learner:
 
     def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> None:
         """A swing has ended: learn from it, or say why not."""
-        self.frozen = self._why_not(swing, usual_s, trusted=trusted)
+        self.odd = not _ordinary(swing, usual_s)
+        self.frozen = self._why_not(swing, trusted=trusted)
         if self.frozen:
             return
         inside = [r for r in self._readings if swing.toe_off_ns - 50_000_000 <= r.t_ns <= swing.contact_ns]
@@ -146,15 +161,20 @@ class Learner:
         weight = np.where(free, self._error_weight(), 0.0)
         rms = math.sqrt(float(np.mean(error[free] ** 2)))
         if rms > OUTLIER_RAD:
-            self.frozen = "the swing was unlike a step"
+            self.frozen, self.odd = "the swing was unlike a step", True
             return
         if self.params.learning.gain_sd > 0:
             self._weigh_torque(swing, inside)
         ankle, wanted = np.degrees(foot - shank), np.degrees(reference - shank)
         lifted = self._lifted(self._stiffness(ankle, wanted))
         self._update(lifted, applied, error, weight)
-        self.error_rms_rad = rms
+        self.error_rms_deg = math.degrees(rms)
         self.learned += 1
+        if self.error_rms_deg < GOOD_DEG:
+            mean_nm = float(applied[free].mean())
+            self.good_nm = mean_nm if self.good_nm is None else 0.7 * self.good_nm + 0.3 * mean_nm
+        if self.learned == FRESH_STRIDES:
+            self._fresh_gain = self.belief.gain
 
     def retime(self, percent_per_s: float, toe_off_percent: float) -> None:
         """The pace has changed: move the command by what the model says the new pace needs."""
@@ -173,11 +193,10 @@ class Learner:
         given = np.interp(PERCENT, times, [m.command_nm for m in self._moments])
         return np.asarray(given, dtype=np.float64)
 
-    def _why_not(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> str:
+    def _why_not(self, swing: SwingPhase, *, trusted: bool) -> str:
         if not trusted:
             return "the guard cut in"
-        duration_s = (swing.contact_ns - swing.toe_off_ns) / 1e9
-        if not ORDINARY[0] <= duration_s / usual_s <= ORDINARY[1]:
+        if self.odd:
             return "the swing was shorter or longer than usual"
         inside = [r.t_ns for r in self._readings if swing.toe_off_ns <= r.t_ns <= swing.contact_ns]
         times = [swing.toe_off_ns, *inside, swing.contact_ns]
@@ -288,6 +307,11 @@ class Learner:
         since = (PERCENT - self.toe_off_percent) / START_PERCENT
         weight = START_WEIGHT + (1.0 - START_WEIGHT) * np.clip(since, 0.0, 1.0)
         return np.where((self.toe_off_percent <= PERCENT) & (PERCENT <= 100.0), weight, 0.0)
+
+
+def _ordinary(swing: SwingPhase, usual_s: float) -> bool:
+    duration_s = (swing.contact_ns - swing.toe_off_ns) / 1e9
+    return ORDINARY[0] <= duration_s / usual_s <= ORDINARY[1]
 
 
 def _curve(values: tuple[float, ...], percent: Curve) -> Curve:

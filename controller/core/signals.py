@@ -76,3 +76,9 @@ class View:
     derivative: float
     activation: float
     fingerprint: int  # checksum of the whole internal state
+    rung: str = "off"  # of the fallback ladder, as used in the last window
+    believed_gain: float = 1.0  # of the muscle, against the identified one
+    strides_learned: int = 0
+    not_learned: str = ""  # why the last stride taught nothing
+    learning_bound: float | None = None  # most that a command's distance from its limit can grow in a stride
+    stride_error_deg: float | None = None  # r.m.s. of the last swing learned from

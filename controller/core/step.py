@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from controller.core.alignment import ShankAlignment, SwingPhase, steepest_fall_
 from controller.core.feedforward import TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector
 from controller.core.intensity import Intensity
+from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
 from controller.core.learner import Learner, Moment, Reading
 from controller.core.muscle_watch import MuscleWatch
 from controller.core.orientation import SegmentOrientation
@@ -30,6 +31,8 @@ from drivers.interface import ChannelCommand, Command, ImuSample
 
 FRESH_S = 0.1  # older samples than this steer nothing; the guard trips at 150 ms (F1)
 SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
+Law = Literal["trapezoid", "feedback", "learning"]
+RUNG_FRESH_NS = 60_000_000  # a segment not seen for this long steers nothing; samples come every 17 ms
 PASSES_SINCE_STEP_S = 1.0  # a longer gap between ticks is a new start for derivative and integral
 
 
@@ -49,6 +52,7 @@ class CoreState:
     alignment: ShankAlignment
     learner: Learner
     watch: MuscleWatch
+    seen_ns: dict[str, int]  # newest sample of each sensor
     reading: Reading | None = None  # the newest of the foot
     read_ns: int | None = None  # the reading that feedback has taken in
     correction_nm: float = 0.0
@@ -57,8 +61,8 @@ class CoreState:
     trusted: bool = True  # no verdict of the guard changed a pulse of this stride
     newest_ns: int | None = None
     last_tick_ns: int | None = None
-    law: Literal["trapezoid", "feedback", "learning"] = "trapezoid"
-    law_for_ns: int | None = None  # the window it was chosen for, by its opening
+    ladder: Ladder = field(default_factory=Ladder)
+    law: Law = "trapezoid"
     closed: bool = False  # whether feedback steers at this tick
     on_since_ns: int | None = None  # since when the channel has been on without a break
     wanted_mode: Mode | None = None
@@ -91,6 +95,7 @@ class CoreState:
             alignment=ShankAlignment(np.array(shank), toe_off_percent),
             learner=Learner(params, torque, timing.percent_per_s, toe_off_percent),
             watch=MuscleWatch(params.muscle, 0.5 / params.pulse.rate_hz),
+            seen_ns=dict.fromkeys((p.sensor for p in placements), 0),
         )
 
 
@@ -124,6 +129,7 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
 def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[GaitEvent]:
     orientation = state.orientations[reading.sensor]
     orientation.update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
+    state.seen_ns[reading.sensor] = max(reading.t_ns, state.seen_ns[reading.sensor])
     if orientation.aligned:
         _observe(reading.t_ns, orientation, state)
     if reading.sensor != state.leading.sensor:
@@ -136,6 +142,7 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
         state.timing.note(event)
         state.window.note(event, now_ns)
         if event.kind == "toe_off":
+            state.ladder.doubt(doubtful=event.confidence < SURE)
             state.pid.reset_measurement()
             state.correction_nm = state.pid.integral_nm
             state.alignment.begin_swing()
@@ -175,6 +182,8 @@ def _learn(state: CoreState) -> None:
     timing = state.timing
     if state.landed is not None:
         state.learner.close(state.landed, timing.swing_s, trusted=state.trusted)
+        if state.learner.odd:
+            state.ladder.doubt(doubtful=True)
         state.landed, state.trusted, state.taught = None, True, True
     elif state.taught:
         state.learner.retime(timing.percent_per_s, timing.toe_off_percent)
@@ -214,16 +223,17 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         return _off(now_ns, params, state, "waiting for a whole step before the first pulse")
     if (now_ns - window.opened_ns) / 1e9 > params.pulse.train_max_s:
         return _off(now_ns, params, state, "longest train reached")
-    if state.law_for_ns != window.opened_ns:
-        _choose_law(now_ns, state)
+    rung = state.ladder.stand(now_ns, window.opened_ns, _senses(now_ns, state))
+    state.law = _law(state.mode, rung)
     state.closed = False
     if state.law == "feedback":
         wanted_ma, how = _feedback(now_ns, params, state)
     elif state.law == "learning":
         wanted_ma, how = _learning(now_ns, params, state)
     else:
-        wanted_ma = _trapezoid(now_ns, params, state)
-        how = "trapezoid" if state.mode == "trapezoid" else "trapezoid: foot pitch not known yet"
+        wanted_ma, how = _trapezoid(now_ns, params, state)
+    present_ma = state.intensity.current_ma
+    wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, params.pulse.rise_ma_per_tick)
     current_ma = state.intensity.move(now_ns, wanted_ma)
     state.on_since_ns = state.on_since_ns or now_ns
     _settle(now_ns, params, state, current_ma)
@@ -239,22 +249,41 @@ def _remember(now_ns: int, command: Command, params: CoreParams, state: CoreStat
     state.learner.remember(Moment(now_ns, given_nm, state.watch.note(now_ns, given_nm)))
 
 
-def _choose_law(now_ns: int, state: CoreState) -> None:
-    """One law for a whole window, so that the current never jumps from one to the other."""
-    state.law_for_ns = state.window.opened_ns
-    known = _pitch_rad(now_ns, state) is not None
-    state.law = "trapezoid"
-    if state.mode == "learning":
-        state.law = "learning"
-    elif state.mode == "feedback" and known:
-        state.law = "feedback"
+def _senses(now_ns: int, state: CoreState) -> Senses:
+    """What can be relied on now; the leading sensor's freshness has been seen to already."""
+
+    def fresh(segment: str) -> bool:
+        return any(
+            o.segment == segment and o.aligned and now_ns - state.seen_ns[name] < RUNG_FRESH_NS
+            for name, o in state.orientations.items()
+        )
+
+    return Senses(events=True, phase=state.ladder.doubts < DOUBTS, foot=fresh("foot"), shank=fresh("shank"))
 
 
-def _trapezoid(now_ns: int, params: CoreParams, state: CoreState) -> float:
+def _law(mode: Mode, rung: Rung) -> Law:
+    """What a mode does on a rung; feedback needs the foot's pitch, learning only a phase."""
+    if mode == "trapezoid" or rung in ("trapezoid", "off"):
+        return "trapezoid"
+    if mode == "learning":
+        return "learning"
+    return "trapezoid" if rung == "learned command" else "feedback"
+
+
+def _trapezoid(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
+    """The set trapezoid, or as a fallback one of the mean current of the last good strides."""
+    height_ma, how = params.envelope.current_ma, "trapezoid"
+    if state.mode != "trapezoid":
+        how = "trapezoid: foot pitch not known yet"
+        if state.ladder.rung == "trapezoid":
+            how = "trapezoid from the last good strides: the events are uncertain"
+        good_nm = state.learner.good_nm
+        if good_nm is not None:
+            height_ma = state.intensity.for_activation(good_nm / params.muscle.torque_max_nm)
     risen = min(1.0, (now_ns - state.window.opened_ns) / 1e9 / params.envelope.rise_s)
-    wanted_ma = params.envelope.current_ma * risen * state.window.share(now_ns)
+    wanted_ma = height_ma * risen * state.window.share(now_ns)
     state.activation = state.intensity.activation_of(wanted_ma)
-    return wanted_ma
+    return wanted_ma, how
 
 
 def _percent(t_ns: int, state: CoreState) -> float | None:
@@ -284,7 +313,8 @@ def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
     wanted_ma = state.intensity.for_activation(state.activation)
     if window.state == "falling":
         wanted_ma *= window.share(now_ns)
-    return wanted_ma, "feed-forward and feedback" if state.closed else "feed-forward"
+    how = f"feed-forward and feedback, {state.ladder.rung}" if state.closed else "feed-forward"
+    return wanted_ma, how
 
 
 def _take_reading(params: CoreParams, state: CoreState) -> None:
@@ -307,12 +337,17 @@ def _learning(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
     window, learner = state.window, state.learner
     percent = _percent(now_ns, state)
     state.feedforward_nm = learner.at(percent if percent is not None else 0.0)
-    state.closed = window.state == "swing" and state.reading is not None
-    how = "learned command"
+    seen = state.ladder.rung in ("two sensors", "one sensor")
+    state.closed = window.state == "swing" and seen and state.reading is not None
+    how = f"learned command ({learner.learned} strides)"
     correction_nm = 0.0
     if state.closed and state.reading is not None:
         correction_nm = _beside(state.reading, params, state)
-        how = f"learned command ({learner.learned} strides) and feedback"
+        how += f" and feedback, {state.ladder.rung}"
+    elif not seen:
+        how += ", open loop: foot pitch not known"
+    if learner.tired:
+        how += f"; muscle tired to {learner.fitness:.0%}: rest advised"
     state.demand_nm = state.feedforward_nm + correction_nm
     state.activation = min(1.0, max(0.0, state.demand_nm / params.muscle.torque_max_nm))
     wanted_ma = state.intensity.for_activation(state.activation)
@@ -414,6 +449,12 @@ def _view(now_ns: int, params: CoreParams, state: CoreState) -> View:
         derivative=state.pid.derivative_nm,
         activation=state.activation,
         fingerprint=_fingerprint(state),
+        rung=state.ladder.rung,
+        believed_gain=state.learner.belief.gain,
+        strides_learned=state.learner.learned,
+        not_learned=state.learner.frozen,
+        learning_bound=state.learner.bound,
+        stride_error_deg=state.learner.error_rms_deg,
     )
 
 
@@ -426,8 +467,11 @@ def _fingerprint(state: CoreState) -> int:
         for value in (orientation.pitch_rad or 0.0, orientation.pitch_rate_rps or 0.0)
     ]
     numbers = struct.pack(
-        f"<{len(angles) + 7}d",
+        f"<{len(angles) + 10}d",
         *angles,
+        state.learner.belief.log_gain,
+        state.alignment.shift_percent,
+        state.watch.torque_nm,
         pid.integral_nm,
         pid.derivative_nm,
         state.intensity.current_ma,
@@ -443,4 +487,5 @@ def _fingerprint(state: CoreState) -> int:
         window.since_ns,
         window.opened_ns,
     )
+    numbers += state.learner.command_nm.tobytes()
     return zlib.crc32(numbers + repr((marks, window.state, state.mode, state.events)).encode())

@@ -24,6 +24,7 @@ FLAT_LIMIT_RAD = radians(15.0)  # more than a ramp's slope is not a flat foot
 STILL_RATE_RPS = 0.15
 STILL_S = 0.5
 STANDING_LIMIT_RAD = radians(20.0)  # a shank that leans further is not standing
+STANDING_SHANK_RAD = radians(-4.0)  # in relaxed standing the shank leans forward by some 4 deg (unverified)
 WALKING_MEAN_RAD = radians(-11.6)  # mean shank pitch over a stride (mean of the NONAN GaitPrint table)
 
 
@@ -65,8 +66,8 @@ class Attitude:
 class SegmentOrientation:
     """Pitch (toe-up, distal end forward +) and roll (towards the little toe down +) of a foot or shank.
 
-    The foot's zero is foot-flat on level ground; the shank's is standing, or the usual lean of walking
-    where the
+    The foot's zero is foot-flat on level ground; the shank's is vertical, known from standing, or the usual
+    lean of walking where the
     person never stood still. ``update`` takes samples in sensor axes, ``note`` the detector's events.
     ``acceleration_mps2`` is the sensor's own, forward and up, gravity taken out.
     """
@@ -142,7 +143,8 @@ class SegmentOrientation:
         sign = frame.sign
         right = unit(tuple_minus(frame.axis, dot(frame.axis, zero), zero))
         forward = cross(zero, right)
-        self._raw_rad = atan2(sign * dot(up, forward), dot(up, zero))
+        standing_rad = STANDING_SHANK_RAD if self._standing is not None else 0.0
+        self._raw_rad = atan2(sign * dot(up, forward), dot(up, zero)) + standing_rad
         self._stride_sum += self._raw_rad * dt_s
         self._stride_time_s += dt_s
         self.aligned = frame.known and self._contacts >= ALIGN_CONTACTS

@@ -63,7 +63,7 @@ class GaitDetector:
             if event.kind == "initial_contact":
                 travel.contact()
                 self._check.contact(frame, machine.landing_shake_mps2, travel.usual_yaw_rad)
-        clock.in_swing = clock.in_swing and machine.in_swing
+        clock.in_swing = machine.in_swing
         if clock.walking and (machine.stopped or travel.turning or clock.overdue(t_ns)):
             clock.stop()
         elif machine.in_full_swing and travel.ahead:

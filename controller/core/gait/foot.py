@@ -28,10 +28,9 @@ HEEL_OFF_RATE_RPS = 0.6
 HEEL_OFF_TILT_RAD = 0.05  # 3 deg
 PUSH_SHARE = 0.2  # of the usual swing peak, toe-down: a push-off
 SWING_SHARE = 0.25
-PUSH_END_SHARE = 0.5  # of the push-off's peak: the turning reverses soon
-TOE_OFF_LEAD_S = 0.03  # at most, or the reversal is not near
-TOE_OFF_NS = 8_000_000  # the toes leave the ground just before the foot's turning reverses
-SOLE_NS = 17_000_000  # from touch to shake through a shoe: between motion capture (8) and light barriers (25)
+PUSH_END_SHARE = 0.5  # of the push-off's peak: swing begins, toe-off itself when the turning reverses
+TOE_OFF_NS = 5_000_000  # the toes leave the ground just before the foot's turning reverses
+SOLE_NS = 18_000_000  # from touch to shake through a shoe: between motion capture (8) and light barriers (25)
 
 
 class FootEvents(LimbEvents):
@@ -51,6 +50,7 @@ class FootEvents(LimbEvents):
         self._rest_ns: int | None = None
         self._turned_ns: int | None = None
         self._slap_ns: int | None = None
+        self._toe_off_due = False
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
@@ -88,15 +88,18 @@ class FootEvents(LimbEvents):
         lifted = rate > max(self.peak_floor_rps, SWING_SHARE * self._usual_peak)
         lifted = lifted and (self._flat or self._since > STANCE_MIN_S)
         if (pushed and rate > PUSH_END_SHARE * self._trough and self._slope > 0.0) or lifted:
-            ahead_s = min(TOE_OFF_LEAD_S, -rate / self._slope) if rate < 0.0 else 0.0
-            events.append(self._event("toe_off", t_ns + round(ahead_s * 1e9) - TOE_OFF_NS, t_ns))
             self._enter_swing(t_ns, rate)
+            self._toe_off_due = True
         return events
 
     def _swinging(self, t_ns: int, rate: float, tilt: float, resting: bool) -> list[GaitEvent]:
         was_terminal = self._mid_done
         self._swing_on(t_ns, rate, tilt)
-        events = self._mid_swing(t_ns, rate, 0.8)
+        events: list[GaitEvent] = []
+        if self._toe_off_due and (rate >= 0.0 or self._valid):
+            self._toe_off_due = False
+            events.append(self._event("toe_off", t_ns - TOE_OFF_NS, t_ns))
+        events += self._mid_swing(t_ns, rate, 0.8)
         if self._mid_done and not was_terminal:
             self._landing.begin()
         struck = rate < TERMINAL_SHARE * self._peak and self._landing.begun(

@@ -1,4 +1,4 @@
-"""How one leg lands: the shake of contact against the swing before it, and its delay after the rate's zero
+"""How one leg lands: the shake of contact against that of swing, and its delay after the rate's zero
 crossing.
 
 Promises a threshold between both that follows this leg and this strap; refuses to judge before it saw a
@@ -19,17 +19,15 @@ FLOOR_MPS2 = 1.0
 RISE_NS = 60_000_000  # a landing begins at most this long before its peak
 WINDOW_NS = 130_000_000  # after the crossing or contact, the landing's peak is in
 FIRST_RATE_SHARE = 0.4  # landing may come while the limb still swings this fast, until seen
-RATE_MARGIN = 0.25
-LAG_LEARN = 0.2
+RATE_MARGIN = 0.25  # above the usual: a blow much earlier in swing is no landing
+LAG_LEARN = 0.2  # slower: the lag goes into every estimate
 LAG_ODD_S = 0.03  # more is an odd stride, not this leg's spread
-LAG_START_S = 0.03
+LAG_START_S = 0.03  # elderly and stroke legs: -0.02 to 0.05 s
 LAG_SPREAD_START_S = 0.008
 
 
 class Shake:
-    """What of the acceleration a constant-trend tracker did not foresee: near zero in swing, large at
-    landing.
-    """
+    """What a constant-trend tracker did not foresee of the acceleration: little in swing, much at landing."""
 
     def __init__(self) -> None:
         self._level: Vec3 | None = None

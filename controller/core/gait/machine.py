@@ -153,6 +153,10 @@ class LimbEvents:
         return event
 
     def _event(self, kind: EventKind, t_ns: int, emitted_ns: int) -> GaitEvent:
-        """How sure: how much of this leg's usual swing the last one was; half while nothing is usual yet."""
+        """An event, never dated after its emission, and how sure: the last swing as a share of the usual
+        one.
+        """
         usual = self._usual_peak
-        return GaitEvent(kind, t_ns, emitted_ns, min(1.0, self._peak / usual) if usual > 0.0 else 0.5)
+        return GaitEvent(
+            kind, min(t_ns, emitted_ns), emitted_ns, min(1.0, self._peak / usual) if usual > 0.0 else 0.5
+        )

@@ -80,8 +80,6 @@ class StrideClock:
         self._event_ns = event.t_ns
         self._last_kind = event.kind
         self.confidence = event.confidence
-        if event.kind == "toe_off":
-            self.in_swing = True
         if event.kind == "initial_contact":
             self._contact(event.t_ns, level=level)
         else:
@@ -90,7 +88,6 @@ class StrideClock:
     def stop(self) -> None:
         """The limb stands, turns or hangs still: no phase until it steps again."""
         self.walking = False
-        self.in_swing = False
         self._contact_ns = None
         self._seen = {}
 
@@ -104,10 +101,9 @@ class StrideClock:
     def resume(self, t_ns: int) -> None:
         """The limb swings ahead from standing: it walks, though no contact has shown it yet."""
         if self._step_level or self._step_ns is None or (t_ns - self._step_ns) * 1e-9 > STRIDE_MAX_S:
-            self.walking = self.in_swing = True
+            self.walking = True
 
     def _contact(self, t_ns: int, *, level: bool) -> None:
-        self.in_swing = False
         self.strides += 1
         self.walking = self._step_level = level
         self._step_ns = t_ns

@@ -1,7 +1,6 @@
 """Gait events of a shank from its sagittal rate, inclination and contact transients.
 
-Contact is foretold by the rate's fall towards zero or shown by the transient of landing, whichever comes
-first.
+Contact is foretold by the rate's fall towards zero, or shown by the shake of landing, whichever comes first.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ USUAL_LEAN_RAD = 0.7  # before a leg has shown its own: 40 deg
 TOE_OFF_SHARE = 0.6  # of the same way: below it, a reversal of the rate is not yet toe-off
 TOE_OFF_LEAD_S = 0.03  # the reversal is foretold this far ahead
 TOE_OFF_NS = 100_000_000  # the limb turns forward within it, or it was no toe-off
-LANDING_NS = 30_000_000  # from contact to the blow at the shank: stance by light barriers is so much longer
+LANDING_NS = 40_000_000  # from contact to the blow at the shank: stance by light barriers is so much longer
 
 
 class ShankEvents(LimbEvents):

@@ -29,6 +29,7 @@ from controller.core.signals import GaitEvent
 from tests.data import DATA, needs_data
 
 WALKWAY = list(hemiparetic()) if DATA.is_dir() else []
+TREADMILL = [*treadmill("shank"), *treadmill("forefoot")] if DATA.is_dir() else []
 FEET = list(motion_capture()) if DATA.is_dir() else []
 
 
@@ -64,6 +65,12 @@ def test_a_bad_radio_clock_sensor_or_strap_costs_at_most_one_contact_in_a_hundre
 
 
 @needs_data
+def test_no_event_is_dated_after_its_emission() -> None:
+    for leg in (*WALKWAY, *FEET):
+        assert all(event.t_ns <= event.emitted_ns for event in detect(leg))
+
+
+@needs_data
 @pytest.mark.parametrize("rate_hz", [50.0, 400.0])
 def test_contacts_are_found_at_any_usual_rate(rate_hz: float) -> None:
     for leg in (WALKWAY[10], WALKWAY[12]):
@@ -89,9 +96,8 @@ def test_foot_events_agree_with_motion_capture(leg: Leg) -> None:
 
 
 @needs_data
-@pytest.mark.parametrize("side", [0, 1])
-def test_durations_agree_with_light_barriers(side: int) -> None:
-    leg = list(treadmill("shank"))[side]
+@pytest.mark.parametrize("leg", TREADMILL, ids=lambda leg: leg.name)
+def test_durations_agree_with_light_barriers(leg: Leg) -> None:
     events = detect(leg)
     contacts, toe_offs = (
         np.array([event.t_ns * 1e-9 for event in events if event.kind == kind])
@@ -114,7 +120,7 @@ def test_durations_agree_with_light_barriers(side: int) -> None:
                 )
             )
     assert len(off) > 80
-    assert np.median(np.abs(off), axis=0).tolist() <= [0.020, 0.020, 0.020]
+    assert np.all(np.median(np.abs(off), axis=0) <= (0.020 if leg.segment == "shank" else 0.025))
 
 
 @needs_data

@@ -83,7 +83,7 @@ class World:
         self._recordings = {name: load_sensor_file(Path(file)) for name, file in plan.recordings.items()}
         self._patient = None
         if not self._recordings:
-            _compile()
+            VirtualPatient.compile()  # takes seconds, once: not while its sensors are heard
             self._patient = VirtualPatient(PatientParams(side=plan.side), seed=plan.seed)
         self._stimulator = EmulatedP24(Path(plan.pulse_log), self._on_pulse)
         self._strides_told = 0
@@ -184,15 +184,6 @@ class World:
 
     def _record(self, topic: str, record: records.Record) -> None:
         self._recorder.send(bus.pack_record(topic, time.monotonic_ns(), records.encode(record)))
-
-
-def _compile() -> None:
-    """Have all of the patient's machine code before the sensors meet it: compiling takes seconds, once."""
-    patient = VirtualPatient()
-    patient.pulse(0.01, 0, 20.0, 300.0)
-    patient.imu("foot", 0.05)
-    patient.emg(0.05, 1, EMG_RATE_HZ)
-    patient.truth()
 
 
 async def _main(rig: Path) -> None:

@@ -1,7 +1,7 @@
 """Telemetry over MQTT: the rig's state, live streams and events for dashboards; see engineering.md 5.
 
-Promises never to make its caller wait and to come back by itself when the broker does. Refuses to keep more
-than a bounded queue: the oldest event is dropped and counted, a stream keeps only its newest values.
+Promises never to make its caller wait, to come back by itself when the broker does, and to bring every
+numbered event once and in order. Refuses to keep more than a bounded queue; a stream keeps its newest values.
 """
 
 from __future__ import annotations
@@ -15,15 +15,21 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
 import aiomqtt
 import msgspec
 
 from controller.telemetry.port import RigState
+from controller.telemetry.position import Position
+from controller.telemetry.trouble import explain, rejection
 
 ROOT = "dorsi/1"
 KEEPALIVE_S = 5  # a hung rig is shown as lost after 1.5 to 2.3 times this
-QUEUED_EVENTS_MAX = 256  # a minute of walking
+# Six events a stride, one stride a second, the longest session (4 h): 86,400. About 400 bytes each.
+QUEUED_EVENTS_MAX = 100_000
+IN_FLIGHT_MAX = 16  # events sent before the first is acknowledged; below paho's own 20
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 15.0
 BROKER_ANSWER_S = 5.0
@@ -44,6 +50,8 @@ class MqttSettings:
     password: str | None = field(default=None, repr=False)
     tls: bool = False
     ca_file: str | None = None
+    client_certificate_file: str | None = None
+    client_key_file: str | None = None
 
     def __post_init__(self) -> None:
         for name in (self.site, self.rig):
@@ -51,23 +59,49 @@ class MqttSettings:
                 raise ValueError(f"site or rig {name!r}: allowed: lower-case letters, digits, - and _")
         if not 0 < self.port < 65536:
             raise ValueError(f"port {self.port}: allowed: 1 to 65535")
+        if (self.client_certificate_file is None) != (self.client_key_file is None):
+            raise ValueError("client_certificate_file and client_key_file: allowed: both or neither")
+        if self.client_certificate_file is not None and not self.tls:
+            raise ValueError("client_certificate_file: allowed: only with tls")
 
     @property
     def prefix(self) -> str:
         return f"{ROOT}/{self.site}/{self.rig}"
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """How to check the broker and to show who we are. Raises OSError for files that do not serve."""
+        if not self.tls:
+            return None
+        for file in (self.ca_file, self.client_certificate_file, self.client_key_file):
+            if file is not None:
+                Path(file).open("rb").close()  # ssl's own error does not name the file
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if self.client_certificate_file is not None:
+            context.load_cert_chain(self.client_certificate_file, self.client_key_file)
+        return context
 
 
 @dataclass(frozen=True, slots=True)
 class _Event:
     topic: str
     payload: bytes
+    seq: int | None
 
 
 class MqttTelemetry:
     """The Telemetry port on an MQTT broker. Call it from the event loop that runs :meth:`run`."""
 
-    def __init__(self, settings: MqttSettings, description_json: bytes, jitter: random.Random) -> None:
+    def __init__(
+        self,
+        settings: MqttSettings,
+        description_json: bytes,
+        jitter: random.Random,
+        position: Position | None = None,
+        queued_events_max: int = QUEUED_EVENTS_MAX,
+    ) -> None:
         self._settings = settings
+        self._position = position
+        self._queued_events_max = queued_events_max
         self._jitter = jitter
         self._retained: dict[str, bytes] = {
             f"{settings.prefix}/$description": description_json,
@@ -81,6 +115,7 @@ class MqttTelemetry:
         self._ended = asyncio.Event()
         self.dropped = 0
         self.connections = 0
+        self.trouble = ""
 
     def state(self, state: RigState) -> None:
         """The rig's state changed; retained."""
@@ -92,12 +127,18 @@ class MqttTelemetry:
         self._streams[f"{self._settings.prefix}/t/{name}"] = payload
         self._wake.set()
 
-    def event(self, kind: str, payload_json: bytes) -> None:
-        """Something happened; delivered at least once, unless the queue overflows."""
-        if len(self._events) >= QUEUED_EVENTS_MAX:
+    def event(self, kind: str, payload_json: bytes, seq: int | None = None) -> None:
+        """Something happened. ``seq`` is its number in the session; what the broker has is not sent again.
+
+        A full queue drops its oldest event; the recording still has it, see ``dorsi mqtt forward``.
+        """
+        if seq is not None and self._position is not None and seq <= self._position.sent:
+            return
+        if len(self._events) >= self._queued_events_max:
             self._events.popleft()
             self.dropped += 1
-        self._events.append(_Event(f"{self._settings.prefix}/event/{kind}", payload_json))
+            self._position = None  # it stays before the gap, so that forwarding begins there
+        self._events.append(_Event(f"{self._settings.prefix}/event/{kind}", payload_json, seq))
         self._wake.set()
 
     def summary(self, session: str, payload_json: bytes) -> None:
@@ -113,9 +154,11 @@ class MqttTelemetry:
                     async with self._client() as client:
                         backoff_s = BACKOFF_FIRST_S
                         self.connections += 1
+                        self.trouble = ""
                         self._unsent = dict(self._retained)
                         await self._deliver_while_connected(client)
-                except (aiomqtt.MqttError, OSError):
+                except (aiomqtt.MqttError, OSError) as error:
+                    self.trouble = await asyncio.to_thread(self._explain, error)
                     if not self._ending:
                         await asyncio.sleep(backoff_s * self._jitter.uniform(0.5, 1.0))
                         backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
@@ -141,11 +184,21 @@ class MqttTelemetry:
             settings.port,
             username=settings.username,
             password=settings.password,
-            tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None,
+            tls_context=settings.tls_context(),
             will=aiomqtt.Will(f"{settings.prefix}/$state", b"lost", qos=EVENT_QOS, retain=True),
             keepalive=KEEPALIVE_S,
             timeout=BROKER_ANSWER_S,
         )
+
+    def _explain(self, error: aiomqtt.MqttError | OSError) -> str:
+        """May ask the broker once more; run it in a thread."""
+        settings = self._settings
+        cause: Exception = error
+        if settings.tls and "timed out" in str(error):
+            with contextlib.suppress(OSError):
+                context = settings.tls_context()
+                cause = (context and rejection(context, settings.host, settings.port)) or error
+        return explain(cause, settings.host, settings.port)
 
     def _retain(self, topic: str, payload: bytes) -> None:
         self._retained[topic] = payload
@@ -170,18 +223,35 @@ class MqttTelemetry:
             while self._unsent:
                 topic = next(iter(self._unsent))
                 await client.publish(topic, self._unsent.pop(topic), qos=EVENT_QOS, retain=True)
-            while self._events:
-                event = self._events[0]
-                await client.publish(event.topic, event.payload, qos=EVENT_QOS)
-                if self._events and self._events[0] is event:  # not dropped while we waited
-                    self._events.popleft()
             while self._streams:
                 topic, payload = self._streams.popitem()
                 await client.publish(topic, payload, qos=STREAM_QOS)
+            if self._events:
+                await self._deliver_events(client)
+                continue  # what came meanwhile goes before the rest of the backlog
             if not self._wake.is_set():
                 if self._ending:
                     return
                 await self._wake.wait()
+
+    async def _deliver_events(self, client: aiomqtt.Client) -> None:
+        """The oldest events, several under way at once; each leaves the queue when it is acknowledged."""
+        events = tuple(islice(self._events, IN_FLIGHT_MAX))
+        sendings = [asyncio.create_task(self._send(client, event)) for event in events]
+        try:
+            for event, sending in zip(events, sendings, strict=True):
+                await sending
+                if self._events and self._events[0] is event:  # not dropped while we waited
+                    self._events.popleft()
+                if self._position is not None and event.seq is not None:
+                    self._position.advance(event.seq)
+        finally:
+            for sending in sendings:
+                sending.cancel()
+            await asyncio.gather(*sendings, return_exceptions=True)
+
+    async def _send(self, client: aiomqtt.Client, event: _Event) -> None:
+        await client.publish(event.topic, event.payload, qos=EVENT_QOS)
 
 
 async def _until_lost(client: aiomqtt.Client) -> None:

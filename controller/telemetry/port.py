@@ -15,6 +15,7 @@ class Telemetry(Protocol):
     """A way to tell the world outside the rig. No call blocks, none raises."""
 
     dropped: int
+    trouble: str  # why nothing gets out at the moment, in words for the user; empty when all is well
 
     def state(self, state: RigState) -> None:
         """The rig's state changed."""
@@ -24,8 +25,8 @@ class Telemetry(Protocol):
         """The present values of a named stream; replaces what was not sent yet."""
         ...
 
-    def event(self, kind: str, payload_json: bytes) -> None:
-        """Something happened."""
+    def event(self, kind: str, payload_json: bytes, seq: int | None = None) -> None:
+        """Something happened; ``seq`` is its number in the session."""
         ...
 
     def summary(self, session: str, payload_json: bytes) -> None:

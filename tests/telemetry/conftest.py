@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sb
 class Mosquitto:
     """One broker at one port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "allow_anonymous true\n") -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} {LOOPBACK}\nallow_anonymous true\n")
+        # started by root it would become a user who may not read the test's files
+        self._config.write_text(f"user root\nlistener {self.port} {LOOPBACK}\n{settings}")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -39,18 +41,33 @@ class Mosquitto:
             else:
                 return
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(how)
             self._process.wait()
             self._process = None
 
 
+Brokers = Callable[[str], Mosquitto]
+
+
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+def brokers(tmp_path: Path) -> Iterator[Brokers]:
+    """Starts a broker with further lines of its settings."""
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed (Debian package mosquitto)")
-    broker = Mosquitto(tmp_path)
-    broker.start()
-    yield broker
-    broker.stop()
+    started: list[Mosquitto] = []
+
+    def start(settings: str) -> Mosquitto:
+        started.append(Mosquitto(tmp_path, settings))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for broker in started:
+        broker.stop()
+
+
+@pytest.fixture
+def mosquitto(brokers: Brokers) -> Mosquitto:
+    return brokers("allow_anonymous true\n")

@@ -89,12 +89,15 @@ class _Event:
 
 
 class MqttTelemetry:
-    """The Telemetry port on an MQTT broker. Call it from the event loop that runs :meth:`run`."""
+    """The Telemetry port on an MQTT broker. Call it from the event loop that runs :meth:`run`.
+
+    Without a description it speaks of a session past: the rig's retained state is not touched.
+    """
 
     def __init__(
         self,
         settings: MqttSettings,
-        description_json: bytes,
+        description_json: bytes | None,
         jitter: random.Random,
         position: Position | None = None,
         queued_events_max: int = QUEUED_EVENTS_MAX,
@@ -103,10 +106,11 @@ class MqttTelemetry:
         self._position = position
         self._queued_events_max = queued_events_max
         self._jitter = jitter
-        self._retained: dict[str, bytes] = {
-            f"{settings.prefix}/$description": description_json,
-            f"{settings.prefix}/$state": b"init",
-        }
+        self._retained: dict[str, bytes] = {}
+        if description_json is not None:
+            self._retained[f"{settings.prefix}/$description"] = description_json
+            self._retained[f"{settings.prefix}/$state"] = b"init"
+        self._present = description_json is not None
         self._unsent = dict(self._retained)
         self._streams: dict[str, bytes] = {}
         self._events: deque[_Event] = deque()
@@ -179,13 +183,14 @@ class MqttTelemetry:
 
     def _client(self) -> aiomqtt.Client:
         settings = self._settings
+        will = aiomqtt.Will(f"{settings.prefix}/$state", b"lost", qos=EVENT_QOS, retain=True)
         return aiomqtt.Client(
             settings.host,
             settings.port,
             username=settings.username,
             password=settings.password,
             tls_context=settings.tls_context(),
-            will=aiomqtt.Will(f"{settings.prefix}/$state", b"lost", qos=EVENT_QOS, retain=True),
+            will=will if self._present else None,
             keepalive=KEEPALIVE_S,
             timeout=BROKER_ANSWER_S,
         )

@@ -1,0 +1,64 @@
+"""Brings the broker what it missed of a recorded session.
+
+Promises every event and stride of the recording once, from the stored position on. Refuses to go on without
+the broker: it says how far it came, and the next call begins there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from controller.record.reader import header
+from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
+from controller.telemetry.position import Position
+from controller.telemetry.told import told
+
+AHEAD_MAX = 256  # events in memory before the broker has acknowledged
+LOOK_S = 0.02
+
+
+class NotDeliveredError(Exception):
+    """The broker did not take all; the message says why and how far it came."""
+
+
+async def forward(
+    recording: Path, settings: MqttSettings, *, patience_s: float, progress: Callable[[int], None]
+) -> int:
+    """Publish what the broker has not acknowledged yet; returns the number of events sent now.
+
+    ``progress`` is called with that number now and then. The rig's retained state is left alone: another
+    session may be running. Raises InputError for what is no recording and NotDeliveredError after
+    ``patience_s`` without an acknowledgement.
+    """
+    position = Position.beside(recording, header(recording).get("session", recording.stem))
+    begun = position.sent
+    link = MqttTelemetry(settings, None, random.Random(), position)
+    task = asyncio.create_task(link.run())
+
+    async def acknowledged(seq: int) -> None:
+        """Wait until the broker has all up to ``seq``."""
+        waited_s, before = 0.0, position.sent
+        while position.sent < seq:
+            await asyncio.sleep(LOOK_S)
+            waited_s = waited_s + LOOK_S if position.sent == before else 0.0
+            before = position.sent
+            progress(position.sent - begun)
+            if waited_s > patience_s:
+                said = link.trouble or "the broker does not acknowledge"
+                raise NotDeliveredError(f"{said}; {position.sent - begun} events sent, the rest later")
+
+    newest = begun
+    try:
+        for event in told(recording):
+            if event.seq > begun:
+                link.event(event.kind, event.payload_json, event.seq)
+                newest = event.seq
+                await acknowledged(newest - AHEAD_MAX)
+        await acknowledged(newest)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return newest - begun

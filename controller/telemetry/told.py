@@ -1,0 +1,234 @@
+"""What a session tells the world, from its records: every event and stride, numbered in their order.
+
+Promises the same numbers from the records as they pass and from the recording later, so that what a broker
+missed can be brought after. Refuses nothing: a record it cannot read is passed over.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+
+import msgspec
+
+from controller.core.signals import GaitEvent, Mode
+from controller.record.reader import header, raw_messages
+from controller.record.records import Arm, Clock, GuardEvent, Process, Pulse
+
+STRIDE_MAX_S = 3.0  # as controller.record.arms: a longer pause between initial contacts is a stop
+# A tick's verdict comes within milliseconds; its pulses are complete when ticks have gone on for so long.
+SETTLED_NS = 200_000_000
+REMEMBERED_NS = int((STRIDE_MAX_S + 1.0) * 1e9)  # the longest stride, and the delay of its last event
+EVENT_TOPICS = {"guard/event": GuardEvent, "process": Process, "arm": Arm}
+TOPICS = ("tick", "guard/verdict", "clock", *EVENT_TOPICS)
+
+
+@dataclass(frozen=True, slots=True)
+class StrideTold:
+    """One stride, initial contact to initial contact, as the core saw it; None where it is not known.
+
+    Angles in degrees (toe-up and dorsiflexion +), ``rmse`` of foot pitch against the reference in swing;
+    ``charge_uc`` is the phase charge of all pulses of the stride. Cadence counts both feet.
+    """
+
+    t_ns: int
+    stride: int
+    arm: str
+    mode: Mode
+    stride_s: float
+    cadence_spm: float
+    swing_s: float | None
+    ankle_at_initial_contact_deg: float | None
+    foot_pitch_at_initial_contact_deg: float | None
+    peak_swing_dorsiflexion_deg: float | None
+    swing_pitch_rmse_deg: float | None
+    charge_uc: float
+    pulses: int
+    current_max_ma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event as it is published: ``event/<kind>``."""
+
+    kind: str
+    seq: int
+    payload_json: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    mode: Mode
+    swing: bool
+    foot_pitch_deg: float | None
+    ankle_deg: float | None
+    reference_pitch_deg: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    events: tuple[GaitEvent, ...]
+    view: _View
+
+
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    now_ns: int
+    decision: _Decision
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    pulses: tuple[Pulse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Dated:
+    t_ns: int
+
+
+class Teller:
+    """Turns the records of one session, in their order, into numbered events."""
+
+    def __init__(self, session: str) -> None:
+        self._session = msgspec.json.encode(session)
+        self._tick_decoder = msgspec.json.Decoder(_Tick)
+        self._verdict_decoder = msgspec.json.Decoder(_Verdict)
+        self._arm_decoder = msgspec.json.Decoder(Arm)
+        self._clock_decoder = msgspec.json.Decoder(Clock)
+        self._dated_decoder = msgspec.json.Decoder(_Dated)
+        self._seq = 0
+        self._utc_minus_monotonic_ns: int | None = None
+        self._strides = _Strides("")
+
+    def take(self, topic: str, payload: bytes) -> tuple[Told, ...]:
+        """The events that become known with this record."""
+        with contextlib.suppress(msgspec.DecodeError):
+            if topic == "tick":
+                tick = self._tick_decoder.decode(payload)
+                found = [self._tell(event.kind, event.t_ns, encode(event)) for event in tick.decision.events]
+                strides = [self._stride(stride) for stride in self._strides.take_tick(tick)]
+                return (*found, *strides)
+            if topic == "guard/verdict":
+                self._strides.take_pulses(self._verdict_decoder.decode(payload).pulses)
+            elif topic == "clock":
+                clock = self._clock_decoder.decode(payload)
+                self._utc_minus_monotonic_ns = clock.utc_ns - clock.monotonic_ns
+            elif topic in EVENT_TOPICS:
+                dated = self._dated_decoder.decode(payload)
+                before = self._take_arm(payload) if topic == "arm" else ()
+                return (*before, self._tell(topic.replace("/", "_"), dated.t_ns, payload))
+        return ()
+
+    def end(self) -> tuple[Told, ...]:
+        """What was still waiting when the records ended."""
+        return tuple(self._stride(stride) for stride in self._strides.end())
+
+    def _take_arm(self, payload: bytes) -> tuple[Told, ...]:
+        arm = self._arm_decoder.decode(payload)
+        rest = self.end()
+        self._strides = _Strides(arm.label or arm.mode)
+        return rest
+
+    def _stride(self, stride: StrideTold) -> Told:
+        return self._tell("stride", stride.t_ns, encode(stride))
+
+    def _tell(self, kind: str, t_ns: int, payload: bytes) -> Told:
+        self._seq += 1
+        offset_ns = self._utc_minus_monotonic_ns
+        utc_ms = b"null" if offset_ns is None else b"%.3f" % ((t_ns + offset_ns) / 1e6)
+        head = b'{"session":%b,"seq":%d,"ts_ms":%b,' % (self._session, self._seq, utc_ms)
+        return Told(kind, self._seq, head + payload[1:])
+
+
+def told(recording: Path) -> Iterator[Told]:
+    """The events of a recording, whole or cut. Raises InputError as the reader does."""
+    teller = Teller(header(recording).get("session", recording.stem))
+    for message in raw_messages(recording):
+        yield from teller.take(message.topic, message.payload)
+    yield from teller.end()
+
+
+encode: Callable[[GaitEvent | StrideTold], bytes] = msgspec.json.Encoder().encode
+
+
+class _Strides:
+    """Strides of one arm: closed by the next initial contact, told when their pulses are complete."""
+
+    def __init__(self, arm: str) -> None:
+        self._arm = arm
+        self._ticks: deque[tuple[int, _View]] = deque()
+        self._pulses: deque[Pulse] = deque()
+        self._toe_offs_ns: deque[int] = deque(maxlen=16)
+        self._contact_ns: int | None = None
+        self._closed: deque[tuple[int, int]] = deque()  # initial contacts of strides that wait for pulses
+        self._count = 0
+
+    def take_pulses(self, pulses: tuple[Pulse, ...]) -> None:
+        self._pulses.extend(pulses)
+
+    def take_tick(self, tick: _Tick) -> Iterator[StrideTold]:
+        self._ticks.append((tick.now_ns, tick.decision.view))
+        for event in tick.decision.events:
+            if event.kind == "toe_off":
+                self._toe_offs_ns.append(event.t_ns)
+            elif event.kind == "initial_contact":
+                if self._contact_ns is not None and 0 < event.t_ns - self._contact_ns <= STRIDE_MAX_S * 1e9:
+                    self._closed.append((self._contact_ns, event.t_ns))
+                self._contact_ns = event.t_ns
+        while self._closed and tick.now_ns >= self._closed[0][1] + SETTLED_NS:
+            yield self._tell(*self._closed.popleft())
+        if not self._closed:
+            self._forget(tick.now_ns - REMEMBERED_NS)
+
+    def end(self) -> Iterator[StrideTold]:
+        while self._closed:
+            yield self._tell(*self._closed.popleft())
+
+    def _forget(self, before_ns: int) -> None:
+        while self._ticks and self._ticks[0][0] < before_ns:
+            self._ticks.popleft()
+        while self._pulses and self._pulses[0].t_ns < before_ns:
+            self._pulses.popleft()
+
+    def _tell(self, begin_ns: int, end_ns: int) -> StrideTold:
+        ticks = list(self._ticks)
+        at = max(0, bisect.bisect_right(ticks, begin_ns, key=itemgetter(0)) - 1)
+        contact = ticks[at][1]
+        swing = [view for now_ns, view in ticks[at:] if begin_ns <= now_ns < end_ns and view.swing]
+        ankles_deg = [view.ankle_deg for view in swing if view.ankle_deg is not None]
+        errors_deg = [
+            view.foot_pitch_deg - view.reference_pitch_deg
+            for view in swing
+            if view.foot_pitch_deg is not None and view.reference_pitch_deg is not None
+        ]
+        pulses = [pulse for pulse in self._pulses if begin_ns <= pulse.t_ns < end_ns]
+        toe_off_ns = next((t_ns for t_ns in self._toe_offs_ns if begin_ns < t_ns < end_ns), None)
+        stride_s = (end_ns - begin_ns) / 1e9
+        self._count += 1
+        return StrideTold(
+            t_ns=begin_ns,
+            stride=self._count,
+            arm=self._arm,
+            mode=contact.mode,
+            stride_s=stride_s,
+            cadence_spm=120.0 / stride_s,
+            swing_s=None if toe_off_ns is None else (end_ns - toe_off_ns) / 1e9,
+            ankle_at_initial_contact_deg=contact.ankle_deg,
+            foot_pitch_at_initial_contact_deg=contact.foot_pitch_deg,
+            peak_swing_dorsiflexion_deg=max(ankles_deg, default=None),
+            swing_pitch_rmse_deg=_rms(errors_deg),
+            charge_uc=math.fsum(pulse.phase_charge_uc for pulse in pulses),
+            pulses=len(pulses),
+            current_max_ma=max((pulse.current_ma for pulse in pulses), default=0.0),
+        )
+
+
+def _rms(values: list[float]) -> float | None:
+    return math.sqrt(math.fsum(value * value for value in values) / len(values)) if values else None

@@ -1,0 +1,200 @@
+"""No event lost, none doubled: a broker gone in the middle of a session, and a recording told later."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiomqtt
+import msgspec
+import pytest
+
+from controller.errors import InputError
+from controller.record.reader import header, raw_messages
+from controller.telemetry.broker import LOOPBACK
+from controller.telemetry.forward import NotDeliveredError, forward
+from controller.telemetry.mqtt import IN_FLIGHT_MAX, MqttSettings, MqttTelemetry
+from controller.telemetry.position import Position
+from controller.telemetry.told import Teller, told
+from tests.record.walk import record_walk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.telemetry.conftest import Brokers, Mosquitto
+
+PATIENCE_S = 60.0
+# 500 strides of 1.2 s: ten minutes of walking, six events a stride
+STRIDES = 500
+PREFIX = "dorsi/1/lab/rig-1"
+
+
+def settings(port: int) -> MqttSettings:
+    return MqttSettings(LOOPBACK, port, site="lab", rig="rig-1")
+
+
+@pytest.fixture
+def keeping(brokers: Brokers, tmp_path: Path) -> Mosquitto:
+    """A broker that keeps what a subscriber has not fetched yet, over its own end."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    return brokers(
+        f"allow_anonymous true\npersistence true\npersistence_location {folder}/\nmax_queued_messages 0\n"
+    )
+
+
+@asynccontextmanager
+async def archive(port: int) -> AsyncIterator[aiomqtt.Client]:
+    """A subscriber the broker keeps messages for while it is away."""
+    async with aiomqtt.Client(
+        LOOPBACK, port, identifier="archive", clean_session=False, max_queued_incoming_messages=0
+    ) as client:
+        await client.subscribe(f"{PREFIX}/event/#", qos=1)
+        yield client
+
+
+async def fetch(port: int, last_seq: int) -> list[int]:
+    """The numbers of all events the broker kept, up to the last."""
+    seen: list[int] = []
+    async with asyncio.timeout(PATIENCE_S), archive(port) as client:
+        async for message in client.messages:
+            assert isinstance(message.payload, bytes)
+            seen.append(msgspec.json.decode(message.payload)["seq"])
+            if seen[-1] == last_seq:
+                return seen
+    raise AssertionError
+
+
+async def reached(what: Callable[[], bool]) -> None:
+    for _ in range(int(PATIENCE_S / 0.01)):
+        if what():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not reached")
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record_walk(tmp_path_factory.mktemp("walk") / "walk.mcap", strides=8)
+
+
+def session_of_ten_minutes(walk: Path) -> list[tuple[str, bytes]]:
+    """The records of a made walk, over and over: what matters here is their number."""
+    records = [(message.topic, message.payload) for message in raw_messages(walk)]
+    return records * (STRIDES // 16)
+
+
+def test_a_broker_gone_for_ten_minutes_of_the_session_misses_nothing(
+    keeping: Mosquitto, walk: Path, tmp_path: Path
+) -> None:
+    records = session_of_ten_minutes(walk)
+
+    async def scenario() -> None:
+        async with archive(keeping.port):
+            pass
+        position = Position(tmp_path / "position", "walk")
+        telemetry = MqttTelemetry(settings(keeping.port), b"{}", random.Random(1), position)
+        task = asyncio.create_task(telemetry.run())
+        teller = Teller("walk")
+        expected: list[int] = []
+        strides = 0
+
+        def pass_by(part: list[tuple[str, bytes]]) -> None:
+            nonlocal strides
+            for topic, payload in part:
+                for event in teller.take(topic, payload):
+                    expected.append(event.seq)
+                    strides += event.kind == "stride"
+                    telemetry.event(event.kind, event.payload_json, event.seq)
+
+        tenth = len(records) // 10
+        pass_by(records[:tenth])
+        await reached(lambda: position.sent > 0)
+        keeping.stop(signal.SIGTERM)  # in the middle of the delivery
+        pass_by(records[tenth : 9 * tenth])
+        await reached(lambda: telemetry.trouble != "")
+        keeping.start()
+        pass_by(records[9 * tenth :])
+        await reached(lambda: position.sent == expected[-1])
+        assert telemetry.dropped == 0
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        seen = await fetch(keeping.port, expected[-1])
+        assert sorted(set(seen)) == expected == list(range(1, len(expected) + 1))
+        # at most what was under way when the broker went comes twice, under the same number
+        assert len(seen) - len(set(seen)) <= IN_FLIGHT_MAX
+        assert list(dict.fromkeys(seen)) == expected  # in order
+        assert strides > 400
+        assert Position(tmp_path / "position", "walk").sent == expected[-1]
+        assert Position(tmp_path / "position", "another").sent == 0
+
+    asyncio.run(scenario())
+
+
+def test_the_recording_brings_after_what_was_not_delivered_and_nothing_twice(
+    keeping: Mosquitto, walk: Path, tmp_path: Path
+) -> None:
+    recording = tmp_path / "session.mcap"
+    recording.write_bytes(walk.read_bytes())
+    events = [event.seq for event in told(recording)]
+    Position.beside(recording, header(recording)["session"]).advance(40)
+
+    async def scenario() -> None:
+        async with archive(keeping.port):
+            pass
+        steps: list[int] = []
+        sent = await forward(recording, settings(keeping.port), patience_s=PATIENCE_S, progress=steps.append)
+        assert sent == len(events) - 40
+        assert steps[-1] == sent
+        again = await forward(recording, settings(keeping.port), patience_s=PATIENCE_S, progress=steps.append)
+        assert again == 0
+        assert await fetch(keeping.port, events[-1]) == events[40:]
+        async with aiomqtt.Client(LOOPBACK, keeping.port) as client:  # a running rig's state is not touched
+            await client.subscribe("dorsi/#")
+            await client.publish("dorsi/1/mark", b"")
+            async for message in client.messages:
+                assert str(message.topic) == "dorsi/1/mark"
+                break
+
+    asyncio.run(scenario())
+
+
+def test_forwarding_without_a_broker_says_why_and_how_far(mosquitto: Mosquitto, walk: Path) -> None:
+    mosquitto.stop()
+    with pytest.raises(NotDeliveredError, match=r"nobody listens.*0 events sent"):
+        asyncio.run(forward(walk, settings(mosquitto.port), patience_s=0.5, progress=lambda _: None))
+
+
+def test_forwarding_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.mcap").write_bytes(b"no")
+    with pytest.raises(InputError, match="MCAP magic"):
+        asyncio.run(forward(tmp_path / "x.mcap", settings(1), patience_s=0.1, progress=lambda _: None))
+
+
+@pytest.mark.parametrize("stored", [b"", b"{", b'{"session":"s","sent":"3"}', b'{"session":"s","sent":-3}'])
+def test_a_damaged_position_begins_anew(tmp_path: Path, stored: bytes) -> None:
+    (tmp_path / "p").write_bytes(stored)
+    assert Position(tmp_path / "p", "s").sent == 0
+
+
+def test_a_queue_that_overflowed_leaves_the_position_before_the_gap(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        position = Position(tmp_path / "p", "s")
+        telemetry = MqttTelemetry(
+            settings(mosquitto.port), b"{}", random.Random(1), position, queued_events_max=4
+        )
+        for seq in range(1, 7):
+            telemetry.event("e", b"{}", seq)
+        assert telemetry.dropped == 2
+        task = asyncio.create_task(telemetry.run())
+        await telemetry.finish(PATIENCE_S)
+        await task
+        assert position.sent == 0
+
+    asyncio.run(scenario())

@@ -1,0 +1,47 @@
+"""The broker's settings from a session file: paths relative to it, the password read from its file.
+
+Refuses, as a ConfigError naming file and key, a password file that cannot be read and settings that
+contradict each other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from controller.config import Session
+from controller.errors import ConfigError
+from controller.telemetry.mqtt import MqttSettings
+
+
+def mqtt_settings(session: Session) -> MqttSettings | None:
+    """Where to publish this session; None where its file has no ``[telemetry]`` table."""
+    telemetry, names = session.file.telemetry, session.file.session
+    if telemetry is None:
+        return None
+    folder = session.path.parent
+    password: str | None = None
+    if telemetry.password_file is not None:
+        try:
+            password = (folder / telemetry.password_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            where = f"{session.path}: telemetry.password_file: {telemetry.password_file!r}"
+            raise ConfigError([f"{where} cannot be read ({error}), allowed: a readable file"]) from None
+    try:
+        return MqttSettings(
+            telemetry.host,
+            telemetry.port,
+            site=names.site,
+            rig=names.rig,
+            username=telemetry.username,
+            password=password,
+            tls=telemetry.tls or telemetry.ca_file is not None,
+            ca_file=_path(folder, telemetry.ca_file),
+            client_certificate_file=_path(folder, telemetry.client_certificate_file),
+            client_key_file=_path(folder, telemetry.client_key_file),
+        )
+    except ValueError as error:
+        raise ConfigError([f"{session.path}: telemetry: {error}"]) from None
+
+
+def _path(folder: Path, name: str | None) -> str | None:
+    return None if name is None else str(folder / name)

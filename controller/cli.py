@@ -38,12 +38,19 @@ console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 @app.command()
 def demo(
+    *,
     seconds: Annotated[float, typer.Option(min=10, max=3600, help="Seconds each arm walks.")] = 60,
     mode: Annotated[DemoMode, typer.Option(help="What to show.")] = "compare",
     seed: Annotated[int, typer.Option(min=0, help="Which virtual patient's day.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
     ] = None,
+    with_console: Annotated[
+        bool, typer.Option("--console/--no-console", help="Arm and stop from the console in a browser.")
+    ] = False,
+    console_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where the console listens on this computer; 0: any free.")
+    ] = 8470,
 ) -> None:
     """A virtual patient with a drop foot walks; sensors, radio, guard and stimulator are emulated byte for
     byte.
@@ -51,12 +58,15 @@ def demo(
     from controller.demo import run_demo
 
     modes: tuple[Mode, ...] = ("off", "feedback") if mode == "compare" else (mode,)
-    raise typer.Exit(_refusing(lambda: run_demo(modes, seconds, seed, out or _new_folder(), console)))
+    port = console_port if with_console else None
+    folder = out or _new_folder()
+    raise typer.Exit(_refusing(lambda: run_demo(modes, seconds, seed, folder, console, console_port=port)))
 
 
 @app.command()
 def run(
     session: Annotated[Path, typer.Argument(help="Session file (TOML).")],
+    *,
     seconds: Annotated[float | None, typer.Option(min=1, help="End after this long.")] = None,
     recording: Annotated[
         list[str] | None, typer.Option(help="FILE or SENSOR=FILE: stream it instead of real devices.")
@@ -65,13 +75,26 @@ def run(
         Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Arm without asking (rehearsals never ask).")] = False,
+    with_console: Annotated[
+        bool, typer.Option("--console/--no-console", help="Arm and stop from the console in a browser.")
+    ] = False,
 ) -> None:
     """Run a session on real devices, or rehearse it with recordings streamed by emulated sensors."""
     from controller.demo import run_session
 
     folder = out or _new_folder()
     raise typer.Exit(
-        _refusing(lambda: run_session(session, seconds, recording or [], folder, console, ask=not yes))
+        _refusing(
+            lambda: run_session(
+                session,
+                seconds,
+                recording or [],
+                folder,
+                console,
+                ask=not yes,
+                with_console=with_console,
+            )
+        )
     )
 
 

@@ -6,6 +6,7 @@ A recording is only ever streamed to the emulated stimulator, never to a real on
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import select
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from controller.config import Session, load_session
+from controller.config import Session, load_session, normal_reference
+from controller.console.settings import ConsoleSettings
 from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
 from controller.record.oracle import judge_recording
@@ -25,7 +27,7 @@ from controller.record.sensor_file import load_sensor_file
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
 from controller.runtime.rig import ProcessFailedError
 from controller.runtime.screen import Screen
-from controller.runtime.supervisor import ArmPlan, Outcome, Supervisor, Virtual
+from controller.runtime.supervisor import ArmPlan, Attended, Outcome, Supervisor, Virtual
 from controller.safety.arming import QUESTION
 
 DEMO_SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"
@@ -40,8 +42,13 @@ def run_demo(
     seed: int,
     out: Path,
     console: Console,
+    *,
+    console_port: int | None = None,
 ) -> int:
-    """Walk the virtual patient once per mode; returns the exit code."""
+    """Walk the virtual patient once per mode; returns the exit code.
+
+    With a ``console_port`` a person arms from the therapist's console there (0: a free port).
+    """
     session = load_session(DEMO_SESSION)
     console.print(f"[bold]Dorsi demo[/bold]: a virtual patient with a left drop foot. {DISCLAIMER}")
     console.print(f"Arms: {', '.join(modes)}, {seconds:g} s each. Results go to {out}/")
@@ -54,11 +61,21 @@ def run_demo(
             console.print(
                 f"Watch it live: mosquitto_sub -h 127.0.0.1 -p {port} -t 'dorsi/1/{site}/{rig}/#' -v"
             )
-        return _conduct(session, arms, out, console, virtual=Virtual(seed, {}), mqtt=mqtt)
+        attended = None
+        if console_port is not None:
+            attended = _attended(session, out, console, port=console_port, virtual=True)
+        return _conduct(session, arms, out, console, virtual=Virtual(seed, {}), mqtt=mqtt, attended=attended)
 
 
 def run_session(
-    file: Path, seconds: float | None, recordings: list[str], out: Path, console: Console, *, ask: bool
+    file: Path,
+    seconds: float | None,
+    recordings: list[str],
+    out: Path,
+    console: Console,
+    *,
+    ask: bool,
+    with_console: bool = False,
 ) -> int:
     """Run a session file, on real devices or, with recordings, as a rehearsal; returns the exit code."""
     session = load_session(file)
@@ -80,7 +97,37 @@ def run_session(
         if telemetry.ca_file is not None:
             mqtt |= {"tls": True, "ca_file": str(file.parent / telemetry.ca_file)}
     arms = [ArmPlan(session.file.session.mode, seconds)]
-    return _conduct(session, arms, out, console, virtual=virtual, mqtt=mqtt)
+    attended = None
+    if with_console:
+        attended = _attended(
+            session, out, console, port=session.file.console.port, virtual=virtual is not None
+        )
+    return _conduct(session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=attended)
+
+
+def _attended(session: Session, out: Path, console: Console, *, port: int, virtual: bool) -> Attended:
+    """What the console is told; its address is printed when it listens."""
+    if importlib.util.find_spec("nicegui") is None:
+        raise ConfigError(["--console: nicegui is not installed, allowed: pip install 'dorsi[console]'"])
+    given, folder = session.file.console, session.path.parent
+
+    def beside(name: str | None) -> str | None:
+        return None if name is None else str((folder / name).resolve())
+
+    settings = ConsoleSettings(
+        host=given.host,
+        port=port,
+        runs=str(out.resolve().parent),
+        token_file=beside(given.token_file),
+        cert_file=beside(given.cert_file),
+        key_file=beside(given.key_file),
+        session=out.name,
+        pseudonym=session.patient.patient.pseudonym,
+        mode=session.file.session.mode,
+        virtual=virtual,
+        reference_pitch_deg=normal_reference(session.patient.reference.speed_mps).foot_pitch_deg,
+    )
+    return Attended(settings, lambda url: console.print(f"Console: {url}  (arm there; STOP there or here)"))
 
 
 def _conduct(
@@ -91,13 +138,14 @@ def _conduct(
     *,
     virtual: Virtual | None,
     mqtt: Mapping[str, object] | None,
+    attended: Attended | None,
 ) -> int:
     """Run, then write summary and report whatever happened, then say how it went."""
     failure: ProcessFailedError | None = None
     outcome: Outcome | None = None
     with Screen(console) as screen:
         try:
-            outcome = Supervisor(session, out, virtual, screen).run(arms, mqtt)
+            outcome = Supervisor(session, out, virtual, screen, attended).run(arms, mqtt)
         except ProcessFailedError as error:
             failure = error
     recording = out / "session.mcap"

@@ -27,6 +27,7 @@ from pathlib import Path
 import msgspec
 
 from controller.config import Session, core_params, layers
+from controller.console.settings import ConsoleSettings, write_settings
 from controller.core.signals import Mode
 from controller.record import records
 from controller.record.live import LiveStatus
@@ -34,7 +35,7 @@ from controller.runtime import bus
 from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
 from controller.runtime.rig import ProcessFailedError, Rig
 
-READY_S = 30.0  # first start compiles the patient's inner loop
+READY_S = 180.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
 ARM_AGAIN_S = 0.5
 DISARMING_S = 1.0  # the guard ramps down in 100 ms
@@ -64,6 +65,14 @@ class Virtual:
 
 
 @dataclass(frozen=True, slots=True)
+class Attended:
+    """A person arms, acknowledges and stops from the console; ``announce`` is told its address."""
+
+    settings: ConsoleSettings
+    announce: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """What a screen shows: which arm, how far, and the latest live status."""
 
@@ -87,11 +96,19 @@ class Outcome:
 class Supervisor:
     """Runs the arms of one session one after the other into one recording."""
 
-    def __init__(self, session: Session, out: Path, virtual: Virtual | None, show: Show) -> None:
+    def __init__(
+        self,
+        session: Session,
+        out: Path,
+        virtual: Virtual | None,
+        show: Show,
+        attended: Attended | None = None,
+    ) -> None:
         self._session = session
         self._out = out
         self._virtual = virtual
         self._show = show
+        self._attended = attended
         self._stop: str | None = None
         self._guard: bus.Sender | None = None
         self._trip: str | None = None
@@ -103,6 +120,8 @@ class Supervisor:
         self._out.mkdir(parents=True, exist_ok=True)
         recording = self._out / "session.mcap"
         with Rig(self._out / "logs") as rig, self._stopping(), _keys() as keys:
+            if self._attended is not None:
+                self._start_console(rig, self._attended)
             self._start_recorder(rig, recording, arms, mqtt)
             recorder = bus.Sender(bus.connect(rig.path, "recorder"))
             for number, arm in enumerate(arms):
@@ -126,6 +145,15 @@ class Supervisor:
             settings.write_bytes(msgspec.json.encode(mqtt))
             arguments += ["--mqtt", str(settings)]
         rig.start("recorder", "controller.record.recorder", *arguments)
+
+    def _start_console(self, rig: Rig, attended: Attended) -> None:
+        """The door with STOP first: it is there before anything can flow."""
+        path = rig.path / "console.json"
+        write_settings(path, attended.settings)
+        arguments = ("--rig", str(rig.path), "--settings", str(path))
+        rig.start("stop", "controller.console.stop", *arguments)
+        attended.announce(str(rig.word("stop", READY_S)["url"]))
+        rig.start("console", "controller.console.app", *arguments)
 
     def _header(self, arms: list[ArmPlan]) -> dict[str, str]:
         session = self._session
@@ -173,6 +201,8 @@ class Supervisor:
                 ready = self._is_ready(arm, status)
                 if ready:
                     walking_s = now_s
+                elif self._attended is not None:
+                    pass  # a person arms, when they are ready
                 elif now_s > until_s:
                     raise ProcessFailedError(
                         "guard", f"did not arm within {ARMING_S:g} s", self._why_not(status)
@@ -280,7 +310,7 @@ class Supervisor:
             if "state" not in word:
                 continue
             self._armed = word["state"] in ("armed", "active", "ramp")
-            if word["state"] == "tripped":
+            if word["state"] == "tripped" and self._attended is None:  # else a person acknowledges
                 self._trip = str(word.get("text") or word.get("fault"))
 
     def _newest(self, live: socket.socket, status: LiveStatus | None) -> LiveStatus | None:

@@ -1,0 +1,195 @@
+"""The console's pages (process ``dorsi-console``): state, alarms, charts, tiles, arming; recordings.
+
+Promises never to stand between a person and STOP: that is the door's (process ``dorsi-stop``). Listens on a
+Unix socket only the door can reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from html import escape
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Form, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from nicegui import Client, ui
+
+from controller.console import parts, sessions
+from controller.console.charts import UNITS, options
+from controller.console.entry import COOKIE_DAYS, TOKEN_COOKIE, Entry, is_token
+from controller.console.feed import Feed, Json
+from controller.console.settings import PAGES_SOCKET, ConsoleSettings, read_settings, read_token
+from controller.console.texts import COOKIE, LANGUAGES, Texts, choose, load_texts
+from controller.errors import InputError
+from controller.runtime import process
+
+HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
+HOLD_MAX_S = 3.0  # held and then delayed this long is no wish any more
+STATIC = Path(__file__).parent / "static"
+
+
+class Console:
+    """The pages, and the browsers that look at the live one."""
+
+    def __init__(self, rig: Path, settings: ConsoleSettings, token: str | None) -> None:
+        self._rig = rig
+        self._settings = settings
+        self._texts = load_texts()
+        self._feed = Feed(rig, settings, self._broadcast)
+        self._clients: set[Client] = set()
+        self._token = token
+        self._runs = Path(settings.runs)
+
+    async def run(self) -> None:
+        """Until SIGTERM."""
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        self._routes(app)
+        ui.page("/", title="Dorsi")(self._live_page)
+        ui.run_with(
+            app,
+            title="Dorsi",
+            tailwind=False,
+            show_welcome_message=False,
+            message_history_length=0,
+            dark=False,
+        )
+        guarded = Entry(app, self._settings, self._token, self._texts)
+        config = uvicorn.Config(
+            guarded,
+            uds=str(self._rig / PAGES_SOCKET),
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            ws="websockets-sansio",
+        )
+        feeding = asyncio.create_task(self._feed.run())
+        await uvicorn.Server(config).serve()
+        feeding.cancel()
+
+    # --- live ---
+
+    def _broadcast(self, news: Json) -> None:
+        code = f"window.dorsi?.push({json.dumps(news)})"
+        for client in tuple(self._clients):
+            client.run_javascript(code)
+
+    def _live_page(self, request: Request) -> None:
+        texts = self._of(request)
+        client = ui.context.client
+        ui.add_head_html(parts.HEAD)
+        ui.add_body_html(parts.bar(texts, "/", with_state=True))
+        ui.add_body_html(f"<noscript><p>{escape(texts.get('page.noscript'))}</p></noscript>")
+        with ui.element("main"):
+            ui.html(parts.live_top(texts, self._settings), sanitize=False)
+            charts: dict[str, int] = {}
+            with ui.element("div").classes("charts"):
+                for name in (*parts.OVERLAYS, *parts.STRIPS):
+                    with ui.element("section").classes("card"):
+                        ui.html(parts.chart_title(texts, name, UNITS[name]), sanitize=False)
+                        shape = options(name, texts, self._settings.reference_pitch_deg)
+                        size = "tall" if name in parts.OVERLAYS else "low" if name == "phase" else ""
+                        chart = ui.echart(shape).classes(f"chart {size}").props("aria-hidden=true")
+                        charts[name] = chart.id
+                        ui.html(parts.twin(texts, name), sanitize=False)
+            ui.html(parts.footer(texts), sanitize=False)
+        ui.add_body_html(parts.live_script(texts, charts))
+        held_s = [0.0]  # when this browser's person began to hold; 0 while not held
+
+        def on_hold(what: object) -> None:
+            now_s = time.monotonic()
+            if what == "held" and HOLD_S <= now_s - held_s[0] <= HOLD_MAX_S:
+                self._feed.request("arm")
+            held_s[0] = now_s if what == "down" else 0.0
+
+        ui.on("dorsi_hold", lambda event: on_hold(event.args))
+        ui.on("dorsi_disarm", lambda: self._feed.request("disarm"))
+        ui.on("dorsi_acknowledge", lambda: self._feed.request("acknowledge"))
+        client.on_connect(lambda: self._welcome(client))
+        client.on_disconnect(lambda: self._clients.discard(client))
+
+    def _welcome(self, client: Client) -> None:
+        script = (STATIC / "console.js").read_text(encoding="utf-8")
+        client.run_javascript(f"if (!window.dorsi) {{ {script} }}")
+        client.run_javascript(f"window.dorsi.push({json.dumps(self._feed.snapshot())})")
+        self._clients.add(client)
+
+    def _of(self, request: Request) -> Texts:
+        return self._texts[
+            choose(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
+        ]
+
+    # --- pages without live data ---
+
+    def _routes(self, app: FastAPI) -> None:
+        app.mount(parts.STATIC, StaticFiles(directory=STATIC))
+
+        @app.get("/language/{code}")
+        def language(code: str) -> Response:
+            answer = RedirectResponse("/", status_code=303)
+            if code in LANGUAGES:
+                answer.set_cookie(COOKIE, code, max_age=86400 * COOKIE_DAYS, samesite="strict")
+            return answer
+
+        @app.post("/login")
+        def login(request: Request, token: str = Form()) -> Response:
+            if self._token is None or not is_token(token, self._token):
+                return HTMLResponse(parts.login_page(self._of(request), wrong=True), status_code=403)
+            answer = RedirectResponse("/", status_code=303)
+            answer.set_cookie(TOKEN_COOKIE, token, secure=True, httponly=True, samesite="strict")
+            return answer
+
+        @app.get("/sessions")
+        def session_list(request: Request, q: str = "") -> Response:
+            texts = self._of(request)
+            body = sessions.list_html(texts, sessions.found(self._runs, q), q)
+            return HTMLResponse(parts.whole_page(texts, "/sessions", texts.get("sessions.title"), body))
+
+        @app.get("/sessions/compare")
+        def compare(request: Request) -> Response:
+            texts = self._of(request)
+            chosen = [sessions.one(self._runs, name) for name in request.query_params.getlist("run")]
+            body = sessions.compare_html(texts, [item for item in chosen if item is not None])
+            return HTMLResponse(parts.whole_page(texts, "/sessions", texts.get("sessions.compare"), body))
+
+        @app.get("/sessions/{name}")
+        def session(request: Request, name: str) -> Response:
+            texts = self._of(request)
+            found = sessions.one(self._runs, name)
+            if found is None:
+                body = f"<p>{escape(texts.get('sessions.unknown'))}</p>"
+                page = parts.whole_page(texts, "/sessions", texts.get("sessions.title"), body)
+                return HTMLResponse(page, status_code=404)
+            page = parts.whole_page(texts, "/sessions", found.name, sessions.detail_html(texts, found))
+            return HTMLResponse(page)
+
+        @app.get("/sessions/{name}/report.html")
+        def report(name: str) -> Response:
+            found = sessions.one(self._runs, name)
+            if found is None or not found.has_report:
+                return Response(status_code=404)
+            return FileResponse(self._runs / found.name / "report.html", media_type="text/html")
+
+
+def main() -> None:
+    """``python -m controller.console.app --rig DIR --settings FILE``."""
+    parser = argparse.ArgumentParser(description="The pages of the therapist's console.")
+    parser.add_argument("--rig", type=Path, required=True, help="directory of the session's sockets")
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file of the supervisor")
+    arguments = parser.parse_args()
+    process.begin("dorsi-console")
+    try:
+        settings = read_settings(arguments.settings)
+        token = read_token(Path(settings.token_file)) if settings.token_file else None
+    except InputError as error:
+        sys.exit(f"dorsi-console: {error}")
+    asyncio.run(Console(arguments.rig, settings, token).run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""The rig as the pages see it: the live feed and the guard's words, as increments for the browsers.
+
+Promises an increment for every status that arrives and none when nothing arrives, so that silence shows. It
+never waits for the rig and never arms by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+
+from controller.console.alarms import Alarms
+from controller.console.settings import ConsoleSettings
+from controller.console.strides import StrideFigures, Strides
+from controller.record.live import LiveStatus, TracePoint
+from controller.runtime import bus
+
+RECONNECT_S = 0.1
+ASK_S = 0.5  # how often the guard is asked for its state and what keeps it from arming
+KEPT_POINTS = 500  # 10 s at 50 Hz, for a browser that comes later
+KEPT_STRIDES = 10
+Json = dict[str, object]
+
+REFUSALS = (  # what the guard says, by its beginning, and the key of the words for it
+    ("no controller", "controller"),
+    ("no recorder", "recorder"),
+    ("stimulator is not open", "stimulator"),
+    ("no fresh frame", "frame"),
+    ("the controller asks for current", "current"),
+    ("guard is", "state"),
+    ("STOP button", "button"),
+    ("session is over", "session"),
+    ("no heartbeat", "heartbeat"),
+)
+
+
+class Feed:
+    """Keeps both connections across restarts; hands each increment to ``show``."""
+
+    def __init__(self, rig: Path, settings: ConsoleSettings, show: Callable[[Json], None]) -> None:
+        self._rig = rig
+        self._settings = settings
+        self._show = show
+        self._live: socket.socket | None = None
+        self._guard: socket.socket | None = None
+        self._sender: bus.Sender | None = None
+        self._decoder = msgspec.json.Decoder(LiveStatus)
+        self._state, self._detail = "unknown", ""
+        self._fault: str | None = None
+        self._refusals: list[tuple[str, str]] = []
+        self._dose_max_uc: float | None = None
+        self._asked_s = 0.0
+        self._alarms = Alarms()
+        self._strides = Strides()
+        self._arm = ""
+        self._points: deque[list[float | None]] = deque(maxlen=KEPT_POINTS)
+        self._events: deque[list[object]] = deque(maxlen=4 * KEPT_STRIDES)
+        self._figures: deque[Json] = deque(maxlen=KEPT_STRIDES)
+        self._last: Json = {}
+
+    async def run(self) -> None:
+        while True:
+            self._reach()
+            now_s = time.monotonic()
+            if self._sender is not None and now_s - self._asked_s >= ASK_S:
+                self._asked_s = now_s
+                self._ask({"op": "state"})
+            await asyncio.sleep(RECONNECT_S)
+
+    def request(self, op: str) -> None:
+        """``arm``, ``disarm`` or ``acknowledge``, as a person at the console wishes."""
+        self._ask({"op": op, "by": "console"})
+        self._ask({"op": "state"})
+
+    def snapshot(self) -> Json:
+        """All a browser needs that comes now."""
+        whole: Json = {"points": list(self._points), "events": list(self._events)}
+        return {**self._last, **self._words(), **whole, "strides": list(self._figures), "whole": True}
+
+    def _ask(self, message: Json) -> None:
+        if self._sender is not None:
+            self._sender.send(json.dumps(message).encode())
+
+    def _reach(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._live is None:
+            with contextlib.suppress(TimeoutError, OSError):
+                self._live = bus.connect(self._rig, "live", timeout_s=0.0)
+                loop.add_reader(self._live.fileno(), self._hear_live)
+        if self._guard is None:
+            with contextlib.suppress(TimeoutError, OSError):
+                self._guard = bus.connect(self._rig, "guard", timeout_s=0.0)
+                self._sender = bus.Sender(self._guard)
+                self._ask({"role": "operator", "name": "console"})
+                loop.add_reader(self._guard.fileno(), self._hear_guard)
+
+    def _hear_live(self) -> None:
+        assert self._live is not None
+        while message := bus.receive(self._live):
+            with contextlib.suppress(msgspec.DecodeError):
+                self._take(self._decoder.decode(message))
+        if message is None:
+            asyncio.get_running_loop().remove_reader(self._live.fileno())
+            self._live.close()
+            self._live = None
+
+    def _hear_guard(self) -> None:
+        assert self._guard is not None
+        while message := bus.receive(self._guard):
+            with contextlib.suppress(ValueError):
+                self._take_word(json.loads(message))
+        if message is None:
+            asyncio.get_running_loop().remove_reader(self._guard.fileno())
+            self._guard.close()
+            self._guard = self._sender = None
+            self._state, self._fault, self._detail, self._refusals = "unknown", None, "", []
+            self._alarms.tripped(None, "", time.time())
+            self._show(self._words())
+
+    def _take_word(self, word: Json) -> None:
+        """A state pushed, or an answer; the bare detail and the refusals are in the answer to ``state``."""
+        before = self._words()
+        self._state = str(word.get("state", self._state))
+        fault = word.get("fault")
+        self._fault = str(fault) if fault and self._state == "tripped" else None
+        if word.get("reply") == "state":
+            self._detail = str(word.get("text", ""))
+            refusals = word.get("refusals")
+            self._refusals = [_refusal(str(why)) for why in refusals] if isinstance(refusals, list) else []
+            self._dose_max_uc = _dose_max_uc(word.get("limits"))
+        elif "reply" not in word:
+            self._detail = ""
+            self._ask({"op": "state"})
+        self._alarms.tripped(self._fault, self._detail, time.time())
+        if self._words() != before:
+            self._show(self._words())
+
+    def _words(self) -> Json:
+        """What does not come from the live feed: state, alarms, what keeps the guard from arming."""
+        alarms = [asdict(alarm) for alarm in self._alarms.now(time.time())]
+        return {"state": self._state, "refusals": self._refusals, "alarms": alarms}
+
+    def _take(self, status: LiveStatus) -> None:
+        now_s = time.time()
+        if status.arm != self._arm:
+            self._arm = status.arm
+            self._strides = Strides()
+            self._points.clear()
+            self._events.clear()
+            self._figures.clear()
+        for note in status.notes:
+            if note.kind == "fault" and note.fault is not None:
+                self._alarms.noticed(note.fault, "", now_s)
+        if status.recorder != "ok":
+            self._alarms.noticed("F12", status.recorder, now_s)
+        points = [_point(point) for point in status.trace]
+        events: list[list[object]] = [[event.t_ns / 1e9, event.kind] for event in status.gait_events]
+        strides = [_figures(stride) for stride in self._strides.take(status.trace, status.gait_events)]
+        self._points.extend(points)
+        self._events.extend(events)
+        self._figures.extend(strides)
+        feed_age_ms = (time.monotonic_ns() - status.t_ns) / 1e6
+        tick_age_ms = status.tick_age_ms
+        links = [asdict(link) for link in status.links]
+        dose_left = None
+        if self._dose_max_uc is not None:
+            dose_left = max(0.0, self._dose_max_uc - self._strides.minute_uc)
+        self._last = {
+            "arm": status.arm,
+            "mode": status.mode or "unknown",
+            "reason": status.reason,
+            "data_age_ms": None if tick_age_ms is None else tick_age_ms + feed_age_ms,
+            "sensor_age_ms": max(status.sensor_age_ms.values(), default=None),
+            "swing": status.swing,
+            "stride_count": status.strides,
+            "set_ma": status.commanded_ma,
+            "applied_ma": status.applied_ma,
+            "latency_ms": status.sensor_to_pulse_p99_ms,
+            "missed_ticks": status.missed_ticks,
+            "dose_left_uc": dose_left,
+            "links": links,
+        }
+        self._show({**self._last, **self._words(), "points": points, "events": events, "strides": strides})
+
+
+def _point(point: TracePoint) -> list[float | None]:
+    return [
+        round(point.t_ns / 1e9, 3),
+        _rounded(point.foot_pitch_deg),
+        _rounded(point.reference_pitch_deg),
+        _rounded(point.ankle_deg),
+        _rounded(point.commanded_ma),
+        _rounded(point.applied_ma),
+        _rounded(point.phase_percent),
+    ]
+
+
+def _figures(stride: StrideFigures) -> Json:
+    return {
+        "number": stride.number,
+        "end_s": stride.end_ns / 1e9,
+        "duration_s": stride.duration_s,
+        "swing_percent": stride.swing_percent,
+        "pitch_contact_deg": stride.foot_pitch_at_contact_deg,
+        "ankle_contact_deg": stride.ankle_at_contact_deg,
+        "error_deg": stride.swing_error_deg,
+        "charge_uc": stride.charge_uc,
+        "pitch_deg": [_rounded(value) for value in stride.pitch_deg],
+        "applied_ma": [_rounded(value) for value in stride.applied_ma],
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _refusal(why: str) -> tuple[str, str]:
+    """The key of the words for a refusal of the guard, and the name that goes into them."""
+    if why.startswith("sensor "):
+        return "sensor", why.removeprefix("sensor ").removesuffix(" is silent")
+    if why.startswith("checklist: "):
+        return "checklist", why.removeprefix("checklist: ")
+    return next(((key, "") for begin, key in REFUSALS if why.startswith(begin)), ("other", why))
+
+
+def _dose_max_uc(limits: object) -> float | None:
+    if not isinstance(limits, dict):
+        return None
+    limit = limits.get("dose_max_uc")
+    value = limit.get("value") if isinstance(limit, dict) else None
+    return float(value) if isinstance(value, int | float) else None

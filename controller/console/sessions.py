@@ -1,0 +1,182 @@
+"""The recordings of ``runs/``: list, search, figures, two side by side.
+
+Promises only what ``summary.json`` says; a folder without one is listed as not summed up. Refuses any name
+that is not a folder of the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from controller.console.parts import table
+from controller.console.texts import Texts
+from controller.errors import InputError
+from controller.record.reader import header
+from controller.record.summary import ArmSummary, Latency, Spread, Summary
+
+FIGURES: tuple[tuple[str, str], ...] = (  # field of ArmSummary, unit
+    ("mode", ""),
+    ("seconds", "s"),
+    ("strides", ""),
+    ("ankle_at_initial_contact_deg", "°"),
+    ("foot_pitch_at_initial_contact_deg", "°"),
+    ("peak_swing_dorsiflexion_deg", "°"),
+    ("swing_pitch_rmse_deg", "°"),
+    ("charge_per_stride_uc", "µC"),
+    ("sensor_to_pulse_ms", "ms"),
+    ("missed_ticks", ""),
+    ("samples_lost", ""),
+    ("trips", ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One folder of recordings; ``arms`` is empty where nothing was summed up yet."""
+
+    name: str
+    pseudonym: str
+    arms: tuple[ArmSummary, ...]
+    has_report: bool
+
+
+def found(runs: Path, search: str = "") -> list[Recorded]:
+    """The recordings whose name, pseudonym or modes hold every word of ``search``; the newest first."""
+    if not runs.is_dir():
+        return []
+    words = search.lower().split()
+    items = [
+        _read(folder)
+        for folder in sorted(runs.iterdir(), reverse=True)
+        if (folder / "session.mcap").is_file()
+    ]
+    return [item for item in items if all(word in _haystack(item) for word in words)]
+
+
+def one(runs: Path, name: str) -> Recorded | None:
+    """The recording of that name; None where the list has none."""
+    if not runs.is_dir():
+        return None
+    for folder in runs.iterdir():
+        if folder.name == name and (folder / "session.mcap").is_file():
+            return _read(folder)
+    return None
+
+
+def _haystack(item: Recorded) -> str:
+    return " ".join((item.name, item.pseudonym, *(arm.mode for arm in item.arms))).lower()
+
+
+def _read(folder: Path) -> Recorded:
+    try:
+        arms = msgspec.json.decode((folder / "summary.json").read_bytes(), type=Summary).arms
+    except (OSError, msgspec.DecodeError):
+        arms = ()
+    try:
+        pseudonym = header(folder / "session.mcap").get("pseudonym", "")
+    except InputError:
+        pseudonym = ""
+    return Recorded(folder.name, pseudonym, arms, (folder / "report.html").is_file())
+
+
+def list_html(texts: Texts, items: Sequence[Recorded], search: str) -> str:
+    """The list with its search, two of it to be compared."""
+    t = texts.get
+    finder = (
+        f'<form class="tools" role="search"><label>{escape(t("sessions.search"))} '
+        f'<input type="search" name="q" value="{escape(search)}"></label>'
+        f'<button class="button">{escape(t("sessions.search"))}</button></form>'
+    )
+    if not items:
+        return f"{finder}<p>{escape(t('sessions.none'))}</p>"
+    rows = []
+    for item in items:
+        path = f"/sessions/{quote(item.name)}"
+        choice = (
+            f'<input type="checkbox" name="run" value="{escape(item.name)}" '
+            f'aria-label="{escape(t("sessions.compare"))}: {escape(item.name)}">'
+        )
+        report = (
+            f'<a href="{path}/report.html">{escape(t("sessions.report"))}</a>' if item.has_report else "–"
+        )
+        modes = ", ".join(escape(arm.mode) for arm in item.arms) or escape(t("sessions.running"))
+        rows.append(
+            [
+                choice,
+                f'<a href="{path}">{escape(item.name)}</a>',
+                escape(item.pseudonym),
+                modes,
+                " / ".join(str(arm.strides) for arm in item.arms),
+                " / ".join(value_text(texts, arm.swing_pitch_rmse_deg, "°") for arm in item.arms),
+                " / ".join(str(arm.trips) for arm in item.arms),
+                report,
+            ]
+        )
+    names = ("name", "patient", "modes", "strides", "error", "trips", "report")
+    heads = [
+        f"<span>{escape(t('sessions.compare'))}</span>",
+        *(escape(t(f"sessions.{name}")) for name in names),
+    ]
+    button = f'<p class="tools"><button class="button">{escape(t("sessions.compare"))}</button></p>'
+    return f'{finder}<form action="/sessions/compare">{table(heads, rows)}{button}</form>'
+
+
+def detail_html(texts: Texts, item: Recorded) -> str:
+    """The figures of one recording, an arm a column."""
+    t = texts.get
+    report = ""
+    if item.has_report:
+        path = f"/sessions/{quote(item.name)}/report.html"
+        report = f'<p><a href="{path}">{escape(t("sessions.report"))}</a></p>'
+    return f"<p>{escape(item.pseudonym)}</p>{report}{_figures_html(texts, [item])}{_back(texts)}"
+
+
+def compare_html(texts: Texts, items: Sequence[Recorded]) -> str:
+    """Two recordings side by side."""
+    if len(items) != 2:
+        return f'<p role="status">{escape(texts.get("sessions.compare_hint"))}</p>{_back(texts)}'
+    return _figures_html(texts, items) + _back(texts)
+
+
+def _back(texts: Texts) -> str:
+    return f'<p><a href="/sessions">{escape(texts.get("sessions.back"))}</a></p>'
+
+
+def _figures_html(texts: Texts, items: Sequence[Recorded]) -> str:
+    t = texts.get
+    columns = [(item, arm) for item in items for arm in item.arms]
+    if not columns:
+        return f"<p>{escape(t('sessions.running'))}</p>"
+    heads = [escape(t("sessions.figure")), *(escape(f"{item.name}: {arm.mode}") for item, arm in columns)]
+    rows = [
+        [
+            f"{escape(t(f'sessions.{name}'))}",
+            *(escape(value_text(texts, getattr(arm, name), unit)) for _, arm in columns),
+        ]
+        for name, unit in FIGURES
+    ]
+    return table(heads, rows)
+
+
+def value_text(texts: Texts, value: Spread | Latency | float | str | None, unit: str) -> str:
+    """A figure in words: median and 90th percentile where there are both."""
+    if value is None:
+        return "–"
+    match value:
+        case Spread():
+            text = f"{value.median:.1f} ({texts.get('sessions.p90')}: {value.p90:.1f})"
+        case Latency():
+            text = f"{value.p99:.1f}"
+        case float():
+            text = f"{value:.1f}"
+        case _:
+            text = str(value)
+    if texts.language == "de":
+        text = text.replace(".", ",")
+    return f"{text} {unit}".strip()

@@ -1,0 +1,92 @@
+"""What the console's two processes are told: where to listen, who may enter, whose session it is.
+
+Promises a complete file, or an InputError that names the key; a file never opens a network address without
+both a token and TLS.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from ipaddress import ip_address
+from pathlib import Path
+
+from controller.errors import InputError
+
+TOKEN_MIN = 16  # characters: what nobody guesses over a network
+
+STOP_PATH = "/stop"
+PAGES_SOCKET = "pages.sock"  # in the rig's folder
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """``port`` 0 takes a free one; ``reference_pitch_deg`` is one value a percent of the stride."""
+
+    host: str
+    port: int
+    runs: str
+    token_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    session: str = ""
+    pseudonym: str = ""
+    mode: str = ""
+    virtual: bool = False
+    reference_pitch_deg: tuple[float, ...] = ()
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.cert_file else "http"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this computer can reach ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def objections(host: str, token_file: str | None, cert_file: str | None, key_file: str | None) -> list[str]:
+    """Why the console may not listen there; empty where it may."""
+    found: list[str] = []
+    if (cert_file is None) != (key_file is None):
+        found.append("cert_file and key_file: one without the other, allowed: both or none")
+    if not is_loopback(host) and (token_file is None or cert_file is None or key_file is None):
+        found.append(
+            f"host: {host!r} can be reached from the network, allowed: 127.0.0.1, or an address with "
+            "token_file, cert_file and key_file"
+        )
+    return found
+
+
+def read_token(path: Path) -> str:
+    """The token a browser on the network has to show. Raises InputError on a missing or a short one."""
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(path), "token", str(error), "a readable file of ASCII text") from None
+    if len(token) < TOKEN_MIN:
+        raise InputError(str(path), "token", f"{len(token)} characters", f"at least {TOKEN_MIN}")
+    return token
+
+
+def write_settings(path: Path, settings: ConsoleSettings) -> None:
+    path.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+
+
+def read_settings(path: Path) -> ConsoleSettings:
+    """Raises InputError where the file is not what :func:`write_settings` writes."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["reference_pitch_deg"] = tuple(values["reference_pitch_deg"])
+        settings = ConsoleSettings(**{field.name: values[field.name] for field in fields(ConsoleSettings)})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(str(path), "console settings", repr(error), "what the supervisor writes") from None
+    found = objections(settings.host, settings.token_file, settings.cert_file, settings.key_file)
+    if found:
+        raise InputError(str(path), "console", found[0], "loopback, or token and TLS")
+    return settings

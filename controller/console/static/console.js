@@ -1,0 +1,289 @@
+// The live page: keeps what the server sends as increments, shows it, and greys it when nothing comes any more.
+"use strict";
+(() => {
+  const STALE_MS = 500; // beyond, a value is old and must not look new
+  const SHOWN_S = 8;
+  const DRAW_MS = 100; // the feed's own rate
+  const TABLE_MS = 1000; // a table that changes faster can't be read
+  const HOLD_MS = 1000;
+  const STRIDES = 10;
+  const SHAPES = { off: "○", armed: "▲", active: "●", ramp: "▼", tripped: "⯃", unknown: "?" };
+  const SIGNALS = { high: "⯃", medium: "▲", low: "◆" };
+  const INK = { foot: "#0b57a4", reference: "#5b6570", ankle: "#00695c", set: "#5b6570", delivered: "#6a1b9a", older: "#7fa8d1" };
+
+  const page = JSON.parse(document.getElementById("dorsi-page").textContent);
+  const texts = page.texts;
+  const $ = (id) => document.getElementById(id);
+  const number = (digits) => new Intl.NumberFormat(page.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const formats = [number(0), number(1), number(2)];
+  const show = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value));
+  const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  const clock = (ms) => new Date(ms).toLocaleTimeString(page.language);
+  const set = (id, text) => {
+    const element = $(id);
+    if (element && element.textContent !== text) element.textContent = text;
+  };
+
+  let points = [];
+  let events = [];
+  let strides = [];
+  let dataMs = null; // when the newest data was made, on this browser's clock
+  let state = "";
+  let alarmsShown = "";
+  let drawnMs = 0;
+  let tabledMs = 0;
+  let waiting = false;
+
+  // --- state, alarms, arming ---
+
+  const showState = (name) => {
+    if (name === state) return;
+    state = name;
+    $("state").className = `state-${name}`;
+    set("state-shape", SHAPES[name]);
+    set("state-word", texts[`state.${name}`]);
+    set("state-text", texts[`state_text.${name}`]);
+    const on = ["armed", "active", "ramp"].includes(name);
+    $("arm").hidden = on;
+    $("disarm").hidden = !on;
+    if (on) release();
+  };
+
+  const element = (name, text = "", cls = "") => Object.assign(document.createElement(name), { textContent: text, className: cls });
+
+  const alarmCard = (alarm) => {
+    const card = element("section", "", `alarm ${alarm.priority}`);
+    const text = (part) => texts[`fault.${alarm.fault}.${part}`];
+    const head = element("h2");
+    head.append(element("span", SIGNALS[alarm.priority], "shape"), ` ${texts[`alarm.${alarm.priority}`]}: ${text("happened")}`);
+    const parts = element("div", "", "parts");
+    parts.append(element("p", `${text("done")}.`), element("p", `${text("next")}.`, "next"));
+    const list = element("dl");
+    const times = alarm.times > 1 ? `, ${say("alarm.times", { count: alarm.times })}` : "";
+    const rows = {
+      condition: `${alarm.fault}: ${text("condition")}${alarm.detail ? ` (${alarm.detail})` : ""}`,
+      occurrence: clock(alarm.since_s * 1000) + times,
+      signal: `${texts[`alarm.${alarm.priority}`]} ${SIGNALS[alarm.priority]}`,
+      suppression: texts[alarm.latched ? "alarm.latched" : "alarm.passing"],
+    };
+    for (const [key, value] of Object.entries(rows)) list.append(element("dt", texts[`alarm.${key}`]), element("dd", value));
+    card.append(head, parts, list);
+    if (alarm.latched) {
+      const button = element("button", texts["alarm.acknowledge"], "acknowledge");
+      button.type = "button";
+      button.addEventListener("click", () => emitEvent("dorsi_acknowledge"));
+      card.append(button);
+    }
+    return card;
+  };
+
+  const showAlarms = (alarms) => {
+    const key = JSON.stringify(alarms.map((a) => [a.fault, a.latched, a.times, a.detail]));
+    if (key === alarmsShown) return;
+    alarmsShown = key;
+    const focused = document.activeElement?.classList.contains("acknowledge");
+    $("alarms").replaceChildren(...alarms.map(alarmCard));
+    if (focused) document.querySelector(".acknowledge")?.focus();
+  };
+
+  const showRefusals = (refusals) => {
+    const ready = refusals.length === 0 && state === "off";
+    $("arm").setAttribute("aria-disabled", String(!ready));
+    const words = refusals.map(([key, name]) => say(`refusal.${key}`, { name }));
+    set("refusals", state === "off" || state === "tripped" ? (ready ? texts["arm.ready"] : words.join(" ")) : "");
+  };
+
+  let holding = null;
+  const hold = () => {
+    if (holding !== null || $("arm").hidden) return;
+    $("arm").classList.add("holding");
+    set("arm-word", texts["arm.holding"]);
+    emitEvent("dorsi_hold", "down");
+    holding = setTimeout(() => {
+      emitEvent("dorsi_hold", "held");
+      release();
+    }, HOLD_MS);
+  };
+  const release = () => {
+    if (holding === null) return;
+    clearTimeout(holding);
+    holding = null;
+    $("arm").classList.remove("holding");
+    set("arm-word", texts["arm.label"]);
+    emitEvent("dorsi_hold", "up");
+  };
+
+  const wire = () => {
+    const arm = $("arm");
+    arm.addEventListener("pointerdown", (event) => event.button === 0 && hold());
+    for (const kind of ["pointerup", "pointerleave", "pointercancel", "blur"]) arm.addEventListener(kind, release);
+    arm.addEventListener("contextmenu", (event) => event.preventDefault());
+    arm.addEventListener("keydown", (event) => event.key === "Enter" && !event.repeat && hold());
+    arm.addEventListener("keyup", (event) => event.key === "Enter" && release());
+    $("disarm").addEventListener("click", () => emitEvent("dorsi_disarm"));
+    for (const twin of document.querySelectorAll("details.twin")) twin.addEventListener("toggle", () => drawTables(true));
+  };
+
+  // --- values ---
+
+  const showTiles = (now) => {
+    const last = strides[strides.length - 1];
+    const lost = (now.links ?? []).map((link) => (link.received + link.lost ? (100 * link.received) / (link.received + link.lost) : null));
+    const batteries = (now.links ?? []).map((link) => link.battery_percent).filter((value) => value !== null);
+    const known = lost.filter((value) => value !== null);
+    const values = {
+      current: [now.applied_ma, 1],
+      strides: [now.stride_count, 0],
+      cadence: [last ? 120 / last.duration_s : null, 0],
+      stride_time: [last?.duration_s, 2],
+      swing_share: [last?.swing_percent, 0],
+      pitch_contact: [last?.pitch_contact_deg, 1],
+      ankle_contact: [last?.ankle_contact_deg, 1],
+      error: [last?.error_deg, 1],
+      charge: [last?.charge_uc, 0],
+      dose: [now.dose_left_uc === null || now.dose_left_uc === undefined ? null : now.dose_left_uc / 1000, 1],
+      age: [now.sensor_age_ms, 0],
+      latency: [now.latency_ms, 1],
+      ticks: [now.missed_ticks, 0],
+      signal: [known.length ? Math.min(...known) : null, 1],
+      battery: [batteries.length ? Math.min(...batteries) : null, 0],
+    };
+    for (const [name, [value, digits]] of Object.entries(values)) set(`tile-${name}`, show(value, digits));
+    set("mode", texts[`mode.${now.mode}`] ?? now.mode);
+    set("reason", now.reason);
+  };
+
+  const watch = () => {
+    const age = dataMs === null ? null : performance.now() - dataMs;
+    const stale = age === null || age > STALE_MS;
+    document.body.classList.toggle("stale", stale);
+    $("stale").hidden = !stale;
+    if (!stale) return;
+    const cut = window.socket !== undefined && window.socket !== null && !window.socket.connected;
+    const since = age === null ? texts["data.never"] : say("data.none", { seconds: show(age / 1000, 1), clock: clock(Date.now() - age) });
+    set("stale-words", cut ? `${texts["data.cut"]} ${since}` : since);
+  };
+
+  // --- charts ---
+
+  const chart = (name) => getElement(page.charts[name])?.chart;
+  const lines = (name, series, marks = []) => {
+    const target = chart(name);
+    if (!target || target.getDom().offsetParent === null) return;
+    target.setOption({ series: series.map((data, index) => ({ data, ...(index === 0 && name === "pitch" ? { markLine: { data: marks } } : {}) })) }, { lazyUpdate: false, silent: true });
+  };
+
+  const drawStrips = () => {
+    if (!points.length) return;
+    const newest = points[points.length - 1][0];
+    const shown = points.filter((point) => newest - point[0] <= SHOWN_S);
+    const column = (index) => shown.map((point) => [point[0] - newest, point[index]]);
+    const marks = events
+      .filter(([t, kind]) => newest - t <= SHOWN_S && (kind === "initial_contact" || kind === "toe_off"))
+      .map(([t, kind]) => ({ xAxis: t - newest, lineStyle: { type: kind === "toe_off" ? "dashed" : "solid" }, label: { formatter: texts[`chart.${kind}`] } }));
+    lines("pitch", [column(1), column(2)], marks);
+    lines("ankle", [column(3)]);
+    lines("current", [column(4), column(5)]);
+    lines("phase", [column(6)]);
+  };
+
+  const drawStrides = () => {
+    const curve = (values) => values.map((value, index) => [(100 * index) / (values.length - 1), value]);
+    for (const [name, key, colour] of [["overlay", "pitch_deg", INK.foot], ["overlay_current", "applied_ma", INK.delivered]]) {
+      const series = [];
+      for (let index = 0; index < STRIDES; index += 1) {
+        const stride = strides[strides.length - STRIDES + index];
+        const newest = index === STRIDES - 1;
+        series.push({
+          id: `stride${index}`, type: "line", showSymbol: false, silent: true, z: newest ? 5 : 3,
+          name: texts[newest ? "chart.newest" : "chart.older"],
+          data: stride ? curve(stride[key]) : [],
+          lineStyle: { color: colour, width: newest ? 3 : 1.5, opacity: newest ? 1 : 0.25 + 0.04 * index },
+        });
+      }
+      chart(name)?.setOption({ series }, { silent: true });
+    }
+  };
+
+  const row = (cells, tag = "td") => {
+    const line = document.createElement("tr");
+    line.append(...cells.map((text) => element(tag, text)));
+    return line;
+  };
+  const table = (name, heads, rows) => {
+    const twin = $(`twin-${name}`);
+    if (!twin || !twin.open) return;
+    const body = twin.querySelector("tbody");
+    twin.querySelector("thead").replaceChildren(row(heads, "th"));
+    body.replaceChildren(...rows.map((cells) => row(cells)));
+  };
+  const drawTables = (now = false) => {
+    if (!now && performance.now() - tabledMs < TABLE_MS) return;
+    tabledMs = performance.now();
+    const newest = points.length ? points[points.length - 1][0] : 0;
+    const sampled = [];
+    for (let second = 0; second < SHOWN_S; second += 1) {
+      const found = points.findLast((point) => newest - point[0] >= second);
+      if (found) sampled.push([show(newest - found[0], 1), found]);
+    }
+    const strip = (...columns) => sampled.map(([ago, point]) => [ago, ...columns.map((index) => show(point[index], 1))]);
+    const ago = texts["chart.seconds"];
+    table("pitch", [ago, `${texts["chart.foot"]} °`, `${texts["chart.reference"]} °`], strip(1, 2));
+    table("ankle", [ago, `${texts["chart.ankle_line"]} °`], strip(3));
+    table("current", [ago, `${texts["chart.set"]} mA`, `${texts["chart.delivered"]} mA`], strip(4, 5));
+    table("phase", [ago, `${texts["chart.phase_line"]} %`, texts["chart.event"]], sampled.map(([seconds, point]) => {
+      const kind = events.findLast(([t]) => t <= point[0])?.[1];
+      return [seconds, show(point[6], 0), kind ? texts[`chart.${kind}`] : "–"];
+    }));
+    const newestFirst = [...strides].reverse();
+    table("overlay", [texts["chart.stride"], `${texts["tile.pitch_contact"]} °`, `${texts["tile.ankle_contact"]} °`, `${texts["tile.error"]} °`, `${texts["tile.stride_time"]} s`],
+      newestFirst.map((s) => [show(s.number, 0), show(s.pitch_contact_deg, 1), show(s.ankle_contact_deg, 1), show(s.error_deg, 1), show(s.duration_s, 2)]));
+    table("overlay_current", [texts["chart.stride"], `${texts["tile.charge"]} µC`, "max mA"],
+      newestFirst.map((s) => [show(s.number, 0), show(s.charge_uc, 0), show(Math.max(...s.applied_ma), 1)]));
+  };
+
+  const draw = () => {
+    waiting = false;
+    drawnMs = performance.now();
+    drawStrips();
+    drawTables();
+  };
+  const drawSoon = () => {
+    if (waiting || document.hidden) return;
+    waiting = true;
+    setTimeout(() => requestAnimationFrame(draw), Math.max(0, DRAW_MS - (performance.now() - drawnMs)));
+  };
+
+  // --- what the server calls ---
+
+  const push = (news) => {
+    if (news.whole || (news.points?.length && points.length && news.points[0][0] < points[points.length - 1][0])) {
+      points = [];
+      events = [];
+      strides = [];
+    }
+    if (news.state) showState(news.state);
+    if (news.refusals) showRefusals(news.refusals);
+    if (news.alarms) showAlarms(news.alarms);
+    if (news.points) {
+      points.push(...news.points);
+      while (points.length && points[points.length - 1][0] - points[0][0] > SHOWN_S + 2) points.shift();
+      events.push(...(news.events ?? []));
+      events = events.slice(-40);
+      if (news.data_age_ms !== undefined && news.data_age_ms !== null) dataMs = performance.now() - news.data_age_ms;
+    }
+    if (news.mode !== undefined) showTiles(news);
+    if (news.strides?.length || news.whole) {
+      strides = [...strides, ...(news.strides ?? [])].slice(-STRIDES);
+      drawStrides();
+    }
+    drawSoon();
+    watch();
+  };
+
+  document.documentElement.lang = page.language;
+  window.dorsi = { push };
+  wire();
+  showState("unknown");
+  setInterval(watch, 100);
+})();

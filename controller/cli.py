@@ -33,6 +33,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Session and patient files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+mqtt_app = typer.Typer(help="What rigs tell a broker.", no_args_is_help=True)
+app.add_typer(mqtt_app, name="mqtt")
 console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
@@ -183,6 +185,75 @@ def report(
     target = out or recording.with_name("report.html")
     _refusing(lambda: write_report(recording, target))
     console.print(f"written: {target}")
+
+
+@app.command()
+def export(
+    recording: Annotated[Path, typer.Argument(help="session.mcap")],
+    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+    to: Annotated[Literal["csv", "parquet", "edf", "bids"], typer.Option(help="The format.")],
+) -> None:
+    """A recording as CSV or Parquet tables, EDF+ or Motion-BIDS."""
+    from controller.record.export import export as export_recording
+
+    with console.status("reading") as status:
+        files = _refusing(
+            lambda: export_recording(
+                recording, to, folder, lambda count: status.update(f"reading: {count:,} messages")
+            )
+        )
+    for file in files:
+        console.print(f"written: {file}", markup=False, soft_wrap=True)
+
+
+@mqtt_app.command("watch")
+def mqtt_watch(
+    *,
+    host: Annotated[str, typer.Option(help="The broker.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 1883,
+    site: Annotated[str | None, typer.Option(help="One site; all when left out.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this long.")] = None,
+    username: Annotated[str | None, typer.Option()] = None,
+    password_file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(exists=True, help="Issuer's certificate; turns TLS on.")
+    ] = None,
+    client_certificate_file: Annotated[Path | None, typer.Option(exists=True)] = None,
+    client_key_file: Annotated[Path | None, typer.Option(exists=True)] = None,
+) -> None:
+    """A site's rigs in the terminal, live. Ctrl-C ends it."""
+    from controller.telemetry.watch import run_watch
+
+    try:
+        run_watch(
+            console,
+            (host, port),
+            site,
+            (username, password_file),
+            (ca_file, client_certificate_file, client_key_file),
+            seconds=seconds,
+        )
+    except ValueError as error:
+        _refuse(error)
+
+
+@mqtt_app.command("forward")
+def mqtt_forward(
+    recording: Annotated[Path, typer.Argument(help="session.mcap")],
+    session: Annotated[Path, typer.Argument(help="Session file (TOML) whose broker to tell.")],
+) -> None:
+    """Bring the session's broker every event and stride of a recording that it has not had."""
+    from controller.telemetry.forward import NotDeliveredError, run_forward
+
+    try:
+        with console.status("sending") as status:
+            sent = _refusing(
+                lambda: run_forward(recording, session, lambda count: status.update(f"sent: {count:,}"))
+            )
+    except NotDeliveredError as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(1) from None
+    console.print(f"sent: {sent} events; the broker has all of this session")
 
 
 @config_app.command("check")

@@ -11,13 +11,17 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from controller.config import load_session
+from controller.errors import ConfigError
 from controller.record.reader import header
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.position import Position
+from controller.telemetry.settings import mqtt_settings
 from controller.telemetry.told import told
 
 AHEAD_MAX = 256  # events in memory before the broker has acknowledged
 LOOK_S = 0.02
+PATIENCE_S = 10.0  # twice what the broker has to answer
 
 
 class NotDeliveredError(Exception):
@@ -62,3 +66,11 @@ async def forward(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     return newest - begun
+
+
+def run_forward(recording: Path, session_file: Path, progress: Callable[[int], None]) -> int:
+    """:func:`forward` to the broker of a session file. Raises ConfigError where that names none."""
+    settings = mqtt_settings(load_session(session_file))
+    if settings is None:
+        raise ConfigError([f"{session_file}: telemetry: missing, allowed: a table that names the broker"])
+    return asyncio.run(forward(recording, settings, patience_s=PATIENCE_S, progress=progress))

@@ -30,7 +30,7 @@ from controller.errors import InputError
 from controller.runtime import process
 
 HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
-HOLD_MAX_S = 3.0  # held and then delayed this long is no wish any more
+HOLD_MAX_S = 20.0  # nobody holds longer on purpose
 STATIC = Path(__file__).parent / "static"
 
 
@@ -104,8 +104,9 @@ class Console:
         def on_hold(what: object) -> None:
             now_s = time.monotonic()
             if what == "held" and HOLD_S <= now_s - held_s[0] <= HOLD_MAX_S:
-                self._feed.request("arm")
-            held_s[0] = now_s if what == "down" else 0.0
+                self._feed.arm()
+            elif what != "held":
+                held_s[0] = now_s if what == "down" else 0.0
 
         ui.on("dorsi_hold", lambda event: on_hold(event.args))
         ui.on("dorsi_disarm", lambda: self._feed.request("disarm"))

@@ -6,8 +6,11 @@ from typing import Any
 
 from controller.console.texts import Texts
 
+Rows = tuple[float, float | None, float | None]  # of the vertical axis: lowest, highest, step
+
 SHOWN_S = 8
 BAND_DEG = 5.0  # as the report draws it
+PITCH_DEG: Rows = (-80, 40, 40)  # a normal foot goes from -65 to 25
 FOOT, REFERENCE, ANKLE, DELIVERED = "#0b57a4", "#5b6570", "#00695c", "#6a1b9a"
 UNITS = {"pitch": "°", "ankle": "°", "current": "mA", "phase": "%", "overlay": "°", "overlay_current": "mA"}
 
@@ -25,22 +28,22 @@ def options(name: str, texts: Texts, reference_deg: tuple[float, ...]) -> Option
                 "symbol": "none",
                 "animation": False,
                 "lineStyle": {"color": "#8a949d", "width": 1},
-                "label": {"fontSize": 10, "color": "#4a5661", "rotate": 90, "position": "insideEndBottom"},
+                "label": {"show": False},
                 "data": [],
             }
-            return _strip([foot, _line(t("chart.reference"), REFERENCE, dashed=True)], -70, 40)
+            return _strip([foot, _line(t("chart.reference"), REFERENCE, dashed=True)], PITCH_DEG)
         case "ankle":
-            return _strip([_line(t("chart.ankle_line"), ANKLE)], -40, 25)
+            return _strip([_line(t("chart.ankle_line"), ANKLE)], (-40, 20, 20))
         case "current":
             wished = _line(t("chart.set"), REFERENCE, dashed=True)
             given = {**_line(t("chart.delivered"), DELIVERED), "step": "end", "areaStyle": {"opacity": 0.18}}
-            return _strip([wished, given], 0, None)
+            return _strip([wished, given], (0, None, None))
         case "phase":
-            return _strip([_line(t("chart.phase_line"), FOOT)], 0, 100)
+            return _strip([_line(t("chart.phase_line"), FOOT)], (0, 100, 50))
         case "overlay":
             return _overlay(texts, reference_deg)
         case _:
-            return _frame([], 0, 100, 0, None, legend=False, axis=t("chart.percent"))
+            return _frame([], (0, 100), (0, None, None), legend=False, axis=t("chart.percent"))
 
 
 def _line(name: str, colour: str, *, dashed: bool = False) -> Options:
@@ -55,8 +58,8 @@ def _line(name: str, colour: str, *, dashed: bool = False) -> Options:
     }
 
 
-def _strip(series: list[Options], low: float, high: float | None) -> Options:
-    return _frame(series, -SHOWN_S, 0, low, high, legend=len(series) > 1, axis="s")
+def _strip(series: list[Options], rows: Rows) -> Options:
+    return _frame(series, (-SHOWN_S, 0), rows, legend=len(series) > 1, axis="s")
 
 
 def _overlay(texts: Texts, reference_deg: tuple[float, ...]) -> Options:
@@ -86,21 +89,22 @@ def _overlay(texts: Texts, reference_deg: tuple[float, ...]) -> Options:
                 "areaStyle": {"color": "#c3ccd4", "opacity": 0.7},
             },
         ]
-    return _frame(band, 0, 100, -70, 40, legend=False, axis=texts.get("chart.percent"))
+    return _frame(band, (0, 100), PITCH_DEG, legend=False, axis=texts.get("chart.percent"))
 
 
 def _frame(
     series: list[Options],
-    left: float,
-    right: float,
-    low: float,
-    high: float | None,
+    across: tuple[float, float],
+    rows: Rows,
     *,
     legend: bool,
     axis: str,
 ) -> Options:
     quiet = {"color": "#4a5661", "fontSize": 13}
-    vertical: Options = {"type": "value", "min": low, "axisLabel": quiet, "splitNumber": 4}
+    low, high, step = rows
+    vertical: Options = {"type": "value", "min": low, "axisLabel": quiet, "axisLine": {"onZero": False}}
+    if step is not None:
+        vertical["interval"] = step
     if high is not None:
         vertical["max"] = high
     return {
@@ -109,13 +113,14 @@ def _frame(
         "legend": {"show": legend, "top": 0, "right": 0, "textStyle": {"fontSize": 13, "color": "#14202b"}},
         "xAxis": {
             "type": "value",
-            "min": left,
-            "max": right,
+            "min": across[0],
+            "max": across[1],
             "name": axis,
             "nameLocation": "middle",
             "nameGap": 20,
             "nameTextStyle": quiet,
             "axisLabel": quiet,
+            "axisLine": {"onZero": False},
             "splitLine": {"show": False},
         },
         "yAxis": vertical,

@@ -77,8 +77,14 @@ class Feed:
             await asyncio.sleep(RECONNECT_S)
 
     def request(self, op: str) -> None:
-        """``arm``, ``disarm`` or ``acknowledge``, as a person at the console wishes."""
+        """``disarm`` or ``acknowledge``, as a person at the console wishes."""
         self._ask({"op": op, "by": "console"})
+        self._ask({"op": "state"})
+
+    def arm(self) -> None:
+        """A person holds the button: arm if the guard said that it would; and ask it how it is now."""
+        if self._state == "off" and not self._refusals:
+            self._ask({"op": "arm", "by": "console"})
         self._ask({"op": "state"})
 
     def snapshot(self) -> Json:

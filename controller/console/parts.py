@@ -45,7 +45,7 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
     )
     state = (
         '<div id="state" class="state-unknown" role="status">'
-        '<span id="state-shape" aria-hidden="true">?</span>'
+        '<span id="state-shape" class="shape"></span>'
         f'<strong id="state-word">{escape(t("state.unknown"))}</strong>'
         f'<span id="state-text">{escape(t("state_text.unknown"))}</span></div>'
     )
@@ -119,7 +119,8 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
 
 
 def chart_title(texts: Texts, name: str, unit: str) -> str:
-    return f"<h2>{escape(texts.get(f'chart.{name}'))} <small>({unit})</small></h2>"
+    note = f'<p class="quiet">{escape(texts.get("chart.marks"))}</p>' if name == "pitch" else ""
+    return f"<h2>{escape(texts.get(f'chart.{name}'))} <small>({unit})</small></h2>{note}"
 
 
 def twin(texts: Texts, name: str) -> str:

@@ -101,6 +101,7 @@ class Door:
         self._settings = settings
         self._texts = texts
         self._guard = GuardLine(rig)
+        self._open: set[asyncio.Task[None]] = set()  # held, as the loop itself does not hold its tasks
 
     async def run(self) -> None:
         ended = asyncio.Event()
@@ -111,7 +112,7 @@ class Door:
         settings = self._settings
         try:
             server = await asyncio.start_server(
-                self._serve, settings.host, settings.port, ssl=_tls(settings), limit=HEAD_MAX_BYTES
+                self._accept, settings.host, settings.port, ssl=_tls(settings), limit=HEAD_MAX_BYTES
             )
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
@@ -121,7 +122,12 @@ class Door:
         print(json.dumps({"url": f"{settings.scheme}://{host}:{port}"}), flush=True)
         await ended.wait()
         server.close()
-        keeper.cancel()
+        await _ended(keeper, *self._open)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError):
@@ -166,10 +172,10 @@ class Door:
             writer.write(first)
             outward = asyncio.create_task(_carry(pages_reader, writer))
             await asyncio.wait((outward, inward) if upgrade else (outward,), return_when="FIRST_COMPLETED")
-            outward.cancel()
+            await _ended(outward)
         else:
             self._alone(head, writer)
-        inward.cancel()
+        await _ended(inward)
         pages_writer.close()
 
     def _alone(self, head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -183,6 +189,12 @@ class Door:
             f"<p>{html.escape(texts.get('stop.alone'))}"
         )
         writer.write(_response("503 Service Unavailable", body, texts.language))
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -37,12 +37,7 @@ def load_texts() -> dict[str, Texts]:
     for language in LANGUAGES:
         path = WORDS / f"{language}.toml"
         words = _flat(tomllib.loads(path.read_text(encoding="utf-8")))
-        if language == LANGUAGES[0]:
-            for fault in TABLE:
-                parts = {"happened": fault.happened, "done": fault.done, "next": fault.next}
-                words |= {f"fault.{fault.id}.{part}": text for part, text in parts.items()}
-                words[f"fault.{fault.id}.condition"] = fault.condition
-        found[language] = Texts(language, words)
+        found[language] = Texts(language, {**_fault_words(), **words})
     wanted = set(found[LANGUAGES[0]].words)
     for language, texts in found.items():
         for key in sorted(wanted ^ set(texts.words)):
@@ -50,6 +45,20 @@ def load_texts() -> dict[str, Texts]:
                 f"words/{language}.toml", key, "missing or too much", "the keys of every language"
             )
     return found
+
+
+def _fault_words() -> dict[str, str]:
+    """The fault table's own words: better an alarm in English than none."""
+    return {
+        f"fault.{fault.id}.{part}": text
+        for fault in TABLE
+        for part, text in (
+            ("condition", fault.condition),
+            ("happened", fault.happened),
+            ("done", fault.done),
+            ("next", fault.next),
+        )
+    }
 
 
 def language_of(head: bytes) -> str:

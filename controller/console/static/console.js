@@ -6,9 +6,19 @@
   const DRAW_MS = 100; // the feed's own rate
   const TABLE_MS = 1000; // a table that changes faster can't be read
   const HOLD_MS = 1000;
+  const HELD_MS = 50; // how often a held button says so
   const STRIDES = 10;
-  const SHAPES = { off: "○", armed: "▲", active: "●", ramp: "▼", tripped: "⯃", unknown: "?" };
-  const SIGNALS = { high: "⯃", medium: "▲", low: "◆" };
+  const DRAWN = { // drawn, as fonts differ; a box of 24
+    ring: "M12 2a10 10 0 1 0 0 20a10 10 0 1 0 0-20zm0 4a6 6 0 1 1 0 12a6 6 0 1 1 0-12z",
+    disc: "M12 2a10 10 0 1 0 0 20a10 10 0 1 0 0-20z",
+    up: "M12 2L23 21H1z",
+    down: "M12 22L1 3H23z",
+    octagon: "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9z",
+    diamond: "M12 1L23 12L12 23L1 12z",
+    dash: "M2 9h20v6H2z",
+  };
+  const SHAPES = { off: "ring", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash" };
+  const SIGNALS = { high: "octagon", medium: "up", low: "diamond" };
   const INK = { foot: "#0b57a4", reference: "#5b6570", ankle: "#00695c", set: "#5b6570", delivered: "#6a1b9a", older: "#7fa8d1" };
 
   const page = JSON.parse(document.getElementById("dorsi-page").textContent);
@@ -18,7 +28,7 @@
   const formats = [number(0), number(1), number(2)];
   const show = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value));
   const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-  const clock = (ms) => new Date(ms).toLocaleTimeString(page.language);
+  const clock = (ms) => new Date(ms).toLocaleTimeString(page.language, { hour12: false });
   const set = (id, text) => {
     const element = $(id);
     if (element && element.textContent !== text) element.textContent = text;
@@ -36,11 +46,20 @@
 
   // --- state, alarms, arming ---
 
+  const drawn = (shape) => {
+    const [svg, path] = ["svg", "path"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
+    svg.setAttribute("viewBox", "0 0 24 24");
+    svg.setAttribute("aria-hidden", "true");
+    path.setAttribute("d", DRAWN[shape]);
+    svg.append(path);
+    return svg;
+  };
+
   const showState = (name) => {
     if (name === state) return;
     state = name;
     $("state").className = `state-${name}`;
-    set("state-shape", SHAPES[name]);
+    $("state-shape").replaceChildren(drawn(SHAPES[name]));
     set("state-word", texts[`state.${name}`]);
     set("state-text", texts[`state_text.${name}`]);
     const on = ["armed", "active", "ramp"].includes(name);
@@ -55,7 +74,9 @@
     const card = element("section", "", `alarm ${alarm.priority}`);
     const text = (part) => texts[`fault.${alarm.fault}.${part}`];
     const head = element("h2");
-    head.append(element("span", SIGNALS[alarm.priority], "shape"), ` ${texts[`alarm.${alarm.priority}`]}: ${text("happened")}`);
+    const mark = element("span", "", "shape");
+    mark.append(drawn(SIGNALS[alarm.priority]));
+    head.append(mark, ` ${texts[`alarm.${alarm.priority}`]}: ${text("happened")}`);
     const parts = element("div", "", "parts");
     parts.append(element("p", `${text("done")}.`), element("p", `${text("next")}.`, "next"));
     const list = element("dl");
@@ -63,7 +84,7 @@
     const rows = {
       condition: `${alarm.fault}: ${text("condition")}${alarm.detail ? ` (${alarm.detail})` : ""}`,
       occurrence: clock(alarm.since_s * 1000) + times,
-      signal: `${texts[`alarm.${alarm.priority}`]} ${SIGNALS[alarm.priority]}`,
+      signal: texts[`alarm.${alarm.priority}`],
       suppression: texts[alarm.latched ? "alarm.latched" : "alarm.passing"],
     };
     for (const [key, value] of Object.entries(rows)) list.append(element("dt", texts[`alarm.${key}`]), element("dd", value));
@@ -89,7 +110,8 @@
   const showRefusals = (refusals) => {
     const ready = refusals.length === 0 && state === "off";
     $("arm").setAttribute("aria-disabled", String(!ready));
-    const words = refusals.map(([key, name]) => say(`refusal.${key}`, { name }));
+    const first = state === "tripped" ? refusals.filter(([key]) => key === "state") : refusals;
+    const words = first.map(([key, name]) => say(`refusal.${key}`, { name }));
     set("refusals", state === "off" || state === "tripped" ? (ready ? texts["arm.ready"] : words.join(" ")) : "");
   };
 
@@ -99,15 +121,19 @@
     $("arm").classList.add("holding");
     set("arm-word", texts["arm.holding"]);
     emitEvent("dorsi_hold", "down");
-    holding = setTimeout(() => {
-      emitEvent("dorsi_hold", "held");
-      release();
-    }, HOLD_MS);
+    holding = setTimeout(held, HOLD_MS);
+  };
+  const held = () => { // until the guard arms or the person lets go: it arms between two supports only
+    $("arm").classList.add("held");
+    set("arm-word", texts["arm.waiting"]);
+    emitEvent("dorsi_hold", "held");
+    holding = setTimeout(held, HELD_MS);
   };
   const release = () => {
     if (holding === null) return;
     clearTimeout(holding);
     holding = null;
+    $("arm").classList.remove("held");
     $("arm").classList.remove("holding");
     set("arm-word", texts["arm.label"]);
     emitEvent("dorsi_hold", "up");
@@ -149,6 +175,7 @@
       battery: [batteries.length ? Math.min(...batteries) : null, 0],
     };
     for (const [name, [value, digits]] of Object.entries(values)) set(`tile-${name}`, show(value, digits));
+    $("tile-battery").title = batteries.length ? "" : texts["tile.unreported"];
     set("mode", texts[`mode.${now.mode}`] ?? now.mode);
     set("reason", now.reason);
   };
@@ -180,7 +207,7 @@
     const column = (index) => shown.map((point) => [point[0] - newest, point[index]]);
     const marks = events
       .filter(([t, kind]) => newest - t <= SHOWN_S && (kind === "initial_contact" || kind === "toe_off"))
-      .map(([t, kind]) => ({ xAxis: t - newest, lineStyle: { type: kind === "toe_off" ? "dashed" : "solid" }, label: { formatter: texts[`chart.${kind}`] } }));
+      .map(([t, kind]) => ({ xAxis: t - newest, lineStyle: { type: kind === "toe_off" ? "dashed" : "solid" } }));
     lines("pitch", [column(1), column(2)], marks);
     lines("ankle", [column(3)]);
     lines("current", [column(4), column(5)]);

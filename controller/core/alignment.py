@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 Curve = NDArray[np.float64]
 
 KEPT = 256  # samples, two to four strides
-EVENT_SD_PERCENT = 3.0  # how far an event may lie from where the reference has it (detectors differ)
-CONTACT_SD_PERCENT = 2.0
-STRIDE_SD_PERCENT = 1.0  # and from stride to stride
+EVENT_SD_PERCENT = 3.0  # how far toe-off may lie from where the reference has it (detectors differ)
+CONTACT_SD_PERCENT = 1.0  # contact is where the stride ends, by definition
+STRIDE_SD = 1 / 3  # of these, from stride to stride
+INDEPENDENT = 8.0  # points that a swing of a smooth curve is worth, however fast it is sampled
 OFFSET_SD_RAD = math.radians(6.0)  # how far a shank's zero may be off
 FIT_SD_RAD = math.radians(3.0)  # paretic shanks swing differently from normal ones
 FIT_LIMIT_RAD = math.radians(8.0)  # beyond this r.m.s. residue the swing was not a step like the reference
@@ -101,11 +102,11 @@ class ShankAlignment:
         known = np.array([self.toe_off_percent, self.contact_percent, self.offset_rad])
         spread = np.array(
             [
-                EVENT_SD_PERCENT if first else STRIDE_SD_PERCENT,
-                CONTACT_SD_PERCENT if first else STRIDE_SD_PERCENT,
-                OFFSET_SD_RAD if first else OFFSET_SD_RAD / 3,
+                EVENT_SD_PERCENT,
+                CONTACT_SD_PERCENT,
+                OFFSET_SD_RAD,
             ]
-        )
+        ) * (1.0 if first else STRIDE_SD)
         x = known.copy()
         miss = angle
         for _ in range(ROUNDS):
@@ -113,7 +114,7 @@ class ShankAlignment:
             slope = np.interp(place, GRID, self._slope)
             miss = angle - x[2] - np.interp(place, GRID, self.curve_rad)
             rows = np.stack([slope * (1.0 - share), slope * share, np.ones_like(share)], axis=1)
-            weight = 1.0 / (FIT_SD_RAD**2)
+            weight = INDEPENDENT / len(angle) / FIT_SD_RAD**2
             normal = rows.T @ rows * weight + np.diag(1.0 / spread**2)
             x = x + np.linalg.solve(normal, rows.T @ miss * weight + (known - x) / spread**2)
         if math.sqrt(float(np.mean(miss**2))) > FIT_LIMIT_RAD or not x[1] - x[0] > 15.0:
@@ -132,13 +133,12 @@ def at(curve: Curve, percent: float) -> float:
     return float(curve[low]) * (1.0 - share) + float(curve[low + 1]) * share
 
 
-def steepest_fall_percent(foot_pitch_deg: tuple[float, ...]) -> float:
-    """Where the reference's foot tips fastest: what a detector on the foot finds as toe-off."""
+def reversal_percent(foot_pitch_deg: tuple[float, ...]) -> float:
+    """Where the reference's foot turns from tipping to rising: what the detector finds as toe-off."""
     curve = np.asarray(foot_pitch_deg)
     place = np.linspace(0.0, 100.0, len(curve))
-    slope = np.gradient(curve)
-    inside = (place >= 45.0) & (place <= 75.0)
-    return float(place[inside][int(np.argmin(slope[inside]))])
+    inside = (place >= 50.0) & (place <= 85.0)
+    return float(place[inside][int(np.argmin(curve[inside]))])
 
 
 def _within(value: float, bound: float) -> float:

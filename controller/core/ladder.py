@@ -13,7 +13,7 @@ Rung = Literal["two sensors", "one sensor", "learned command", "trapezoid", "off
 RUNGS: tuple[Rung, ...] = ("two sensors", "one sensor", "learned command", "trapezoid", "off")
 
 BLEND_NS = 200_000_000  # 40 mA at 1 mA a tick: time enough for any change of law
-SURE = 0.35  # a toe-off less certain than this is a doubt
+SURE = 0.35  # a contact less certain than this is a doubt
 DOUBTS = 2  # this many in a row, and the phase is not believed any more
 
 

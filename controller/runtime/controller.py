@@ -41,6 +41,7 @@ from drivers.interface import EmgFrame, ImuSample, Sample, Sensor
 from drivers.links.ble import BleBackend
 
 LINK_REPORT_S = 1.0
+RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
 log = logging.getLogger("dorsi.controller")
 
 
@@ -60,7 +61,7 @@ class Controller:
         self._guard_socket = bus.connect(rig, "guard")
         self._guard = bus.Sender(self._guard_socket)
         self._guard.send(json.dumps({"role": "controller", "pid": os.getpid()}).encode())
-        self._recorder = bus.Sender(bus.connect(rig, "recorder"))
+        self._recorder = bus.Sender(bus.connect(rig, "recorder"), keep_bytes=bus.KEEP_RECORDS_BYTES)
         self._received: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._expected_seq: dict[str, int] = {}
@@ -88,6 +89,7 @@ class Controller:
                 task.cancel()
         dropped = f"dropped: {self._guard.dropped} to the guard, {self._recorder.dropped} to the recorder"
         self._record("process", records.Process(_now(), "controller", os.getpid(), "ended", dropped))
+        self._recorder.close(wait_s=RECORDER_TAKES_S)
         loop.remove_reader(self._guard_socket)
 
     async def _read(self, plan: SensorPlan, backend: BleBackend | None) -> None:
@@ -102,12 +104,11 @@ class Controller:
 
     def _take(self, sample: Sample) -> None:
         """A sample has arrived: stamp to the guard first, then the core; an IMU's makes a step at once."""
-        digest = (
-            zlib.crc32(repr((sample.acc_mps2, sample.gyr_rps)).encode())
-            if isinstance(sample, ImuSample)
-            else 0
+        motion = (sample.acc_mps2, sample.gyr_rps) if isinstance(sample, ImuSample) else None
+        digest = zlib.crc32(repr(motion).encode()) if motion else 0
+        stamp = SensorStamp(
+            self._plan.session, sample.sensor, sample.t_ns, sample.seq, sample.valid, digest, motion
         )
-        stamp = SensorStamp(self._plan.session, sample.sensor, sample.t_ns, sample.seq, sample.valid, digest)
         self._guard.send(encode_stamp(stamp))
         self._count(sample)
         if isinstance(sample, EmgFrame):

@@ -261,7 +261,7 @@ class Supervisor:
     def _start_guard(self, rig: Rig, session_id: int, port: str) -> None:
         session = self._session
         stimulator = session.file.stimulator
-        required = [s.name for s in session.file.sensors if s.required]
+        required = [s for s in session.file.sensors if s.required]
         told = {
             "session": session_id,
             "channels": [
@@ -276,7 +276,7 @@ class Supervisor:
                 for layer in layers(session)
                 if layer.who not in ("device", "compiled")  # these the guard has of its own
             ],
-            "sensors": [{"name": name} for name in required],
+            "sensors": [{"name": s.name, "segment": s.segment} for s in required],
             "stimulator": {"device": stimulator.device, "port": port},
             "checklist": dict(session.patient.checklist),
         }

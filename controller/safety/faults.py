@@ -1,7 +1,7 @@
 """The one table of faults: what can go wrong, how it shows, what the guard does, by when, and its words.
 
 Everything that shows an alarm reads it, and the tests walk it. The order of the ids is that of the table in
-the safety notes; F19 and F20 are the stimulator's own.
+the safety notes; F19 and F20 are the stimulator's own, F21 is the sensors' seat.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(
         "F8",
         "the current or charge rises faster than 1 mA per frame or the limit per 250 ms",
-        "what was let through in the last 250 ms, by the guard's clock",
+        "what was let through in the last 250 ms, by the guard's clock; default 40 mA, reason in limits.py",
         "limit",
         0.0,
         "low",
@@ -232,7 +232,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(
         "F17",
         "stimulation without response for several strides",
-        "the limb's motion in stimulated strides, against that of strides without",
+        "the foot's turn from rest to rest in stimulated strides, against that of strides without",
         "safe action",
         100.0,
         "medium",
@@ -272,6 +272,17 @@ TABLE: tuple[Fault, ...] = (
         "The stimulator reports a fault",
         "Stimulation was stopped",
         f"Check the electrodes and their cables, then {ACKNOWLEDGE}",
+    ),
+    Fault(
+        "F21",
+        "a sensor is loose, swapped with another or senses no gravity",
+        "gravity at rest against the first rests, rests of foot against shank, mean acceleration over 5 s",
+        "safe action",
+        100.0,
+        "medium",
+        "A sensor does not sit where it should",
+        "Stimulation was stopped",
+        f"Check strap and place of every sensor, then {ACKNOWLEDGE}",
     ),
 )
 

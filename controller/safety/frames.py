@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.interface import ChannelCommand
+from drivers.interface import ChannelCommand, Vec3
 
 KIND_FRAME = 0x01
 KIND_STAMP = 0x02
@@ -19,7 +19,7 @@ KIND_VERDICT = 0x03
 KIND_JSON = 0x7B  # "{": requests and state changes are JSON objects
 
 MAGIC = 0xD0F5  # tells a frame of ours from any other bytes that begin alike
-VERSION = 1
+VERSION = 2
 CHANNELS_MAX = 8  # two connectors of four colours, ScienceMode4
 TEXT_MAX_BYTES = 400
 
@@ -29,6 +29,7 @@ Channels = tuple[ChannelCommand | None, ...]
 _HEADER = struct.Struct("<BHB")
 _FRAME = struct.Struct("<QQqdB")
 _STAMP = struct.Struct("<QqQ?IB")
+_MOTION = struct.Struct("<6d")
 _VERDICT = struct.Struct("<QqBBHB")
 _CHANNEL = struct.Struct("<?ddd")
 _CRC = struct.Struct("<I")
@@ -51,7 +52,8 @@ class SensorStamp:
     """That a sensor delivered a sample, sent by the sensor's own task and not by the tick.
 
     ``t_ns`` is the device's time of the sample mapped to monotonic time. ``digest`` is a checksum of the
-    raw measurement by which a frozen value shows; 0 where the driver gives none.
+    raw measurement by which a frozen value shows; 0 where the driver gives none. ``motion`` is what an
+    inertial sensor measured, m/s2 and rad/s in its own axes.
     """
 
     session: int
@@ -60,6 +62,7 @@ class SensorStamp:
     seq: int
     valid: bool
     digest: int = 0
+    motion: tuple[Vec3, Vec3] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,8 @@ def encode_stamp(stamp: SensorStamp) -> bytes:
     if len(name) > 255:
         raise ValueError(f"sensor name of {len(name)} bytes, at most 255 fit a stamp")
     head = _STAMP.pack(stamp.session, stamp.t_ns, stamp.seq, stamp.valid, stamp.digest, len(name))
-    return _seal(KIND_STAMP, head + name)
+    motion = b"" if stamp.motion is None else _MOTION.pack(*stamp.motion[0], *stamp.motion[1])
+    return _seal(KIND_STAMP, head + name + motion)
 
 
 def encode_verdict(verdict: Verdict) -> bytes:
@@ -170,11 +174,15 @@ def decode_stamp(message: bytes) -> SensorStamp | BadFrame:
     if isinstance(body, BadFrame):
         return body
     session, t_ns, seq, valid, digest, length = _STAMP.unpack_from(body)
-    name = body[_STAMP.size :]
-    if len(name) != length:
-        return BadFrame(f"sensor name of {len(name)} bytes, {length} announced")
+    name, rest = body[_STAMP.size : _STAMP.size + length], body[_STAMP.size + length :]
+    if len(name) != length or len(rest) not in (0, _MOTION.size):
+        return BadFrame(f"{len(body)} bytes do not hold a name of {length} and a motion")
+    motion = None
+    if rest:
+        ax, ay, az, gx, gy, gz = _MOTION.unpack(rest)
+        motion = ((ax, ay, az), (gx, gy, gz))
     try:
-        return SensorStamp(session, name.decode(), t_ns, seq, valid, digest)
+        return SensorStamp(session, name.decode(), t_ns, seq, valid, digest, motion)
     except UnicodeDecodeError:
         return BadFrame("sensor name is not UTF-8")
 

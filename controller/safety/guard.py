@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -26,11 +26,13 @@ from controller.safety.frames import (
     KIND_STAMP,
     BadFrame,
     Frame,
+    SensorStamp,
     Verdict,
     decode_frame,
     decode_stamp,
     encode_verdict,
 )
+from controller.safety.plausibility import Plausibility, railed
 from controller.safety.pulses import PulseOrder
 from controller.safety.react import (
     Happening,
@@ -61,6 +63,7 @@ IDLE_MS = 100.0  # nothing can leave: wake this often to reconnect
 WATCH_MS = 20.0  # pulses may leave: look at the stimulator's answers at least this often
 BATCH = 64  # messages taken from one peer before STOP is looked for again: about 10 ms of work
 RETRY_NS = 500_000_000  # between two tries to reach the recorder or to open the stimulator
+RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
 SUSPEND_NS = 500_000_000  # F15
 OPS = ("arm", "disarm", "stop", "acknowledge", "heartbeat")
 NAME_MAX = 80  # characters of who asked for something
@@ -119,6 +122,10 @@ class Guard:
         self._rig = rig
         self._setup = setup
         self._known = begin(setup)
+        self._plausibility = Plausibility(
+            {sensor.name: sensor.segment for sensor in setup.config.sensors if sensor.segment is not None},
+            setup.rules.effective.limits.current_max_ma,
+        )
         self._stimulator = stimulator
         self._button: StopButton | None = None
         self._server = bus.listen(rig, "guard")
@@ -227,7 +234,7 @@ class Guard:
         if self._recorder is None:
             with contextlib.suppress(TimeoutError):
                 sock = bus.connect(self._rig, "recorder", timeout_s=0.0)
-                self._recorder = _Connection(sock, bus.Sender(sock))
+                self._recorder = _Connection(sock, bus.Sender(sock, keep_bytes=bus.KEEP_RECORDS_BYTES))
                 self._poller.register(sock, select.POLLIN)
                 self._feed(Peer("recorder", True))
                 self._record_setup()
@@ -280,13 +287,22 @@ class Guard:
     def _hear_controller(self, connection: _Connection, data: bytes) -> None:
         if data[0] == KIND_STAMP:
             stamp = decode_stamp(data)
-            if not isinstance(stamp, BadFrame):
-                self._feed(stamp)
+            if not isinstance(stamp, BadFrame) and stamp.session == self._setup.config.session:
+                self._hear_sensor(stamp)
             return
         frame = decode_frame(data)
         verdict = self._feed(frame).verdict
         if verdict is not None and isinstance(frame, Frame):
             connection.sender.send(encode_verdict(verdict))
+
+    def _hear_sensor(self, stamp: SensorStamp) -> None:
+        stamp = replace(stamp, valid=stamp.valid and not railed(stamp))
+        self._feed(stamp)
+        for finding in self._plausibility.sample(stamp):
+            if finding.kind == "warning":
+                self._tell(Note("warning", finding.text, finding.fault))
+            elif self._known.state.may_pulse:
+                self._feed(Trouble(finding.fault, finding.text))
 
     def _hear_operator(self, connection: _Connection, data: bytes) -> None:
         message = _request(data)
@@ -348,7 +364,7 @@ class Guard:
         data = bus.receive(recorder.sock)
         if data is None:
             self._poller.unregister(recorder.sock)
-            recorder.sender.close()
+            recorder.sender.close(wait_s=RECORDER_TAKES_S)
             self._recorder = None
             self._feed(Peer("recorder", False))
         elif data and _request(data).get("recorder") == "failed":
@@ -389,6 +405,7 @@ class Guard:
             except DeviceError as error:
                 self._link_failed(error)
                 break
+            self._plausibility.pulse(pulse.current_ma)
             sent.append({"t_ns": time.monotonic_ns(), **asdict(pulse), "packet": packet})
         return sent
 
@@ -406,6 +423,8 @@ class Guard:
         for note in reaction.notes:
             self._tell(note)
         if self._known.state != before:
+            if self._known.state.stage is Stage.ARMED:
+                self._plausibility.armed()
             text = " ".join(note.text for note in reaction.notes)
             for connection in self._connections.values():
                 if connection.role:

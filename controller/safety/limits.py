@@ -66,7 +66,9 @@ COMPILED = Limits(
 
 DEFAULTS: Mapping[str, float] = {  # hold where no person set the limit
     "rise_max_ma_per_frame": 1.0,  # fault table F8
-    "rise_max_ma_per_250ms": 40.0,  # F8 proposes 5 mA, which no trapezoid with a rise below 2 s could meet
+    # F8 proposes 5 mA. Then 40 mA would take 2 s, and the whole swing lasts 0.4 s: no drop-foot therapy
+    # could meet it. 40 mA in 250 ms is the prescribed rise of 0.1 to 0.5 s; 1 mA a frame prevents the jump.
+    "rise_max_ma_per_250ms": 40.0,
     "sensor_age_max_ms": 150.0,  # fault table F1
     "frame_age_max_ms": 60.0,  # fault table F4
 }

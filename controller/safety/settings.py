@@ -16,6 +16,7 @@ from controller.errors import InputError
 from controller.safety.arming import ANSWERS, QUESTION
 from controller.safety.frames import CHANNELS_MAX
 from controller.safety.limits import WHO, Layer, Who, check_layer
+from drivers.interface import Segment
 
 SafeAction = Literal["stop", "ramp"]
 RecorderLoss = Literal["stop", "alarm"]
@@ -36,6 +37,7 @@ class SensorSettings:
 
     name: str
     age_max_ms: float | None = None  # None: the limit sensor_age_max_ms alone
+    segment: Segment | None = None  # where it sits, for the plausibility of its motion
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ def parse(raw: object, source: str) -> GuardConfig:
     sensors = []
     for part in top.parts("sensors", 1, 16):
         age_max_ms = part.number("age_max_ms", 1000.0) if part.has("age_max_ms") else None
-        sensors.append(SensorSettings(part.text("name"), age_max_ms))
+        segment = part.choice("segment", get_args(Segment)) if part.has("segment") else None
+        sensors.append(SensorSettings(part.text("name"), age_max_ms, cast(Segment | None, segment)))
         part.done()
     names = [sensor.name for sensor in sensors]
     if len(set(names)) != len(names):

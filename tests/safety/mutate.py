@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,8 @@ LEFT_OUT = (
     "test_settings.py",
     "test_machine.py",  # random: it would kill mutants on one day and not on the next
 )
+
+KILLED = ("killed", "timeout")  # an endless loop is noticed: the guard under test never came back
 
 # Survivors that were looked at, by the changed code itself: what was removed, what was put in its place, why.
 REVIEWED: tuple[tuple[str, str, str], ...] = (
@@ -52,9 +54,9 @@ name = "mutated"
 version = "0"
 [tool.mutmut]
 source_paths = ["controller"]
-only_mutate = [{only}]
+only_mutate = ["controller/safety/{module}.py"]
 also_copy = ["drivers", "models", "tests"]
-pytest_add_cli_args_test_selection = ["tests/safety"]
+pytest_add_cli_args_test_selection = ["tests/safety/test_{module}.py"]
 [tool.pytest.ini_options]
 testpaths = ["tests"]
 addopts = "-q -p no:cacheprovider"
@@ -77,15 +79,14 @@ def review(removed: str, added: str) -> str:
     return ""
 
 
-def copied(copy: Path, modules: Sequence[str]) -> None:
+def copied(copy: Path, module: str) -> None:
     ignore = shutil.ignore_patterns("__pycache__", *LEFT_OUT)
     for part in ("controller", "drivers", "models"):
         shutil.copytree(ROOT / part, copy / part, ignore=ignore)
     shutil.copytree(ROOT / "tests/safety", copy / "tests/safety", ignore=ignore)
     for name in ("__init__.py", "data.py"):
         shutil.copy(ROOT / "tests" / name, copy / "tests" / name)
-    only = ", ".join(f'"controller/safety/{name}.py"' for name in modules)
-    (copy / "pyproject.toml").write_text(SETTINGS.format(only=only))
+    (copy / "pyproject.toml").write_text(SETTINGS.format(module=module))
 
 
 def mutmut(copy: Path, *arguments: str) -> str:
@@ -101,28 +102,62 @@ def changed(copy: Path, mutant: str) -> tuple[str, str]:
     return removed, added
 
 
-def main() -> int:
-    children = sys.argv[1] if len(sys.argv) > 1 else str(os.cpu_count() or 1)
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What became of one module's mutants."""
+
+    module: str
+    mutants: int
+    lived: int
+    unreviewed: int
+    minutes: float
+
+    def __str__(self) -> str:
+        killed = self.mutants - self.lived
+        return (
+            f"{self.module:10}{self.mutants:5} mutants{killed:6} killed"
+            f"{self.lived - self.unreviewed:4} reviewed{self.unreviewed:4} SURVIVED{self.minutes:6.1f} min"
+        )
+
+
+def tried(module: str, children: str) -> Figures | None:
+    """Every mutant of a module against that module's tests; ``None`` where the sound code fails them."""
+    begin_s = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
-        copied(copy, sys.argv[2:] or MUTATED)
-        sound = subprocess.run([sys.executable, "-m", "pytest", "-x"], cwd=copy, check=False)
-        if sound.returncode != 0:
-            print("the sound code does not pass: no mutant says anything")
-            return 1
-        begin_s = time.monotonic()
-        output = mutmut(copy, "run", "--max-children", children)
-        print(output.replace("\r", "\n").strip().splitlines()[-1])
-        results = [line.split(": ") for line in mutmut(copy, "results").splitlines() if ": " in line]
-        lived = [mutant.strip() for mutant, word in results if word.strip() != "killed"]
+        copied(copy, module)
+        test = f"tests/safety/test_{module}.py"
+        if subprocess.run([sys.executable, "-m", "pytest", "-x", test], cwd=copy, check=False).returncode:
+            print(f"{module}: the sound code does not pass: no mutant says anything")
+            return None
+        mutmut(copy, "run", "--max-children", children)
+        results = [line.split(": ") for line in mutmut(copy, "results", "--all", "true").splitlines()]
+        words = {mutant.strip(): word.strip() for mutant, word in (one for one in results if len(one) == 2)}
+        lived = [mutant for mutant, word in words.items() if word not in KILLED]
         unreviewed = 0
         for mutant in lived:
             removed, added = changed(copy, mutant)
             why = review(removed, added)
             unreviewed += not why
-            print(f"{why or 'SURVIVED'}: {mutant}\n  - {removed}\n  + {added}")
-    minutes = (time.monotonic() - begin_s) / 60
-    print(f"{len(lived)} survivors, {unreviewed} of them not reviewed, {minutes:.1f} min")
+            if not why:
+                print(f"SURVIVED ({words[mutant]}): {mutant}\n  - {removed}\n  + {added}", flush=True)
+    return Figures(module, len(words), len(lived), unreviewed, (time.monotonic() - begin_s) / 60)
+
+
+def main() -> int:
+    children = sys.argv[1] if len(sys.argv) > 1 else str(os.cpu_count() or 1)
+    all_figures = []
+    for module in sys.argv[2:] or MUTATED:
+        figures = tried(module, children)
+        if figures is None or figures.mutants == 0:
+            return 1
+        print(figures, flush=True)
+        all_figures.append(figures)
+    unreviewed = sum(figures.unreviewed for figures in all_figures)
+    print(
+        f"{sum(f.mutants for f in all_figures)} mutants, {sum(f.lived for f in all_figures)} survivors, "
+        f"{unreviewed} of them not reviewed, {sum(f.minutes for f in all_figures):.1f} min"
+    )
     return 1 if unreviewed else 0
 
 

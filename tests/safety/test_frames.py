@@ -31,8 +31,16 @@ channels = st.lists(channel, max_size=8).map(tuple)
 count = st.integers(0, 2**64 - 1)
 time_ns = st.integers(-(2**63), 2**63 - 1)
 frame = st.builds(Frame, count, count, time_ns, number, channels)
+vector = st.tuples(number, number, number)
 stamp = st.builds(
-    SensorStamp, count, st.text(max_size=60), time_ns, count, st.booleans(), st.integers(0, 2**32 - 1)
+    SensorStamp,
+    count,
+    st.text(max_size=60),
+    time_ns,
+    count,
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+    st.none() | st.tuples(vector, vector),
 )
 verdict = st.builds(
     Verdict,
@@ -54,7 +62,7 @@ def test_any_frame_comes_out_as_it_went_in(value: Frame) -> None:
 
 @given(stamp)
 def test_any_stamp_comes_out_as_it_went_in(value: SensorStamp) -> None:
-    assert decode_stamp(encode_stamp(value)) == value
+    assert repr(decode_stamp(encode_stamp(value))) == repr(value)  # repr: NaN is not equal to itself
 
 
 @given(verdict)
@@ -115,7 +123,7 @@ def resealed(message: bytes, at: int, byte: int) -> bytes:
     [
         (0, 9, "kind 9"),
         (1, 0, "magic"),
-        (3, 2, "version 2"),
+        (3, 1, "version 1"),
         (4 + 32, 1, "do not hold 1"),
         (4 + 32, 9, "do not hold 9"),
         (4 + 33, 2, "a channel is neither on nor off"),
@@ -129,7 +137,9 @@ def test_a_sound_checksum_does_not_save_a_wrong_field(at: int, byte: int, words:
 
 def test_a_stamp_whose_name_is_cut_or_no_text_is_bad() -> None:
     message = encode_stamp(SensorStamp(7, "foot", 1, 2, True))
-    assert decode_stamp(resealed(message, 4 + 29, 3)) == BadFrame("sensor name of 4 bytes, 3 announced")
+    assert decode_stamp(resealed(message, 4 + 29, 3)) == BadFrame(
+        "34 bytes do not hold a name of 3 and a motion"
+    )
     assert decode_stamp(resealed(message, 4 + 30, 0xFF)) == BadFrame("sensor name is not UTF-8")
 
 

@@ -42,6 +42,5 @@ def test_every_fault_that_trips_at_once_is_the_control_of_some_hazard() -> None:
     operational = {
         "F14",
         "F15",
-        "F17",
-    }  # pace, sleep and plausibility guard the therapy, not a hazard of current
+    }  # pace and sleep guard the therapy, not a hazard of current
     assert {fault.id for fault in faults.TABLE if fault.trips} - named == operational

@@ -18,7 +18,12 @@ from typing import Any
 import pytest
 
 from controller.runtime import bus
-from tests.safety.rig import raw_settings
+from controller.safety.frames import SensorStamp
+from controller.safety.guard import Guard
+from controller.safety.react import Note, prepare
+from controller.safety.settings import parse
+from drivers.stimulators.p24 import P24
+from tests.safety.rig import Bench, raw_settings
 
 PERIOD_MS = 25.0  # 40 Hz
 NOISE_MS = 150.0  # what a loaded test machine may add; the deadlines themselves hold in virtual time
@@ -425,3 +430,42 @@ def test_a_file_that_does_not_hold_is_refused_before_anything_starts(
     assert done.returncode == 1
     assert told in done.stderr
     assert not (tmp_path / "guard.sock").exists()
+
+
+def motion(number: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Sample ``number`` of a foot that drops: one stride in 60 samples, rest, heel off, and flat again."""
+    place = number % 60
+    rate_rps = 0.0 if place < 18 or place >= 42 else 5.0 if place < 30 else -5.0
+    return (0.0, 0.0, 9.81), (0.0, rate_rps, 0.0)
+
+
+def test_a_leg_that_does_not_answer_trips(tmp_path: Path) -> None:
+    """The guard class on real sockets, strides as fast as it hears them."""
+    setup = prepare(
+        parse(raw_settings(sensors=[{"name": "foot", "segment": "foot"}]), "test"),
+        P24("/dev/null").capability,
+    )
+    guard = Guard(tmp_path, setup, P24("/dev/null"))
+    guard._known = Bench(sensors=[{"name": "foot", "segment": "foot"}]).active().known
+    notes: list[Note] = []
+    guard._tell = notes.append  # type: ignore[method-assign]
+    begin_ns = time.monotonic_ns()
+    for number in range(16 * 60):
+        if number > 90 and 30 < number % 60 < 40:
+            guard._plausibility.pulse(30.0)
+        t_ns = begin_ns + round(number / 60 * 1e9)
+        guard._hear_sensor(SensorStamp(7, "foot", t_ns, number + 10**6, True, number, motion(number)))
+    assert [(note.kind, note.fault) for note in notes][:2] == [("warning", "F17"), ("trip", "F17")]
+    assert guard._known.state.fault == "F17"
+    guard._end()
+
+
+def test_a_railed_sensor_counts_as_silent(tmp_path: Path) -> None:
+    setup = prepare(parse(raw_settings(), "test"), P24("/dev/null").capability)
+    guard = Guard(tmp_path, setup, P24("/dev/null"))
+    now_ns = time.monotonic_ns()
+    guard._hear_sensor(SensorStamp(7, "foot", now_ns, 1, True, 1, ((0.0, 0.0, 9.81), (35.0, 0.0, 0.0))))
+    assert guard._known.sensors["foot"].valid_ns is None
+    guard._hear_sensor(SensorStamp(7, "foot", now_ns, 2, True, 2, ((0.0, 0.0, 9.81), (30.0, 0.0, 0.0))))
+    assert guard._known.sensors["foot"].valid_ns == now_ns
+    guard._end()

@@ -283,6 +283,7 @@ CAUSES: dict[str, Callable[[Bench], object]] = {
     "F15": lambda bench: bench.feed(Trouble("F15", "2.0 s")),
     "F16": lambda bench: bench.feed(Trouble("F16", "20 mA")),
     "F17": lambda bench: bench.feed(Trouble("F17", "5 strides")),
+    "F21": lambda bench: bench.feed(Trouble("F21", "foot: loose?")),
     "F19": lambda bench: bench.feed(Link(up=False, text="the line has gone")),
     "F20": lambda bench: bench.feed(StimulatorNotice(0, True, 0, 10, "electrode error")),
 }
@@ -295,7 +296,7 @@ NOT_CAUSED_HERE = {
 
 def test_the_table_is_walked_whole() -> None:
     assert set(CAUSES) | NOT_CAUSED_HERE == set(FAULTS)
-    assert [fault.id for fault in TABLE] == [f"F{number}" for number in range(1, 21)]
+    assert [fault.id for fault in TABLE] == [f"F{number}" for number in range(1, 22)]
 
 
 @pytest.mark.parametrize("name", CAUSES)

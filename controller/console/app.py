@@ -92,10 +92,12 @@ class Console:
                 for name in (*parts.OVERLAYS, *parts.STRIPS):
                     with ui.element("section").classes("card"):
                         ui.html(parts.chart_title(texts, name, UNITS[name]), sanitize=False)
-                        shape = options(name, texts, self._settings.reference_pitch_deg)
-                        size = "tall" if name in parts.OVERLAYS else "low" if name == "phase" else ""
-                        chart = ui.echart(shape).classes(f"chart {size}").props("aria-hidden=true")
-                        charts[name] = chart.id
+                        if name in parts.OVERLAYS:
+                            shape = options(name, texts, self._settings.reference_pitch_deg)
+                            chart = ui.echart(shape).classes("chart tall").props("aria-hidden=true")
+                            charts[name] = chart.id
+                        else:
+                            ui.html(parts.strip(name), sanitize=False)
                         ui.html(parts.twin(texts, name), sanitize=False)
             ui.html(parts.footer(texts), sanitize=False)
         ui.add_body_html(parts.live_script(texts, charts))

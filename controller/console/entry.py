@@ -41,7 +41,7 @@ class Entry:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        refusal = self._refusal(connection)
+        refusal = self.refusal(connection)
         if refusal is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -49,7 +49,8 @@ class Entry:
         else:
             await refusal(scope, receive, send)
 
-    def _refusal(self, connection: HTTPConnection) -> Response | None:
+    def refusal(self, connection: HTTPConnection) -> Response | None:
+        """Why a request is not let in; None where it is."""
         headers = connection.headers
         host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
         if is_loopback(self._settings.host) and not is_loopback(host):

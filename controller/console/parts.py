@@ -119,8 +119,15 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
 
 
 def chart_title(texts: Texts, name: str, unit: str) -> str:
-    note = f'<p class="quiet">{escape(texts.get("chart.marks"))}</p>' if name == "pitch" else ""
+    note = ""
+    if f"chart.note_{name}" in texts.words:
+        note = f'<p class="quiet">{escape(texts.get(f"chart.note_{name}"))}</p>'
     return f"<h2>{escape(texts.get(f'chart.{name}'))} <small>({unit})</small></h2>{note}"
+
+
+def strip(name: str) -> str:
+    """Where a live strip is drawn; its table twin is what can be read aloud."""
+    return f'<canvas class="chart" id="strip-{name}" aria-hidden="true"></canvas>'
 
 
 def twin(texts: Texts, name: str) -> str:

@@ -107,7 +107,8 @@
     if (focused) document.querySelector(".acknowledge")?.focus();
   };
 
-  const showRefusals = (refusals) => {
+  const showRefusals = (all) => {
+    const refusals = all.filter(([key]) => key !== "current"); // passes with every stride: holding waits for it
     const ready = refusals.length === 0 && state === "off";
     $("arm").setAttribute("aria-disabled", String(!ready));
     const first = state === "tripped" ? refusals.filter(([key]) => key === "state") : refusals;
@@ -185,7 +186,10 @@
     const stale = age === null || age > STALE_MS;
     document.body.classList.toggle("stale", stale);
     $("stale").hidden = !stale;
-    if (!stale) return;
+    if (!stale) {
+      set("stale-words", "");
+      return;
+    }
     const cut = window.socket !== undefined && window.socket !== null && !window.socket.connected;
     const since = age === null ? texts["data.never"] : say("data.none", { seconds: show(age / 1000, 1), clock: clock(Date.now() - age) });
     set("stale-words", cut ? `${texts["data.cut"]} ${since}` : since);
@@ -194,24 +198,97 @@
   // --- charts ---
 
   const chart = (name) => getElement(page.charts[name])?.chart;
-  const lines = (name, series, marks = []) => {
-    const target = chart(name);
-    if (!target || target.getDom().offsetParent === null) return;
-    target.setOption({ series: series.map((data, index) => ({ data, ...(index === 0 && name === "pitch" ? { markLine: { data: marks } } : {}) })) }, { lazyUpdate: false, silent: true });
+  // Strips are drawn by hand ten times a second: the chart library took half a core for it, and STOP shares it.
+  const STRIPS = {
+    pitch: { low: -80, high: 40, step: 40, marks: true, lines: [{ column: 2, ink: INK.reference, dash: [7, 5] }, { column: 1, ink: INK.foot }] },
+    ankle: { low: -40, high: 20, step: 20, lines: [{ column: 3, ink: INK.ankle }] },
+    current: { low: 0, high: 60, step: 20, lines: [{ column: 5, ink: INK.delivered, fill: true }, { column: 4, ink: INK.set, dash: [7, 5] }] },
+    phase: { low: 0, high: 100, step: 50, lines: [{ column: 6, ink: INK.foot }] },
+  };
+  const EDGE = { left: 40, right: 10, top: 8, bottom: 24 };
+  const GAP_S = 0.2; // no line over a hole in the data
+
+  const drawStrip = (name) => {
+    const canvas = $(`strip-${name}`);
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width) return;
+    const scale = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    const pen = canvas.getContext("2d");
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const strip = STRIPS[name];
+    const newest = points.length ? points[points.length - 1][0] : 0;
+    const x = (t) => width - EDGE.right - ((newest - t) / SHOWN_S) * (width - EDGE.left - EDGE.right);
+    const y = (value) => EDGE.top + ((strip.high - value) / (strip.high - strip.low)) * (height - EDGE.top - EDGE.bottom);
+    pen.font = "13px system-ui, sans-serif";
+    pen.fillStyle = "#4a5661";
+    pen.strokeStyle = "#dde3e8";
+    pen.setLineDash([]);
+    pen.lineWidth = 1;
+    pen.textBaseline = "middle";
+    pen.textAlign = "right";
+    pen.beginPath();
+    for (let value = strip.low; value <= strip.high; value += strip.step) {
+      pen.fillText(formats[0].format(value), EDGE.left - 6, y(value));
+      pen.moveTo(EDGE.left, y(value));
+      pen.lineTo(width - EDGE.right, y(value));
+    }
+    pen.stroke();
+    pen.textAlign = "center";
+    for (let ago = 0; ago <= SHOWN_S; ago += 2) {
+      const place = x(newest - ago);
+      pen.fillText(ago ? formats[0].format(-ago) : "0 s", Math.min(place, width - 14), height - 8);
+    }
+    if (strip.marks) {
+      pen.strokeStyle = "#8a949d";
+      for (const [t, kind] of events) {
+        if (newest - t > SHOWN_S || (kind !== "initial_contact" && kind !== "toe_off")) continue;
+        pen.setLineDash(kind === "toe_off" ? [3, 4] : []);
+        pen.beginPath();
+        pen.moveTo(x(t), EDGE.top);
+        pen.lineTo(x(t), height - EDGE.bottom);
+        pen.stroke();
+      }
+    }
+    for (const line of strip.lines) {
+      pen.setLineDash(line.dash ?? []);
+      pen.strokeStyle = line.ink;
+      pen.fillStyle = `${line.ink}2a`;
+      pen.lineWidth = 2;
+      let run = [];
+      const finish = () => {
+        if (run.length > 1) {
+          pen.beginPath();
+          for (const [t, value] of run) pen.lineTo(x(t), y(value));
+          pen.stroke();
+          if (line.fill) {
+            pen.lineTo(x(run[run.length - 1][0]), y(0));
+            pen.lineTo(x(run[0][0]), y(0));
+            pen.fill();
+          }
+        }
+        run = [];
+      };
+      for (const point of points) {
+        if (newest - point[0] > SHOWN_S) continue;
+        const value = point[line.column];
+        const before = run[run.length - 1];
+        if (value === null || (before && (point[0] - before[0] > GAP_S || (name === "phase" && value < before[1])))) finish();
+        if (value !== null) run.push([point[0], value]);
+      }
+      finish();
+    }
   };
 
   const drawStrips = () => {
-    if (!points.length) return;
-    const newest = points[points.length - 1][0];
-    const shown = points.filter((point) => newest - point[0] <= SHOWN_S);
-    const column = (index) => shown.map((point) => [point[0] - newest, point[index]]);
-    const marks = events
-      .filter(([t, kind]) => newest - t <= SHOWN_S && (kind === "initial_contact" || kind === "toe_off"))
-      .map(([t, kind]) => ({ xAxis: t - newest, lineStyle: { type: kind === "toe_off" ? "dashed" : "solid" } }));
-    lines("pitch", [column(1), column(2)], marks);
-    lines("ankle", [column(3)]);
-    lines("current", [column(4), column(5)]);
-    lines("phase", [column(6)]);
+    const highest = Math.max(0, ...points.map((point) => Math.max(point[4] ?? 0, point[5] ?? 0)));
+    STRIPS.current.high = highest > 60 ? 140 : highest > 30 ? 60 : 30;
+    STRIPS.current.step = STRIPS.current.high / 2;
+    for (const name of Object.keys(STRIPS)) drawStrip(name);
   };
 
   const drawStrides = () => {

@@ -1,0 +1,157 @@
+"""A demo with its console, a real browser, and what a therapist does with both."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest.mock import patch
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.process.rigs import children, pulse_log, start
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+TABLET = {"width": 1180, "height": 820}
+SHOTS = Path(__file__).resolve().parents[2] / "runs" / "console-test"
+READY_MS = 60_000  # the first start compiles the patient
+STEP_MS = 15_000
+PULSING_NS = 60_000_000  # a pulse this young: in the middle of a train
+
+
+@dataclass
+class Rig:
+    """The running demo."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"http://[\d.]+:\d+", "".join(self.lines))
+        return found.group(0) if found else ""
+
+    def pid(self, name: str) -> int:
+        return children(self.process.pid)[name]
+
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """A process of the rig frozen, and let go on whatever happens."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def last_pulse_ns(self) -> int:
+        pulses = pulse_log(self.folder)
+        return pulses[-1].t_ns if pulses else 0
+
+    def wait_for_pulses(self) -> None:
+        """Until current flows; a swing comes every second and a half."""
+        deadline = time.monotonic() + STEP_MS / 1e3
+        while time.monotonic_ns() - self.last_pulse_ns() > PULSING_NS:
+            assert time.monotonic() < deadline, "no pulses"
+            time.sleep(0.005)
+
+
+@contextmanager
+def demo_with_console(folder: Path) -> Iterator[Rig]:
+    """`dorsi demo --console` until the block ends."""
+    with patch.dict(os.environ, TMPDIR=str(folder)):  # the rig's folder of sockets goes with the test's
+        process = start(
+            "demo", "--console", "--console-port", "0", "--mode", "feedback", "--seconds", "600",
+            "--out", str(folder / "run"),
+        )  # fmt: skip
+    rig = Rig(process, folder / "run")
+    assert process.stdout is not None
+    reader = threading.Thread(target=rig.lines.extend, args=(process.stdout,), daemon=True)
+    reader.start()
+    deadline = time.monotonic() + 30
+    while not rig.url:
+        assert process.poll() is None, "".join(rig.lines)
+        assert time.monotonic() < deadline, "no address"
+        time.sleep(0.05)
+    try:
+        yield rig
+    finally:
+        process.terminate()
+        deadline = time.monotonic() + 20
+        while "dorsi-guard" in children(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        rest = children(process.pid).values()
+        for pid in (process.pid, *rest):  # summing up the recording is not what is tested here
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        reader.join(10)
+        process.stdout.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def open_console(context: BrowserContext, rig: Rig) -> Page:
+    """The live page with data on it."""
+    page = context.new_page()
+    deadline = time.monotonic() + READY_MS / 1e3
+    while True:
+        page.goto(rig.url)
+        if page.locator("#arm").count() or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)  # the pages' process is still coming up: the door shows STOP alone
+    expect(page.locator("body")).not_to_have_class(re.compile("stale"), timeout=READY_MS)
+    return page
+
+
+def press_and_hold(page: Page, seconds: float) -> None:
+    page.locator("#arm").hover()
+    page.mouse.down()
+    time.sleep(seconds)
+    page.mouse.up()
+
+
+def expect_state(page: Page, state: str) -> None:
+    expect(page.locator("#state")).to_have_class(f"state-{state}", timeout=STEP_MS)
+
+
+def make_off(page: Page) -> None:
+    """Acknowledge or disarm, and wait until the guard would arm."""
+    page.locator("body").evaluate("element => element.ownerDocument.activeElement.blur()")
+    if page.locator(".acknowledge").is_visible():
+        page.locator(".acknowledge").click()
+    if page.locator("#disarm").is_visible():
+        page.locator("#disarm").click()
+    expect_state(page, "off")
+
+
+def arm(page: Page, rig: Rig) -> None:
+    """Through to current flowing: the button is held until the guard has armed, in stance."""
+    make_off(page)
+    page.locator("#arm").hover()
+    page.mouse.down()
+    expect(page.locator("#disarm")).to_be_visible(timeout=STEP_MS)
+    page.mouse.up()
+    rig.wait_for_pulses()
+
+
+def shot(page: Page, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")

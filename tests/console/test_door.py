@@ -1,0 +1,201 @@
+"""The door: STOP gets through to the guard whatever else is there; nothing foreign gets to the pages."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.console.entry import Entry
+from controller.console.settings import PAGES_SOCKET, ConsoleSettings, write_settings
+from controller.console.texts import load_texts
+from controller.runtime import bus
+
+pytestmark = pytest.mark.timeout(60)
+TOKEN = "a token that is long enough"
+
+
+class GuardEnd:
+    """The other end of the door's connection: hears what the guard would hear, answers STOP as it does."""
+
+    def __init__(self, rig: Path) -> None:
+        self._server = bus.listen(rig, "guard")
+        self.heard: list[dict[str, object]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        peers: list[socket.socket] = []
+        while not self._ended.is_set():
+            readable, _, _ = select.select([self._server, *peers], [], [], 0.05)
+            for sock in readable:
+                if sock is self._server:
+                    peers.append(self._server.accept()[0])
+                    continue
+                data = sock.recv(bus.MAX_MESSAGE_BYTES)
+                if not data:
+                    peers.remove(sock)
+                    sock.close()
+                    continue
+                word = json.loads(data)
+                self.heard.append(word)
+                if word.get("op") == "stop":
+                    sock.send(json.dumps({"reply": "stop", "ok": True, "state": "tripped"}).encode())
+        for sock in (*peers, self._server):
+            sock.close()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def ops(self) -> list[object]:
+        return [word["op"] for word in self.heard if "op" in word]
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    settings = tmp_path / "console.json"
+    write_settings(settings, ConsoleSettings("127.0.0.1", 0, str(tmp_path)))
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "controller.console.stop",
+            "--rig",
+            str(tmp_path),
+            "--settings",
+            str(settings),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    port = int(json.loads(process.stdout.readline())["url"].rsplit(":", 1)[1])
+    yield tmp_path, port
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=10)
+    assert complaints == b""
+    assert process.returncode == 0
+
+
+def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, body=body)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_stop_reaches_the_guard_and_every_press_only_stops(door: tuple[Path, int]) -> None:
+    rig, port = door
+    guard = GuardEnd(rig)
+    for body in (b"", b"x=1", b"\xff" * 1000):
+        status, page = ask(port, "POST", "/stop", body)
+        assert (status, "STOP taken" in page) == (200, True)
+    guard.close()
+    assert guard.ops() == ["stop", "stop", "stop"]
+
+
+def test_stop_finds_a_guard_that_was_started_anew(door: tuple[Path, int]) -> None:
+    rig, port = door
+    for _ in range(2):
+        guard = GuardEnd(rig)
+        assert ask(port, "POST", "/stop?again=1")[0] == 200
+        guard.close()
+        assert guard.ops() == ["stop"]
+
+
+def test_without_a_guard_it_says_that_nothing_can_flow(door: tuple[Path, int]) -> None:
+    _, port = door
+    status, page = ask(port, "POST", "/stop")
+    assert status == 503
+    assert "no pulse can leave" in page
+
+
+def test_without_the_pages_there_is_a_page_with_stop(door: tuple[Path, int]) -> None:
+    _, port = door
+    status, page = ask(port, "GET", "/")
+    assert status == 503
+    assert "<form method=post action=/stop><button" in page
+
+
+def test_pages_that_do_not_answer_hold_up_nothing(door: tuple[Path, int]) -> None:
+    rig, port = door
+    guard = GuardEnd(rig)
+    silent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    silent.bind(str(rig / PAGES_SOCKET))
+    silent.listen(16)
+    waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+    for sock in waiting:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    before = time.monotonic()
+    assert ask(port, "POST", "/stop")[0] == 200
+    assert (
+        time.monotonic() - before < 2.0
+    )  # far below what the pages are given; the 100 ms are held in the rig
+    for sock in (*waiting, silent):
+        sock.close()
+    guard.close()
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"\r\n\r\n", b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"A" * 100_000 + b"\r\n\r\n"]
+)
+def test_nonsense_is_answered_and_survived(door: tuple[Path, int], nonsense: bytes) -> None:
+    rig, port = door
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.sendall(nonsense)
+        sock.settimeout(10)
+        assert sock.recv(100).startswith(b"HTTP/1.1 ")
+    guard = GuardEnd(rig)
+    assert ask(port, "POST", "/stop")[0] == 200
+    guard.close()
+
+
+def entry(host: str, token: str | None) -> Entry:
+    async def app(scope: object, receive: object, send: object) -> None:
+        raise AssertionError("only the verdict is asked for")
+
+    return Entry(app, ConsoleSettings(host, 0, "runs"), token, load_texts())
+
+
+def verdict(at: str, token: str | None, path: str = "/", **headers: str) -> int:
+    """The status it refuses with; 0 where it lets in."""
+    from starlette.requests import HTTPConnection
+
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "path": path, "headers": raw, "query_string": b"", "scheme": "http"}
+    answer = entry(at, token).refusal(HTTPConnection(scope))
+    return 0 if answer is None else answer.status_code
+
+
+def test_a_foreign_origin_or_a_foreign_name_is_refused() -> None:
+    assert verdict("127.0.0.1", None, host="127.0.0.1:8470") == 0
+    assert verdict("127.0.0.1", None, host="127.0.0.1:8470", origin="http://127.0.0.1:8470") == 0
+    assert verdict("127.0.0.1", None, host="127.0.0.1:8470", origin="http://evil.example") == 403
+    assert verdict("127.0.0.1", None, host="127.0.0.1:8470", origin="http://127.0.0.1:9999") == 403
+    assert verdict("127.0.0.1", None, host="evil.example") == 421
+    assert verdict("127.0.0.1", None) == 421
+
+
+def test_on_the_network_only_the_token_opens() -> None:
+    host = "192.168.1.20"
+    assert verdict(host, TOKEN, host=host) == 401
+    assert verdict(host, TOKEN, host=host, cookie="dorsi_token=forged") == 401
+    assert verdict(host, TOKEN, host=host, authorization="Bearer forged") == 401
+    assert verdict(host, TOKEN, host=host, authorization=f"Bearer {TOKEN}") == 0
+    assert verdict(host, TOKEN, host=host, cookie=f'dorsi_token="{TOKEN}"') == 0
+    assert verdict(host, TOKEN, path="/login", host=host) == 0

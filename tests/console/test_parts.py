@@ -1,0 +1,224 @@
+"""The console's pure parts: strides, alarms, texts, settings, recordings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from controller.console import parts, sessions
+from controller.console.alarms import PASSING_S, Alarms
+from controller.console.settings import (
+    ConsoleSettings,
+    objections,
+    read_settings,
+    read_token,
+    write_settings,
+)
+from controller.console.strides import Strides
+from controller.console.texts import LANGUAGES, WORDS, choose, language_of, load_texts
+from controller.core.signals import GaitEvent
+from controller.errors import InputError
+from controller.record.live import TracePoint
+from controller.record.summary import ArmSummary, Spread, Summary
+from controller.record.writer import RecordingWriter
+from controller.safety.faults import FAULTS
+
+MS = 1_000_000
+STEP_NS = 20 * MS
+STRIDE_NS = 1000 * MS
+
+
+def point(t_ns: int, charge_uc: float = 0.0) -> TracePoint:
+    """Second half of every second is swing, 4 degrees above the reference; pitch is the time in ms."""
+    phase_ns = t_ns % STRIDE_NS
+    pitch_deg = phase_ns / MS
+    return TracePoint(
+        t_ns,
+        pitch_deg,
+        pitch_deg - 4.0,
+        -5.0,
+        20.0,
+        18.0,
+        phase_ns / 1e7,
+        phase_ns >= STRIDE_NS // 2,
+        charge_uc,
+    )
+
+
+def contact(t_ns: int) -> GaitEvent:
+    return GaitEvent("initial_contact", t_ns, t_ns)
+
+
+def walk(seconds: int) -> list[TracePoint]:
+    return [point(t_ns, charge_uc=t_ns / 1e7) for t_ns in range(0, seconds * STRIDE_NS + 1, STEP_NS)]
+
+
+def test_a_stride_has_the_figures_of_its_points() -> None:
+    strides = Strides()
+    strides.take(walk(3), [])
+    (stride,) = strides.take([], [contact(1 * STRIDE_NS), contact(2 * STRIDE_NS)])
+    assert stride.duration_s == 1.0
+    assert stride.swing_percent == pytest.approx(50.0, abs=2.0)
+    assert stride.swing_error_deg == pytest.approx(4.0)
+    assert stride.charge_uc == pytest.approx(100.0, abs=3.0)  # a hundred a second, to a point or two
+    assert stride.ankle_at_contact_deg == -5.0
+    assert stride.pitch_deg[25] == pytest.approx(500.0, abs=20.0)
+    assert set(stride.applied_ma) == {18.0}
+
+
+@pytest.mark.parametrize("second", [3001 * MS, 1_000_000_000, 900_000_000])
+def test_a_pause_or_a_repeated_contact_is_no_stride(second: int) -> None:
+    strides = Strides()
+    strides.take(walk(6), [])
+    assert (
+        strides.take([], [contact(1_000_000_000), contact(second + (second > 1_000_000_000) * 10**9)]) == []
+    )
+
+
+def test_a_hole_in_the_data_makes_no_stride() -> None:
+    strides = Strides()
+    strides.take([p for p in walk(3) if not 1300 * MS < p.t_ns < 1600 * MS], [])
+    assert strides.take([], [contact(1 * STRIDE_NS), contact(2 * STRIDE_NS)]) == []
+
+
+def test_the_charge_of_the_last_minute_forgets_what_is_older_and_an_arm_before() -> None:
+    strides = Strides()
+    strides.take([point(0, 0.0), point(10**9, 50.0), point(61 * 10**9, 80.0)], [])
+    assert strides.minute_uc == 30.0
+    strides.take([point(62 * 10**9, 0.0), point(63 * 10**9, 5.0)], [])
+    assert strides.minute_uc == 5.0
+
+
+def test_a_latched_alarm_stays_until_acknowledged_and_a_passing_one_ends() -> None:
+    alarms = Alarms()
+    alarms.noticed("F8", "", 100.0)
+    alarms.noticed("F8", "", 101.0)
+    alarms.tripped("F1", "sensor foot", 100.0)
+    alarms.tripped("F1", "", 150.0)
+    first, second = alarms.now(102.0)
+    assert (first.fault, first.latched, first.since_s, first.detail) == ("F1", True, 100.0, "sensor foot")
+    assert (second.fault, second.times, second.latched) == ("F8", 2, False)
+    assert [alarm.fault for alarm in alarms.now(101.0 + PASSING_S + 0.1)] == ["F1"]
+    alarms.tripped(None, "", 200.0)
+    assert alarms.now(200.0) == ()
+
+
+def test_a_fault_nobody_knows_makes_no_alarm() -> None:
+    alarms = Alarms()
+    alarms.noticed("F99", "", 0.0)
+    alarms.tripped("F99", "", 0.0)
+    assert alarms.now(0.0) == ()
+
+
+def test_every_language_has_every_word_and_every_fault_its_own() -> None:
+    texts = load_texts()
+    assert set(texts["de"].words) == set(texts["en"].words)
+    german = (WORDS / "de.toml").read_text(encoding="utf-8")
+    for name in FAULTS:
+        assert f"[fault.{name}]" in german
+
+
+@pytest.mark.parametrize(
+    ("cookie", "asked", "language"),
+    [("", "", "en"), ("de", "en", "de"), ("", "fr-CH, de;q=0.8, en;q=0.5", "de"), ("xx", "", "en")],
+)
+def test_the_language_is_the_cookies_then_the_browsers(cookie: str, asked: str, language: str) -> None:
+    assert choose(cookie, asked) == language
+    head = f"GET / HTTP/1.1\r\nCookie: a=b; dorsi_lang={cookie}\r\nAccept-Language: {asked}\r\n\r\n"
+    assert language_of(head.encode()) == language
+
+
+def test_the_network_needs_token_and_tls_and_loopback_needs_neither() -> None:
+    assert objections("127.0.0.1", None, None, None) == []
+    assert objections("::1", None, None, None) == []
+    assert len(objections("192.168.1.20", None, "cert.pem", "key.pem")) == 1
+    assert len(objections("0.0.0.0", "token", None, None)) == 1
+    assert objections("192.168.1.20", "token", "cert.pem", "key.pem") == []
+    assert len(objections("127.0.0.1", None, "cert.pem", None)) == 1
+
+
+def test_settings_come_back_as_written_and_a_bad_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "console.json"
+    settings = ConsoleSettings("127.0.0.1", 0, "runs", reference_pitch_deg=(1.0, 2.0))
+    write_settings(path, settings)
+    assert read_settings(path) == settings
+    write_settings(path, replace(settings, host="0.0.0.0"))
+    with pytest.raises(InputError, match="reached from the network"):
+        read_settings(path)
+    for text in ("", "{}", "[]", "\x00"):
+        path.write_text(text)
+        with pytest.raises(InputError):
+            read_settings(path)
+
+
+def test_a_short_or_missing_token_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    with pytest.raises(InputError):
+        read_token(path)
+    path.write_text("short")
+    with pytest.raises(InputError, match="at least"):
+        read_token(path)
+    path.write_text("a long enough token\n")
+    assert read_token(path) == "a long enough token"
+
+
+def recording(runs: Path, name: str, arms: tuple[ArmSummary, ...], pseudonym: str = "P007") -> None:
+    folder = runs / name
+    folder.mkdir(parents=True)
+    writer = RecordingWriter(folder / "session.mcap", {"pseudonym": pseudonym})
+    writer.finish()
+    writer.close()
+    if arms:
+        (folder / "summary.json").write_bytes(msgspec.json.encode(Summary(arms)))
+
+
+def summary(mode: str, error_deg: float) -> ArmSummary:
+    spread = Spread(error_deg, 2 * error_deg)
+    return ArmSummary(mode, 1, 60.0, 40, None, None, None, None, spread, 250.0, None, None, 0, 0, 0)
+
+
+def test_recordings_are_found_by_every_word_and_nothing_else_is_opened(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    recording(runs, "20260101", (summary("feedback", 4.0),))
+    recording(runs, "20260102", (), pseudonym="P008")
+    (runs / "stray").mkdir()
+    (tmp_path / "secret").mkdir()
+    assert [item.name for item in sessions.found(runs)] == ["20260102", "20260101"]
+    assert [item.name for item in sessions.found(runs, "p007 FEEDBACK")] == ["20260101"]
+    assert sessions.found(runs, "p007 trapezoid") == []
+    assert sessions.found(tmp_path / "nothing") == []
+    for name in ("../secret", "stray", "", ".", ".."):
+        assert sessions.one(runs, name) is None
+
+
+def test_two_recordings_side_by_side_show_both_medians(tmp_path: Path) -> None:
+    recording(tmp_path, "a", (summary("off", 12.5),))
+    recording(tmp_path, "b", (summary("feedback", 4.25),))
+    texts = load_texts()["de"]
+    chosen = [item for name in ("a", "b") if (item := sessions.one(tmp_path, name))]
+    page = sessions.compare_html(texts, chosen)
+    assert "12,5 (90 %: 25,0) °" in page
+    assert "4,2 (90 %: 8,5) °" in page
+    assert texts.get("sessions.compare_hint") in sessions.compare_html(texts, chosen[:1])
+
+
+def test_a_script_in_a_name_is_shown_and_not_run(tmp_path: Path) -> None:
+    evil = "<script>alert(1)<"
+    recording(tmp_path, evil, (summary("off", 1.0),), pseudonym="<img src=x onerror=alert(2)>")
+    for language in LANGUAGES:
+        texts = load_texts()[language]
+        page = sessions.list_html(texts, sessions.found(tmp_path), '"><script>')
+        assert "<script" not in page
+        assert "<img" not in page
+    settings = ConsoleSettings("127.0.0.1", 0, "runs", pseudonym="</script><script>alert(3)</script>")
+    assert "<script>" not in parts.live_top(load_texts()["en"], settings)
+
+
+def test_stop_is_a_native_button_in_a_plain_form_before_everything_else() -> None:
+    bar = parts.bar(load_texts()["en"], "/", with_state=True)
+    assert bar.startswith('<header id="bar"><form method="post" action="/stop"')
+    assert bar.index("<button") < bar.index("<a ")
+    assert "disabled" not in bar

@@ -2,7 +2,7 @@
 
 Every process listens at ``<rig directory>/<name>.sock``. A message arrives whole or not at all, the end of
 a peer is seen at once (end of file), and nobody ever waits for a reader: what a full socket would not
-take is dropped and counted.
+take is kept within bounds or dropped and counted.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections import deque
 from pathlib import Path
 
 MAX_MESSAGE_BYTES = 128 * 1024  # below Linux' default socket buffer of 208 KiB
 CONNECT_RETRY_S = 0.01
+KEEP_RECORDS_BYTES = 1 << 20  # two to three seconds of records; a recorder slower than that has failed
 
 
 def listen(rig: Path, name: str) -> socket.socket:
@@ -60,28 +62,55 @@ def receive(sock: socket.socket) -> bytes | None:
 
 
 class Sender:
-    """Sends without ever waiting; counts what was dropped because the reader was slow or gone."""
+    """Sends without ever waiting; counts what was dropped because the reader was slow or gone.
 
-    def __init__(self, sock: socket.socket) -> None:
+    Up to ``keep_bytes`` of what a slow reader has not taken yet are kept and go first with the next message:
+    for records, which want to be whole. Commands keep nothing, as a late one is worse than none.
+    """
+
+    def __init__(self, sock: socket.socket, *, keep_bytes: int = 0) -> None:
         self._sock = sock
+        self._keep_bytes = keep_bytes
+        self._kept: deque[bytes] = deque()
+        self._kept_bytes = 0
         self.dropped = 0
         self.gone = False
 
     def send(self, message: bytes) -> bool:
+        """Whether the message was taken or kept."""
+        self._forward()
+        if not self._kept and self._try(message):
+            return True
+        if self.gone or self._kept_bytes + len(message) > self._keep_bytes:
+            self.dropped += 1
+            return False
+        self._kept.append(message)
+        self._kept_bytes += len(message)
+        return True
+
+    def close(self, *, wait_s: float = 0.0) -> None:
+        """Hand over what is kept, for at most ``wait_s``, and close."""
+        deadline = time.monotonic() + wait_s
+        self._forward()
+        while self._kept and not self.gone and time.monotonic() < deadline:
+            time.sleep(CONNECT_RETRY_S)
+            self._forward()
+        with contextlib.suppress(OSError):
+            self._sock.close()
+
+    def _forward(self) -> None:
+        while self._kept and self._try(self._kept[0]):
+            self._kept_bytes -= len(self._kept.popleft())
+
+    def _try(self, message: bytes) -> bool:
         try:
             self._sock.send(message)
         except BlockingIOError:
-            self.dropped += 1
             return False
         except OSError:
             self.gone = True
-            self.dropped += 1
             return False
         return True
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.close()
 
 
 def pack_record(topic: str, t_ns: int, payload_json: bytes) -> bytes:

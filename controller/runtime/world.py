@@ -32,6 +32,7 @@ from drivers.interface import Quat, Vec3
 from models.patient import PatientParams, VirtualPatient
 
 TRUTH_PERIOD_S = 0.01
+RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
 SENSOR_WINDOW_S = 1 / 60  # a DOT integrates over its output period
 LAST_OF_RECORDING_S = 0.3  # the end is told this much ahead, so that nobody meets a sudden silence
 
@@ -190,10 +191,12 @@ async def _main(rig: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    world = World(read_plan(rig / "world.json", WorldPlan), bus.Sender(bus.connect(rig, "recorder")))
+    recorder = bus.Sender(bus.connect(rig, "recorder"), keep_bytes=bus.KEEP_RECORDS_BYTES)
+    world = World(read_plan(rig / "world.json", WorldPlan), recorder)
     process.go_real_time(process.WORLD_PRIORITY)
     process.quiet_garbage_collector()
     await world.run(stop)
+    recorder.close(wait_s=RECORDER_TAKES_S)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +69,44 @@ def test_a_record_survives_packing() -> None:
 def test_what_is_no_record_is_refused(broken: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         bus.unpack_record(broken)
+
+
+def test_records_for_a_slow_reader_are_kept_and_come_in_order(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    client, accepted = ends
+    sender = bus.Sender(client, keep_bytes=2_000_000)
+    messages = [b"%06d" % n + b"x" * 400 for n in range(3000)]
+    assert all(sender.send(message) for message in messages)
+    taken: list[bytes] = []
+    while len(taken) < len(messages):
+        while message := bus.receive(accepted):
+            taken.append(message)
+        sender.send(messages[0])  # the next message brings the kept ones along
+    assert taken[: len(messages)] == messages
+    assert sender.dropped == 0
+
+
+def test_beyond_its_bound_the_sender_drops_and_counts(ends: tuple[socket.socket, socket.socket]) -> None:
+    sender = bus.Sender(ends[0], keep_bytes=10_000)
+    taken = sum(sender.send(b"x" * 1000) for _ in range(5000))
+    assert sender.dropped == 5000 - taken > 0
+
+
+def test_closing_hands_over_what_is_kept(ends: tuple[socket.socket, socket.socket]) -> None:
+    client, accepted = ends
+    sender = bus.Sender(client, keep_bytes=2_000_000)
+    for n in range(1500):
+        sender.send(b"%06d" % n + b"x" * 400)
+    taken: list[bytes] = []
+
+    def read() -> None:
+        while (message := bus.receive(accepted)) is not None:
+            if message:
+                taken.append(message)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    sender.close(wait_s=10.0)
+    reader.join()
+    assert [int(message[:6]) for message in taken] == list(range(1500))

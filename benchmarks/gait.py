@@ -40,7 +40,9 @@ Damage = Literal[
 DAMAGES: tuple[Damage, ...] = get_args(Damage)
 NON_GAIT: tuple[ActivityKind, ...] = ("stand", "turn", "sit", "stand_up", "weight_shift", "step_in_place")
 WALKED_S = 18.0
-NON_GAIT_MIN = 20.0
+NON_GAIT_MIN = 20.0  # of each of three virtual patients
+NON_GAIT_SEEDS = (1, 2, 3)
+SWING_WITHIN_S = 1.2  # after heel-off the slowest leg on record has swung
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,18 +265,31 @@ def ringing(acc: Array, gyr: Array, step_s: float) -> None:
         gyr[i] += 2.0 * np.cross(lever, speed)
 
 
-def swings(leg: Leg) -> list[float]:
-    """When the detector would have let stimulation begin: in swing and walking."""
+def stimulations(leg: Leg) -> list[float]:
+    """When stimulation would begin: at a heel-off or toe-off while walking, once until contact or a stop."""
     detector = GaitDetector(leg.segment, leg.side)
     times = np.rint(leg.time_s * 1e9).astype(np.int64).tolist()
     on, starts = False, []
     for t_ns, acc, gyr in zip(times, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
-        detector.update(t_ns, tuple(acc), tuple(gyr))
-        phase = detector.tick(t_ns)
-        if phase.walking and phase.in_swing and not on:
+        kinds = {event.kind for event in detector.update(t_ns, tuple(acc), tuple(gyr))}
+        walking = detector.tick(t_ns).walking
+        if walking and not on and kinds & {"heel_off", "toe_off"}:
             starts.append(t_ns * 1e-9)
-        on = phase.walking and phase.in_swing
+            on = True
+        on = on and walking and "initial_contact" not in kinds
     return starts
+
+
+def without_swing(leg: Leg, starts: list[float]) -> list[float]:
+    """Those ``starts`` between the passes which no swing of the leg follows, by its known axis."""
+    rate = leg.gyr_rps @ leg.swing_axis
+
+    def peak(start_s: float, end_s: float) -> float:
+        return float(np.max(rate[(leg.time_s >= start_s) & (leg.time_s < end_s)], initial=-math.inf))
+
+    usual = median(peak(contact - 0.7, contact) for contact in leg.contacts)
+    between = [t for t in starts if not any(start - SWING_WITHIN_S < t < end for start, end in leg.windows)]
+    return [t for t in between if peak(t, t + SWING_WITHIN_S) < 0.4 * usual]
 
 
 def non_gait(segment: Segment, seed: int, minutes: float, rate_hz: float = 100.0) -> Leg:
@@ -360,6 +375,32 @@ def line(name: str, one: Score, deviation_ms: Array) -> str:
     )
 
 
+def print_false_stimulations(walkway: list[Leg]) -> None:
+    """Stimulations that would begin outside walking, of each set on its own."""
+    print("\nstimulations that would begin (heel-off or toe-off while walking)")
+    for name in ("healthy_stair_down", "healthy_stair_up"):
+        for leg in unreferenced(name):
+            steps = sum(event.kind == "initial_contact" for event in detect(leg))
+            print(f"{leg.name:<30}{len(stimulations(leg)):>4} of {steps} steps")
+    found, idle, time_s = 0, 0, 0.0
+    for leg in walkway:
+        starts = stimulations(leg)
+        found += len(starts)
+        idle += len(without_swing(leg, starts))
+        time_s += float(leg.time_s[-1] - leg.time_s[0])
+    print(
+        f"turns and halts between passes: {idle} of {found} have no swing after them, {time_s / 60:.0f} min"
+    )
+    for segment in ("foot", "shank"):
+        false = sum(
+            start > WALKED_S
+            for seed in NON_GAIT_SEEDS
+            for start in stimulations(non_gait(segment, seed, NON_GAIT_MIN))
+        )
+        hours = len(NON_GAIT_SEEDS) * NON_GAIT_MIN / 60
+        print(f"virtual non-gait {segment}: {false} in {hours:g} h: {false / hours:.1f} an hour")
+
+
 def cost_us(leg: Leg) -> float:
     """Mean time of one ``update`` and one ``tick``."""
     start = time.perf_counter()
@@ -392,15 +433,7 @@ def main() -> int:
         total = sum(one.expected for one in scores)
         missed, extra = sum(one.missed for one in scores), sum(one.extra for one in scores)
         print(f"{how:<30}{100 * missed / total:>7.2f} %{100 * extra / total:>7.2f} %")
-    print("\nstimulations that would begin")
-    for name in ("healthy_stair_down", "healthy_stair_up"):
-        for leg in unreferenced(name):
-            steps = sum(event.kind == "initial_contact" for event in detect(leg))
-            print(f"{leg.name:<30}{len(swings(leg)):>4} of {steps} steps")
-    for segment in ("foot", "shank"):
-        leg = non_gait(segment, 1, NON_GAIT_MIN)
-        false = sum(start > WALKED_S for start in swings(leg))
-        print(f"{leg.name:<30}{false:>4} in {NON_GAIT_MIN:g} min: {false * 60 / NON_GAIT_MIN:.0f} an hour")
+    print_false_stimulations(walkway)
     print(f"\ncost per sample: shank {cost_us(walkway[0]):.1f} us, foot {cost_us(feet[0]):.1f} us")
     return 0
 

@@ -24,6 +24,7 @@ STOP_RATE_SHARE = 0.15  # of the usual swing peak: a limb that hangs still
 STOP_RATE_FLOOR_RPS = 0.25
 STOP_SWING_S = 0.2  # still for so long in mid-swing is a stop
 STOP_STANCE_S = 2.5  # the clock stops sooner where it knows the stride
+UNKNOWN = 0.5  # confidence where no recent swing tells
 
 
 class LimbEvents:
@@ -51,6 +52,7 @@ class LimbEvents:
         self._mid_done = False
         self._peak = 0.0
         self._peak_ns = 0
+        self._sure = UNKNOWN
         self._excursion = 0.0
         self._tilt_min = 0.0
         self._trough = 0.0
@@ -78,6 +80,7 @@ class LimbEvents:
         self._rate_lp += (1.0 - exp(-self._dt / SLOPE_TAU_S)) * (frame.rate_rps - self._rate_lp)
         self._since = (t_ns - self._contact_ns) * 1e-9 if self._contact_ns is not None else 1e9
         if self._since > FADE_START_S:
+            self._sure = UNKNOWN
             fade = exp(-self._dt / FADE_TAU_S)
             self._usual_peak *= fade
             self._usual_excursion *= fade
@@ -139,9 +142,11 @@ class LimbEvents:
         if not self._valid or self._mid_done or rate >= share * self._peak:
             return []
         self._mid_done = True
+        self._judge_swing()
         return [self._event("mid_swing", self._peak_ns, t_ns)]
 
     def _land(self, at_ns: int, t_ns: int) -> GaitEvent:
+        self._judge_swing()
         event = self._event("initial_contact", at_ns, t_ns)
         self._landing.contact(t_ns, typical=self._excursion > TYPICAL_SHARE * self._usual_excursion)
         self._usual_peak = blend(self._usual_peak, self._peak)
@@ -152,11 +157,12 @@ class LimbEvents:
         self._trough = 0.0
         return event
 
+    def _judge_swing(self) -> None:
+        self._sure = min(1.0, self._peak / self._usual_peak) if self._usual_peak > 0.0 else UNKNOWN
+
     def _event(self, kind: EventKind, t_ns: int, emitted_ns: int) -> GaitEvent:
-        """An event, never dated after its emission, and how sure: the last swing as a share of the usual
-        one.
+        """An event, never dated after its emission.
+
+        Its confidence, of whatever kind, is the peak of the last whole swing as a share of the usual one.
         """
-        usual = self._usual_peak
-        return GaitEvent(
-            kind, min(t_ns, emitted_ns), emitted_ns, min(1.0, self._peak / usual) if usual > 0.0 else 0.5
-        )
+        return GaitEvent(kind, min(t_ns, emitted_ns), emitted_ns, self._sure)

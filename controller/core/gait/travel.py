@@ -17,8 +17,11 @@ SWING_WAY_MIN_M = 0.02  # even of a leg that is dragged after; in place a shank 
 WAY_MIN_M = 0.2  # of the foot in a whole step
 RISE_MIN_M = 0.12  # of the foot; a stair is 15 to 20 cm
 RISE_SLOPE = 0.3  # steeper than any ramp
+STAIR_RISE_M = 0.2  # two stairs a stride are more; on the level, strides this short err by half of it
 TURN_MAX_RAD = radians(25.0)  # in one stride, from what gyroscope and strap usually show on the straight
+TURN_END_RAD = radians(15.0)  # a stride within it ends a turn
 TURN_LEARN = 0.2
+STRAP_YAW_RAD = radians(30.0)  # recorded straps show up to 29 deg a stride on the straight; more is a turn
 
 
 class Travel:
@@ -28,6 +31,8 @@ class Travel:
         self._segment = segment
         self._stillest = 1e9
         self._steep_before = False
+        self._on_stairs = False
+        self._turn_limit_rad = TURN_MAX_RAD
         self.usual_yaw_rad = 0.0
         self._rising_mps = 0.0
         self._speed_mps = 0.0
@@ -58,8 +63,10 @@ class Travel:
 
     def contact(self) -> None:
         """A new stance begins."""
+        self._on_stairs = self._stairs
         self._steep_before = self._steep
-        if not self.turning:
+        self._turn_limit_rad = TURN_END_RAD if self.turning else TURN_MAX_RAD
+        if abs(self.yaw_rad) < STRAP_YAW_RAD:
             self.usual_yaw_rad += TURN_LEARN * (self.yaw_rad - self.usual_yaw_rad)
         self._stillest = 1e9
         self.yaw_rad = 0.0
@@ -72,17 +79,24 @@ class Travel:
 
     @property
     def turning(self) -> bool:
-        return abs(self.yaw_rad - self.usual_yaw_rad) > TURN_MAX_RAD
+        return abs(self.yaw_rad - self.usual_yaw_rad) > self._turn_limit_rad
 
     @property
     def level_step(self) -> bool:
-        """At contact: this was a step ahead on the level. A shank shows speed, but neither way nor height.
-
-        One steep step may be an error of measurement; two in a row are stairs.
-        """
+        """At contact: this was a step ahead on the level. A shank shows speed, but neither way nor height."""
         if self._segment == "shank":
             return self.ahead
-        return self.ahead and self.forward_m > WAY_MIN_M and not (self._steep and self._steep_before)
+        return self.ahead and self.forward_m > WAY_MIN_M and not self._stairs
+
+    @property
+    def _stairs(self) -> bool:
+        """One small steep step may be an error of measurement, two in a row or a high one are stairs.
+
+        One level step among them is a landing, two end them.
+        """
+        if self._steep:
+            return self._steep_before or self._on_stairs or abs(self.up_m) > STAIR_RISE_M
+        return self._on_stairs and self._steep_before
 
     @property
     def _steep(self) -> bool:

@@ -56,7 +56,7 @@ def test_a_slipped_sensor_is_named_with_what_to_do() -> None:
 @needs_data
 def test_a_sensor_on_the_other_leg_is_suspected() -> None:
     assert "other_leg" in kinds(findings(WALKWAY[0], side="right"))
-    assert "other_leg" in kinds(findings(FEET[1], side="left"))
+    assert "other_leg" in kinds(findings(FEET[0], side="right"))
 
 
 @needs_data

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.gait import WALKED_S, non_gait, swings
+from benchmarks.gait import WALKED_S, non_gait, stimulations
 from controller.core.gait import GaitDetector
 from controller.core.orientation import SegmentOrientation
 from drivers.interface import Segment
@@ -46,9 +46,9 @@ def test_every_true_stride_is_found_and_the_foot_pitch_is_right(segment: Segment
         assert np.sqrt(np.mean(np.square(off_deg))) <= 4.0
 
 
-@pytest.mark.parametrize(("segment", "most"), [("foot", 1), ("shank", 3)])
+@pytest.mark.parametrize(("segment", "most"), [("foot", 0), ("shank", 1)])
 def test_standing_sitting_rising_turning_and_stepping_in_place_hardly_start_stimulation(
     segment: Segment, most: int
 ) -> None:
-    false = [start for start in swings(non_gait(segment, 1, 4.0)) if start > WALKED_S]
+    false = [start for start in stimulations(non_gait(segment, 1, 8.0)) if start > WALKED_S]
     assert len(false) <= most

@@ -20,7 +20,7 @@ from benchmarks.gait import (
     hemiparetic,
     motion_capture,
     score,
-    swings,
+    stimulations,
     treadmill,
     unreferenced,
 )
@@ -127,7 +127,16 @@ def test_durations_agree_with_light_barriers(leg: Leg) -> None:
 def test_stairs_end_the_walking_after_a_step_or_two() -> None:
     for leg in (*unreferenced("healthy_stair_up"), *unreferenced("healthy_stair_down")):
         steps = sum(event.kind == "initial_contact" for event in detect(leg))
-        assert len(swings(leg)) <= 0.5 * steps
+        assert len(stimulations(leg)) <= 0.16 * steps
+
+
+@needs_data
+def test_confidence_means_the_same_for_every_event_and_stays_between_0_and_1() -> None:
+    for leg in (WALKWAY[0], WALKWAY[12], FEET[0]):
+        events = detect(leg)
+        assert all(0.0 <= event.confidence <= 1.0 for event in events)
+        for kind in ("initial_contact", "foot_flat", "heel_off", "toe_off"):
+            assert np.median([event.confidence for event in events if event.kind == kind]) > 0.8
 
 
 @needs_data

@@ -20,7 +20,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from controller.telemetry.mqtt import BACKOFF_FIRST_S, BACKOFF_MAX_S, BROKER_ANSWER_S, ROOT, MqttSettings
+from controller.telemetry.mqtt import (
+    BACKOFF_FIRST_S,
+    BACKOFF_MAX_S,
+    BROKER_ANSWER_S,
+    ROOT,
+    SOCKET_OPTIONS,
+    MqttSettings,
+)
 from controller.telemetry.trouble import explain
 
 RIGS_MAX = 500  # a site is smaller; more is a mistake or an attack
@@ -179,6 +186,7 @@ async def _follow(settings: MqttSettings, site_name: str | None, site: Site) -> 
                 password=settings.password,
                 tls_context=settings.tls_context(),
                 timeout=BROKER_ANSWER_S,
+                socket_options=SOCKET_OPTIONS,
             ) as client:
                 backoff_s, site.trouble = BACKOFF_FIRST_S, ""
                 await client.subscribe(f"{ROOT}/{site_name or '+'}/#", qos=1)

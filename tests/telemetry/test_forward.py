@@ -43,7 +43,8 @@ def keeping(brokers: Brokers, tmp_path: Path) -> Mosquitto:
     folder = tmp_path / "kept"
     folder.mkdir()
     return brokers(
-        f"allow_anonymous true\npersistence true\npersistence_location {folder}/\nmax_queued_messages 0\n"
+        f"allow_anonymous true\npersistence true\npersistence_location {folder}/\n"
+        "max_queued_messages 0\nset_tcp_nodelay true\n"
     )
 
 

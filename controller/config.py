@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from controller.console.settings import objections
 from controller.core.params import (
     CoreParams,
     Envelope,
@@ -160,6 +161,16 @@ class TelemetrySection(Section):
     client_key_file: str | None = None
 
 
+class ConsoleSection(Section):
+    """Where the therapist's console listens; an address on the network only with token and TLS files."""
+
+    host: str = Field("127.0.0.1", min_length=1, max_length=255)
+    port: int = Field(8470, ge=0, le=65535)  # 0: a free one
+    token_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
 class SessionFile(Section):
     session: SessionSection
     sensors: tuple[SensorSection, ...] = Field(min_length=1, max_length=8, strict=False)
@@ -168,6 +179,7 @@ class SessionFile(Section):
     feedback: FeedbackSection
     limits: LimitsSection = Field(default_factory=lambda: LimitsSection.model_validate({}))
     telemetry: TelemetrySection | None = None
+    console: ConsoleSection = Field(default_factory=lambda: ConsoleSection.model_validate({}))
 
 
 Model = TypeVar("Model", bound=Section)
@@ -219,6 +231,11 @@ def load_session(path: Path) -> Session:
         problems.append(
             f"{path}: sensors: no inertial sensor, allowed: at least one with device 'movella-dot'"
         )
+    console = file.console
+    problems += [
+        f"{path}: console.{objection}"
+        for objection in objections(console.host, console.token_file, console.cert_file, console.key_file)
+    ]
     try:
         merge(layers(session), source=str(path))
     except InputError as error:

@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TRIES ?= 20
 
-.PHONY: demo test bench validate mutate lint setup lock clean
+.PHONY: demo test bench validate mutate chaos lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -34,7 +35,11 @@ lint: setup
 test: setup lint
 	@echo "==> tests"
 	@sh tests/debian.sh
-	@$(BIN)/pytest
+	@$(BIN)/pytest --ignore tests/safety
+	@echo "==> tests of the guard, every branch of it"
+	@rm -f .coverage*
+	@$(BIN)/coverage run -m pytest tests/safety
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done
@@ -46,6 +51,12 @@ validate: setup
 mutate: setup
 	@echo "==> mutants of the guard (under ten minutes)"
 	@$(BIN)/python tests/safety/mutate.py
+
+chaos: setup
+	@echo "==> 30 virtual minutes with faults, twice, and 30 without"
+	@$(BIN)/python -m tests.chaos.virtual 30
+	@echo "==> each fault in the running demo, $(TRIES) times (about ten seconds a try; TRIES=3 is shorter)"
+	@$(BIN)/python -m tests.chaos.process $(TRIES)
 
 # Pin every dependency with its hashes; the file names no index.
 lock:

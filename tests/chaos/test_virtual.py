@@ -1,0 +1,26 @@
+"""Virtual-time chaos, short: the same bytes twice, every fault named, and healthy walks that do not trip."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from models.cohort import cohort_patient
+from tests.chaos.virtual import guarded
+
+SECONDS = 40.0
+
+
+def test_the_same_seed_gives_the_same_bytes_and_every_trip_its_right_name() -> None:
+    first, second = (guarded(cohort_patient(0), "trapezoid", SECONDS, random.Random(4)) for _ in range(2))
+    assert first.finished() == second.finished()
+    assert sum(first.trips.values()) >= 2
+    assert first.wrong == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_healthy_walk_does_not_trip(number: int) -> None:
+    walk = guarded(cohort_patient(number), "feedback", SECONDS, None)
+    assert walk.given > 100
+    assert (dict(walk.trips), walk.wrong) == ({}, [])

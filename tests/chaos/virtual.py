@@ -1,0 +1,293 @@
+"""Virtual-time chaos: guard, control core and virtual patient in one process, seeded faults and no clock.
+
+``python -m tests.chaos.virtual [MINUTES]``: the fault run twice, same bytes; then a fault-free walk of 20
+cohort patients. Ends with 1 where a pulse was wrong, a trip misnamed, or a healthy walk tripped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from controller.config import core_params, load_session
+from controller.core.signals import Applied, Decision, Mode, TickInputs
+from controller.core.step import step
+from controller.demo import DEMO_SESSION
+from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
+from controller.safety.arming import QUESTIONS
+from controller.safety.frames import BadFrame, Frame, SensorStamp
+from controller.safety.limits import charge_uc
+from controller.safety.plausibility import Plausibility, railed
+from controller.safety.react import (
+    Happening,
+    Known,
+    Link,
+    Peer,
+    RecorderTook,
+    Request,
+    Setup,
+    Timer,
+    Trouble,
+    begin,
+    prepare,
+    react,
+)
+from controller.safety.settings import parse
+from drivers.interface import ChannelCommand, ImuSample
+from drivers.stimulators.p24 import P24
+from models.cohort import CohortPatient, cohort
+from models.patient import VirtualPatient
+
+SEED = 4
+SESSION = 7
+PERSON_S = 1.5  # a person reads, acknowledges and arms again after so long
+FAULT_EVERY_S = 12.0
+PATIENTS = 20
+DRIVE = 1.3  # of the current that half of the fibres need
+FAULT_NAMES = {
+    "sensor silent": {"F1"},
+    "controller killed": {"F3"},
+    "controller hung": {"F4"},
+    "frames replayed": {"F6"},
+    "frames damaged": {"F6"},
+    "no number": {"F7"},
+    "operator gone": {"F10"},
+    "STOP": {"F11"},
+    "recorder gone": {"F12"},
+    "recorder refuses": {"F12"},
+    "computer slept": {"F15"},
+    "cable pulled": {"F19"},
+}
+DEADLINE_S = 0.7  # the slowest line of these, F12 by refusal, and a tick
+
+
+def make_setup(comfort_ma: float) -> Setup:
+    raw = {
+        "session": SESSION,
+        "channels": [{"name": "dorsiflexion", "electrode_area_cm2": 20.0}],
+        "limits": [{"who": "patient", "limits": {"current_max_ma": comfort_ma, "width_max_us": 300.0}}],
+        "sensors": [{"name": "foot", "segment": "foot"}, {"name": "shank", "segment": "shank"}],
+        "stimulator": {"device": "hasomed-p24", "port": "/dev/null"},
+        "checklist": {question.key: "no" for question in QUESTIONS},
+    }
+    return prepare(parse(raw, "virtual"), P24("/dev/null").capability)
+
+
+@dataclass(slots=True)
+class GuardedWalk(Rehearsal):
+    """A rehearsal whose pulses pass the guard; ``faults`` seeds what goes wrong, ``None``: a healthy walk."""
+
+    setup: Setup = field(default_factory=lambda: make_setup(50.0))
+    faults: random.Random | None = None
+    known: Known = field(init=False)
+    watch: Plausibility = field(init=False)
+    digest: str = ""
+    trips: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    given: int = 0
+    worst_s: dict[str, float] = field(default_factory=dict)
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _applied: list[Applied] = field(default_factory=list)
+    _seq: int = 0
+    _fault: str = ""
+    _since_s: float = 0.0
+    _next_s: float = FAULT_EVERY_S
+    _tripped_s: float | None = None
+    _old: Frame | None = None
+
+    def __post_init__(self) -> None:
+        super(GuardedWalk, self).__post_init__()
+        self.known = begin(self.setup)
+        limits = self.setup.rules.effective.limits
+        self.watch = Plausibility({"foot": "foot", "shank": "shank"}, limits.current_max_ma)
+        for role in ("recorder", "operator", "controller"):
+            self.feed(0.0, Peer(role, True))
+
+    def feed(self, now_s: float, happening: Happening) -> None:
+        now_ns = EPOCH_NS + round(now_s * 1e9)
+        reaction, self.known = react(now_ns, happening, self.setup, self.known)
+        for pulse in reaction.pulses:
+            self._given(now_s, pulse.current_ma, pulse.width_us)
+        if reaction.verdict is not None:
+            verdict = reaction.verdict
+            self._applied.append(
+                Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason)
+            )
+        for note in reaction.notes:
+            if note.kind in ("trip", "stop") and note.fault:
+                self._tripped(now_s, note.fault)
+        self._hash.update(repr((now_ns, reaction)).encode())
+
+    def _given(self, now_s: float, current_ma: float, width_us: float) -> None:
+        self.patient.pulse(now_s, 0, current_ma, width_us)
+        self.watch.pulse(current_ma)
+        self.given += 1
+        limits = self.setup.rules.effective.limits
+        state = self.known.state.stage.value
+        if state not in ("active", "ramp"):
+            self.wrong.append(f"{now_s:.3f} s: a pulse in state {state}")
+        if current_ma > limits.current_max_ma or charge_uc(current_ma, width_us) > limits.charge_max_uc:
+            self.wrong.append(f"{now_s:.3f} s: {current_ma} mA x {width_us} us")
+        if self._fault:
+            self.worst_s[self._fault] = max(self.worst_s.get(self._fault, 0.0), now_s - self._since_s)
+
+    def _tripped(self, now_s: float, name: str) -> None:
+        self.trips[name] += 1
+        self._tripped_s = now_s
+        if name not in FAULT_NAMES.get(self._fault, set()):
+            self.wrong.append(f"{now_s:.3f} s: {self._fault or 'nothing'} was named {name}")
+
+    def tick(self, inputs: TickInputs) -> Decision:
+        now_s = self.ticks * TICK_S
+        now_ns = EPOCH_NS + round(now_s * 1e9)
+        self.patient.advance(now_s)
+        self._misfortune(now_s)
+        self._person(now_s)
+        samples = () if self._fault == "sensor silent" else inputs.imu
+        for sample in samples:
+            self._stamp(now_s, sample)
+        applied, self._applied = tuple(self._applied), []
+        decision, self.state = step(now_ns, TickInputs(imu=samples, applied=applied), self.params, self.state)
+        if self._fault not in ("controller killed", "controller hung"):
+            self._seq += 1
+            command = decision.command
+            for frame in self._frames(
+                Frame(SESSION, self._seq, now_ns, command.lifetime_ms, command.channels)
+            ):
+                self.feed(now_s, frame)
+        self.feed(now_s, Timer())
+        self.ticks += 1
+        return decision
+
+    def _stamp(self, now_s: float, sample: ImuSample) -> None:
+        motion = (sample.acc_mps2, sample.gyr_rps)
+        stamp = SensorStamp(
+            SESSION, sample.sensor, sample.t_ns, sample.seq, True, hash(motion) & 0xFFFFFFFF, motion
+        )
+        self.feed(now_s, replace(stamp, valid=not railed(stamp)))
+        for finding in self.watch.sample(stamp):
+            if finding.kind == "trip" and self.known.state.may_pulse:
+                self.feed(now_s, Trouble(finding.fault, finding.text))
+
+    def _frames(self, frame: Frame) -> tuple[Frame | BadFrame, ...]:
+        if self._fault == "frames replayed":
+            return (self._old or frame,)
+        self._old = frame
+        if self._fault == "frames damaged":
+            return (BadFrame("checksum does not match"),)
+        if self._fault == "no number":
+            return (replace(frame, channels=(ChannelCommand(float("nan"), 300.0, 40.0),)),)
+        return (frame,)
+
+    def _misfortune(self, now_s: float) -> None:
+        """Begin the next seeded fault while current flows; it ends with the person's act after the trip."""
+        if (
+            self.faults is None
+            or self._fault
+            or now_s < self._next_s
+            or self.known.state.stage.value != "active"
+        ):
+            return
+        self._fault, self._since_s = self.faults.choice(sorted(FAULT_NAMES)), now_s
+        happenings: dict[str, Happening] = {
+            "controller killed": Peer("controller", False),
+            "operator gone": Peer("operator", False),
+            "STOP": Request("stop"),
+            "recorder gone": Peer("recorder", False),
+            "recorder refuses": RecorderTook(False),
+            "computer slept": Trouble("F15", "2.0 s"),
+            "cable pulled": Link(False, "end of file"),
+        }
+        if self._fault in happenings:
+            self.feed(now_s, happenings[self._fault])
+
+    def _person(self, now_s: float) -> None:
+        """Repair, acknowledge and arm, some time after a trip; and arm at the start."""
+        state = self.known.state
+        if self._fault and self._tripped_s is None and now_s - self._since_s > DEADLINE_S:
+            self.wrong.append(f"{now_s:.3f} s: {self._fault} tripped nothing")
+            self._fault = ""
+        if (
+            state.stage.value == "tripped"
+            and self._tripped_s is not None
+            and now_s - self._tripped_s > PERSON_S
+        ):
+            if self._fault == "controller killed":
+                self.feed(now_s, Peer("controller", True))
+            if self._fault == "operator gone":
+                self.feed(now_s, Peer("operator", True))
+            if self._fault in ("recorder gone", "recorder refuses"):
+                self.feed(now_s, Peer("recorder", True))
+                self.feed(now_s, RecorderTook(True))
+            self._fault, self._tripped_s = "", None
+            if self.faults is not None:
+                self._next_s = now_s + self.faults.uniform(0.5, 1.0) * FAULT_EVERY_S
+            self.feed(now_s, Request("acknowledge"))
+        elif state.stage.value == "off" and not self._fault:
+            if not self.known.link:
+                self.feed(now_s, Link(True))
+            self.feed(now_s, Request("arm"))
+            if self.known.state.stage.value == "armed":
+                self.watch.armed()
+
+    def finished(self) -> str:
+        return self._hash.hexdigest()
+
+
+def guarded(member: CohortPatient, mode: Mode, seconds: float, faults: random.Random | None) -> GuardedWalk:
+    """A cohort patient walks ``seconds`` under its own current limit."""
+    params = core_params(load_session(DEMO_SESSION), mode)
+    threshold_ma = member.params.recruitment.i50_ma * member.params.electrode_gain
+    comfort_ma = member.params.comfort_ma
+    params = replace(
+        params,
+        placements=tuple(replace(place, side=member.params.side) for place in params.placements),
+        muscle=replace(params.muscle, i50_ma=threshold_ma),
+        envelope=replace(params.envelope, current_ma=min(DRIVE * threshold_ma, 0.95 * comfort_ma)),
+        pulse=replace(params.pulse, current_max_ma=comfort_ma),
+    )
+    patient = VirtualPatient(member.params, member.seed, member.schedule(seconds))
+    walk = GuardedWalk(params, patient, setup=make_setup(comfort_ma), faults=faults)
+    walk.walk(seconds)
+    return walk
+
+
+def main() -> int:
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
+    broken = 0
+    prints = []
+    for _ in range(2):
+        begin_s = time.monotonic()
+        walk = guarded(cohort(1)[0], "trapezoid", 60.0 * minutes, random.Random(SEED))
+        took_s = time.monotonic() - begin_s
+        prints.append(walk.finished())
+        print(
+            f"{minutes:g} min with faults in {took_s:.0f} s: {walk.given} pulses, {dict(walk.trips)}, "
+            f"{prints[-1][:16]}"
+        )
+        print("  last pulse after, ms:", {k: round(1e3 * s) for k, s in sorted(walk.worst_s.items())})
+        for text in walk.wrong[:10]:
+            print(f"  WRONG {text}")
+        broken += len(walk.wrong)
+    broken += prints[0] != prints[1]
+    print("same bytes" if prints[0] == prints[1] else "NOT the same bytes")
+    trips: Counter[str] = Counter()
+    begin_s = time.monotonic()
+    for member in cohort(PATIENTS):
+        mode: Mode = ("trapezoid", "feedback", "learning")[member.number % 3]
+        walk = guarded(member, mode, 60.0 * minutes / PATIENTS, None)
+        trips.update(walk.trips)
+        for text in walk.wrong[:3]:
+            print(f"  WRONG patient {member.number}, {mode}: {text}")
+        broken += len(walk.wrong) + (walk.given == 0)
+    took_s = time.monotonic() - begin_s
+    print(f"{minutes:g} min without faults, {PATIENTS} patients, in {took_s:.0f} s: trips {dict(trips)}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

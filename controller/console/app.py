@@ -85,7 +85,7 @@ class Console:
         ui.add_head_html(parts.HEAD)
         ui.add_body_html(parts.bar(texts, "/", with_state=True))
         ui.add_body_html(f"<noscript><p>{escape(texts.get('page.noscript'))}</p></noscript>")
-        with ui.element("main"):
+        with ui.element("div").classes("main"):
             ui.html(parts.live_top(texts, self._settings), sanitize=False)
             charts: dict[str, int] = {}
             with ui.element("div").classes("charts"):

@@ -107,6 +107,7 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
         for name, unit in TILES
     )
     return (
+        f'<h1 class="unseen">Dorsi: {escape(t("page.live"))}</h1>'
         f'<div id="stale" role="status"><span id="stale-words">{escape(t("page.loading"))}</span></div>'
         '<div id="alarms" role="alert"></div>'
         f'<div class="card" id="control"><button type="button" id="arm" aria-disabled="true">'

@@ -29,6 +29,7 @@ HEAD_S = 10.0  # a browser keeps spare connections open without a word
 ANSWER_S = 0.3  # the guard answers within milliseconds; beyond, the person is told that it did not
 PAGES_S = 3.0  # the pages answer within this, or a page with STOP alone is shown
 RECONNECT_S = 0.05
+HEARTBEAT_S = 0.1  # the guard takes 500 ms without one as a lost console
 PIPE_BYTES = 64 * 1024
 
 
@@ -43,8 +44,12 @@ class GuardLine:
         self._state = ""
 
     async def keep(self) -> None:
+        """Stay connected, and tell the guard that STOP can be pressed: it stops where that is lost (F10)."""
+        beat_at_s = 0.0
         while True:
-            self.reach()
+            if self.reach() and self._sender is not None and time.monotonic() >= beat_at_s:
+                beat_at_s = time.monotonic() + HEARTBEAT_S
+                self._sender.send(b'{"op":"heartbeat"}')
             await asyncio.sleep(RECONNECT_S)
 
     def reach(self) -> bool:

@@ -279,6 +279,7 @@ class Supervisor:
             "sensors": [{"name": s.name, "segment": s.segment} for s in required],
             "stimulator": {"device": stimulator.device, "port": port},
             "checklist": dict(session.patient.checklist),
+            "supervised": self._attended is not None,  # the console's heartbeat, F10
         }
         path = rig.path / "guard.json"
         path.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")

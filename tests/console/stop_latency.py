@@ -1,6 +1,6 @@
-"""STOP pressed in the browser to the last pulse in the pulse log, many times: `python -m tests.console.stop_latency`.
+"""STOP pressed in the browser to the last pulse in the pulse log: `python -m tests.console.stop_latency`.
 
-By turns with the mouse, Space, Esc and plain HTTP, at whatever moment of the stride; exits 1 where one is late.
+By turns with mouse, Space, Esc and plain HTTP, at whatever moment of the stride; exits 1 where one is late.
 """
 
 from __future__ import annotations

@@ -39,6 +39,31 @@ SETTLE_S = 0.3  # three times the deadline: a later pulse would be in the log by
 PHONE = {"width": 390, "height": 844}
 UPRIGHT = {"width": 820, "height": 1180}
 TOUCH_PX = 64
+CONTRAST = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  for (const element of document.body.querySelectorAll("*")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest("script, style, noscript, .unseen")) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(parse(style.color)), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    if (ratio < (large ? 3 : 4.5)) poor.push([element.textContent.trim().slice(0, 30), ratio.toFixed(2)]);
+  }
+  return poor;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +226,15 @@ def test_stop_by_plain_http_needs_no_login(page: Page, rig: Rig) -> None:
     expect_state(page, "tripped")
 
 
+def test_a_door_that_hangs_stops_stimulation_as_nobody_could_press_stop(page: Page, rig: Rig) -> None:
+    arm(page, rig)
+    with rig.paused("dorsi-stop"):
+        hung_ns = time.monotonic_ns()
+        time.sleep(1.0)
+        assert rig.last_pulse_ns() <= hung_ns + 520_000_000 + 25_000_000  # F10 and one pulse period
+    expect(page.locator(".alarm.high")).to_contain_text("person in charge was lost", timeout=STEP_MS)
+
+
 def test_values_grey_when_the_recorder_is_silent_and_come_back(page: Page, rig: Rig) -> None:
     expect(page.locator("#stale")).to_be_hidden()
     with rig.paused("dorsi-recorder"):
@@ -208,7 +242,7 @@ def test_values_grey_when_the_recorder_is_silent_and_come_back(page: Page, rig: 
             re.compile(r"No data for [01]\.\d s, since \d\d:\d\d:\d\d"), timeout=2_000
         )
         colour = page.locator("#tile-strides").evaluate("element => getComputedStyle(element).color")
-        assert colour == "rgb(107, 114, 128)"
+        assert colour == "rgb(95, 103, 115)"
         shot(page, "stale")
     expect(page.locator("#stale")).to_be_hidden(timeout=STEP_MS)
 
@@ -228,6 +262,17 @@ def test_a_fault_of_the_rig_is_named_in_its_three_parts_and_in_german(page: Page
     shot(page, "german")
     page.goto(f"{rig.url}/language/en")
     make_off(page)
+
+
+def test_every_text_has_the_contrast_of_wcag_aa(page: Page, rig: Rig) -> None:
+    page.keyboard.press("Escape")
+    expect_state(page, "tripped")
+    assert page.evaluate(CONTRAST) == []
+    with rig.paused("dorsi-recorder"):
+        expect(page.locator("#stale")).to_be_visible(timeout=STEP_MS)
+        assert page.evaluate(CONTRAST) == []
+    make_off(page)
+    assert page.evaluate(CONTRAST) == []
 
 
 def test_each_chart_has_a_table_twin_with_its_numbers(page: Page) -> None:

@@ -142,8 +142,12 @@
 
   const wire = () => {
     const arm = $("arm");
-    arm.addEventListener("pointerdown", (event) => event.button === 0 && hold());
-    for (const kind of ["pointerup", "pointerleave", "pointercancel", "blur"]) arm.addEventListener(kind, release);
+    arm.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      arm.setPointerCapture(event.pointerId); // a page that moves under the finger ends no hold
+      hold();
+    });
+    for (const kind of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) arm.addEventListener(kind, release);
     arm.addEventListener("contextmenu", (event) => event.preventDefault());
     arm.addEventListener("keydown", (event) => event.key === "Enter" && !event.repeat && hold());
     arm.addEventListener("keyup", (event) => event.key === "Enter" && release());

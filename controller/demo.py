@@ -11,6 +11,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,7 @@ from controller.runtime.rig import ProcessFailedError
 from controller.runtime.screen import Screen
 from controller.runtime.supervisor import ArmPlan, Attended, Outcome, Supervisor, Virtual
 from controller.safety.arming import QUESTION
+from controller.telemetry.settings import mqtt_settings
 
 DEMO_SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"
 BROKER_READY_S = 10.0
@@ -85,17 +87,8 @@ def run_session(
     if virtual is None and ask and not _confirmed(session, console):
         console.print("Not confirmed; nothing was started.")
         return FAILED
-    telemetry = session.file.telemetry
-    mqtt: dict[str, object] | None = None
-    if telemetry is not None:
-        site = session.file.session
-        mqtt = {"host": telemetry.host, "port": telemetry.port, "site": site.site, "rig": site.rig}
-        if telemetry.username is not None:
-            mqtt["username"] = telemetry.username
-        if telemetry.password_file is not None:
-            mqtt["password"] = (file.parent / telemetry.password_file).read_text().strip()
-        if telemetry.ca_file is not None:
-            mqtt |= {"tls": True, "ca_file": str(file.parent / telemetry.ca_file)}
+    settings = mqtt_settings(session)
+    mqtt = None if settings is None else asdict(settings)
     arms = [ArmPlan(session.file.session.mode, seconds)]
     attended = None
     if with_console:

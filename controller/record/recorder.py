@@ -32,6 +32,8 @@ from controller.record.writer import RecordingWriter, recompact
 from controller.runtime import bus
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.port import RigState, Telemetry
+from controller.telemetry.position import Position
+from controller.telemetry.told import Teller, Told
 
 BATCH_MESSAGES = 256  # read from one peer before the others get their turn
 LIVE_PERIOD_S = 0.1  # engineering.md 5: streams at 10 Hz at most
@@ -68,7 +70,9 @@ class Recorder:
         self._subscribers: dict[int, bus.Sender] = {}
         self._finish = asyncio.Event()
         self._peers_gone = asyncio.Event()
+        self._teller = Teller(session.get("session", out.stem))
         self._undelivered = 0
+        self._trouble = ""
         self._rig_state: RigState = "init"
         try:
             self._writer = RecordingWriter(out, session)
@@ -164,13 +168,14 @@ class Recorder:
     def _add(self, topic: str, t_ns: int, payload: bytes) -> None:
         if self._writer is not None:
             self._writer.add(topic, t_ns, payload)
-        gait_events = self._live.take(topic, payload)
-        if self._telemetry is None:
-            return
-        for event in gait_events:
-            self._telemetry.event(event.kind, msgspec.json.encode(event))
-        if topic in {"guard/event", "process", "arm"}:
-            self._telemetry.event(topic.replace("/", "_"), payload)
+        self._live.take(topic, payload)
+        if self._telemetry is not None:
+            self._tell(self._teller.take(topic, payload))
+
+    def _tell(self, events: tuple[Told, ...]) -> None:
+        for event in events:
+            if self._telemetry is not None:
+                self._telemetry.event(event.kind, event.payload_json, event.seq)
 
     def _note(self, record: Process | Clock) -> None:
         topic, t_ns = (
@@ -225,7 +230,13 @@ class Recorder:
             await asyncio.sleep(SYNC_PERIOD_S)
 
     def _note_undelivered(self) -> None:
-        if self._telemetry is None or self._telemetry.dropped == self._undelivered:
+        if self._telemetry is None:
+            return
+        if self._telemetry.trouble != self._trouble:
+            self._trouble = self._telemetry.trouble
+            said = self._trouble or "the MQTT broker is back"
+            self._note(Process(time.monotonic_ns(), "recorder", os.getpid(), "telemetry", said))
+        if self._telemetry.dropped == self._undelivered:
             return
         self._undelivered = self._telemetry.dropped
         text = f"{self._undelivered} events undelivered so far"
@@ -261,6 +272,7 @@ class Recorder:
             self._failure = self._failure or str(error)
 
     async def _end_telemetry(self, telemetry: Telemetry, task: asyncio.Task[None]) -> None:
+        self._tell(self._teller.end())
         with contextlib.suppress(InputError):
             summary = await asyncio.to_thread(summarise, self._out)
             telemetry.summary(self._session.get("session", self._out.stem), msgspec.json.encode(summary))
@@ -338,7 +350,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _record(rig: Path, out: Path, session: dict[str, str], settings: MqttSettings | None) -> int:
-    telemetry = MqttTelemetry(settings, _description(session), random.Random()) if settings else None
+    telemetry: Telemetry | None = None
+    if settings is not None:
+        position = Position.beside(out, session.get("session", out.stem))
+        telemetry = MqttTelemetry(settings, _description(session), random.Random(), position)
     return await Recorder(rig, out, session, telemetry).run()
 
 

@@ -2,15 +2,19 @@
 sample.
 
 Contacts of the instrumented walkway, motion capture and photoelectric bars are the reference; a causal
-zero-crossing detector runs on the same files for comparison. Refuses to run without the recordings.
+zero-crossing detector and, for feet, gaitmap's offline ones run on the same files for comparison. Refuses to
+run without the recordings.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,8 +33,10 @@ from models.patient import PatientParams, VirtualPatient
 
 DATA = Path(os.environ.get("DORSI_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
 SIDES: tuple[Side, Side] = ("left", "right")
+GAITMAP = Path(__file__).resolve().parents[1] / ".build" / "gaitmap"  # it needs an older numpy than Dorsi
+GAITMAP_PINS = ("numpy<2.1", "gaitmap==2.6.0", "gaitmap_mad==2.6.0")
 TOLERANCE_S = 0.25  # about half the shortest step; each leg's constant offset is taken out first
-BOUT_GAP_S = 2.5  # contacts further apart belong to different bouts
+BOUT_GAP_S = 2.0  # contacts further apart belong to different bouts: the reference leaves out steps of a turn
 
 Array = NDArray[np.float64]
 Damage = Literal[
@@ -375,6 +381,66 @@ def line(name: str, one: Score, deviation_ms: Array) -> str:
     )
 
 
+def gaitmap_python() -> Path:
+    """The interpreter beside gaitmap, installed at first use; raises OSError or SubprocessError where it
+    cannot be.
+    """
+    python, done = GAITMAP / "bin" / "python", GAITMAP / ".installed"
+    if not done.exists():
+        subprocess.run([sys.executable, "-m", "venv", GAITMAP], check=True, capture_output=True, timeout=120)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *GAITMAP_PINS]
+        subprocess.run(pip, check=True, capture_output=True, timeout=600)
+        done.touch()
+    return python
+
+
+def print_offline_rivals(feet: list[Leg]) -> None:
+    """gaitmap's detectors on the same feet; they see the whole recording and know the axes."""
+    print("\nhealthy feet, motion capture: offline detectors, which see the whole recording (no latency)")
+    script = Path(__file__).with_name("rivals") / "gaitmap_events.py"
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "feet.npz", Path(folder) / "events.json"
+        samples = {f"{leg.side}_acc": leg.acc_mps2 for leg in feet}
+        samples |= {f"{leg.side}_gyr": np.degrees(leg.gyr_rps) for leg in feet}
+        samples["fs"] = np.array(1.0 / float(np.median(np.diff(feet[0].time_s))))
+        np.savez(source, **samples)
+        try:
+            python = gaitmap_python()
+            subprocess.run([python, script, source, target], check=True, capture_output=True, timeout=300)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"skipped: gaitmap could not be installed or run ({type(error).__name__})")
+            return
+        found = json.loads(target.read_text())
+    print(
+        f"{'detector':<52}{'n':>4}{'recall':>9}{'precision':>10}{'bias':>6}{'MAD':>6}{'p95':>6} ms{'cost':>9}"
+    )
+    for one in found:
+        leg = next(leg for leg in feet if leg.side == one["side"])
+        print_rival(leg, one["detector"], times_to_events(one["ic"], one["tc"]), one["cost_us"])
+    for leg in feet:
+        print_rival(leg, "dorsi, online", detect(leg), cost_us(leg))
+
+
+def times_to_events(contacts: list[float], toe_offs: list[float]) -> list[GaitEvent]:
+    """Events known at their own time."""
+    times: list[tuple[EventKind, float]] = [("initial_contact", t) for t in contacts]
+    times += [("toe_off", t) for t in toe_offs]
+    return [GaitEvent(kind, round(t * 1e9), round(t * 1e9)) for kind, t in times]
+
+
+def print_rival(leg: Leg, name: str, events: list[GaitEvent], cost: float) -> None:
+    kinds: tuple[EventKind, EventKind] = ("initial_contact", "toe_off")
+    for kind in kinds:
+        one = score(leg, events, kind)
+        hits = one.expected - one.missed
+        p95 = float(np.percentile(one.deviation_ms, 95))
+        print(
+            f"{f'{name}, {leg.side}, {kind}':<52.52}{one.expected:>4}{100 * hits / one.expected:>8.1f}%"
+            f"{100 * hits / (hits + one.extra):>8.1f}%"
+            f"{one.bias_ms:>6.0f}{one.mad_ms:>6.1f}{p95:>6.1f}{cost:>9.1f} us"
+        )
+
+
 def print_false_stimulations(walkway: list[Leg]) -> None:
     """Stimulations that would begin outside walking, of each set on its own."""
     print("\nstimulations that would begin (heel-off or toe-off while walking)")
@@ -402,15 +468,17 @@ def print_false_stimulations(walkway: list[Leg]) -> None:
 
 
 def cost_us(leg: Leg) -> float:
-    """Mean time of one ``update`` and one ``tick``."""
-    start = time.perf_counter()
-    events = detect(leg)
-    detector = GaitDetector(leg.segment, leg.side)
-    middle = time.perf_counter()
-    for t_ns in range(len(leg.time_s)):
-        detector.tick(t_ns)
-    assert events
-    return (time.perf_counter() - middle + middle - start) / len(leg.time_s) * 1e6
+    """Mean processor time of one ``update`` and one ``tick``, the lesser of two runs."""
+    costs = []
+    for _ in range(2):
+        start = time.process_time()
+        detector = GaitDetector(leg.segment, leg.side)
+        times = np.rint(leg.time_s * 1e9).astype(np.int64).tolist()
+        for t_ns, acc, gyr in zip(times, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
+            detector.update(t_ns, tuple(acc), tuple(gyr))
+            detector.tick(t_ns)
+        costs.append((time.process_time() - start) / len(leg.time_s) * 1e6)
+    return min(costs)
 
 
 def main() -> int:
@@ -423,6 +491,7 @@ def main() -> int:
     feet = list(motion_capture())
     print_scores("healthy feet, motion capture", feet)
     print_scores("healthy feet, motion capture", feet, "toe_off")
+    print_offline_rivals(feet)
     for segment in ("shank", "forefoot"):
         legs = list(treadmill(segment))
         print_scores(f"treadmill {segment}, photoelectric bars", legs)

@@ -71,8 +71,9 @@ class SensorCheck:
     def sample(self, dt_s: float, acc: Vec3, gyr: Vec3, shake_mps2: float, since_contact_s: float) -> None:
         """Follow one sample."""
         self._same = self._same + 1 if acc == self._acc and gyr == self._gyr else 0
-        turning = dot(gyr, gyr)
-        if turning > CLIP_GYR_RPS * CLIP_GYR_RPS or dot(acc, acc) > CLIP_ACC_MPS2 * CLIP_ACC_MPS2:
+        (ax, ay, az), (gx, gy, gz) = acc, gyr
+        turning, pulling = gx * gx + gy * gy + gz * gz, ax * ax + ay * ay + az * az
+        if turning > CLIP_GYR_RPS * CLIP_GYR_RPS or pulling > CLIP_ACC_MPS2 * CLIP_ACC_MPS2:
             self._watch_clipping(acc, gyr)
         self._acc, self._gyr = acc, gyr
         self._stride_s += dt_s

@@ -123,11 +123,12 @@ class SagittalFrame:
     def _track_axis(self, dt: float, acc: Vec3, gyr: Vec3) -> None:
         if not self._given:
             self._turn_axis(dt, gyr)
-        long_axis, axis = self.long_axis, self.axis
-        up = self.up
-        fx, fy, fz = unit(cross(up, axis))
-        forward = acc[0] * fx + acc[1] * fy + acc[2] * fz
-        rate = dot(gyr, axis)
+        (lx, ly, lz), (mx, my, mz), (ux, uy, uz) = self.long_axis, self.axis, self.up
+        ax, ay, az = acc
+        fx, fy, fz = uy * mz - uz * my, uz * mx - ux * mz, ux * my - uy * mx  # written out: once a sample
+        n = sqrt(fx * fx + fy * fy + fz * fz)
+        forward = (ax * fx + ay * fy + az * fz) / n if n > 0.0 else 0.0
+        rate = gyr[0] * mx + gyr[1] * my + gyr[2] * mz
         self._velocity = 0.0 if dt > GAP_S else self._velocity * exp(-dt / VELOCITY_TAU_S) + forward * dt
         self._mean_velocity += min(1.0, dt / MEAN_TAU_S) * (self._velocity - self._mean_velocity)
         if not self._given:
@@ -135,9 +136,9 @@ class SagittalFrame:
         sign = self.sign
         self.rate_rps = sign * rate
         self.forward_mps2 = sign * forward
-        self.upward_mps2 = dot(acc, up) - GRAVITY_MPS2
-        sin = sign * dot(up, cross(long_axis, axis))
-        self.inclination_rad = atan2(sin, dot(up, long_axis))
+        self.upward_mps2 = ax * ux + ay * uy + az * uz - GRAVITY_MPS2
+        sin = ux * (ly * mz - lz * my) + uy * (lz * mx - lx * mz) + uz * (lx * my - ly * mx)
+        self.inclination_rad = atan2(sign * sin, ux * lx + uy * ly + uz * lz)
 
     def _judge_sign(self, dt: float, travel: float) -> None:
         young = not self.known or (self._last_t_ns or 0) - self._known_ns < SIGN_YOUNG_NS

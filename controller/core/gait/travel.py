@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import radians
 
-from controller.core.gait.frame import SagittalFrame, dot
+from controller.core.gait.frame import SagittalFrame
 from drivers.interface import Segment, Vec3
 
 SETTLE_S = 0.1  # after contact the limb still shakes
@@ -49,12 +49,13 @@ class Travel:
         self.forward_m += self._speed_mps * dt_s
         self.up_m += self._rising_mps * dt_s
         self.top_speed_mps = max(self.top_speed_mps, self._speed_mps)
-        self.yaw_rad += dot(gyr, frame.up) * dt_s
+        (gx, gy, gz), (ux, uy, uz) = gyr, frame.up
+        self.yaw_rad += (gx * ux + gy * uy + gz * uz) * dt_s
         if not swing:
             self._swing_start_m = self.forward_m
         if swing or since_s < SETTLE_S:
             return
-        turning = dot(gyr, gyr)
+        turning = gx * gx + gy * gy + gz * gz
         if turning <= 1.02 * self._stillest + 0.05:  # as still as at any moment of this stance
             self._stillest = min(self._stillest, turning)
             self._speed_mps = self._rising_mps = self.top_speed_mps = self.forward_m = self.up_m = 0.0

@@ -88,7 +88,7 @@ def test_contacts_are_found_at_any_usual_rate(rate_hz: float) -> None:
 def test_foot_events_agree_with_motion_capture(leg: Leg) -> None:
     events = detect(leg)
     contact, toe_off = score(leg, events), score(leg, events, "toe_off")
-    assert contact.missed == toe_off.missed == 0
+    assert contact.missed == toe_off.missed == contact.extra == toe_off.extra == 0
     assert np.median(np.abs(contact.error_ms)) <= 15
     assert np.median(contact.latency_ms) <= 40
     assert np.median(np.abs(toe_off.error_ms)) <= 15

@@ -84,7 +84,7 @@ def identified(member: CohortPatient) -> CoreParams:
     )
 
 
-def begin(member: CohortPatient, params: CoreParams, condition: str, strides: int) -> Trial:
+def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
     """Prepare a walk; the condition changes the body, what is believed of it, the path or the radio."""
     body, schedule = member.params, member.schedule(1e4)
     muscle = params.muscle
@@ -177,7 +177,7 @@ def titrated(member: CohortPatient, params: CoreParams) -> CoreParams:
         core = dataclasses.replace(
             with_mode(params, "trapezoid"), envelope=Envelope(height_ma, 0.2, 0.15, 0.2)
         )
-        return float(np.mean([s.error_rms_deg for s in walked(begin(member, core, "", 8), 8)[3:]])), core
+        return float(np.mean([s.error_rms_deg for s in walked(begin(member, core, ""), 8)[3:]])), core
 
     return min((tried(share) for share in TITRATION), key=lambda pair: pair[0])[1]
 
@@ -205,7 +205,7 @@ def _arm(
     rows = []
     for member, params in bodies:
         core = titrated(member, params) if mode == "trapezoid" else with_mode(params, mode)
-        done = walked(begin(member, core, "", strides), strides)
+        done = walked(begin(member, core, ""), strides)
         late = done[len(done) // 2 :]
         given = float(np.mean([s.charge_uc for s in late]))
         if mode == "trapezoid":
@@ -216,7 +216,7 @@ def _arm(
                 strides_to_good([s.error_rms_deg for s in done[1:]]),
                 float(np.median([s.ankle_error_deg for s in late])),
                 100.0 * float(np.mean([s.forefoot for s in done[5:]])),
-                given / charge.get(member.number, float("nan")),
+                given / charge[member.number] if member.number in charge else 0.0,
                 max(s.overshoot_deg for s in done),
                 float(np.percentile([s.overshoot_deg for s in late], 95)),
             )
@@ -225,7 +225,7 @@ def _arm(
     print(
         f"{mode:18} error {spread(list(error))} | to <3 {spread(list(to_good))}"
         f" | ankle at contact {spread(list(ankle))}"
-        f" | forefoot {np.mean(forefoot):.0f} % | charge {np.nanmedian(relative):.2f}"
+        f" | forefoot {np.mean(forefoot):.0f} % | charge {np.median(relative):.2f}"
         f" | overshoot 95th {np.median(above):.1f}, worst {max(worst):.1f}",
         flush=True,
     )
@@ -234,7 +234,7 @@ def _arm(
 def _condition(condition: str, bodies: list[tuple[CohortPatient, CoreParams]], strides: int) -> None:
     late_error, to_good, after, worst = [], [], [], []
     for member, params in bodies:
-        done = walked(begin(member, with_mode(params, "learning"), condition, strides), strides)
+        done = walked(begin(member, with_mode(params, "learning"), condition), strides)
         trace = [s.error_rms_deg for s in done]
         late_error.append(float(np.mean(trace[2 * strides // 3 :])))
         to_good.append(float(strides_to_good(trace[1:])))

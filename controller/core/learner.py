@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from controller.core.alignment import SwingPhase
 from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_moments_nm, sample
-from controller.core.ilc import Weights, bound, law, limited
+from controller.core.ilc import Law, Weights, bound, law, limited
 from controller.core.lifted import Lifted, lift
 from controller.core.params import CoreParams
 
@@ -71,6 +71,17 @@ class Reading:
     shank_rad: float | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What one swing teaches, over the cells: error (rad), its weight, the command given (Nm), stiffness
+    (Nm/rad)."""
+
+    error: Curve
+    weight: Curve
+    applied: Curve
+    stiffness: Curve
+
+
 @dataclass(slots=True)
 class Belief:
     """The muscle's gain as a factor on the identified one, in logarithm with its variance.
@@ -99,13 +110,17 @@ class Learner:
     bound: float | None = None
     good_nm: float | None = None  # mean command over the swing of the last good strides
     open_percent: float = 52.0  # where the pulses usually begin to act
+    _base: Curve = field(init=False)  # what the model alone would command at this pace
+    _lesson: Lesson | None = None
+    _law: Law | None = None
+    _plant: Matrix | None = None
     _moments: list[Moment] = field(default_factory=list)
     _readings: list[Reading] = field(default_factory=list)
     _fresh_gain: float | None = None  # what was believed of the rested muscle
 
     def __post_init__(self) -> None:
         self.belief = Belief(1.0, self.params.learning.gain_sd**2)
-        self.command_nm = self.plan()
+        self._base = self.command_nm = self.plan()
 
     # --- during the stride
 
@@ -138,11 +153,11 @@ class Learner:
     # --- between strides
 
     def plan(self) -> Curve:
-        """The command that the model alone would give: inverse dynamics through the muscle's lag."""
+        """The command by the identified model alone: inverse dynamics through the muscle's lag."""
         demand = self._demand_nm()
         lifted = self._lifted(self._stiffness(self._reference_ankle(), self._reference_ankle()))
         target = lifted.from_torque @ demand
-        pitch = self.belief.gain * lifted.pitch
+        pitch = lifted.pitch
         second = np.diff(np.eye(CELLS), 2, axis=0)
         held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, self.params.learning.change)
         weight = self._error_weight()
@@ -150,7 +165,8 @@ class Learner:
         return _held(_no_less_than_zero(normal, (pitch.T * weight) @ target))
 
     def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> None:
-        """A swing has ended: learn from it, or say why not."""
+        """A swing has ended: prepare what it teaches for :meth:`move`, or say why it teaches nothing."""
+        self._lesson = None
         self.odd = not _ordinary(swing, usual_s)
         self.frozen = self._why_not(swing, trusted=trusted)
         if self.frozen:
@@ -175,8 +191,7 @@ class Learner:
         if self.params.learning.gain_sd > 0:
             self._weigh_torque(swing, inside)
         ankle, wanted = np.degrees(foot - shank), np.degrees(reference - shank)
-        lifted = self._lifted(self._stiffness(ankle, wanted))
-        self._update(lifted, applied, error, weight)
+        self._lesson = Lesson(error, weight, applied, self._stiffness(ankle, wanted))
         self.error_rms_deg = math.degrees(rms)
         self.learned += 1
         if self.error_rms_deg < GOOD_DEG:
@@ -185,13 +200,33 @@ class Learner:
         if self.learned == FRESH_STRIDES:
             self._fresh_gain = self.belief.gain
 
+    def move(self) -> None:
+        """Take the prepared lesson: the command of the next swing."""
+        lesson, learning, most = self._lesson, self.params.learning, self.params.muscle.torque_max_nm
+        if lesson is None:
+            return
+        pitch = self.belief.gain * self._lifted(lesson.stiffness).pitch
+        held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, 0.0)
+        weights = Weights(learning.change, learning.bend, learning.step)
+        self._plant, self._law = pitch, law(pitch, lesson.weight, held, weights)
+        wish = self._law.learn @ lesson.error - self._law.smooth @ lesson.applied
+        model = self._base / self.belief.gain
+        moved = lesson.applied + limited(wish, learning.change_max * most)
+        self.command_nm = _held(np.clip(model + learning.forget * (moved - model), 0.0, most))
+
+    def prove(self) -> None:
+        """The bound of the law that moved the command last."""
+        if self._lesson is not None and self._law is not None and self._plant is not None:
+            self.bound = bound(self._plant, self._law)
+
     def retime(self, percent_per_s: float) -> None:
         """The pace has changed: move the command by what the model says the new pace needs."""
         if abs(percent_per_s / self.percent_per_s - 1.0) < RETIME:
             return
-        before = self.plan()
+        before = self._base
         self.percent_per_s = percent_per_s
-        self.command_nm = np.maximum(0.0, self.command_nm + self.plan() - before)
+        self._base = self.plan()
+        self.command_nm = np.maximum(0.0, self.command_nm + (self._base - before) / self.belief.gain)
 
     def applied(self, swing: SwingPhase) -> Curve:
         """The command of the last swing as it was really given, over the cells."""
@@ -211,15 +246,6 @@ class Learner:
         if not self._moments or self._moments[0].t_ns > swing.toe_off_ns:
             return "the swing was not seen whole"
         return ""
-
-    def _update(self, lifted: Lifted, applied: Curve, error: Curve, weight: Curve) -> None:
-        learning, most = self.params.learning, self.params.muscle.torque_max_nm
-        pitch = self.belief.gain * lifted.pitch
-        held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, 0.0)
-        update = law(pitch, weight, held, Weights(learning.change, learning.bend, learning.step))
-        self.bound = bound(pitch, update)
-        change = limited(update.learn @ error - update.smooth @ applied, learning.change_max * most)
-        self.command_nm = _held(np.clip(applied + change, 0.0, most))
 
     def _weigh_torque(self, swing: SwingPhase, inside: list[Reading]) -> None:
         """Torque balance of the swing: what moved the foot, against what the model's muscle gave."""

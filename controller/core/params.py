@@ -103,7 +103,7 @@ class Learning:
     step: float = (
         0.6  # share of the optimal change taken at a stride: below 2/3, so that a gain of 3 is stable
     )
-    forget: float = 0.98  # of what was learned is kept from stride to stride
+    forget: float = 0.99  # of what was learned beyond the model is kept from stride to stride
     change_max: float = 0.3  # of the torque at full recruitment, in one stride, in any cell
     kp_nm_per_rad: float = 6.0  # of the feedback that runs beside the learning
     td_s: float = 0.04

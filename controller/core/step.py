@@ -57,8 +57,8 @@ class CoreState:
     reading: Reading | None = None  # the newest of the foot
     read_ns: int | None = None  # the reading that feedback has taken in
     correction_nm: float = 0.0
-    landed: SwingPhase | None = None  # a swing not yet learned from
-    taught: bool = False  # and one learned from, whose pace has not been taken over yet
+    landed: SwingPhase | None = None  # a swing that is being learned from
+    lesson_part: int = 0
     trusted: bool = True  # no verdict of the guard changed a pulse of this stride
     newest_ns: int | None = None
     last_tick_ns: int | None = None
@@ -181,20 +181,27 @@ def _close_swing(state: CoreState) -> None:
     swing = state.alignment.settle(timing.toe_off_ns, timing.initial_contact_ns)
     timing.toe_off_percent = state.alignment.toe_off_percent
     timing.contact_percent = state.alignment.contact_percent
-    state.landed = swing if state.mode == "learning" else None
+    state.landed, state.lesson_part = (swing if state.mode == "learning" else None), 0
 
 
 def _learn(state: CoreState) -> None:
     """What the last swing teaches, one piece a tick, so that no tick becomes long."""
-    timing = state.timing
-    if state.landed is not None:
-        state.learner.close(state.landed, timing.swing_s, trusted=state.trusted)
-        if state.learner.odd:
+    learner, swing = state.learner, state.landed
+    if swing is None:
+        return
+    state.lesson_part += 1
+    if state.lesson_part == 1:
+        learner.close(swing, state.timing.swing_s, trusted=state.trusted)
+        state.trusted = True
+        if learner.odd:
             state.ladder.doubt(doubtful=True)
-        state.landed, state.trusted, state.taught = None, True, True
-    elif state.taught:
-        state.learner.retime(timing.percent_per_s)
-        state.taught = False
+    elif state.lesson_part == 2:
+        learner.move()
+    elif state.lesson_part == 3:
+        learner.prove()
+    else:
+        learner.retime(state.timing.percent_per_s)
+        state.landed, state.lesson_part = None, 0
 
 
 def _take_verdict(applied: Applied, state: CoreState) -> None:

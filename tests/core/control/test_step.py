@@ -169,7 +169,7 @@ def test_a_sensor_nobody_placed_is_not_listened_to(walk: Recorded) -> None:
 extreme = st.tuples(*(st.floats(-200.0, 200.0),) * 3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.integers(-30, 200), extreme, extreme), max_size=40))
 def test_no_sample_makes_the_core_fail_or_break_a_limit(
     walk: Recorded, later: list[tuple[int, tuple[float, ...], tuple[float, ...]]]

@@ -25,6 +25,7 @@ from controller.record.live import LiveStatus, TracePoint
 from controller.runtime import bus
 
 RECONNECT_S = 0.1
+SPEAK_S = 0.3  # a browser that hears nothing for a second takes the state for unknown
 ASK_S = 0.5  # how often the guard is asked for its state and what keeps it from arming
 KEPT_POINTS = 500  # 10 s at 50 Hz, for a browser that comes later
 KEPT_STRIDES = 10
@@ -49,7 +50,8 @@ class Feed:
     def __init__(self, rig: Path, settings: ConsoleSettings, show: Callable[[Json], None]) -> None:
         self._rig = rig
         self._settings = settings
-        self._show = show
+        self._to_browsers = show
+        self._shown_s = 0.0
         self._live: socket.socket | None = None
         self._guard: socket.socket | None = None
         self._sender: bus.Sender | None = None
@@ -74,12 +76,18 @@ class Feed:
             if self._sender is not None and now_s - self._asked_s >= ASK_S:
                 self._asked_s = now_s
                 self._ask({"op": "state"})
+            if now_s - self._shown_s >= SPEAK_S:
+                self._show(self._words())
             await asyncio.sleep(RECONNECT_S)
 
     def request(self, op: str) -> None:
         """``disarm`` or ``acknowledge``, as a person at the console wishes."""
         self._ask({"op": op, "by": "console"})
         self._ask({"op": "state"})
+
+    def _show(self, news: Json) -> None:
+        self._shown_s = time.monotonic()
+        self._to_browsers(news)
 
     def arm(self) -> None:
         """A person holds the button: arm if the guard said that it would; and ask it how it is now."""

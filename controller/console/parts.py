@@ -44,10 +44,10 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
         for path, name in (("/", "live"), ("/sessions", "sessions"))
     )
     state = (
-        '<div id="state" class="state-unknown" role="status">'
+        '<div id="state" class="state-waiting" role="status">'
         '<span id="state-shape" class="shape"></span>'
-        f'<strong id="state-word">{escape(t("state.unknown"))}</strong>'
-        f'<span id="state-text">{escape(t("state_text.unknown"))}</span></div>'
+        f'<strong id="state-word">{escape(t("state.waiting"))}</strong>'
+        f'<span id="state-text">{escape(t("state_text.waiting"))}</span></div>'
     )
     data = " ".join(f'data-{key}="{escape(t(f"stop.{key}"))}"' for key in ("pressed", "unreachable"))
     return (

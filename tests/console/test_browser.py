@@ -194,6 +194,7 @@ def test_stop_works_with_scripts_switched_off(browser: Browser, page: Page, rig:
     stop.click()
     clicked_ns = time.monotonic_ns()
     assert_stopped_within_100_ms(rig, clicked_ns)
+    expect(bare.locator("#state")).to_contain_text("Current may flow")
     expect(bare.frame_locator("#answer").locator("p")).to_contain_text("STOP taken")
     shot(bare, "scripts-off")
     expect_state(page, "tripped")
@@ -206,6 +207,7 @@ def test_stop_works_while_the_pages_process_is_frozen_and_the_page_says_since_wh
     arm(page, rig)
     with rig.paused("dorsi-console"):
         expect(page.locator("#stale-words")).to_contain_text("since", timeout=STEP_MS)
+        expect_state(page, "waiting")
         rig.wait_for_pulses()
         pressed_ns = time.monotonic_ns()
         page.keyboard.press("Space")

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const STALE_MS = 500; // beyond, a value is old and must not look new
+  const DEAF_MS = 1000; // beyond, the state itself is old: the server speaks at least three times a second
   const SHOWN_S = 8;
   const DRAW_MS = 100; // the feed's own rate
   const TABLE_MS = 1000; // a table that changes faster can't be read
@@ -17,7 +18,7 @@
     diamond: "M12 1L23 12L12 23L1 12z",
     dash: "M2 9h20v6H2z",
   };
-  const SHAPES = { off: "ring", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash" };
+  const SHAPES = { off: "ring", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash", waiting: "dash" };
   const SIGNALS = { high: "octagon", medium: "up", low: "diamond" };
   const INK = { foot: "#0b57a4", reference: "#5b6570", ankle: "#00695c", set: "#5b6570", delivered: "#6a1b9a", older: "#7fa8d1" };
 
@@ -40,6 +41,7 @@
   let dataMs = null; // when the newest data was made, on this browser's clock
   let state = "";
   let alarmsShown = "";
+  let heardMs = performance.now();
   let drawnMs = 0;
   let tabledMs = 0;
   let waiting = false;
@@ -186,6 +188,11 @@
   };
 
   const watch = () => {
+    if (performance.now() - heardMs > DEAF_MS) {
+      showState("waiting");
+      $("arm").setAttribute("aria-disabled", "true");
+      set("refusals", "");
+    }
     const age = dataMs === null ? null : performance.now() - dataMs;
     const stale = age === null || age > STALE_MS;
     document.body.classList.toggle("stale", stale);
@@ -365,6 +372,7 @@
   // --- what the server calls ---
 
   const push = (news) => {
+    heardMs = performance.now();
     if (news.whole || (news.points?.length && points.length && news.points[0][0] < points[points.length - 1][0])) {
       points = [];
       events = [];
@@ -392,6 +400,6 @@
   document.documentElement.lang = page.language;
   window.dorsi = { push };
   wire();
-  showState("unknown");
+  showState("waiting");
   setInterval(watch, 100);
 })();

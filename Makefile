@@ -47,6 +47,7 @@ bench: setup
 validate: setup
 	@echo "==> models and controllers against their references: runs/validate/"
 	@$(BIN)/python -m models.validation --out runs/validate
+	@$(BIN)/python benchmarks/gait.py --out runs/validate
 
 mutate: setup
 	@echo "==> mutants of the guard (under ten minutes)"

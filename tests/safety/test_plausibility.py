@@ -20,6 +20,7 @@ from controller.safety.plausibility import (
     WARN_STRIDES,
     Finding,
     Plausibility,
+    _rotation,
     railed,
 )
 from drivers.interface import ImuSample, Segment, Vec3
@@ -230,3 +231,16 @@ def test_a_foot_without_any_acceleration_is_no_error() -> None:
         foot.stride(0.1)
     monitor._tilt((0.0, 0.0, 0.0))
     assert monitor.tilted == 1
+
+
+def test_a_foot_that_only_wobbles_has_made_no_stride() -> None:
+    foot = Strider()
+    foot.turn(0.0, 0.3)
+    foot.turn(1.0, 0.2)  # 0.2 rad: less than any push-off
+    foot.turn(-1.0, 0.2)
+    foot.turn(0.0, 0.2)
+    assert (foot.found, foot.monitor.without_rad, foot.monitor.rests) == ([], [], [])
+
+
+def test_no_turn_has_no_direction() -> None:
+    assert _rotation((1.0, 0.0, 0.0, 0.0)) == (0.0, 0.0, 0.0)

@@ -22,7 +22,7 @@ from controller.core.params import Reference
 from controller.record.arms import ArmData, Floats, Stride, Times
 
 # Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print
-ARM_COLOURS = {"off": "#d55e00", "trapezoid": "#009e73", "feedback": "#0072b2"}
+ARM_COLOURS = {"off": "#d55e00", "trapezoid": "#009e73", "feedback": "#0072b2", "learning": "#cc79a7"}
 OTHER_COLOUR = "#cc79a7"
 REFERENCE_COLOUR = "#8a8f98"
 INK = "#22262b"

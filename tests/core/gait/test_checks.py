@@ -30,7 +30,7 @@ def kinds(found: tuple[Finding, ...]) -> set[str]:
 @needs_data
 def test_sound_sensors_are_not_accused() -> None:
     sound = [*WALKWAY, *FEET, *treadmill("shank"), *treadmill("forefoot")]
-    assert {leg.name: kinds(findings(leg)) for leg in sound if findings(leg)} == {}
+    assert {leg.name: kinds(found) for leg in sound if (found := findings(leg))} == {}
 
 
 @needs_data

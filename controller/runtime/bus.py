@@ -88,6 +88,11 @@ class Sender:
         self._kept_bytes += len(message)
         return True
 
+    @property
+    def behind(self) -> bool:
+        """Whether the reader has not taken what was sent before."""
+        return bool(self._kept)
+
     def close(self, *, wait_s: float = 0.0) -> None:
         """Hand over what is kept, for at most ``wait_s``, and close."""
         deadline = time.monotonic() + wait_s

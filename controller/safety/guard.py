@@ -63,7 +63,8 @@ IDLE_MS = 100.0  # nothing can leave: wake this often to reconnect
 WATCH_MS = 20.0  # pulses may leave: look at the stimulator's answers at least this often
 BATCH = 64  # messages taken from one peer before STOP is looked for again: about 10 ms of work
 RETRY_NS = 500_000_000  # between two tries to reach the recorder or to open the stimulator
-RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
+RECORDER_BUFFER_BYTES = 16 * 1024  # some 50 ms of verdicts: a recorder that hangs shows soon (F12)
+RECORDER_TAKES_S = 5.0  # at the end, with the stimulator closed, for what a slow recorder has not taken yet
 SUSPEND_NS = 500_000_000  # F15
 OPS = ("arm", "disarm", "stop", "acknowledge", "heartbeat")
 NAME_MAX = 80  # characters of who asked for something
@@ -222,6 +223,8 @@ class Guard:
         self._stimulator.close()
         self._in_flight.close()
         self._server.close()
+        if self._recorder is not None:
+            self._recorder.sender.close(wait_s=RECORDER_TAKES_S)
 
     # --- things that are only done while nothing may leave ---
 
@@ -234,6 +237,7 @@ class Guard:
         if self._recorder is None:
             with contextlib.suppress(TimeoutError):
                 sock = bus.connect(self._rig, "recorder", timeout_s=0.0)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECORDER_BUFFER_BYTES)
                 self._recorder = _Connection(sock, bus.Sender(sock, keep_bytes=bus.KEEP_RECORDS_BYTES))
                 self._poller.register(sock, select.POLLIN)
                 self._feed(Peer("recorder", True))
@@ -364,7 +368,7 @@ class Guard:
         data = bus.receive(recorder.sock)
         if data is None:
             self._poller.unregister(recorder.sock)
-            recorder.sender.close(wait_s=RECORDER_TAKES_S)
+            recorder.sender.close()
             self._recorder = None
             self._feed(Peer("recorder", False))
         elif data and _request(data).get("recorder") == "failed":
@@ -493,7 +497,8 @@ class Guard:
     def _record(self, topic: str, t_ns: int, payload: dict[str, object]) -> None:
         if self._recorder is None:
             return
-        took = self._recorder.sender.send(bus.pack_record(topic, t_ns, _json(payload)))
+        sender = self._recorder.sender
+        took = sender.send(bus.pack_record(topic, t_ns, _json(payload))) and not sender.behind
         if took != (self._known.refused_ns is None):
             _, self._known = react(t_ns, RecorderTook(took), self._setup, self._known)
 

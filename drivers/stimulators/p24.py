@@ -32,6 +32,7 @@ NOT_UNDERSTOOD = -2
 UNEXPECTED = -3
 BROKEN_ANSWERS = -4
 
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """A command on its way: which, for which channel, since when."""

@@ -61,7 +61,7 @@ chaos: setup
 
 # Pin every dependency with its hashes; the file names no index.
 lock:
-	@$(BIN)/pip-compile --quiet --strip-extras --all-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-annotate --allow-unsafe --output-file requirements.txt pyproject.toml
+	@$(BIN)/pip-compile --quiet --strip-extras --all-extras --generate-hashes --no-emit-options --no-header --no-annotate --allow-unsafe --output-file requirements.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -36,7 +36,7 @@ from controller.telemetry.position import Position
 from controller.telemetry.told import Teller, Told
 
 BATCH_MESSAGES = 256  # read from one peer before the others get their turn
-LIVE_PERIOD_S = 0.1  # engineering.md 5: streams at 10 Hz at most
+LIVE_PERIOD_S = 0.1  # dashboards take 10 Hz at most
 SYNC_PERIOD_S = 1.0  # what the machine's death may cost
 PEERS_CLOSE_S = 2.0  # how long the end waits for the other processes to close
 TELEMETRY_CLOSE_S = 2.0  # how long the end waits for the broker

@@ -1,7 +1,7 @@
 """The demo's own MQTT broker on loopback, as a process: ``python -m controller.telemetry.broker``.
 
 Promises a port to watch the demo on with no installation. Refuses everything but loopback; for a real site
-take Mosquitto, as this one mishandles retained messages and wills (engineering.md 5).
+take Mosquitto, as this one mishandles retained messages and wills (measured).
 """
 
 from __future__ import annotations

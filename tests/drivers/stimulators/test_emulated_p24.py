@@ -353,3 +353,4 @@ def test_vanished_device_does_nothing_more(bench: Bench) -> None:
     bench.device.vanish()
     bench.device.vanish()
     bench.device.service()
+    assert bench.device.pulses_given == 0

@@ -19,7 +19,10 @@ LOOKS = 3000  # for 30 s
 GOES_ON = "the session goes on"
 
 # paho leaves the socket of a failed handshake to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket"),
+]
 
 
 def outcome(settings: MqttSettings) -> str:

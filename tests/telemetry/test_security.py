@@ -112,7 +112,7 @@ def test_a_certificate_for_another_place_is_said(brokers: Brokers, issuer: Issue
     assert "another address" in said
 
 
-@pytest.mark.parametrize("version", ["tlsv1.2", "tlsv1.3"])
+@pytest.mark.parametrize("version", ["tlsv1.2"])
 def test_a_client_certificate_gets_in_and_its_lack_or_end_is_said(
     brokers: Brokers, issuer: Issuer, version: str
 ) -> None:

@@ -33,7 +33,6 @@ FRESH_S = 0.1  # older samples than this steer nothing; the guard trips at 150 m
 SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
 Law = Literal["trapezoid", "feedback", "learning"]
 RUNG_FRESH_NS = 60_000_000  # a segment not seen for this long steers nothing; samples come every 17 ms
-GAP_S = 0.05  # after a longer hole the last rate says nothing about the step
 PASSES_SINCE_STEP_S = 1.0  # a longer gap between ticks is a new start for derivative and integral
 
 
@@ -130,10 +129,9 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
 def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[GaitEvent]:
     orientation = state.orientations[reading.sensor]
     orientation.update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
-    passed_s = (reading.t_ns - state.seen_ns[reading.sensor]) / 1e9
     state.seen_ns[reading.sensor] = max(reading.t_ns, state.seen_ns[reading.sensor])
     if orientation.aligned:
-        _observe(reading.t_ns, passed_s, orientation, state)
+        _observe(reading.t_ns, orientation, state)
     if reading.sensor != state.leading.sensor:
         return []
     state.newest_ns = reading.t_ns
@@ -153,16 +151,11 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
     return events
 
 
-def _observe(t_ns: int, passed_s: float, orientation: SegmentOrientation, state: CoreState) -> None:
-    """A segment's angle at its own time, for phase and learning.
-
-    The orientation holds each rate over the whole step before its sample, which puts it half a step ahead.
-    """
+def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> None:
+    """A segment's angle at its own time, for phase and learning."""
     pitch_rad, rate_rps = orientation.pitch_rad, orientation.pitch_rate_rps
     if pitch_rad is None or rate_rps is None:
         return
-    if 0.0 < passed_s < GAP_S:
-        pitch_rad -= rate_rps * passed_s / 2.0
     if orientation.segment == "shank":
         percent = state.timing.percent_at(t_ns) if state.timing.swinging else None
         state.alignment.observe(t_ns, pitch_rad, percent)

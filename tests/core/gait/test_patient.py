@@ -21,7 +21,7 @@ RATE_HZ = 60.0  # of the slowest sensor in use
 def test_every_true_stride_is_found_and_the_foot_pitch_is_right(segment: Segment, stimulated: bool) -> None:
     patient = VirtualPatient(PatientParams(), seed=4)
     detector, orientation = GaitDetector(segment, "left"), SegmentOrientation(segment, "left")
-    contacts, off_deg, pulse_s = [], [], 0.0
+    contacts, off_deg, rate_dps, pulse_s = [], [], [], 0.0
     for i in range(int(30 * RATE_HZ)):
         t_s, t_ns = i / RATE_HZ, round(i / RATE_HZ * 1e9)
         while stimulated and pulse_s <= t_s:
@@ -37,6 +37,7 @@ def test_every_true_stride_is_found_and_the_foot_pitch_is_right(segment: Segment
                 contacts.append(event.t_ns * 1e-9)
         if segment == "foot" and orientation.pitch_rad is not None:
             off_deg.append(math.degrees(orientation.pitch_rad) - patient.truth().foot_pitch_deg)
+            rate_dps.append(math.degrees(orientation.pitch_rate_rps or 0.0))
     strides = patient.strides()
     true = [stride.initial_contact_s for stride in strides] + [strides[-1].next_initial_contact_s]
     assert abs(len(contacts) - len(true)) <= 1
@@ -44,6 +45,8 @@ def test_every_true_stride_is_found_and_the_foot_pitch_is_right(segment: Segment
     if segment == "foot":
         assert len(off_deg) > 20 * RATE_HZ
         assert np.sqrt(np.mean(np.square(off_deg))) <= 4.0
+        lead_s = np.polyfit(rate_dps, off_deg, 1)[0]
+        assert abs(lead_s) < 0.25 / RATE_HZ  # the pitch belongs to the sample's own time
 
 
 @pytest.mark.parametrize(("segment", "most"), [("foot", 0), ("shank", 1)])

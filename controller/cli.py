@@ -258,8 +258,8 @@ def mqtt_forward(
 
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).")]) -> None:
-    """Check a session file and its patient file; print the limits that hold and who set each."""
-    from controller.config import layers, load_session
+    """Check a session file and its patient file; print the limits in force, who set each, and the gains."""
+    from controller.config import layers, load_session, settings
     from controller.safety.limits import NAMES, merge
 
     session = _refusing(lambda: load_session(file))
@@ -267,6 +267,10 @@ def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).
     table = Table("limit", "value", "set by", title=f"{file}: good")
     for name in NAMES:
         table.add_row(name, f"{getattr(effective.limits, name):g}", effective.set_by[name])
+    console.print(table)
+    table = Table("setting", "value", "allowed", title="What steers")
+    for row in settings(session):
+        table.add_row(*row)
     console.print(table)
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from controller.console.settings import objections
@@ -21,6 +23,7 @@ from controller.core.params import (
     Envelope,
     FootModel,
     Gains,
+    Learning,
     MuscleModel,
     Placement,
     Pulse,
@@ -148,6 +151,23 @@ class FeedbackSection(Section):
     torque_max_nm: float = Field(ge=0, le=20, allow_inf_nan=False)
 
 
+class LearningSection(Section):
+    """The learning law; a key left out has the core's value. What each does: controller.core.params."""
+
+    change: float = Field(Learning().change, ge=1e-6, le=1e-1, allow_inf_nan=False)
+    bend: float = Field(Learning().bend, ge=0, le=1, allow_inf_nan=False)
+    step: float = Field(Learning().step, ge=0, le=1, allow_inf_nan=False)
+    forget: float = Field(Learning().forget, ge=0.5, le=1, allow_inf_nan=False)
+    change_max: float = Field(Learning().change_max, ge=0, le=1, allow_inf_nan=False)
+    kp_nm_per_rad: float = Field(Learning().kp_nm_per_rad, ge=0, le=30, allow_inf_nan=False)
+    td_s: float = Field(Learning().td_s, ge=0, le=0.3, allow_inf_nan=False)
+    gain_sd: float = Field(Learning().gain_sd, ge=0, le=2, allow_inf_nan=False)
+    gain_drift: float = Field(Learning().gain_drift, ge=0, le=1, allow_inf_nan=False)
+    gain_min: float = Field(Learning().gain_min, ge=0.05, le=1, allow_inf_nan=False)
+    gain_max: float = Field(Learning().gain_max, ge=1, le=10, allow_inf_nan=False)
+    dead_band: float = Field(Learning().dead_band, ge=0, le=0.5, allow_inf_nan=False)
+
+
 class TelemetrySection(Section):
     """The MQTT broker; leave the table out to run without one."""
 
@@ -177,6 +197,7 @@ class SessionFile(Section):
     stimulator: StimulatorSection
     trapezoid: TrapezoidSection
     feedback: FeedbackSection
+    learning: LearningSection = Field(default_factory=lambda: LearningSection.model_validate({}))
     limits: LimitsSection = Field(default_factory=lambda: LimitsSection.model_validate({}))
     telemetry: TelemetrySection | None = None
     console: ConsoleSection = Field(default_factory=lambda: ConsoleSection.model_validate({}))
@@ -255,6 +276,24 @@ def layers(session: Session) -> tuple[Layer, ...]:
     )
 
 
+def settings(session: Session) -> list[tuple[str, str, str]]:
+    """What steers, as ``(table.key, value, allowed range)``: the muscle's numbers and every gain in force."""
+    tables: tuple[tuple[str, Section], ...] = (
+        ("muscle", session.patient.muscle),
+        ("ankle", session.patient.ankle),
+        ("reference", session.patient.reference),
+        ("trapezoid", session.file.trapezoid),
+        ("feedback", session.file.feedback),
+        ("learning", session.file.learning),
+    )
+    return [
+        (f"{name}.{key}", f"{getattr(section, key):g}", _range(field))
+        for name, section in tables
+        for key, field in type(section).model_fields.items()
+        if isinstance(getattr(section, key), float)
+    ]
+
+
 def normal_reference(speed_mps: float) -> Reference:
     """Normal foot pitch over the stride at a walking speed, with the shank and knee that go with it."""
     percent = [float(point) for point in range(WHOLE_CYCLE_POINTS)]
@@ -327,6 +366,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
             torque_max_nm=file.feedback.torque_max_nm,
         ),
         tick_s=1.0 / TICK_RATE_HZ,
+        learning=msgspec.convert(file.learning.model_dump(), Learning),
     )
 
 
@@ -419,15 +459,21 @@ def _allowed(model: type[Section], fault: ErrorDetails) -> str:
     field = section.model_fields.get(str(fault["loc"][-1])) if section else None
     if field is None:
         return fault["msg"]
+    bounds = _range(field)
+    if bounds:
+        return bounds
+    choices = getattr(field.annotation, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return " | ".join(repr(choice) for choice in choices)
+    return fault["msg"]
+
+
+def _range(field: FieldInfo) -> str:
+    """``low to high`` of a number; empty where it has no bounds."""
     bounds = {
         name: value
         for meta in field.metadata
         for name in ("ge", "le")
         if (value := getattr(meta, name, None)) is not None
     }
-    if bounds:
-        return f"{bounds.get('ge', '')} to {bounds.get('le', '')}"
-    choices = getattr(field.annotation, "__args__", ())
-    if choices and all(isinstance(choice, str) for choice in choices):
-        return " | ".join(repr(choice) for choice in choices)
-    return fault["msg"]
+    return f"{bounds.get('ge', '')} to {bounds.get('le', '')}" if bounds else ""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from controller.cli import CONFIGS, app
-from controller.config import core_params, load_session
+from controller.config import LearningSection, core_params, load_session
+from controller.core.params import Learning
 from controller.errors import ConfigError
 from controller.safety.arming import QUESTION
 
@@ -49,6 +51,9 @@ def test_every_session_of_the_repository_is_good(file: Path) -> None:
         ("rate_hz = 40.0", "rate_hz = true", ("stimulator.rate_hz", "True", "10 to 60")),
         ("rate_hz = 40.0", "rate_herz = 40.0", ("stimulator.rate_herz", "unknown key", "'rate_hz'")),
         ("channel = 0", "channel = 8", ("stimulator.channel", "8", "0 to 7")),
+        ("[learning]", "[learning]\nstep = 1.01", ("learning.step", "1.01", "0 to 1")),
+        ("[learning]", "[learning]\ngain_max = 0.9", ("learning.gain_max", "0.9", "1 to 10")),
+        ("[learning]", "[learning]\nforgets = 0.9", ("learning.forgets", "unknown key", "'forget'")),
         ('mode = "feedback"', 'mode = "magic"', ("session.mode", "'magic'", "'off'")),
         ("[trapezoid]", "[trapeze]", ("trapeze", "unknown key", "trapezoid")),
         ('site = "demo"', 'site = "demo/#"', ("session.site", "demo/#", "a-z0-9")),
@@ -136,6 +141,24 @@ def test_config_check_prints_each_limit_with_who_set_it() -> None:
     row = next(line for line in result.output.splitlines() if "current_max_ma" in line)
     assert "50" in row
     assert "patient" in row
+
+
+def test_config_check_prints_every_gain_with_its_range() -> None:
+    result = CliRunner().invoke(app, ["config", "check", str(CONFIGS / "sessions" / "demo.toml")])
+    for key, bounds in (("feedback.kp_nm_per_rad", "0 to 30"), ("learning.step", "0 to 1")):
+        row = next(line for line in result.output.splitlines() if key in line)
+        assert bounds in row
+
+
+def test_every_number_of_the_learning_law_can_be_set_in_the_session_file() -> None:
+    assert set(LearningSection.model_fields) == {field.name for field in fields(Learning)}
+
+
+def test_a_learning_key_reaches_the_core_and_the_others_keep_the_cores_values(session_file: Path) -> None:
+    text = session_file.read_text()
+    before = text[: text.index("[learning]")]
+    session_file.write_text(before + "[learning]\nstep = 0.25\n")
+    assert core_params(load_session(session_file)).learning == replace(Learning(), step=0.25)
 
 
 def test_config_check_refuses_with_exit_code_2(session_file: Path) -> None:

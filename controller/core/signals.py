@@ -43,6 +43,7 @@ class TickInputs:
     emg: tuple[EmgFrame, ...] = ()
     applied: tuple[Applied, ...] = ()
     mode: Mode | None = None  # a request to change the mode at the next stride boundary
+    fresh: bool = False  # with it: forget there what was learned before
 
 
 @dataclass(frozen=True, slots=True)

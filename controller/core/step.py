@@ -66,6 +66,7 @@ class CoreState:
     closed: bool = False  # whether feedback steers at this tick
     on_since_ns: int | None = None  # since when the channel has been on without a break
     wanted_mode: Mode | None = None
+    wanted_fresh: bool = False
     activation: float = 0.0
     demand_nm: float = 0.0
     feedforward_nm: float = 0.0
@@ -105,7 +106,7 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     events = _take_in(now_ns, inputs, state)
     phase = state.detector.tick(now_ns)
     state.window.tick(now_ns, walking=phase.walking)
-    _switch_mode(state)
+    _switch_mode(params, state)
     command, reason = _decide(now_ns, params, state, walking=phase.walking)
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
@@ -122,7 +123,7 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
     for applied in inputs.applied:
         _take_verdict(applied, state)
     if inputs.mode is not None:
-        state.wanted_mode = inputs.mode
+        state.wanted_mode, state.wanted_fresh = inputs.mode, inputs.fresh
     return events
 
 
@@ -205,10 +206,15 @@ def _take_verdict(applied: Applied, state: CoreState) -> None:
         state.intensity.correct(through.current_ma if through else 0.0)
 
 
-def _switch_mode(state: CoreState) -> None:
+def _switch_mode(params: CoreParams, state: CoreState) -> None:
     """A requested mode begins between two windows: no pulses, no step in current."""
-    if state.wanted_mode is not None and state.window.state == "closed":
-        state.mode, state.wanted_mode = state.wanted_mode, None
+    if state.wanted_mode is None or state.window.state != "closed":
+        return
+    state.mode, state.wanted_mode = state.wanted_mode, None
+    if state.wanted_fresh:
+        state.wanted_fresh, state.landed, state.trusted = False, None, True
+        state.pid = Pid(params.gains)
+        state.learner = Learner(params, state.torque, state.timing.percent_per_s)
 
 
 def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> tuple[Command, str]:

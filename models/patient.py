@@ -420,8 +420,9 @@ class VirtualPatient:
         )
         noise = self._noise[segment].standard_normal((n, 6)) * self._noise_sd
         rows[:, 4:] += noise + self._bias[segment]
-        np.clip(rows[:, 4:7], -ACC_RANGE_MPS2, ACC_RANGE_MPS2, out=rows[:, 4:7])
-        np.clip(rows[:, 7:], -GYR_RANGE_RPS, GYR_RANGE_RPS, out=rows[:, 7:])
+        for columns, top in ((slice(4, 7), ACC_RANGE_MPS2), (slice(7, 10), GYR_RANGE_RPS)):
+            np.minimum(rows[:, columns], top, out=rows[:, columns])  # np.clip takes three times as long
+            np.maximum(rows[:, columns], -top, out=rows[:, columns])
         return rows
 
     def _reach(self, first_s: float, last_s: float) -> None:

@@ -7,6 +7,7 @@ limited. What is broken beyond doubt is named as a fault of the fault table.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -308,10 +309,14 @@ def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules
     return allowed_ma, rules.effective.named(name)
 
 
+def _began_ns(level: Level) -> int:
+    return level.t_ns
+
+
 def _window(now_ns: int, levels: tuple[Level, ...]) -> tuple[Level, ...]:
     """The levels in force at any time of the rise window; the first one began before it."""
     begin_ns = now_ns - RISE_WINDOW_NS
-    inside = sum(level.t_ns > begin_ns for level in levels)
+    inside = len(levels) - bisect_right(levels, begin_ns, key=_began_ns)
     if inside == len(levels):
         return (Level(begin_ns, 0.0, 0.0), *levels)  # nothing known before: it was off
     return levels[len(levels) - inside - 1 :]

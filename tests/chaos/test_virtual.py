@@ -6,10 +6,11 @@ import random
 
 import pytest
 
+from controller.core.signals import Mode
 from models.cohort import cohort_patient
 from tests.chaos.virtual import guarded
 
-SECONDS = 40.0
+SECONDS = 30.0
 
 
 def test_the_same_seed_gives_the_same_bytes_and_every_trip_its_right_name() -> None:
@@ -19,8 +20,8 @@ def test_the_same_seed_gives_the_same_bytes_and_every_trip_its_right_name() -> N
     assert first.wrong == []
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_healthy_walk_does_not_trip(number: int) -> None:
-    walk = guarded(cohort_patient(number), "feedback", SECONDS, None)
+@pytest.mark.parametrize(("number", "mode"), [(1, "feedback"), (2, "learning"), (3, "trapezoid")])
+def test_a_healthy_walk_does_not_trip(number: int, mode: Mode) -> None:
+    walk = guarded(cohort_patient(number), mode, SECONDS / 2, None)
     assert walk.given > 100
     assert (dict(walk.trips), walk.wrong) == ({}, [])

@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
@@ -97,6 +97,11 @@ def _request(data: bytes) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
+def _since_boot_ns() -> int:
+    """Unlike CLOCK_MONOTONIC, goes on while the computer sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 class InFlight:
     """The command in force, kept in a small file that only an orderly end empties."""
 
@@ -119,7 +124,17 @@ class InFlight:
 class Guard:
     """Sockets, stimulator and clock around :func:`controller.safety.react.react`."""
 
-    def __init__(self, rig: Path, setup: Setup, stimulator: Stimulator) -> None:
+    def __init__(
+        self,
+        rig: Path,
+        setup: Setup,
+        stimulator: Stimulator,
+        *,
+        clock: Callable[[], int] = time.monotonic_ns,
+        boot_clock: Callable[[], int] = _since_boot_ns,
+    ) -> None:
+        self._clock = clock
+        self._boot_clock = boot_clock
         self._rig = rig
         self._setup = setup
         self._known = begin(setup)
@@ -192,12 +207,11 @@ class Guard:
         due_ns = deadline_ns(self._setup, self._known)
         if due_ns is None:
             return IDLE_MS
-        return min(WATCH_MS, max(0.0, (due_ns - time.monotonic_ns()) / 1e6))
+        return min(WATCH_MS, max(0.0, (due_ns - self._clock()) / 1e6))
 
-    @staticmethod
-    def _suspended_ns() -> int:
+    def _suspended_ns(self) -> int:
         """Time this computer has slept since it started."""
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+        return self._boot_clock() - self._clock()
 
     def _obey_signals(self) -> None:
         while self._signals:
@@ -230,7 +244,7 @@ class Guard:
 
     def _make_ready(self) -> None:
         """Reach recorder, STOP button and stimulator; this may take a moment, so never while armed."""
-        now_ns = time.monotonic_ns()
+        now_ns = self._clock()
         if now_ns - self._retry_ns < RETRY_NS:
             return
         self._retry_ns = now_ns
@@ -351,7 +365,7 @@ class Guard:
             "text": text or state.detail,
         }
         if op == "state":
-            answer["refusals"] = refusals(time.monotonic_ns(), self._setup, self._known)
+            answer["refusals"] = refusals(self._clock(), self._setup, self._known)
             answer["limits"] = self._limits()
         connection.sender.send(_json(answer))
 
@@ -410,14 +424,14 @@ class Guard:
                 self._link_failed(error)
                 break
             self._plausibility.pulse(pulse.current_ma)
-            sent.append({"t_ns": time.monotonic_ns(), **asdict(pulse), "packet": packet})
+            sent.append({"t_ns": self._clock(), **asdict(pulse), "packet": packet})
         return sent
 
     # --- what happened goes in, what is to be done comes out ---
 
     def _feed(self, happening: Happening) -> Reaction:
         before = self._known.state
-        now_ns = time.monotonic_ns()
+        now_ns = self._clock()
         reaction, self._known = react(now_ns, happening, self._setup, self._known)
         if reaction.stop:
             self._silence()
@@ -457,7 +471,7 @@ class Guard:
             self._in_flight.write({"state": verdict.state, "channels": channels})
 
     def _tell(self, note: Note) -> None:
-        now_ns = time.monotonic_ns()
+        now_ns = self._clock()
         payload: dict[str, object] = {
             "t_ns": now_ns,
             "kind": note.kind,
@@ -470,7 +484,7 @@ class Guard:
 
     def _record_setup(self) -> None:
         """What all verdicts after it in the recording were judged by, and the answers of the checklist."""
-        now_ns = time.monotonic_ns()
+        now_ns = self._clock()
         config = self._setup.config
         silent = ages(now_ns, self._setup, begin(self._setup))
         payload: dict[str, object] = {

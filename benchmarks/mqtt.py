@@ -22,7 +22,8 @@ import msgspec
 from controller.record.live import Live
 from controller.record.recorder import streams
 from controller.telemetry.broker import LOOPBACK, free_port
-from controller.telemetry.mqtt import SOCKET_OPTIONS, MqttSettings, MqttTelemetry
+from controller.telemetry.client import SOCKET_OPTIONS
+from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 
 RIGS = 100
 SECONDS = 10.0

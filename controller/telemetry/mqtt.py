@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import random
 import re
-import socket
 import ssl
 import time
 from collections import deque
@@ -21,20 +20,17 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 
+from controller.telemetry.client import Client
 from controller.telemetry.port import RigState
 from controller.telemetry.position import Position
-from controller.telemetry.trouble import explain, rejection
+from controller.telemetry.trouble import explain
 
 ROOT = "dorsi/1"
-KEEPALIVE_S = 5  # a hung rig is shown as lost after 1.5 to 2.3 times this
 # Six events a stride, one stride a second, the longest session (4 h): 86,400. About 400 bytes each.
 QUEUED_EVENTS_MAX = 100_000
 IN_FLIGHT_MAX = 8  # events sent before the first is acknowledged; aiomqtt warns above 10
-# Without it, Nagle's waiting on one side and delayed acknowledgement on the other cost 40 ms a batch.
-SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 15.0
-BROKER_ANSWER_S = 5.0
 EVENT_QOS = 1
 STREAM_QOS = 0
 _LEVEL = re.compile(r"[a-z0-9][a-z0-9_-]*")  # ASCII: Grafana has had trouble with anything else
@@ -81,6 +77,17 @@ class MqttSettings:
         if self.client_certificate_file is not None:
             context.load_cert_chain(self.client_certificate_file, self.client_key_file)
         return context
+
+    def client(self, will: aiomqtt.Will | None = None) -> Client:
+        """A connection, not opened yet. Raises OSError for certificate files that do not serve."""
+        return Client(
+            self.host,
+            self.port,
+            username=self.username,
+            password=self.password,
+            tls_context=self.tls_context(),
+            will=will,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,7 @@ class MqttTelemetry:
                         self._unsent = dict(self._retained)
                         await self._deliver_while_connected(client)
                 except (aiomqtt.MqttError, OSError) as error:
-                    self.trouble = await asyncio.to_thread(self._explain, error)
+                    self.trouble = explain(error, self._settings.host, self._settings.port)
                     if not self._ending:
                         await asyncio.sleep(backoff_s * self._jitter.uniform(0.5, 1.0))
                         backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
@@ -184,30 +191,11 @@ class MqttTelemetry:
         self.dropped += len(self._events) + len(self._under_way)
         self._events.clear()
 
-    def _client(self) -> aiomqtt.Client:
-        settings = self._settings
-        will = aiomqtt.Will(f"{settings.prefix}/$state", b"lost", qos=EVENT_QOS, retain=True)
-        return aiomqtt.Client(
-            settings.host,
-            settings.port,
-            username=settings.username,
-            password=settings.password,
-            tls_context=settings.tls_context(),
-            will=will if self._present else None,
-            keepalive=KEEPALIVE_S,
-            timeout=BROKER_ANSWER_S,
-            socket_options=SOCKET_OPTIONS,
+    def _client(self) -> Client:
+        topic = f"{self._settings.prefix}/$state"
+        return self._settings.client(
+            aiomqtt.Will(topic, b"lost", qos=EVENT_QOS, retain=True) if self._present else None
         )
-
-    def _explain(self, error: aiomqtt.MqttError | OSError) -> str:
-        """May ask the broker once more; run it in a thread."""
-        settings = self._settings
-        cause: Exception = error
-        if settings.tls and "timed out" in str(error):
-            with contextlib.suppress(OSError):
-                context = settings.tls_context()
-                cause = (context and rejection(context, settings.host, settings.port)) or error
-        return explain(cause, settings.host, settings.port)
 
     def _retain(self, topic: str, payload: bytes) -> None:
         self._retained[topic] = payload

@@ -40,7 +40,7 @@ class StrideTold:
     t_ns: int
     stride: int
     arm: str
-    mode: Mode
+    mode: str  # the label of a blinded arm
     stride_s: float
     cadence_spm: float
     swing_s: float | None
@@ -133,7 +133,7 @@ class Teller:
     def _take_arm(self, payload: bytes) -> tuple[Told, ...]:
         arm = self._arm_decoder.decode(payload)
         rest = self.end()
-        self._strides = _Strides(arm.label or arm.mode)
+        self._strides = _Strides(arm.label or arm.mode, blinded=arm.blinded)
         return rest
 
     def _stride(self, stride: StrideTold) -> Told:
@@ -161,8 +161,8 @@ encode: Callable[[GaitEvent | StrideTold], bytes] = msgspec.json.Encoder().encod
 class _Strides:
     """Strides of one arm: closed by the next initial contact, told when their pulses are complete."""
 
-    def __init__(self, arm: str) -> None:
-        self._arm = arm
+    def __init__(self, arm: str, *, blinded: bool = False) -> None:
+        self._arm, self._blinded = arm, blinded
         self._ticks: deque[tuple[int, _View]] = deque()
         self._pulses: deque[Pulse] = deque()
         self._toe_offs_ns: deque[int] = deque(maxlen=16)
@@ -216,7 +216,7 @@ class _Strides:
             t_ns=begin_ns,
             stride=self._count,
             arm=self._arm,
-            mode=contact.mode,
+            mode=self._arm if self._blinded else contact.mode,
             stride_s=stride_s,
             cadence_spm=120.0 / stride_s,
             swing_s=None if toe_off_ns is None else (end_ns - toe_off_ns) / 1e9,

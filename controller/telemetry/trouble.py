@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import aiomqtt
 
-ASK_S = 1.0
 GOES_ON = "the session goes on, its events wait"
 
 # MQTT 5, table 3-1: reason codes of a refused connection; paho gives them for MQTT 3.1.1 too
@@ -93,24 +92,6 @@ def _tls_meaning(reason: str) -> tuple[str, str]:
     if "key values mismatch" in alert:
         return "is not tried: client key and certificate do not belong together", "check client_key_file"
     return f"and this rig found no common ground for TLS ({alert})", "look at the certificate files"
-
-
-def rejection(context: ssl.SSLContext, host: str, port: int) -> ssl.SSLError | None:
-    """What the broker says about our client certificate; blocks for up to twice the timeout.
-
-    With TLS 1.3 that comes after the handshake, with the first reading, where the MQTT library loses it.
-    """
-    try:
-        with (
-            socket.create_connection((host, port), timeout=ASK_S) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            secured.recv(1)
-    except ssl.SSLError as error:
-        return error
-    except OSError:
-        return None
-    return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

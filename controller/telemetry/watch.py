@@ -23,9 +23,7 @@ from rich.text import Text
 from controller.telemetry.mqtt import (
     BACKOFF_FIRST_S,
     BACKOFF_MAX_S,
-    BROKER_ANSWER_S,
     ROOT,
-    SOCKET_OPTIONS,
     MqttSettings,
 )
 from controller.telemetry.trouble import explain
@@ -179,15 +177,7 @@ async def _follow(settings: MqttSettings, site_name: str | None, site: Site) -> 
     backoff_s = BACKOFF_FIRST_S
     while True:
         try:
-            async with aiomqtt.Client(
-                settings.host,
-                settings.port,
-                username=settings.username,
-                password=settings.password,
-                tls_context=settings.tls_context(),
-                timeout=BROKER_ANSWER_S,
-                socket_options=SOCKET_OPTIONS,
-            ) as client:
+            async with settings.client() as client:
                 backoff_s, site.trouble = BACKOFF_FIRST_S, ""
                 await client.subscribe(f"{ROOT}/{site_name or '+'}/#", qos=1)
                 async for message in client.messages:

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -78,6 +79,14 @@ async def watching(port: int) -> AsyncIterator[Watcher]:
     async with aiomqtt.Client(LOOPBACK, port) as client:
         await client.subscribe(f"{PREFIX}/#", qos=1)
         yield Watcher(client)
+
+
+async def reached(what: Callable[[], bool]) -> None:
+    """Looks at every turn of the loop."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < end_s
+        await asyncio.sleep(0)
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
@@ -201,6 +210,26 @@ def test_without_a_broker_the_oldest_events_go_and_nobody_waits(tmp_path: Path, 
                 assert len(streams) == 1  # only the newest values
                 assert b'"n":265.0' in streams[0]
             assert not task.done()
+
+    run(scenario)
+
+
+def test_a_cancelled_client_ends_wherever_it_was(mosquitto: Mosquitto) -> None:
+    """The moment of the broker's answer is the one where a cancellation has been lost: many moments."""
+
+    async def scenario() -> None:
+        for turns in range(120):
+            telemetry = MqttTelemetry(settings(mosquitto.port), b"{}", random.Random(1))
+            telemetry.event("e", b"{}")
+            task = asyncio.create_task(telemetry.run())
+            if turns >= 20:
+                await reached(lambda made=telemetry: made.connections > 0)
+            for _ in range(turns % 20):
+                await asyncio.sleep(0)
+            task.cancel()
+            async with asyncio.timeout(5.0):
+                await asyncio.wait([task])
+            assert task.cancelled()
 
     run(scenario)
 

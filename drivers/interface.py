@@ -76,6 +76,14 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactCheck:
+    """How a stimulator tells an open electrode: by ``error_code`` to a pulse of at least ``current_ma``."""
+
+    current_ma: float
+    error_code: int
+
+
+@dataclass(frozen=True, slots=True)
 class StimulatorCapability:
     """What a stimulator can do and what it does when its host dies."""
 
@@ -88,6 +96,7 @@ class StimulatorCapability:
     rate_max_hz: float
     own_watchdog: str  # in words: what ends the pulses when no command comes
     verified: Literal["spec", "vendor-code", "capture", "hardware"]
+    contact: ContactCheck | None = None  # None: it cannot tell
 
 
 @dataclass(frozen=True, slots=True)

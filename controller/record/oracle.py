@@ -29,6 +29,7 @@ DEAD_MS = 10.0  # F3
 UNRECORDED_MS = 600.0  # F12: a recorder that takes nothing is noticed within that time
 SENSOR_SLACK_NS = 20_000_000  # F1: the safe action follows within 20 ms
 LOG_SLACK_NS = 50_000_000  # the device logs a pulse this soon after it was written; a loaded host is slow
+CONTACT = "contact test"  # the state in which the guard tests the electrodes
 SIGNIFICANT = 1 + 1e-9  # sums of doubles
 
 
@@ -71,6 +72,7 @@ class _Rules:
     areas_cm2: tuple[float, ...]
     outputs: tuple[int, ...]
     sensors: Mapping[str, float]  # name -> age_max_ms
+    contact: Mapping[str, float]  # the pulse that tests the electrodes; empty where none is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class _Arm:
             for pulse in verdict.pulses:
                 channel = verdict.channels[pulse.channel]
                 rate_hz = math.inf if channel is None else channel.rate_hz
+                if verdict.state == CONTACT:
+                    rate_hz = self.rules.contact.get("rate_hz", math.inf)
                 found.append(
                     _Pulse(
                         pulse.t_ns,
@@ -161,6 +165,7 @@ def _rules(payload: bytes, path: Path) -> _Rules:
             tuple(float(channel["electrode_area_cm2"]) for channel in raw["channels"]),
             tuple(int(channel["output"]) for channel in raw["channels"]),
             {sensor["name"]: float(sensor["age_max_ms"]) for sensor in raw["sensors"]},
+            {name: float(value) for name, value in (raw.get("contact") or {}).items()},
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(str(path), "guard/setup", str(error), "what the guard judges by") from error
@@ -239,7 +244,12 @@ def _judge_arm(arm: _Arm) -> list[Finding]:
                 for p in pulses
             ],
         ),
-        ("train_max_s", "length of a train", "s", _trains_s(pulses)),
+        (
+            "train_max_s",
+            "length of a train",
+            "s",
+            _trains_s([p for p in pulses if p.verdict.state != CONTACT]),
+        ),
         ("dose_max_uc", "charge in any 60 s", "uC", _doses_uc(pulses)),
         ("session_max_s", "time armed", "s", _armed_s(arm)),
     )
@@ -398,6 +408,7 @@ def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
             len(pulses),
             _unarmed(arm, pulses),
         ),
+        *_contact(arm, pulses),
     ]
 
 
@@ -435,9 +446,10 @@ def _silence(arm: _Arm, pulses: list[_Pulse]) -> Finding:
     ends = [
         event
         for event in arm.events
-        if event.state in ("tripped", "off") and event.kind in ("trip", "stop", "disarm")
+        if event.state in ("tripped", "off")
+        and (event.kind in ("trip", "stop", "disarm") or event.fault == "F22")
     ]
-    arms = [event.t_ns for event in arm.events if event.kind == "arm"]
+    arms = [event.t_ns for event in arm.events if event.kind in ("contact", "arm")]
     for end in ends:
         again_ns = min((t_ns for t_ns in arms if t_ns > end.t_ns), default=math.inf)
         after = [p.t_ns - end.t_ns for p in pulses if end.t_ns < p.t_ns < again_ns]
@@ -452,8 +464,39 @@ def _unarmed(arm: _Arm, pulses: list[_Pulse]) -> list[str]:
     return [
         f"pulse at {pulse.t_ns} in state {pulse.verdict.state}"
         for pulse in pulses
-        if pulse.verdict.state not in ("active", "ramp") or pulse.t_ns < armed_ns
+        if pulse.verdict.state != CONTACT
+        and (pulse.verdict.state not in ("active", "ramp") or pulse.t_ns < armed_ns)
     ]
+
+
+def _contact(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
+    """F22: the electrodes are tested when a person wants to arm, weakly, and an open one is never armed."""
+    rules = arm.rules.contact
+    turns = [
+        event
+        for event in arm.events
+        if event.kind in ("contact", "arm", "disarm", "trip", "stop") or event.fault == "F22"
+    ]
+    tested = [pulse for pulse in pulses if pulse.verdict.state == CONTACT]
+    if not rules and not tested:
+        return []
+    broken = [
+        f"test pulse at {pulse.t_ns} that nobody asked for"
+        for pulse in tested
+        if [event.kind for event in turns if event.t_ns <= pulse.t_ns][-1:] != ["contact"]
+    ]
+    broken += [
+        f"test pulse of {pulse.current_ma:g} mA and {pulse.width_us:g} us"
+        for pulse in tested
+        if pulse.current_ma > rules.get("current_ma", 0.0) or pulse.width_us > rules.get("width_us", 0.0)
+    ]
+    broken += [
+        f"armed at {event.t_ns} without a test"
+        for event, before in zip(turns, [None, *turns], strict=False)
+        if rules and event.kind == "arm" and (before is None or before.kind != "contact")
+    ]
+    promise = "electrodes are tested before each arming, by pulses that are weak and asked for"
+    return [_count("F22", promise, len(tested), broken)]
 
 
 def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:

@@ -22,6 +22,7 @@ BAR = 30
 
 STATE_STYLE = {
     "off": "dim",
+    "contact test": "yellow",
     "armed": "yellow",
     "active": "bold green",
     "ramp": "yellow",
@@ -59,7 +60,9 @@ class Screen:
 def line(progress: Progress) -> str:
     """One line for a log."""
     arm, status = progress.arm, progress.status
-    words = f"[{progress.number + 1}/{progress.arms}] {arm.mode}: {progress.note} {progress.elapsed_s:5.1f} s"
+    words = (
+        f"[{progress.number + 1}/{progress.arms}] {arm.title}: {progress.note} {progress.elapsed_s:5.1f} s"
+    )
     if status is None:
         return words
     return (
@@ -73,7 +76,7 @@ def line(progress: Progress) -> str:
 def picture(progress: Progress) -> Panel:
     """The terminal's picture."""
     arm, status = progress.arm, progress.status
-    title = f"Dorsi  {progress.number + 1} of {progress.arms}: {arm.mode}"
+    title = f"Dorsi  {progress.number + 1} of {progress.arms}: {arm.title}"
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", justify="right")
     rows.add_column(min_width=14)

@@ -1,7 +1,7 @@
 """The one table of faults: what can go wrong, how it shows, what the guard does, by when, and its words.
 
 Everything that shows an alarm reads it, and the tests walk it. The order of the ids is that of the table in
-the safety notes; F19 and F20 are the stimulator's own, F21 is the sensors' seat.
+the safety notes; F19, F20 and F22 are the stimulator's own, F21 is the sensors' seat.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Reaction = Literal[
     "none",  # nothing on stimulation; told and recorded
     "device",  # the guard itself is gone; the stimulator stops for want of commands
     "start tripped",  # the guard comes up tripped
+    "no arming",  # nothing flows yet, and nothing will
 ]
 
 
@@ -283,6 +284,17 @@ TABLE: tuple[Fault, ...] = (
         "A sensor does not sit where it should",
         "Stimulation was stopped",
         f"Check strap and place of every sensor, then {ACKNOWLEDGE}",
+    ),
+    Fault(
+        "F22",
+        "an electrode has no contact with the skin when arming is asked for",
+        "the stimulator's answers to a short train too weak to feel, where it can tell",
+        "no arming",
+        50.0,
+        "medium",
+        "The test of the electrodes failed",
+        "Nothing was armed; the test pulses ended",
+        "Moisten and press down both pads, check their cable and plug, then arm again",
     ),
 )
 

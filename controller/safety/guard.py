@@ -21,6 +21,7 @@ from typing import Literal, cast
 
 from controller.errors import InputError
 from controller.runtime import bus, process
+from controller.safety import contact
 from controller.safety.button import StopButton
 from controller.safety.frames import (
     KIND_STAMP,
@@ -423,7 +424,8 @@ class Guard:
             except DeviceError as error:
                 self._link_failed(error)
                 break
-            self._plausibility.pulse(pulse.current_ma)
+            if self._known.contact is None:
+                self._plausibility.pulse(pulse.current_ma)
             sent.append({"t_ns": self._clock(), **asdict(pulse), "packet": packet})
         return sent
 
@@ -487,6 +489,9 @@ class Guard:
         now_ns = self._clock()
         config = self._setup.config
         silent = ages(now_ns, self._setup, begin(self._setup))
+        check = self._setup.capability.contact
+        limits = self._setup.rules.effective.limits
+        tested = check is not None and contact.testable(check, limits)
         payload: dict[str, object] = {
             "t_ns": now_ns,
             "session": config.session,
@@ -497,6 +502,7 @@ class Guard:
             "recorder_loss": config.recorder_loss,
             "supervised": config.supervised,
             "checklist": dict(config.checklist),
+            "contact": asdict(contact.command(check, limits)) if check is not None and tested else None,
             "stimulator": asdict(self._setup.capability),
         }
         self._record("guard/setup", now_ns, payload)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from controller.errors import InputError
+from controller.safety import contact
 from controller.safety.arming import objections
+from controller.safety.contact import Contact
 from controller.safety.envelope import (
     MS,
     Judgement,
@@ -38,6 +40,7 @@ RECORDER_REFUSES_NS = 500 * MS  # F12: a recorder that takes nothing for so long
 GAP_WINDOW_NS = 100 * MS  # F2
 GAPS_INVALID = 4  # F2: more than 3
 FROZEN_SAMPLES = 10  # F2
+CONTACT_WORDS = "electrode contact test"
 
 
 # What can happen, beside a frame, a stamp and a notice of the stimulator
@@ -99,7 +102,7 @@ Happening = (
 class Note:
     """Something to be recorded and shown; ``text`` is in words for a person."""
 
-    kind: Literal["arm", "disarm", "refused", "stop", "trip", "acknowledge", "fault", "warning"]
+    kind: Literal["contact", "arm", "disarm", "refused", "stop", "trip", "acknowledge", "fault", "warning"]
     text: str
     fault: str | None = None
     by: str = ""
@@ -156,6 +159,7 @@ class Known:
     late_ns: tuple[int, ...] = ()
     heartbeat_ns: int | None = None
     refused_ns: int | None = None  # since when the recorder takes nothing
+    contact: Contact | None = None  # the electrodes are being tested
     armed_ns: int | None = None
     armed_before_ns: int = 0  # time armed before that, this session
     ramp_ns: int = 0
@@ -204,8 +208,11 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
             return _on_link(now_ns, happening, setup, known)
         case Trouble():
             return fault(now_ns, happening.fault, happening.detail, setup, known)
-    if not happening.fault:  # the stimulator said that all is well
-        return Reaction(), known
+    if not happening.fault:
+        return _on_answer(happening, setup, known)
+    check = setup.capability.contact
+    if known.contact is not None and check is not None and happening.code == check.error_code:
+        return _untouched(now_ns, happening.text, known)
     # a negative code is the driver's own: no answer, or none that can be understood
     return _while_armed(now_ns, "F19" if happening.code < 0 else "F20", happening.text, setup, known)
 
@@ -239,6 +246,8 @@ def deadline_ns(setup: Setup, known: Known) -> int | None:
         return None
     limits = setup.rules.effective.limits
     due = [(known.frame_ns or 0) + round(limits.frame_age_max_ms * MS)]
+    if known.contact is not None:
+        due.append(known.contact.since_ns + contact.TIMEOUT_NS)
     if known.state.stage is Stage.RAMP:
         due.append(known.ramp_ns + RAMP_NS)
     else:
@@ -269,7 +278,7 @@ def _move(
     if after.may_pulse:
         return Reaction(notes=(note,)), known
     armed_ns = known.armed_before_ns + now_ns - (known.armed_ns or now_ns)
-    known = replace(known, armed_ns=None, armed_before_ns=armed_ns, link=False)
+    known = replace(known, armed_ns=None, armed_before_ns=armed_ns, link=False, contact=None)
     return Reaction(stop=True, notes=(note,)), known
 
 
@@ -280,15 +289,17 @@ def _while_armed(now_ns: int, name: str, detail: str, setup: Setup, known: Known
 
 def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     state = known.state
-    closed = "" if state.may_pulse else f"guard is {state.stage.value}: {state.fault or 'not armed'}"
+    open_to_frames = state.stage in (Stage.ARMED, Stage.ACTIVE, Stage.RAMP)
+    closed = "" if open_to_frames else f"guard is {state.stage.value}: {state.fault or 'not armed'}"
     ramping = state.stage is Stage.RAMP
+    test = _contact_frame(frame, setup, known)
     judgement, memory = judge(
         now_ns,
-        frame,
+        test or frame,
         () if ramping else ages(now_ns, setup, known),
         setup.rules,
         known.memory,
-        closed=closed,
+        closed="" if test else closed,
         ceiling_ma=_ceiling_ma(now_ns, known) if ramping else None,
     )
     if isinstance(frame, Frame) and judgement.fresh:
@@ -301,6 +312,8 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
     pulses: tuple[PulseOrder, ...] = ()
     if judgement.fresh:
         pulses, known = _fire(now_ns, judgement, setup, known)
+    if test and judgement.verdict != "blocked":  # nothing of it is the controller's
+        judgement = Judgement("ok", CONTACT_WORDS, (None,) * len(judgement.channels))
     verdict = Verdict(
         frame.seq if isinstance(frame, Frame) else 0,
         frame.t_ns if isinstance(frame, Frame) else 0,
@@ -310,6 +323,17 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
         judgement.channels,
     )
     return replace(reaction, pulses=pulses, verdict=verdict, limit=judgement.limit), known
+
+
+def _contact_frame(frame: Frame | BadFrame, setup: Setup, known: Known) -> Frame | None:
+    """While the electrodes are tested and the controller wants nothing, its frame carries the test pulse."""
+    check = setup.capability.contact
+    if known.contact is None or check is None or isinstance(frame, BadFrame):
+        return None
+    if frame.channels != (None,) * len(known.contact.probes):
+        return None
+    wanted = contact.command(check, setup.rules.effective.limits)
+    return replace(frame, channels=contact.wish(known.contact, wanted))
 
 
 def _pace(
@@ -350,6 +374,9 @@ def _fire(
         tracks[pulse.channel] = dosed(
             tracks[pulse.channel], now_ns, charge_uc(pulse.current_ma, pulse.width_us)
         )
+    check = setup.capability.contact
+    if known.contact is not None and check is not None:
+        known = replace(known, contact=contact.sent(known.contact, pulses, check))
     return pulses, replace(
         known,
         memory=replace(known.memory, tracks=tuple(tracks)),
@@ -389,6 +416,8 @@ def _on_stamp(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tu
 def _on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     if not known.state.may_pulse:
         return Reaction(), known
+    if known.contact is not None and now_ns - known.contact.since_ns > contact.TIMEOUT_NS:
+        return _untouched(now_ns, f"not tested within {contact.TIMEOUT_NS / 1e9:g} s", known)
     ramping = known.state.stage is Stage.RAMP
     if ramping and now_ns - known.ramp_ns >= RAMP_NS:
         return _move(now_ns, Event.RAMP_DONE, known, Note("disarm", "The current is down to zero."))
@@ -432,15 +461,48 @@ def _on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tu
     why = refusals(now_ns, setup, known)
     if why:
         return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
-    known = replace(
+    known = replace(known, armed_ns=now_ns)
+    check = setup.capability.contact
+    if check is None:
+        return _armed(request.by, known)
+    if not contact.testable(check, setup.rules.effective.limits):
+        untested = f"The electrodes were not tested: the limits are below {check.current_ma:g} mA."
+        return _armed(request.by, known, untested)
+    test = contact.start(request.by, now_ns, len(setup.config.channels))
+    known = replace(_from_zero(known), state=transition(known.state, Event.TEST), contact=test)
+    return Reaction(notes=(Note("contact", "Testing the electrodes.", by=request.by),)), known
+
+
+def _armed(by: str, known: Known, words: str = "") -> tuple[Reaction, Known]:
+    known = replace(_from_zero(known), state=transition(known.state, Event.ARM), contact=None)
+    return Reaction(notes=(Note("arm", f"Armed. {words}".strip(), by=by),)), known
+
+
+def _from_zero(known: Known) -> Known:
+    """Only the dose and the time of the last pulses are kept of what was before."""
+    return replace(
         known,
-        state=transition(known.state, Event.ARM),
         memory=replace(known.memory, tracks=fresh_memory(0, known.memory.tracks).tracks, bad_ns=()),
         metronomes=tuple(Metronome(None, metronome.fired_ns) for metronome in known.metronomes),
         late_ns=(),
-        armed_ns=now_ns,
     )
-    return Reaction(notes=(Note("arm", "Armed.", by=request.by),)), known
+
+
+def _on_answer(notice: StimulatorNotice, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """The stimulator found nothing wrong; the last such answer of the contact test arms."""
+    outputs = [channel.output for channel in setup.config.channels]
+    if known.contact is None or notice.code != 0 or notice.channel not in outputs:
+        return Reaction(), known
+    test = contact.answered(known.contact, outputs.index(notice.channel))
+    if contact.passed(test):
+        return _armed(test.by, known, "The electrodes have contact.")
+    return Reaction(), replace(known, contact=test)
+
+
+def _untouched(now_ns: int, detail: str, known: Known) -> tuple[Reaction, Known]:
+    """The electrodes' contact is not shown: no arming (F22)."""
+    by = known.contact.by if known.contact is not None else ""
+    return _move(now_ns, Event.OPEN, known, Note("refused", FAULTS["F22"].text(detail), "F22", by))
 
 
 def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:

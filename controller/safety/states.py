@@ -10,9 +10,13 @@ from enum import Enum
 
 
 class Stage(Enum):
-    """OFF and ARMED let nothing out; ACTIVE lets judged pulses out; RAMP lets ever smaller ones out."""
+    """OFF and ARMED let nothing out; ACTIVE lets judged pulses out; RAMP lets ever smaller ones out.
+
+    CONTACT lets out the guard's own few pulses that test the electrodes, and nothing of the controller's.
+    """
 
     OFF = "off"
+    CONTACT = "contact test"
     ARMED = "armed"
     ACTIVE = "active"
     RAMP = "ramp"
@@ -22,6 +26,8 @@ class Stage(Enum):
 class Event(Enum):
     """What can happen to the guard; whether it may happen is decided before it is raised."""
 
+    TEST = "test"  # every condition of arming holds but the electrodes' contact
+    OPEN = "open"  # an electrode has no contact, or could not be tested
     ARM = "arm"  # every condition of arming holds
     OUTPUT = "output"  # a frame asks for current and was let through
     RAMP_DOWN = "ramp down"  # a soft stop begins
@@ -40,7 +46,7 @@ class State:
 
     @property
     def may_pulse(self) -> bool:
-        return self.stage in (Stage.ARMED, Stage.ACTIVE, Stage.RAMP)
+        return self.stage not in (Stage.OFF, Stage.TRIPPED)
 
 
 def transition(state: State, event: Event, fault: str | None = None, detail: str = "") -> State:
@@ -56,11 +62,15 @@ def transition(state: State, event: Event, fault: str | None = None, detail: str
             return State(Stage.TRIPPED, state.fault, state.detail)
         return State(Stage.TRIPPED, fault, detail)
     match state.stage, event:
-        case Stage.OFF, Event.ARM:
+        case Stage.OFF, Event.TEST:
+            return State(Stage.CONTACT)
+        case Stage.CONTACT, Event.OPEN:
+            return State()
+        case Stage.OFF | Stage.CONTACT, Event.ARM:
             return State(Stage.ARMED)
         case Stage.ARMED, Event.OUTPUT:
             return State(Stage.ACTIVE)
-        case Stage.ARMED, Event.RAMP_DOWN:  # nothing is flowing, so there is nothing to ramp
+        case Stage.CONTACT | Stage.ARMED, Event.RAMP_DOWN:  # nothing is flowing that could be ramped
             return State() if fault is None else State(Stage.TRIPPED, fault, detail)
         case Stage.ACTIVE, Event.RAMP_DOWN:
             return State(Stage.RAMP, fault, detail)

@@ -388,12 +388,14 @@ def main() -> None:
         "--pulse-log", type=Path, help="file to which each pulse given is added as a JSON line"
     )
     parser.add_argument("--link", type=Path, help="stable name for the port: a link to it is made here")
+    parser.add_argument("--loose", type=int, action="append", default=[], help="channel of a loose electrode")
     arguments = parser.parse_args()
 
     from setproctitle import setproctitle
 
     setproctitle("dorsi-p24")
     device = EmulatedP24(arguments.pulse_log)
+    device.loose_electrodes.update(arguments.loose)
     link: Path | None = arguments.link
     try:
         if link is not None:

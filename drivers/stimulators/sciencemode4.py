@@ -30,6 +30,8 @@ MAX_POINT_TIME_US = 4095  # 12 bits
 MIN_POINT_TIME_US = 10  # the device stretches anything shorter to this
 MAX_CURRENT_MA = 130.0  # the vendor's validity check; the 10-bit field itself would reach 150
 CURRENT_STEP_MA = 0.5
+ELECTRODE_ERROR = 10  # result of a pulse without good contact ...
+ELECTRODE_DETECT_MA = 15.0  # ... which the device can tell from this current on
 INTERPHASE_GAP_US = 100  # as in the vendor's single-pulse example
 
 

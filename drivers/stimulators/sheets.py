@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.interface import StimulatorCapability
+from drivers.interface import ContactCheck, StimulatorCapability
 from drivers.stimulators import sciencemode4 as sm4
 
 P24 = StimulatorCapability(
@@ -15,4 +15,5 @@ P24 = StimulatorCapability(
     rate_max_hz=50.0,  # the host makes the rate, and a command takes 5 to 15 ms (vendor): 20 to 50 Hz
     own_watchdog="no command, no pulse (low level): one pulse per command, none by itself",
     verified="vendor-code",
+    contact=ContactCheck(sm4.ELECTRODE_DETECT_MA, sm4.ELECTRODE_ERROR),
 )

@@ -68,6 +68,8 @@ class SetupRecord:
     limits: dict[str, Any]
     channels: list[dict[str, Any]]
     sensors: list[dict[str, Any]]
+    contact: dict[str, float] | None = None
+    unlock: dict[str, Any] | None = None
 
 
 def walk() -> Session:

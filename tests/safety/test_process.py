@@ -69,7 +69,7 @@ while True:
 class Rig:
     """The processes of one test, all ended by :meth:`close`."""
 
-    def __init__(self, rig: Path) -> None:
+    def __init__(self, rig: Path, *p24: str, **changes: Any) -> None:  # Any: JSON
         self.rig = rig
         self.log = rig / "pulses.jsonl"
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -77,14 +77,15 @@ class Rig:
         self.server = bus.listen(rig, "recorder")
         self.recorder: socket.socket | None = None
         port = rig / "p24"
-        self.p24 = self.start("-m", "drivers.emulated.p24", "--pulse-log", str(self.log), "--link", str(port))
+        log = ("--pulse-log", str(self.log), "--link", str(port))
+        self.p24 = self.start("-m", "drivers.emulated.p24", *log, *p24)
         self.until(port.exists)
         limits = rig / "limits.json"
         button = rig / "button"
         os.mkfifo(button)  # a pipe gives and loses events as the kernel's event device does
         self.button = os.open(button, os.O_RDWR)
         settings = raw_settings(
-            stimulator={"device": "hasomed-p24", "port": str(port)}, stop_button=str(button)
+            stimulator={"device": "hasomed-p24", "port": str(port)}, stop_button=str(button), **changes
         )
         limits.write_text(json.dumps(settings))
         self.guard = self.start("-m", "controller.safety.guard", "--rig", str(rig), "--limits", str(limits))
@@ -135,6 +136,7 @@ class Rig:
 
     def arm(self) -> None:
         self.until(lambda: bool(self.ask("arm")["ok"]))  # refused until all is there
+        self.until(lambda: self.ask("state")["state"] == "armed")  # the electrodes' contact is tested first
         before = len(self.pulses())
         (self.rig / "go").touch()
         self.until(lambda: len(self.pulses()) > before + 20)

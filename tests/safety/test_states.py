@@ -12,8 +12,11 @@ HURT = State(Stage.RAMP, "F1", "silent")  # ends in TRIPPED
 TRIPPED = State(Stage.TRIPPED, "F1", "silent")
 LATER = State(Stage.TRIPPED, "F4", "hung")
 
+CONTACT = State(Stage.CONTACT)
+
 TABLE: dict[State, dict[Event, State]] = {
-    OFF: {Event.ARM: ARMED, Event.TRIP: LATER},
+    OFF: {Event.TEST: CONTACT, Event.ARM: ARMED, Event.TRIP: LATER},
+    CONTACT: {Event.ARM: ARMED, Event.OPEN: OFF, Event.RAMP_DOWN: LATER, Event.TRIP: LATER},
     ARMED: {Event.OUTPUT: ACTIVE, Event.RAMP_DOWN: LATER, Event.TRIP: LATER},
     ACTIVE: {Event.RAMP_DOWN: State(Stage.RAMP, "F4", "hung"), Event.TRIP: LATER},
     SOFT: {Event.RAMP_DOWN: State(Stage.RAMP, "F4", "hung"), Event.RAMP_DONE: OFF, Event.TRIP: LATER},
@@ -31,7 +34,12 @@ def test_every_state_answers_every_event_as_the_table_says(state: State, event: 
 @pytest.mark.parametrize("event", set(Event) - {Event.TRIP})
 @pytest.mark.parametrize("state", TABLE)
 def test_without_a_fault_only_a_trip_is_an_error(state: State, event: Event) -> None:
-    expected = {(ARMED, Event.RAMP_DOWN): OFF, (ACTIVE, Event.RAMP_DOWN): SOFT, (SOFT, Event.RAMP_DOWN): SOFT}
+    expected = {
+        (CONTACT, Event.RAMP_DOWN): OFF,
+        (ARMED, Event.RAMP_DOWN): OFF,
+        (ACTIVE, Event.RAMP_DOWN): SOFT,
+        (SOFT, Event.RAMP_DOWN): SOFT,
+    }
     assert transition(state, event) == expected.get((state, event), TABLE[state].get(event, state))
 
 
@@ -48,8 +56,9 @@ def test_only_an_acknowledgement_leaves_a_trip(first: State, event: Event) -> No
     assert transition(tripped, event, "F4", "later") == tripped
 
 
-def test_pulses_may_leave_only_armed_active_and_in_the_ramp() -> None:
-    assert [stage for stage in Stage if State(stage).may_pulse] == [Stage.ARMED, Stage.ACTIVE, Stage.RAMP]
+def test_pulses_may_leave_only_in_the_contact_test_armed_active_and_in_the_ramp() -> None:
+    expected = [Stage.CONTACT, Stage.ARMED, Stage.ACTIVE, Stage.RAMP]
+    assert [stage for stage in Stage if State(stage).may_pulse] == expected
 
 
 def test_the_guard_begins_off() -> None:

@@ -1,0 +1,287 @@
+"""The electrodes are tested before arming: weakly, only when asked for, and an open one is never armed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from controller.record.records import GuardEvent
+from controller.safety.envelope import MS
+from controller.safety.frames import BadFrame
+from controller.safety.react import Link, Peer, Reaction, Request, deadline_ns
+from drivers.interface import ContactCheck, StimulatorNotice
+from drivers.stimulators import sheets
+from tests.safety.rig import CAPABILITY, Bench, make_setup, pulse_train
+from tests.safety.test_oracle import Session, broken, walk
+from tests.safety.test_process import Rig
+
+CHECK = ContactCheck(15.0, 10)  # ScienceMode4: result 10, detectable from 15 mA on
+TWO_CHANNELS = [
+    {"name": "red", "output": 4, "electrode_area_cm2": 25.0},
+    {"name": "blue", "output": 1, "electrode_area_cm2": 25.0},
+]
+
+
+class Wired(Bench):
+    """A guard whose stimulator answers every pulse, those on ``loose`` outputs with an electrode error."""
+
+    def __init__(self, *, loose: frozenset[int] = frozenset(), **changes: object) -> None:
+        super().__init__(**changes)
+        self.setup = replace(make_setup(**changes), capability=replace(CAPABILITY, contact=CHECK))
+        self.loose = loose
+        self.answers = True
+
+    def wired_tick(self, *channels: object) -> Reaction:
+        """A tick, and what the stimulator answers to its pulses before the next one."""
+        reaction = self.tick(*channels)  # type: ignore[arg-type]
+        for pulse in reaction.pulses if self.answers else ():
+            output = self.setup.config.channels[pulse.channel].output
+            bad = output in self.loose and pulse.current_ma >= CHECK.current_ma
+            self.feed(StimulatorNotice(self.now_ns, bad, output, 10 if bad else 0, "electrode error"))
+        return reaction
+
+    def wants_to_arm(self) -> Wired:
+        self.feed(Peer("recorder", True))
+        self.feed(Peer("operator", True))
+        self.feed(Peer("controller", True))
+        self.feed(Link(up=True))
+        self.off = (None,) * len(self.setup.config.channels)
+        self.tick(*self.off)
+        self.feed(Request("arm", "Ada"))
+        return self
+
+    def go_through(self, count: int = 100) -> list[Reaction]:
+        """Reactions to ticks until the test is over."""
+        found = []
+        for _ in range(count):
+            if self.stage == "contact test":
+                found.append(self.wired_tick(*self.off))
+        return found
+
+
+def currents(reactions: list[Reaction]) -> list[float]:
+    return [pulse.current_ma for reaction in reactions for pulse in reaction.pulses]
+
+
+def test_good_contact_arms_after_a_few_pulses_too_weak_to_feel() -> None:
+    bench = Wired().wants_to_arm()
+    assert bench.stage == "contact test"
+    reactions = bench.go_through()
+    assert bench.stage == "armed"
+    assert [(note.kind, note.by) for note in bench.notes] == [("contact", "Ada"), ("arm", "Ada")]
+    assert bench.notes[-1].text == "Armed. The electrodes have contact."
+    assert currents(reactions)[-3:] == [15.0] * 3
+    assert sum(ma == 15.0 for ma in currents(reactions)) == 3
+    widths = {pulse.width_us for reaction in reactions for pulse in reaction.pulses}
+    assert widths == {20.0}  # the narrowest the limits allow: 0.3 uC a phase
+    assert len(reactions) * 5 <= 250  # ms
+
+
+def test_an_open_electrode_is_never_armed_and_the_words_say_what_to_do() -> None:
+    bench = Wired(loose=frozenset({0})).wants_to_arm()
+    reactions = bench.go_through()
+    assert bench.stage == "off"
+    assert currents(reactions)[-1:] == [15.0]
+    assert sum(ma == 15.0 for ma in currents(reactions)) == 1  # the first that shows it is the last
+    note = bench.notes[-1]
+    assert (note.kind, note.fault, note.by) == ("refused", "F22", "Ada")
+    assert "(electrode error)" in note.text
+    assert "press down both pads" in note.text
+    assert bench.reactions[-1][1].stop  # the output stage is switched off
+    bench.feed(Request("arm"))
+    assert "stimulator is not open" in bench.notes[-1].text
+    bench.feed(Link(up=True))
+    bench.loose = frozenset()
+    bench.tick(None)
+    bench.feed(Request("arm"))
+    bench.go_through()
+    assert bench.stage == "armed"
+
+
+def test_every_channel_is_tested_by_its_own_output() -> None:
+    for loose, stage in ((frozenset[int](), "armed"), (frozenset({1}), "off"), (frozenset({4}), "off")):
+        bench = Wired(loose=loose, channels=TWO_CHANNELS).wants_to_arm()
+        bench.go_through()
+        assert bench.stage == stage
+    bench = Wired(channels=TWO_CHANNELS).wants_to_arm()
+    bench.answers = False
+    reactions = bench.go_through(60)
+    given = [sum(p.channel == n for r in reactions for p in r.pulses if p.current_ma == 15.0) for n in (0, 1)]
+    assert given == [3, 3]
+    for output in (0, 7, None):  # answers for nobody of ours
+        bench.feed(StimulatorNotice(bench.now_ns, False, output, 0, "ok"))
+    sent = sum(len(r.pulses) for r in reactions)
+    for _ in range(sent):  # all of one channel, none of the other
+        bench.feed(StimulatorNotice(bench.now_ns, False, 4, 0, "ok"))
+    assert bench.stage == "contact test"
+
+
+def test_an_answer_that_is_late_or_strange_does_not_count() -> None:
+    bench = Wired().wants_to_arm()
+    bench.answers = False
+    reactions = bench.go_through(60)
+    for _ in range(20):
+        bench.feed(StimulatorNotice(bench.now_ns, False, 0, -3, "unexpected"))
+    assert bench.stage == "contact test"
+    for _ in range(sum(len(reaction.pulses) for reaction in reactions) - 1):
+        bench.feed(StimulatorNotice(bench.now_ns, False, 0, 0, "ok"))
+    assert bench.stage == "contact test"
+    bench.feed(StimulatorNotice(bench.now_ns, False, 0, 0, "ok"))
+    assert bench.stage == "armed"
+
+
+def test_no_verdict_in_time_is_no_contact() -> None:
+    bench = Wired().wants_to_arm()
+    bench.answers = False
+    bench.go_through(400)
+    assert bench.stage == "contact test"
+    bench.go_through(1)
+    assert bench.stage == "off"
+    assert bench.notes[-1].fault == "F22"
+    assert "not tested within 2 s" in bench.notes[-1].text
+
+
+def test_a_timer_is_due_when_the_test_is_over() -> None:
+    bench = Wired().wants_to_arm()
+    since_ns = bench.now_ns
+    bench.answers = False
+    bench.go_through(399)
+    assert deadline_ns(bench.setup, bench.known) == since_ns + 2000 * MS
+
+
+def test_nothing_of_the_controllers_leaves_while_the_electrodes_are_tested() -> None:
+    bench = Wired().wants_to_arm()
+    for _ in range(60):
+        reaction = bench.wired_tick(pulse_train(20.0))
+        assert reaction.pulses == ()
+        assert reaction.verdict is not None
+        assert (reaction.verdict.verdict, reaction.verdict.channels) == ("blocked", (None,))
+        assert "contact test" in reaction.verdict.reason
+    reactions = bench.go_through()
+    assert bench.stage == "armed"
+    assert {r.verdict.channels for r in reactions if r.verdict} == {(None,)}
+    assert {r.verdict.reason for r in reactions if r.verdict} == {"electrode contact test"}
+    first = bench.wired_tick(pulse_train(20.0))
+    assert first.verdict is not None
+    assert first.verdict.channels == (pulse_train(1.0),)  # from zero again, not from the test's 15 mA
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda bench: bench.tick(pulse_train(float("nan"))), "F7"),
+        (lambda bench: bench.tick(None, None), "F7"),
+        (lambda bench: bench.feed(Request("stop")), "F11"),
+        (lambda bench: bench.feed(Peer("controller", False)), "F3"),
+        (lambda bench: bench.feed(Peer("operator", False)), "F10"),
+        (lambda bench: bench.wait(61), "F4"),
+        (lambda bench: bench.feed(StimulatorNotice(0, True, 0, 8, "high voltage")), "F20"),
+        (lambda bench: bench.feed(StimulatorNotice(0, True, 0, -1, "no answer")), "F19"),
+    ],
+)
+def test_what_would_trip_while_armed_trips_in_the_test(spoil: object, fault: str) -> None:
+    bench = Wired().wants_to_arm()
+    for _ in range(8):
+        bench.wired_tick(None)
+    assert callable(spoil)
+    spoil(bench)
+    assert (bench.stage, bench.fault) == ("tripped", fault)
+    assert bench.known.contact is None
+
+
+def test_a_person_who_disarms_ends_the_test() -> None:
+    bench = Wired().wants_to_arm()
+    bench.wired_tick(None)
+    assert bench.feed(Request("disarm")).stop
+    assert (bench.stage, bench.known.contact) == ("off", None)
+
+
+def test_a_damaged_frame_gives_no_test_pulse() -> None:
+    bench = Wired().wants_to_arm()
+    assert bench.feed(BadFrame("x")).pulses == ()
+
+
+def test_test_pulses_count_into_the_dose() -> None:
+    bench = Wired().wants_to_arm()
+    reactions = bench.go_through()
+    dose_uc = sum(uc for _, uc in bench.known.memory.tracks[0].doses)
+    assert dose_uc == pytest.approx(sum(currents(reactions)) * 20.0 * 1e-3)
+
+
+@pytest.mark.parametrize("limits", [{"current_max_ma": 14.5}, {"rise_max_ma_per_250ms": 14.5}])
+def test_limits_below_what_the_device_needs_are_said_and_arm_untested(limits: dict[str, float]) -> None:
+    bench = Wired(limits=[{"who": "session", "limits": limits}]).wants_to_arm()
+    assert bench.stage == "armed"
+    assert bench.notes[-1].text == "Armed. The electrodes were not tested: the limits are below 15 mA."
+
+
+@pytest.mark.parametrize("limits", [{"current_max_ma": 15.0}, {"rise_max_ma_per_250ms": 15.0}])
+def test_limits_of_just_what_the_device_needs_let_it_test(limits: dict[str, float]) -> None:
+    bench = Wired(limits=[{"who": "session", "limits": limits}]).wants_to_arm()
+    bench.go_through()
+    assert bench.notes[-1].text == "Armed. The electrodes have contact."
+
+
+def test_a_rate_limit_below_the_tests_own_holds() -> None:
+    bench = Wired(limits=[{"who": "session", "limits": {"rate_max_hz": 10.0}}]).wants_to_arm()
+    times = []
+    for _ in range(200):
+        if bench.stage == "contact test" and bench.wired_tick(None).pulses:
+            times.append(bench.now_ns)
+    assert bench.stage == "armed"
+    assert min(b - a for a, b in pairwise(times)) >= 100 * MS
+
+
+def test_the_p24_says_how_it_tells_an_open_electrode() -> None:
+    assert sheets.P24.contact == CHECK
+
+
+def test_an_open_electrode_is_not_armed_by_the_real_guard_on_the_emulated_device(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "--loose", "0")
+    try:
+        rig.controller()
+        rig.until(lambda: bool(rig.ask("arm")["ok"]))
+        rig.until(lambda: any(event["fault"] == "F22" for event in rig.events("refused")))
+        assert rig.ask("state")["state"] == "off"
+        assert all(pulse["points"][0][1] < CHECK.current_ma for pulse in rig.pulses())
+        assert not rig.events("arm")
+    finally:
+        rig.close()
+
+
+# --- and the judge of recordings holds the guard to it ---
+
+
+def armed_after_a_test() -> Session:
+    """A sound session whose arming was asked for, tested and granted."""
+    session = walk()
+    session.setup["contact"] = {"current_ma": 15.0, "width_us": 20.0, "rate_hz": 25.0}
+    topic, t_ns, arm = session.messages[0]
+    assert isinstance(arm, GuardEvent)
+    ask = replace(arm, kind="contact", state="contact test", t_ns=t_ns - MS)
+    session.messages.insert(0, (topic, t_ns - MS, ask))
+    return session
+
+
+def test_the_judge_sees_an_arming_after_a_test_as_kept(tmp_path: Path) -> None:
+    assert "F22" not in broken(armed_after_a_test().judge(tmp_path))
+
+
+def test_the_judge_finds_an_arming_without_a_test(tmp_path: Path) -> None:
+    session = armed_after_a_test()
+    del session.messages[0]
+    findings = {finding.id: finding for finding in session.judge(tmp_path)}
+    assert not findings["F22"].kept
+    assert "without a test" in findings["F22"].detail
+
+
+def test_the_judge_finds_a_test_nobody_asked_for_and_one_too_strong(tmp_path: Path) -> None:
+    session = armed_after_a_test()
+    session.alter(session.verdicts()[20], state="contact test")
+    findings = {finding.id: finding for finding in session.judge(tmp_path)}
+    assert not findings["F22"].kept
+    assert "nobody asked for" in findings["F22"].detail
+    assert "300 us" in findings["F22"].detail

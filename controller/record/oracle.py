@@ -364,10 +364,7 @@ def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
             f"no pulse later than {DEAD_MS:g} ms after the end of the controller",
             "ms",
             DEAD_MS,
-            [
-                max((p.t_ns - gone_ns for p in pulses if p.t_ns > gone_ns), default=0) / 1e6
-                for gone_ns in arm.controller_gone_ns
-            ],
+            [_last_ms(arm, pulses, gone_ns) for gone_ns in arm.controller_gone_ns],
         ),
         _worst(
             "F4",
@@ -385,6 +382,7 @@ def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
                 f"frame {after.frame_seq} after {before.frame_seq}"
                 for before, after in pairwise(pulse.verdict for pulse in pulses)
                 if after.frame_seq < before.frame_seq
+                and not any(before.t_ns < gone_ns <= after.t_ns for gone_ns in arm.controller_gone_ns)
             ],
         ),
         _count(
@@ -440,20 +438,25 @@ def _sensor_ages(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
     return findings
 
 
+def _last_ms(arm: _Arm, pulses: list[_Pulse], end_ns: int) -> float:
+    """How long after ``end_ns`` pulses went on, until a person armed again."""
+    again_ns = min((t_ns for t_ns in _armings_ns(arm) if t_ns > end_ns), default=math.inf)
+    return max((p.t_ns - end_ns for p in pulses if end_ns < p.t_ns < again_ns), default=0) / 1e6
+
+
+def _armings_ns(arm: _Arm) -> list[int]:
+    return [event.t_ns for event in arm.events if event.kind in ("contact", "arm")]
+
+
 def _silence(arm: _Arm, pulses: list[_Pulse]) -> Finding:
     """After a trip or a stop, silence until a person arms again."""
-    late_ms: list[float] = []
     ends = [
         event
         for event in arm.events
         if event.state in ("tripped", "off")
         and (event.kind in ("trip", "stop", "disarm") or event.fault == "F22")
     ]
-    arms = [event.t_ns for event in arm.events if event.kind in ("contact", "arm")]
-    for end in ends:
-        again_ns = min((t_ns for t_ns in arms if t_ns > end.t_ns), default=math.inf)
-        after = [p.t_ns - end.t_ns for p in pulses if end.t_ns < p.t_ns < again_ns]
-        late_ms.append(max(after, default=0) / 1e6)
+    late_ms = [_last_ms(arm, pulses, event.t_ns) for event in ends]
     causes = ", ".join(sorted({f"{event.fault}" for event in ends if event.fault}))
     found = _worst("trip", "no pulse after a trip, a stop or a disarming", "ms", 0.0, late_ms)
     return replace(found, detail=causes)
@@ -503,7 +506,7 @@ def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
     """The stimulator's own log against the recording, and each pulse's balance of charge."""
     sent = [(arm.rules.outputs[pulse.channel], pulse) for arm in arms for pulse in arm.pulses()]
     sent.sort(key=lambda one: one[1].t_ns)
-    end_ns = max((v.received_ns for arm in arms for v in arm.verdicts), default=0)
+    untold = _untold_ns(arms)
     unsent: list[str] = []
     unrecorded_ms: list[float] = []
     late_ms: list[float] = []
@@ -518,8 +521,11 @@ def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
             ),
             None,
         )
-        if match is None and one.t_ns > end_ns:  # the recorder was gone by then
-            unrecorded_ms.append((one.t_ns - end_ns) / 1e6)
+        since_ns = max(
+            (begin_ns for begin_ns, end_ns in untold if begin_ns < one.t_ns < end_ns), default=None
+        )
+        if match is None and since_ns is not None:
+            unrecorded_ms.append((one.t_ns - since_ns) / 1e6)
             continue
         if match is None:
             unsent.append(f"packet {one.packet} at {one.t_ns} is not in the recording")
@@ -555,6 +561,15 @@ def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
             f"given at most {worst_ms:.1f} ms from its writing",
         ),
     ]
+
+
+def _untold_ns(arms: list[_Arm]) -> list[tuple[int, float]]:
+    """From the last verdict of each guard to the first of the next: the recorder or the guard was gone."""
+    told = [[verdict.received_ns for verdict in arm.verdicts] for arm in arms if arm.verdicts]
+    if not told:
+        return [(0, math.inf)]
+    begins: list[float] = [times[0] for times in told[1:]]
+    return list(zip([times[-1] for times in told], [*begins, math.inf], strict=True))
 
 
 def as_table(findings: Iterable[Finding]) -> list[tuple[str, ...]]:

@@ -16,7 +16,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
 
 Result = TypeVar("Result")
@@ -41,8 +40,10 @@ console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
 @app.command()
 def demo(
     *,
-    seconds: Annotated[float, typer.Option(min=10, max=3600, help="Seconds each arm walks.")] = 60,
-    mode: Annotated[DemoMode, typer.Option(help="What to show.")] = "compare",
+    seconds: Annotated[
+        float | None, typer.Option(min=5, max=3600, help="Seconds each arm walks after its wash-out.")
+    ] = None,
+    mode: Annotated[DemoMode, typer.Option(help="One arm, or all.")] = "compare",
     seed: Annotated[int, typer.Option(min=0, help="Which virtual patient's day.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
@@ -59,10 +60,10 @@ def demo(
     """
     from controller.demo import run_demo
 
-    modes: tuple[Mode, ...] = ("off", "feedback") if mode == "compare" else (mode,)
+    only = None if mode == "compare" else mode
     port = console_port if with_console else None
     folder = out or _new_folder()
-    raise typer.Exit(_refusing(lambda: run_demo(modes, seconds, seed, folder, console, console_port=port)))
+    raise typer.Exit(_refusing(lambda: run_demo(only, seconds, seed, folder, console, console_port=port)))
 
 
 @app.command()
@@ -177,13 +178,18 @@ def events(
 @app.command()
 def report(
     recording: Annotated[Path, typer.Argument(help="session.mcap")],
+    *,
     out: Annotated[Path | None, typer.Option(help="report.html beside the recording when left out.")] = None,
+    unblind: Annotated[
+        bool,
+        typer.Option("--unblind", help="Look at the key of a blinded trial, once its results are fixed."),
+    ] = False,
 ) -> None:
     """Pictures and figures of a recording, as one HTML page that needs nothing else."""
     from controller.record.report import write_report
 
     target = out or recording.with_name("report.html")
-    _refusing(lambda: write_report(recording, target))
+    _refusing(lambda: write_report(recording, target, unblind=unblind))
     console.print(f"written: {target}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from controller.core.signals import GaitEvent
 from controller.record.reader import header, messages
-from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrueStride, Truth
+from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrialKey, TrueStride, Truth
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -89,6 +89,8 @@ class ArmData:
     missed_ticks: int
     samples_lost: int
     trips: int
+    wash_out_strides: int = 0
+    blinded: bool = False
 
     @property
     def virtual(self) -> bool:
@@ -99,9 +101,14 @@ class ArmData:
         return (self.end_ns - self.begin_ns) / 1e9
 
     @property
-    def best(self) -> tuple[Stride, ...]:
+    def walked(self) -> tuple[Stride, ...]:
         """The true strides where the body is virtual, else the estimated ones."""
         return self.true if self.virtual else self.estimated
+
+    @property
+    def best(self) -> tuple[Stride, ...]:
+        """Those of them that count: the ones after the wash-out."""
+        return self.walked[self.wash_out_strides :]
 
 
 def _floats() -> array[float]:
@@ -242,11 +249,16 @@ class _Builder:
             missed_ticks=self.missed,
             samples_lost=self.lost,
             trips=_trips(self.guard_events),
+            wash_out_strides=self.arm.wash_out_strides,
+            blinded=self.arm.blinded,
         )
 
 
-def read_arms(path: Path) -> tuple[ArmData, ...]:
-    """The arms of a recording in the order of their beginning. Raises InputError as the reader does."""
+def read_arms(path: Path, *, unblind: bool = False) -> tuple[ArmData, ...]:
+    """The arms of a recording in the order of their beginning. Raises InputError as the reader does.
+
+    Of a blinded arm everything that gives its mode away is left out, unless ``unblind``.
+    """
     builders = _intervals(path)
     for message in messages(path):
         builder = _holding(builders, message.t_ns)
@@ -255,7 +267,34 @@ def read_arms(path: Path) -> tuple[ArmData, ...]:
         if isinstance(message.record, TrueStride) and message.record.initial_contact_ns < builder.arm.t_ns:
             continue  # begun in the arm before
         builder.take(message.record)
-    return tuple(builder.build() for builder in builders)
+    key = trial_key(path)
+    return tuple(
+        _unblinded(arm, key) if unblind else _blinded(arm) if arm.blinded else arm
+        for arm in (builder.build() for builder in builders)
+    )
+
+
+def trial_key(path: Path) -> dict[str, str]:
+    """Label to mode of a blinded trial; empty where the recording is not one."""
+    for message in messages(path, ("trial/key",)):
+        if isinstance(message.record, TrialKey):
+            return message.record.modes
+    return {}
+
+
+def _unblinded(arm: ArmData, key: dict[str, str]) -> ArmData:
+    if arm.label not in key:
+        return arm
+    return replace(arm, mode=key[arm.label], label=f"{arm.label}: {key[arm.label]}", blinded=False)
+
+
+def _blinded(arm: ArmData) -> ArmData:
+    """Without current and command, and of the guard's words only the trips."""
+    silent = replace(arm.ticks, commanded_ma=np.full_like(arm.ticks.commanded_ma, np.nan))
+    trips = tuple(event for event in arm.guard_events if event.kind == "trip")
+    return replace(
+        arm, ticks=silent, pulses=(), sensor_to_pulse_ms=np.empty(0), guard_events=trips, blocked={}
+    )
 
 
 def _intervals(path: Path) -> list[_Builder]:

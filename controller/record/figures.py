@@ -273,6 +273,8 @@ def _strip(pitch: Axes, current: Axes, arm: ArmData, span_ns: tuple[int, int]) -
         pitch.plot(seconds(truth.t_ns[a:b]), truth.foot_pitch_deg[a:b], color=colour(arm.mode), linewidth=1.8)
     for kind, (_, mark, mark_colour) in EVENT_MARKS.items():
         times_ns = [e.t_ns for e in arm.gait_events if e.kind == kind and span_ns[0] <= e.t_ns < span_ns[1]]
+        if not times_ns:
+            continue  # an empty mark would stretch the picture to the page's corner
         pitch.plot(
             seconds(times_ns),
             [1.04] * len(times_ns),

@@ -160,7 +160,7 @@ class Live:
         self._event_decoder = msgspec.json.Decoder(GuardEvent)
         self._arm_decoder = msgspec.json.Decoder(Arm)
         self._link_decoder = msgspec.json.Decoder(LinkGlance)
-        self._arm = ""
+        self._arm, self._blinded = "", False
         self._guard_state = "OFF"
         self._guard_text = ""
         self._notes: deque[GuardEvent] = deque(maxlen=NOTES)
@@ -202,7 +202,7 @@ class Live:
                 arm = self._arm_decoder.decode(payload)
                 if arm.kind == "begin":
                     self._begin_arm()
-                    self._arm = arm.label or arm.mode
+                    self._arm, self._blinded = arm.label or arm.mode, arm.blinded
         return ()
 
     def _take_tick(self, tick: _TickGlance) -> tuple[GaitEvent, ...]:
@@ -264,8 +264,8 @@ class Live:
             arm=self._arm,
             guard_state=self._guard_state,
             guard_text=self._guard_text,
-            mode=view.mode if view else None,
-            reason=decision.reason if decision else "",
+            mode=self._arm if self._blinded else view.mode if view else None,
+            reason="" if self._blinded or decision is None else decision.reason,
             strides=view.strides if view else 0,
             phase_percent=view.phase_percent if view else None,
             swing=view.swing if view else False,

@@ -28,6 +28,7 @@ DISCLAIMER = (
 GUARD_EVENTS_MAX = 200  # for each arm; the recording holds them all
 
 TRIPPED_ROW = ' class="tripped"'
+TELLING = ("session_file", PARAMS_KEY, "mode")  # of the header: they name the arms' modes
 SHORT_FACT = 120  # characters; anything longer is folded away
 
 Cell = Callable[[ArmSummary], str]
@@ -37,15 +38,15 @@ class _Params(msgspec.Struct):
     reference: Reference
 
 
-def write_report(recording: Path, out: Path) -> None:
+def write_report(recording: Path, out: Path, *, unblind: bool = False) -> None:
     """Write the report of a recording, whole or cut. Raises InputError as the reader does."""
-    out.write_text(report_html(recording), encoding="utf-8")
+    out.write_text(report_html(recording, unblind=unblind), encoding="utf-8")
 
 
-def report_html(recording: Path) -> str:
-    """The report as one self-contained page."""
+def report_html(recording: Path, *, unblind: bool = False) -> str:
+    """The report as one self-contained page; blinded arms stay so unless ``unblind``."""
     session = header(recording)
-    arms = read_arms(recording)
+    arms = read_arms(recording, unblind=unblind)
     summaries = [summarise_arm(arm) for arm in arms]
     title = f"Dorsi session {session.get('session', recording.stem)}"
     sections = [
@@ -53,7 +54,7 @@ def report_html(recording: Path) -> str:
         _section("In numbers", _summary_table(arms, summaries)),
         _section("What the guard said", "".join(_guard(arm) for arm in arms)),
         _section("Limits in force", _limits(recording)),
-        _section("Session", _facts(recording, session)),
+        _section("Session", _facts(recording, session, blinded=any(arm.blinded for arm in arms))),
     ]
     return _PAGE.format(
         title=escape(title),
@@ -193,8 +194,12 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], tripped: Collect
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _facts(recording: Path, session: Mapping[str, str]) -> str:
-    """The header: short facts in a list, whole files and parameters folded away."""
+def _facts(recording: Path, session: Mapping[str, str], *, blinded: bool) -> str:
+    """The header: short facts in a list, whole files and parameters folded away; of a blinded trial neither
+    the schedule nor the mode that it began in.
+    """
+    if blinded:
+        session = {key: value for key, value in session.items() if key not in TELLING}
     short = {"recording": recording.name, **{k: v for k, v in session.items() if len(v) <= SHORT_FACT}}
     items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v) or '-'}</dd>" for k, v in short.items())
     folded = "".join(

@@ -58,6 +58,9 @@ class ArmSummary:
     missed_ticks: int
     samples_lost: int
     trips: int
+    label: str = ""  # of the arm, where not the mode itself
+    wash_out_strides: int = 0  # the first ones, left out of every figure over strides
+    blinded: bool = False  # then the mode is the label and what gives it away is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,9 @@ class Summary:
     arms: tuple[ArmSummary, ...]
 
 
-def summarise(path: Path) -> Summary:
+def summarise(path: Path, *, unblind: bool = False) -> Summary:
     """The figures of a recording, whole or cut. Raises InputError as the reader does."""
-    return Summary(tuple(summarise_arm(arm) for arm in read_arms(path)))
+    return Summary(tuple(summarise_arm(arm) for arm in read_arms(path, unblind=unblind)))
 
 
 def summarise_arm(arm: ArmData) -> ArmSummary:
@@ -85,12 +88,15 @@ def summarise_arm(arm: ArmData) -> ArmSummary:
         foot_pitch_at_initial_contact_deg=_spread(s.foot_pitch_at_initial_contact_deg for s in strides),
         peak_swing_dorsiflexion_deg=_spread(s.peak_swing_dorsiflexion_deg for s in strides),
         swing_pitch_rmse_deg=_spread(s.swing_pitch_rmse_deg for s in strides),
-        charge_per_stride_uc=_charge_per_stride_uc(strides, arm.pulses),
+        charge_per_stride_uc=None if arm.blinded else _charge_per_stride_uc(strides, arm.pulses),
         sensor_to_pulse_ms=_latency(arm.sensor_to_pulse_ms),
         tick_ms=_latency((arm.ticks.lateness_us + arm.ticks.duration_us) / 1e3),
         missed_ticks=arm.missed_ticks,
         samples_lost=arm.samples_lost,
         trips=arm.trips,
+        label=arm.label,
+        wash_out_strides=arm.wash_out_strides,
+        blinded=arm.blinded,
     )
 
 

@@ -180,4 +180,7 @@ def test_what_is_not_known_is_null_in_the_json_and_an_empty_recording_has_no_fig
         "missed_ticks": 0,
         "samples_lost": 0,
         "trips": 0,
+        "label": "feedback",
+        "wash_out_strides": 0,
+        "blinded": False,
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Form, Request
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from nicegui import Client, ui
 
@@ -24,8 +24,11 @@ from controller.console import parts, sessions
 from controller.console.charts import UNITS, options
 from controller.console.entry import COOKIE_DAYS, TOKEN_COOKIE, Entry, is_token
 from controller.console.feed import Feed, Json
+from controller.console.profiles import Profiles
 from controller.console.settings import PAGES_SOCKET, ConsoleSettings, read_settings, read_token
 from controller.console.texts import COOKIE, LANGUAGES, Texts, choose, load_texts
+from controller.console.tuning_link import TuningLink
+from controller.console.tuning_routes import TuningPages
 from controller.errors import InputError
 from controller.runtime import process
 
@@ -45,6 +48,11 @@ class Console:
         self._clients: set[Client] = set()
         self._token = token
         self._runs = Path(settings.runs)
+        self._link = TuningLink(rig)
+        profiles = Profiles(self._runs / "profiles", settings.pseudonym or "unnamed")
+        self._tuning = TuningPages(
+            settings, self._feed, self._link, profiles, texts_of=self._of, trail=lambda: ()
+        )
 
     async def run(self) -> None:
         """Until SIGTERM."""
@@ -68,9 +76,11 @@ class Console:
             timeout_graceful_shutdown=1,
             ws="websockets-sansio",
         )
-        feeding = asyncio.create_task(self._feed.run())
+        tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._link.run())]
         await uvicorn.Server(config).serve()
-        feeding.cancel()
+        for task in tasks:
+            task.cancel()
+        await self._tuning.close()
 
     # --- live ---
 
@@ -131,6 +141,11 @@ class Console:
 
     def _routes(self, app: FastAPI) -> None:
         app.mount(parts.STATIC, StaticFiles(directory=STATIC))
+        self._tuning.routes(app)
+
+        @app.get("/now")
+        def now() -> Response:
+            return JSONResponse({"state": self._feed.state})
 
         @app.get("/language/{code}")
         def language(code: str) -> Response:

@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import json
 import socket
+import statistics
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,8 @@ SPEAK_S = 0.3  # a browser that hears nothing for a second takes the state for u
 ASK_S = 0.5  # how often the guard is asked for its state and what keeps it from arming
 KEPT_POINTS = 500  # 10 s at 50 Hz, for a browser that comes later
 KEPT_STRIDES = 10
+PACE_STRIDES = 3  # fewer say nothing about how a person walks
+ODD_STRIDE = 0.25  # a stride that differs more from the usual one is no measure of how much strides vary
 Json = dict[str, object]
 
 REFUSALS = (  # what the guard says, by its beginning, and the key of the words for it
@@ -42,6 +45,16 @@ REFUSALS = (  # what the guard says, by its beginning, and the key of the words 
     ("session is over", "session"),
     ("no heartbeat", "heartbeat"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The last strides: usual length, how much it varies, and the usual error."""
+
+    stride_s: float
+    stride_cv: float
+    error_deg: float | None
+    strides: int
 
 
 class Feed:
@@ -60,6 +73,7 @@ class Feed:
         self._fault: str | None = None
         self._refusals: list[tuple[str, str]] = []
         self._dose_max_uc: float | None = None
+        self.limits: dict[str, tuple[float, str]] = {}  # the guard's, and who set each
         self._asked_s = 0.0
         self._alarms = Alarms()
         self._strides = Strides()
@@ -99,6 +113,26 @@ class Feed:
         """All a browser needs that comes now."""
         whole: Json = {"points": list(self._points), "events": list(self._events)}
         return {**self._last, **self._words(), **whole, "strides": list(self._figures), "whole": True}
+
+    @property
+    def state(self) -> str:
+        """The guard's, in its own words."""
+        return self._state
+
+    def pace(self) -> Pace | None:
+        """How the person walks now; ``None`` before the first whole strides."""
+        durations_s = [float(str(stride["duration_s"])) for stride in self._figures]
+        if len(durations_s) < PACE_STRIDES:
+            return None
+        middle_s = statistics.median(durations_s)
+        usual_s = [d for d in durations_s if abs(d / middle_s - 1.0) < ODD_STRIDE]
+        errors = [float(str(s["error_deg"])) for s in self._figures if s["error_deg"] is not None]
+        return Pace(
+            middle_s,
+            statistics.pstdev(usual_s) / middle_s,
+            statistics.median(errors) if errors else None,
+            len(durations_s),
+        )
 
     def _ask(self, message: Json) -> None:
         if self._sender is not None:
@@ -150,7 +184,8 @@ class Feed:
             self._detail = str(word.get("text", ""))
             refusals = word.get("refusals")
             self._refusals = [_refusal(str(why)) for why in refusals] if isinstance(refusals, list) else []
-            self._dose_max_uc = _dose_max_uc(word.get("limits"))
+            self.limits = _limits(word.get("limits"))
+            self._dose_max_uc = self.limits.get("dose_max_uc", (None, ""))[0]
         elif "reply" not in word:
             self._detail = ""
             self._ask({"op": "state"})
@@ -246,9 +281,12 @@ def _refusal(why: str) -> tuple[str, str]:
     return next(((key, "") for begin, key in REFUSALS if why.startswith(begin)), ("other", why))
 
 
-def _dose_max_uc(limits: object) -> float | None:
-    if not isinstance(limits, dict):
-        return None
-    limit = limits.get("dose_max_uc")
-    value = limit.get("value") if isinstance(limit, dict) else None
-    return float(value) if isinstance(value, int | float) else None
+def _limits(told: object) -> dict[str, tuple[float, str]]:
+    """The guard's limits by name, each with who set it; empty where it did not say."""
+    if not isinstance(told, dict):
+        return {}
+    return {
+        str(name): (float(limit["value"]), str(limit.get("set_by", "")))
+        for name, limit in told.items()
+        if isinstance(limit, dict) and isinstance(limit.get("value"), int | float)
+    }

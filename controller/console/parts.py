@@ -32,6 +32,14 @@ TILES: tuple[tuple[str, str], ...] = (  # name, unit
     ("signal", "%"),
     ("battery", "%"),
 )
+NAVIGATION = (
+    ("/", "live"),
+    ("/tuning", "tuning"),
+    ("/audit", "audit"),
+    ("/setup", "setup"),
+    ("/profiles", "profiles"),
+    ("/sessions", "sessions"),
+)
 STATIC = "/console-static"
 HEAD = f'<link rel="stylesheet" href="{STATIC}/console.css">'
 
@@ -41,7 +49,7 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
     t = texts.get
     links = "".join(
         f'<a href="{path}"{" aria-current=page" if path == here else ""}>{escape(t(f"page.{name}"))}</a>'
-        for path, name in (("/", "live"), ("/sessions", "sessions"))
+        for path, name in NAVIGATION
     )
     state = (
         '<div id="state" class="state-waiting" role="status">'
@@ -71,13 +79,14 @@ def footer(texts: Texts) -> str:
     return f"<footer><span>Dorsi. {escape(texts.get('page.disclaimer'))}</span>{languages}</footer>"
 
 
-def whole_page(texts: Texts, here: str, title: str, body: str) -> str:
-    """A page without live data: it needs no script."""
+def whole_page(texts: Texts, here: str, title: str, body: str, *, with_state: bool = False) -> str:
+    """A page without live charts: it needs no script, but one keeps the guard's state in the bar."""
+    script = page_script(texts) if with_state else ""
     return (
         f'<!doctype html><html lang="{texts.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · Dorsi</title>{HEAD}</head><body>{bar(texts, here, with_state=False)}"
-        f"<main><h1>{escape(title)}</h1>{body}{footer(texts)}</main></body></html>"
+        f"<title>{escape(title)} · Dorsi</title>{HEAD}</head><body>{bar(texts, here, with_state=with_state)}"
+        f"<main><h1>{escape(title)}</h1>{body}{footer(texts)}</main>{script}</body></html>"
     )
 
 
@@ -145,6 +154,14 @@ def live_script(texts: Texts, charts: dict[str, int]) -> str:
     told = {"language": texts.language, "texts": dict(texts.words), "charts": charts}
     safe = json.dumps(told).replace("<", "\\u003c")  # no text may end the script element
     return f'<script type="application/json" id="dorsi-page">{safe}</script>'
+
+
+def page_script(texts: Texts) -> str:
+    """For pages with the guard's state in the bar: its words, and the script that asks for it."""
+    words = {key: text for key, text in texts.words.items() if key.startswith(("state", "setup.live"))}
+    safe = json.dumps({"language": texts.language, "texts": words}).replace("<", "\\u003c")
+    words_script = f'<script type="application/json" id="dorsi-page">{safe}</script>'
+    return f'{words_script}<script src="{STATIC}/pages.js"></script>'
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from controller.errors import InputError
 
@@ -34,6 +35,10 @@ class ConsoleSettings:
     mode: str = ""
     virtual: bool = False
     reference_pitch_deg: tuple[float, ...] = ()
+    speed_mps: float = 0.7  # whose foot pitch to follow, and how the preview walks
+    side: str = "left"
+    sensors: tuple[tuple[str, str, str], ...] = ()  # name, device, segment
+    checklist: tuple[tuple[str, str], ...] = ()  # question, answer in the patient file
 
     @property
     def scheme(self) -> str:
@@ -82,11 +87,17 @@ def read_settings(path: Path) -> ConsoleSettings:
     """Raises InputError where the file is not what :func:`write_settings` writes."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        values["reference_pitch_deg"] = tuple(values["reference_pitch_deg"])
-        settings = ConsoleSettings(**{field.name: values[field.name] for field in fields(ConsoleSettings)})
+        settings = ConsoleSettings(
+            **{field.name: _frozen(values[field.name]) for field in fields(ConsoleSettings)}
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(str(path), "console settings", repr(error), "what the supervisor writes") from None
     found = objections(settings.host, settings.token_file, settings.cert_file, settings.key_file)
     if found:
         raise InputError(str(path), "console", found[0], "loopback, or token and TLS")
     return settings
+
+
+def _frozen(value: Any) -> Any:  # Any: a JSON value
+    """Lists as tuples, as they were before JSON."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -6,20 +6,31 @@ that has no tick or no parameters to start from.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from controller.core.params import CoreParams
+from controller.core.retune import retune
 from controller.core.signals import Decision, TickInputs
 from controller.core.step import CoreState, step
 from controller.errors import InputError
 from controller.record.reader import header, messages
-from controller.record.records import CoreStart, Tick
+from controller.record.records import CoreRetuned, CoreStart, Tick
 
-Stepper = Callable[[int, TickInputs], Decision]
+
+class Stepper(Protocol):
+    """A core that is stepped, and now and then told of new settings."""
+
+    def __call__(self, now_ns: int, inputs: TickInputs, /) -> Decision: ...
+
+    def retune(self, params_json: bytes, /) -> None: ...
+
+
 CoreFactory = Callable[[bytes], Stepper]
 
 PARAMS_KEY = "core_params"
@@ -34,20 +45,23 @@ class ReplayResult:
     first_difference: str | None
 
 
-def core(params_json: bytes) -> Stepper:
-    """The control core in its initial state. Raises msgspec.DecodeError for other parameters."""
-    params = msgspec.json.decode(params_json, type=CoreParams)
-    state = CoreState.initial(params)
+class Core:
+    """The control core from its initial state. Raises msgspec.DecodeError for other parameters."""
 
-    def advance(now_ns: int, inputs: TickInputs) -> Decision:
-        nonlocal state
-        decision, state = step(now_ns, inputs, params, state)
+    def __init__(self, params_json: bytes) -> None:
+        self._params = msgspec.json.decode(params_json, type=CoreParams)
+        self._state = CoreState.initial(self._params)
+
+    def __call__(self, now_ns: int, inputs: TickInputs, /) -> Decision:
+        decision, self._state = step(now_ns, inputs, self._params, self._state)
         return decision
 
-    return advance
+    def retune(self, params_json: bytes, /) -> None:
+        self._params = msgspec.json.decode(params_json, type=CoreParams)
+        self._state = retune(self._params, self._state)
 
 
-def replay(path: Path, factory: CoreFactory = core) -> ReplayResult:
+def replay(path: Path, factory: CoreFactory = Core) -> ReplayResult:
     """Replay a recording, whole or cut, up to its end or the first difference.
 
     Each ``core/start`` message begins a new core with its own parameters; a recording without one begins
@@ -55,9 +69,13 @@ def replay(path: Path, factory: CoreFactory = core) -> ReplayResult:
     """
     advance: Stepper | None = None
     ticks, first_ns = 0, 0
-    for message in messages(path, ("core/start", "tick")):
+    for message in messages(path, ("core/start", "core/retuned", "tick")):
         if isinstance(message.record, CoreStart):
             advance = _begin(path, bytes(message.record.params), factory)
+        elif isinstance(message.record, CoreRetuned):
+            if advance is None:
+                advance = _begin(path, _header_params(path), factory)
+            _retune(path, bytes(message.record.params), advance)
         elif isinstance(message.record, Tick):
             tick = message.record
             if advance is None:
@@ -76,8 +94,19 @@ def replay(path: Path, factory: CoreFactory = core) -> ReplayResult:
 
 
 def _begin(path: Path, params_json: bytes, factory: CoreFactory) -> Stepper:
-    try:
+    with _naming(path):
         return factory(params_json)
+
+
+def _retune(path: Path, params_json: bytes, advance: Stepper) -> None:
+    with _naming(path):
+        advance.retune(params_json)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
     except msgspec.DecodeError as error:
         raise InputError(
             str(path), PARAMS_KEY, str(error), "the parameters of this version's core"

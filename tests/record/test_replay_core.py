@@ -11,15 +11,20 @@ import pytest
 
 from controller.config import core_params, load_session
 from controller.core.params import CoreParams
+from controller.core.retune import at_boundary, retune
 from controller.core.signals import Applied, TickInputs
-from controller.record.records import CoreStart, Record, Tick
-from controller.record.replay import core, replay
+from controller.knobs import with_values
+from controller.record.records import CoreRetuned, CoreStart, Record, Tick
+from controller.record.replay import Core, replay
+from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
 from drivers.interface import ImuSample
+from models.patient import VirtualPatient
 from tests.record.made import MS, tick, write
 
 SESSION_FILE = Path(__file__).resolve().parents[2] / "configs" / "sessions" / "demo.toml"
 GRAVITY_MPS2 = 9.81
 SWING_RPS = 2 * math.pi * 0.8
+RETUNED_S = 7.0  # the virtual patient walks from 4 s on
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,7 @@ def sample(sensor: str, seq: int, t_ns: int) -> ImuSample:
 def walk(params: CoreParams, ticks: int) -> list[tuple[str, int, Record]]:
     """A core that lived in this process, with samples, gaps, refusals and requests of other modes."""
     document = msgspec.json.encode(params)
-    advance = core(document)
+    advance = Core(document)
     records: list[tuple[str, int, Record]] = [("core/start", 0, CoreStart(0, 1, msgspec.Raw(document)))]
     sensors = [placement.sensor for placement in params.placements]
     for seq in range(ticks):
@@ -79,3 +84,28 @@ def test_a_sample_that_reads_a_little_differently_is_found_at_once(
     assert not result.identical
     assert result.first_difference is not None
     assert result.first_difference.startswith("tick 600 at 3.000 s: view.foot_pitch")
+
+
+def test_a_change_of_settings_replays_at_its_tick_and_is_missed_where_it_is_left_out(
+    tmp_path: Path, params: CoreParams
+) -> None:
+    new = with_values(params, {"feedback.kp_nm_per_rad": 14.0})
+    body = Rehearsal(params, VirtualPatient())
+    document = msgspec.json.encode(params)
+    records: list[tuple[str, int, Record]] = [("core/start", 0, CoreStart(0, 1, msgspec.Raw(document)))]
+    retuned_seq = None
+    for seq in range(round(10.0 / TICK_S)):
+        now_ns = EPOCH_NS + round(seq * TICK_S * 1e9)
+        if retuned_seq is None and seq * TICK_S > RETUNED_S and at_boundary(body.state):
+            retuned_seq, body.params, body.state = seq, new, retune(new, body.state)
+            changed = msgspec.Raw(msgspec.json.encode(new))
+            records.append(("core/retuned", now_ns, CoreRetuned(now_ns, 1, changed)))
+        inputs = TickInputs(imu=body.arrivals(seq * TICK_S))
+        made = replace(tick(seq, now_ns=now_ns), inputs=inputs, decision=body.tick(inputs))
+        records.append(("tick", now_ns, made))
+    assert retuned_seq is not None
+    assert replay(write(tmp_path / "a.mcap", *records, session={})).identical
+    without = [entry for entry in records if entry[0] != "core/retuned"]
+    result = replay(write(tmp_path / "b.mcap", *without, session={}))
+    assert not result.identical
+    assert result.ticks > retuned_seq

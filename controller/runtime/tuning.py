@@ -1,0 +1,118 @@
+"""Changes of settings as the controller process takes them: validated whole, applied at a boundary.
+
+Promises that a change is applied whole between two windows, or refused with a reason; both are told. Refuses
+a change that was made from settings which no longer hold.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from controller.core.params import CoreParams
+from controller.core.retune import objection
+from controller.knobs import Allowed, objections, values, with_values
+from controller.record.records import Audit, Change
+
+BY_MAX, REASON_MIN, REASON_MAX = 20, 3, 300  # characters
+PREVIEW_MAX = 20  # figures
+KEPT = 60  # entries, of a few hundred bytes each, of the trail that a console which comes later is told
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person at the console asks for; ``version`` is that of the settings they looked at."""
+
+    version: int
+    wanted: dict[str, float]
+    by: str
+    reason: str
+    utc_ns: int
+    kind: Literal["change", "undo"] = "change"
+    preview: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the console is told of the settings, as JSON; ``trail`` has the newest entry last."""
+
+    version: int
+    waiting: bool
+    values: dict[str, float]
+    allowed: dict[str, Allowed]
+    params: CoreParams
+    trail: tuple[Audit, ...]
+
+
+class Tuning:
+    """The settings of one core, and the change that waits for the boundary."""
+
+    def __init__(self, params: CoreParams, allowed: Mapping[str, Allowed]) -> None:
+        self.params = params
+        self._allowed = dict(allowed)
+        self._version = 0
+        self._waiting: tuple[CoreParams, Audit] | None = None
+        self._trail: deque[Audit] = deque(maxlen=KEPT)
+
+    @property
+    def waiting(self) -> bool:
+        return self._waiting is not None
+
+    def ask(self, now_ns: int, wish: Wish) -> Audit | None:
+        """Keep the wish for the boundary; or the entry that says why it was refused."""
+        standing = values(self.params)
+        changes = tuple(
+            Change(key, standing.get(key, 0.0), new)
+            for key, new in wish.wanted.items()
+            if new != standing.get(key)
+        )
+        why = self._why_not(wish, changes)
+        if not why:
+            new = with_values(self.params, {change.key: change.new for change in changes})
+            why = objection(self.params, new)
+        if why:
+            by, reason = wish.by[:BY_MAX], wish.reason[:REASON_MAX]
+            entry = Audit(now_ns, wish.utc_ns, "refused", by, reason, self._version, text=why)
+            self._trail.append(entry)
+            return entry
+        self._version += 1
+        entry = Audit(
+            now_ns, wish.utc_ns, wish.kind, wish.by, wish.reason, self._version, changes, wish.preview
+        )
+        self._waiting = (new, entry)
+        return None
+
+    def _why_not(self, wish: Wish, changes: tuple[Change, ...]) -> str:
+        if wish.version != self._version:
+            return f"stale: made from version {wish.version} of the settings, now is {self._version}"
+        if self._waiting is not None:
+            return "busy: a change waits for the end of the stride"
+        if not 0 < len(wish.by.strip()) <= BY_MAX:
+            return f"by: found {len(wish.by.strip())} characters, allowed: 1 to {BY_MAX}"
+        if not REASON_MIN <= len(wish.reason.strip()) <= REASON_MAX:
+            return (
+                f"reason: found {len(wish.reason.strip())} characters, allowed: {REASON_MIN} to {REASON_MAX}"
+            )
+        if len(wish.preview) > PREVIEW_MAX:
+            return f"preview: found {len(wish.preview)} figures, allowed: at most {PREVIEW_MAX}"
+        wrong = objections(wish.wanted, self._allowed)
+        if wrong:
+            return "; ".join(wrong)
+        return "" if changes else "nothing changed"
+
+    def take(self, now_ns: int) -> tuple[CoreParams, Audit] | None:
+        """At a boundary: the new settings and their entry, in force from now on; ``None`` where none wait."""
+        if self._waiting is None:
+            return None
+        self.params, entry = self._waiting
+        self._waiting = None
+        entry = replace(entry, t_ns=now_ns)
+        self._trail.append(entry)
+        return self.params, entry
+
+    def told(self) -> Told:
+        return Told(
+            self._version, self.waiting, values(self.params), self._allowed, self.params, tuple(self._trail)
+        )

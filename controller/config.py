@@ -62,7 +62,10 @@ class LimitsSection(Section):
     rise_max_ma_per_250ms: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
     train_max_s: float | None = Field(None, ge=0.1, le=30, allow_inf_nan=False)
     dose_max_uc: float | None = Field(None, ge=1, le=1e7, allow_inf_nan=False)
+    bout_max_s: float | None = Field(None, ge=1, le=14400, allow_inf_nan=False)
+    pause_min_s: float | None = Field(None, ge=1, le=86400, allow_inf_nan=False)
     session_max_s: float | None = Field(None, ge=1, le=14400, allow_inf_nan=False)
+    session_pause_min_s: float | None = Field(None, ge=1, le=86400, allow_inf_nan=False)
     sensor_age_max_ms: float | None = Field(None, ge=50, le=300, allow_inf_nan=False)
     frame_age_max_ms: float | None = Field(None, ge=20, le=100, allow_inf_nan=False)
 

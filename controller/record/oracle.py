@@ -26,6 +26,7 @@ LOAD_OHM = 500.0  # test load of IEC 60601-2-10
 HALF_PAD = 0.5  # density is judged for a half-lifted electrode
 CLOCK_NS = 2_000_000  # a pulse is stamped after its bytes are written, up to this long after the judgement
 DEAD_MS = 10.0  # F3
+F9_S = 0.025  # F9: what the stop at the end of a bout or session may take; not counted as time armed
 UNRECORDED_MS = 600.0  # F12: a recorder that takes nothing is noticed within that time
 SENSOR_SLACK_NS = 20_000_000  # F1: the safe action follows within 20 ms
 LOG_SLACK_NS = 50_000_000  # the device logs a pulse this soon after it was written; a loaded host is slow
@@ -251,11 +252,13 @@ def _judge_arm(arm: _Arm) -> list[Finding]:
             _trains_s([p for p in pulses if p.verdict.state != CONTACT]),
         ),
         ("dose_max_uc", "charge in any 60 s", "uC", _doses_uc(pulses)),
-        ("session_max_s", "time armed", "s", _armed_s(arm)),
+        ("session_max_s", "time armed", "s", _armed_s(arm, limits.get("session_pause_min_s", math.inf))),
+        ("bout_max_s", "time armed without a rest", "s", _armed_s(arm, limits.get("pause_min_s", math.inf))),
     )
     findings = [
         _worst(name, f"{what} at most {limits[name]:g} {unit}", unit, limits[name], values)
         for name, what, unit, values in ceilings
+        if name in limits
     ]
     findings.append(
         _worst(
@@ -321,19 +324,23 @@ def _doses_uc(pulses: list[_Pulse]) -> list[float]:
     return doses
 
 
-def _armed_s(arm: _Arm) -> list[float]:
-    total_ns, since_ns, end_ns = 0, None, 0
+def _armed_s(arm: _Arm, pause_s: float) -> list[float]:
+    """Time armed, summed over what is apart by less than ``pause_s``; a soft stop is the end."""
+    bouts_ns: list[int] = []
+    since_ns, end_ns, off_ns = None, 0, None
     for event in arm.events:
         end_ns = event.t_ns
-        armed = event.state in ("armed", "active", "ramp")
+        armed = event.state in ("armed", "active")
         if armed and since_ns is None:
             since_ns = event.t_ns
+            if off_ns is None or since_ns - off_ns >= pause_s * 1e9:
+                bouts_ns.append(0)
         elif not armed and since_ns is not None:
-            total_ns += event.t_ns - since_ns
-            since_ns = None
+            bouts_ns[-1] += event.t_ns - since_ns
+            since_ns, off_ns = None, event.t_ns
     if since_ns is not None and arm.verdicts:
-        total_ns += max(end_ns, arm.verdicts[-1].received_ns) - since_ns
-    return [total_ns / 1e9] if total_ns else []
+        bouts_ns[-1] += max(end_ns, arm.verdicts[-1].received_ns) - since_ns
+    return [max(0.0, bout_ns / 1e9 - F9_S) for bout_ns in bouts_ns if bout_ns]
 
 
 def _rises(arm: _Arm) -> tuple[list[float], list[float]]:

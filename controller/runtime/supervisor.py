@@ -280,10 +280,19 @@ class Supervisor:
             "stimulator": {"device": stimulator.device, "port": port},
             "checklist": dict(session.patient.checklist),
             "supervised": self._attended is not None,  # the console's heartbeat, F10
+            "rest_file": str(self._rest_file(rig)),
         }
         path = rig.path / "guard.json"
         path.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
         rig.start("guard", "controller.safety.guard", "--rig", str(rig.path), "--limits", str(path))
+
+    def _rest_file(self, rig: Rig) -> Path:
+        """Where this person's on-times are kept; a virtual body has rested at every start."""
+        if self._virtual is not None:
+            return rig.path / "rest.json"
+        folder = self._out.parent / "rest"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{self._session.patient.patient.pseudonym}.json"
 
     def _start_controller(self, rig: Rig, session_id: int, arm: ArmPlan, radio: str | None) -> None:
         plan = ControllerPlan(session_id, core_params(self._session, arm.mode), self._sensors(), radio)

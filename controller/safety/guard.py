@@ -21,7 +21,7 @@ from typing import Literal, cast
 
 from controller.errors import InputError
 from controller.runtime import bus, process
-from controller.safety import contact
+from controller.safety import contact, rest
 from controller.safety.button import StopButton
 from controller.safety.frames import (
     KIND_STAMP,
@@ -70,7 +70,9 @@ SUSPEND_NS = 500_000_000  # F15
 OPS = ("arm", "disarm", "stop", "acknowledge", "heartbeat")
 NAME_MAX = 80  # characters of who asked for something
 IN_FLIGHT = "guard.inflight"  # what was in force, for the guard that comes after a crash
-IN_FLIGHT_BYTES = 2048
+KEPT_BYTES = 2048
+KEEP_REST_NS = 1_000_000_000  # a crash loses no more of the on-time
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # another one after each start of the computer
 
 Role = Literal["", "controller", "operator"]
 
@@ -103,8 +105,8 @@ def _since_boot_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-class InFlight:
-    """The command in force, kept in a small file that only an orderly end empties."""
+class SmallFile:
+    """One JSON object that outlives this process."""
 
     def __init__(self, path: Path) -> None:
         self.found = path.read_text(encoding="ascii", errors="replace").strip("\0 ") if path.exists() else ""
@@ -115,7 +117,7 @@ class InFlight:
         """``None`` empties it. Kept by the kernel when this process dies; no wait for a disk."""
         data = b"" if message is None else _json(message)
         if data != self._written:
-            os.pwrite(self._fd, data[:IN_FLIGHT_BYTES].ljust(IN_FLIGHT_BYTES), 0)
+            os.pwrite(self._fd, data[:KEPT_BYTES].ljust(KEPT_BYTES), 0)
             self._written = data
 
     def close(self) -> None:
@@ -139,6 +141,11 @@ class Guard:
         self._rig = rig
         self._setup = setup
         self._known = begin(setup)
+        self._rest: SmallFile | None = None
+        self._rest_ns = 0
+        self._boot = BOOT_ID.read_text(encoding="ascii").strip()
+        if setup.config.rest_file is not None:
+            self._remember(setup.config.rest_file)
         self._plausibility = Plausibility(
             {sensor.name: sensor.segment for sensor in setup.config.sensors if sensor.segment is not None},
             setup.rules.effective.limits.current_max_ma,
@@ -155,7 +162,29 @@ class Guard:
         self._parent = os.getppid()
         self._signals: list[int] = []
         self._asleep_ns = self._suspended_ns()
-        self._in_flight = InFlight(rig / IN_FLIGHT)
+        self._in_flight = SmallFile(rig / IN_FLIGHT)  # only an orderly end empties it
+
+    # --- on-time, over restarts ---
+
+    def _remember(self, path: str) -> None:
+        """Raises InputError where the file cannot be kept or holds something else."""
+        now_ns, boot_ns = self._clock(), self._boot_clock()
+        try:
+            self._rest = SmallFile(Path(path))
+            if self._rest.found:
+                clocks = rest.restored(json.loads(self._rest.found), now_ns, boot_ns, self._boot)
+                self._known = replace(self._known, clocks=clocks)
+            self._keep_rest(now_ns)
+        except OSError as error:
+            raise InputError(path, "rest file", error.strerror, "a file that can be written") from error
+        except (ValueError, RecursionError) as error:
+            allowed = "the on-times of this person; remove it when they have rested"
+            raise InputError(path, "rest file", str(error), allowed) from error
+
+    def _keep_rest(self, now_ns: int) -> None:
+        if self._rest is not None:
+            self._rest_ns = now_ns
+            self._rest.write(rest.kept(now_ns, self._boot_clock(), self._boot, self._known.clocks))
 
     # --- the loop ---
 
@@ -198,6 +227,8 @@ class Guard:
         if asleep_ns - self._asleep_ns > SUSPEND_NS and self._known.state.may_pulse:
             self._feed(Trouble("F15", f"{(asleep_ns - self._asleep_ns) / 1e9:.1f} s"))
         self._asleep_ns = asleep_ns
+        if self._known.state.may_pulse and self._clock() - self._rest_ns > KEEP_REST_NS:
+            self._keep_rest(self._clock())
         if os.getppid() != self._parent:
             self._feed(Trouble("F10", "the program that started the guard is gone"))
             self._ended = True
@@ -237,6 +268,8 @@ class Guard:
         self._silence()
         self._stimulator.close()
         self._in_flight.close()
+        if self._rest is not None:
+            self._rest.close()
         self._server.close()
         if self._recorder is not None:
             self._recorder.sender.close(wait_s=RECORDER_TAKES_S)
@@ -451,6 +484,7 @@ class Guard:
                     self._push(connection, text)
             if not self._known.state.may_pulse:
                 self._in_flight.write(None)
+            self._keep_rest(now_ns)
         return reaction
 
     def _record_verdict(
@@ -544,11 +578,12 @@ def main() -> None:
         config = load(arguments.limits)
         stimulator = make_stimulator(config, source)
         setup = prepare(config, stimulator.capability, source)
+        guard = Guard(arguments.rig, setup, stimulator)
     except InputError as error:
         raise SystemExit(f"dorsi-guard: {error}") from None
     process.go_real_time(process.GUARD_PRIORITY)
     process.quiet_garbage_collector()
-    Guard(arguments.rig, setup, stimulator).run()
+    guard.run()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ DOSE_WINDOW_S = 60.0  # the dose limit holds over any 60 s
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The full set. A name ending in ``_min_us`` or ``_min_hz`` is a floor, all others are ceilings."""
+    """The full set. A name with ``_min_`` in it is a floor, all others are ceilings."""
 
     current_max_ma: float
     width_min_us: float
@@ -39,7 +39,10 @@ class Limits:
     rise_max_ma_per_250ms: float
     train_max_s: float
     dose_max_uc: float  # sum of the charges per phase over DOSE_WINDOW_S, per channel
-    session_max_s: float  # time armed, summed
+    bout_max_s: float  # time armed, summed, until a rest of pause_min_s
+    pause_min_s: float
+    session_max_s: float  # time armed, summed, until a rest of session_pause_min_s
+    session_pause_min_s: float
     sensor_age_max_ms: float
     frame_age_max_ms: float
 
@@ -59,7 +62,10 @@ COMPILED = Limits(
     rise_max_ma_per_250ms=60.0,  # the shortest prescribed rise, 0.1 to 0.5 s, to 60 mA
     train_max_s=3.0,  # WalkAide's longest stimulation (from memory, unverified)
     dose_max_uc=40_000.0,  # 60 mA x 300 us at 45 Hz for four fifths of a minute
+    bout_max_s=1800.0,  # of the 20 to 60 min a day of muscle training (from memory, unverified)
+    pause_min_s=60.0,  # the shortest of AdaptStim's breaks of 60, 120 and 180 s between blocks
     session_max_s=3600.0,  # one hour, then a skin check
+    session_pause_min_s=3600.0,  # StimStep: an hour's rest after an hour's session
     sensor_age_max_ms=300.0,  # fault table F1
     frame_age_max_ms=100.0,  # fault table F4
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from controller.errors import InputError
-from controller.safety import contact
+from controller.safety import contact, rest
 from controller.safety.arming import objections
 from controller.safety.contact import Contact
 from controller.safety.envelope import (
@@ -160,8 +160,7 @@ class Known:
     heartbeat_ns: int | None = None
     refused_ns: int | None = None  # since when the recorder takes nothing
     contact: Contact | None = None  # the electrodes are being tested
-    armed_ns: int | None = None
-    armed_before_ns: int = 0  # time armed before that, this session
+    clocks: rest.Clocks = rest.FRESH  # on-time of bout and session
     ramp_ns: int = 0
     ramp_from_ma: tuple[float, ...] = ()
 
@@ -277,8 +276,9 @@ def _move(
         return Reaction(notes=(note,)), replace(known, ramp_ns=now_ns, ramp_from_ma=levels)
     if after.may_pulse:
         return Reaction(notes=(note,)), known
-    armed_ns = known.armed_before_ns + now_ns - (known.armed_ns or now_ns)
-    known = replace(known, armed_ns=None, armed_before_ns=armed_ns, link=False, contact=None)
+    if before.may_pulse:
+        known = replace(known, clocks=rest.switched_off(now_ns, known.clocks))
+    known = replace(known, link=False, contact=None)
     return Reaction(stop=True, notes=(note,)), known
 
 
@@ -436,14 +436,9 @@ def _on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]
     if known.refused_ns is not None and now_ns - known.refused_ns > RECORDER_REFUSES_NS:
         detail = f"it took nothing for {RECORDER_REFUSES_NS // MS} ms"
         return fault(now_ns, "F12", detail, setup, replace(known, refused_ns=None))
-    if session_s(now_ns, known) > limits.session_max_s:
-        return fault(now_ns, "F9", setup.rules.effective.named("session_max_s"), setup, known)
+    if spent := rest.spent(now_ns, known.clocks, setup.rules.effective):
+        return fault(now_ns, "F9", spent, setup, known)
     return Reaction(), known
-
-
-def session_s(now_ns: int, known: Known) -> float:
-    """Time armed in this session."""
-    return (known.armed_before_ns + now_ns - (known.armed_ns or now_ns)) / 1e9
 
 
 def _on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tuple[Reaction, Known]:
@@ -461,7 +456,7 @@ def _on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tu
     why = refusals(now_ns, setup, known)
     if why:
         return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
-    known = replace(known, armed_ns=now_ns)
+    known = replace(known, clocks=rest.switched_on(now_ns, known.clocks, setup.rules.effective))
     check = setup.capability.contact
     if check is None:
         return _armed(request.by, known)
@@ -527,8 +522,8 @@ def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
     for age in ages(now_ns, setup, known):
         if not age.age_ms <= age.age_max_ms:
             why.append(f"sensor {age.sensor} is silent")
-    if session_s(now_ns, known) >= limits.session_max_s:
-        why.append(f"session is over: {setup.rules.effective.named('session_max_s')}")
+    if not known.state.may_pulse:
+        why.extend(rest.objections(now_ns, known.clocks, setup.rules.effective))
     if setup.config.supervised and (known.heartbeat_ns is None or now_ns - known.heartbeat_ns > HEARTBEAT_NS):
         why.append("no heartbeat of the console")
     return tuple(why)

@@ -55,6 +55,7 @@ class GuardConfig:
     recorder_loss: RecorderLoss = "stop"  # trial; "alarm" for therapy
     supervised: bool = False  # operators send heartbeats, F10
     stop_button: str | None = None  # event device of a button that types a key
+    rest_file: str | None = None  # where on-times outlive the guard; None: it forgets them
 
 
 class _Part:
@@ -190,6 +191,7 @@ def parse(raw: object, source: str) -> GuardConfig:
     if not isinstance(supervised, bool):
         raise InputError(source, "supervised", supervised, "true or false")
     stop_button = top.text("stop_button") if top.has("stop_button") else None
+    rest_file = top.text("rest_file") if top.has("rest_file") else None
     top.done()
     return GuardConfig(
         session=session,
@@ -203,4 +205,5 @@ def parse(raw: object, source: str) -> GuardConfig:
         recorder_loss=cast(RecorderLoss, loss),
         supervised=supervised,
         stop_button=stop_button,
+        rest_file=rest_file,
     )

@@ -145,7 +145,7 @@ def test_a_sound_session_is_kept_in_every_point(tmp_path: Path) -> None:
     assert worst["F4"] == pytest.approx(0.3)
     assert worst["pulse_gap_min_ms"] == pytest.approx(25.0)
     assert worst["delivery"] == 0
-    assert worst["session_max_s"] == pytest.approx(2.0)
+    assert worst["session_max_s"] == pytest.approx(2.0 - 0.025)  # what F9 may take is not counted
     assert 0.4 < (worst["train_max_s"] or 0) < 0.5
     assert worst["dose_max_uc"] == pytest.approx(
         sum(20.0 if line["points"][0][1] == 20 else line["points"][0][1] for line in walk().log) * 0.3

@@ -21,6 +21,7 @@ from controller.safety.react import (
     deadline_ns,
     refusals,
 )
+from controller.safety.rest import Clock
 from drivers.interface import StimulatorNotice
 from tests.safety.rig import SESSION, Bench, pulse_train
 
@@ -144,7 +145,7 @@ def test_what_is_just_fresh_enough_lets_arm_and_what_is_not_does_not() -> None:
 def test_a_session_of_exactly_its_length_is_over() -> None:
     for before_ns, stage in ((3600 * 10**9 - 1, "armed"), (3600 * 10**9, "off")):
         bench = Bench().ready()
-        bench.known = replace(bench.known, armed_before_ns=before_ns)
+        bench.known = replace(bench.known, clocks=(Clock(), Clock(before_ns)))
         bench.feed(Request("arm"))
         assert bench.stage == stage
 
@@ -345,7 +346,7 @@ def test_a_trip_keeps_its_first_cause_and_only_a_person_clears_it(name: str) -> 
 def test_where_the_safe_action_is_a_ramp_current_falls_and_the_trip_follows(name: str) -> None:
     bench = Bench(safe_action="ramp").active()
     if name == "F9":
-        bench.known = replace(bench.known, armed_before_ns=3600 * 10**9)
+        bench.known = replace(bench.known, clocks=(Clock(), Clock(3600 * 10**9, on_ns=bench.now_ns)))
         bench.tick(GO)
     else:
         CAUSES[name](bench)

@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from controller.cli import CONFIGS, app
-from controller.config import LearningSection, core_params, load_session
+from controller.config import LearningSection, arm_plans, core_params, load_session
 from controller.core.params import Learning
 from controller.errors import ConfigError
+from controller.runtime.schedule import ArmPlan
 from controller.safety.arming import QUESTION
 
 
@@ -148,6 +149,29 @@ def test_config_check_prints_every_gain_with_its_range() -> None:
     for key, bounds in (("feedback.kp_nm_per_rad", "0 to 30"), ("learning.step", "0 to 1")):
         row = next(line for line in result.output.splitlines() if key in line)
         assert bounds in row
+
+
+def test_a_session_without_a_schedule_walks_its_mode_until_stopped(session_file: Path) -> None:
+    text = session_file.read_text()
+    session_file.write_text(text[: text.index("[[schedule]]")])
+    assert arm_plans(load_session(session_file), seed=1) == (ArmPlan("feedback", label="feedback"),)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "words"), [("", "neither"), ("strides = 3\nseconds = 20.0", "both"), ("strides = 0", "1 to")]
+)
+def test_an_arm_has_one_length(session_file: Path, lengths: str, words: str) -> None:
+    text = session_file.read_text()
+    session_file.write_text(text[: text.index("[[schedule]]")] + f'[[schedule]]\narm = "off"\n{lengths}\n')
+    (problem,) = refused(session_file)
+    assert words in problem
+
+
+def test_a_blinded_schedule_has_letters_for_names(session_file: Path) -> None:
+    spoil(session_file, 'labels = "open"', 'labels = "blinded"')
+    arms = arm_plans(load_session(session_file), seed=1)
+    assert sorted(arm.title for arm in arms) == ["A", "B", "C", "D"]
+    assert all(arm.blinded for arm in arms)
 
 
 def test_every_number_of_the_learning_law_can_be_set_in_the_session_file() -> None:

@@ -18,6 +18,7 @@ from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_momen
 from controller.core.ilc import Law, Weights, bound, law, limited
 from controller.core.lifted import Lifted, lift
 from controller.core.params import CoreParams
+from models.recruitment import RecruitmentParams, fraction
 
 Curve = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -122,6 +123,13 @@ class Learner:
         self.belief = Belief(1.0, self.params.learning.gain_sd**2)
         self._base = self.command_nm = self.plan()
 
+    @property
+    def most_nm(self) -> float:
+        """What the largest current allowed can ask of the identified muscle."""
+        muscle, pulse = self.params.muscle, self.params.pulse
+        curve = RecruitmentParams(i50_ma=muscle.i50_ma, sigma=muscle.sigma, chronaxie_us=muscle.chronaxie_us)
+        return fraction(pulse.current_max_ma, pulse.width_us, curve) * muscle.torque_max_nm
+
     # --- during the stride
 
     def remember(self, moment: Moment) -> None:
@@ -162,7 +170,8 @@ class Learner:
         held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, self.params.learning.change)
         weight = self._error_weight()
         normal = (pitch.T * weight) @ pitch + self.params.learning.bend * second.T @ second + np.diag(held)
-        return _held(_no_less_than_zero(normal, (pitch.T * weight) @ target))
+        wanted = (pitch.T * weight) @ target
+        return _held(_within_limits(normal, wanted, np.linalg.solve(normal, wanted), self.most_nm))
 
     def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> None:
         """A swing has ended: prepare what it teaches for :meth:`move`, or say why it teaches nothing."""
@@ -210,9 +219,14 @@ class Learner:
         weights = Weights(learning.change, learning.bend, learning.step)
         self._plant, self._law = pitch, law(pitch, lesson.weight, held, weights)
         wish = self._law.learn @ lesson.error - self._law.smooth @ lesson.applied
+        best = lesson.applied + wish / learning.step
+        if float(best.min()) < 0.0 or float(best.max()) > self.most_nm:
+            normal = self._law.norm
+            best = _within_limits(normal, normal @ best, best, self.most_nm)
+            wish = learning.step * (best - lesson.applied)
         model = self._base / self.belief.gain
         moved = lesson.applied + limited(wish, learning.change_max * most)
-        self.command_nm = _held(np.clip(model + learning.forget * (moved - model), 0.0, most))
+        self.command_nm = _held(np.clip(model + learning.forget * (moved - model), 0.0, self.most_nm))
 
     def prove(self) -> None:
         """The bound of the law that moved the command last."""
@@ -365,14 +379,14 @@ def _within(value: float, bound: float) -> float:
     return min(bound, max(-bound, value))
 
 
-def _no_less_than_zero(normal: Matrix, wanted: Curve) -> Curve:
-    """Non-negative minimum of u'Nu/2 - w'u by accelerated projected gradient."""
+def _within_limits(normal: Matrix, wanted: Curve, start: Curve, most: float) -> Curve:
+    """Minimum of u'Nu/2 - w'u between 0 and ``most`` by accelerated projected gradient."""
     rate = 1.0 / float(np.linalg.norm(normal, 2))
-    x: Curve = np.maximum(0.0, np.linalg.solve(normal, wanted))
+    x: Curve = np.clip(start, 0.0, most)
     ahead: Curve = x
     momentum = 1.0
     for _ in range(PLAN_ROUNDS):
-        new: Curve = np.maximum(0.0, ahead - rate * (normal @ ahead - wanted))
+        new: Curve = np.clip(ahead - rate * (normal @ ahead - wanted), 0.0, most)
         faster = (1.0 + math.sqrt(1.0 + 4.0 * momentum * momentum)) / 2.0
         ahead = new + (momentum - 1.0) / faster * (new - x)
         x, momentum = new, faster

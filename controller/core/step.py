@@ -29,6 +29,7 @@ from controller.core.timing import StrideTiming
 from controller.core.window import Window
 from drivers.interface import ChannelCommand, Command, ImuSample
 
+PRIME_EARLY_S = 0.04  # heel-off comes that much earlier in some strides
 FRESH_S = 0.1  # older samples than this steer nothing; the guard trips at 150 ms (F1)
 SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
 Law = Literal["trapezoid", "feedback", "learning"]
@@ -106,6 +107,7 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     events = _take_in(now_ns, inputs, state)
     phase = state.detector.tick(now_ns)
     state.window.tick(now_ns, walking=phase.walking)
+    _prime(now_ns, params, state, walking=phase.walking)
     _switch_mode(params, state)
     command, reason = _decide(now_ns, params, state, walking=phase.walking)
     _remember(now_ns, command, params, state)
@@ -206,6 +208,16 @@ def _take_verdict(applied: Applied, state: CoreState) -> None:
         state.intensity.correct(through.current_ma if through else 0.0)
 
 
+def _prime(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> None:
+    """Be at the motor threshold when the heel comes off: the way there takes a tenth of a second."""
+    due_ns = state.timing.heel_off_due_ns
+    if due_ns is None or not walking or state.law not in ("feedback", "learning"):
+        return
+    rise_s = state.intensity.threshold_ma / params.pulse.rise_ma_per_tick * params.tick_s
+    if 0 <= now_ns - due_ns + int(1e9 * (rise_s + PRIME_EARLY_S)) < int(1e9 * rise_s):
+        state.window.prime(now_ns)
+
+
 def _switch_mode(params: CoreParams, state: CoreState) -> None:
     """A requested mode begins between two windows: no pulses, no step in current."""
     if state.wanted_mode is None or state.window.state != "closed":
@@ -235,6 +247,10 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         return _off(now_ns, params, state, "longest train reached")
     rung = state.ladder.stand(now_ns, window.opened_ns, _senses(now_ns, state))
     state.law = _law(state.mode, rung)
+    if window.state == "primed":
+        current_ma = state.intensity.move(now_ns, state.intensity.threshold_ma)
+        state.on_since_ns = state.on_since_ns or now_ns
+        return _command(params, current_ma), window.why
     state.closed = False
     if state.law == "feedback":
         wanted_ma, how = _feedback(now_ns, params, state)

@@ -99,6 +99,16 @@ class StrideTiming:
         stance_s = max(0.3, self.stride_s - self.swing_s)
         return max(0.0, self.toe_off_percent * (1.0 + since_s / stance_s))
 
+    @property
+    def heel_off_due_ns(self) -> int | None:
+        """When the heel should come off in this stance, by the last strides; None while not known."""
+        if self.swinging or self.initial_contact_ns is None or len(self._pre_swing_s) < 2:
+            return None
+        if self.heel_off_ns is not None and self.heel_off_ns > self.initial_contact_ns:
+            return None
+        until_toe_off_s = statistics.median(self._stance_s) if self._stance_s else 0.0
+        return self.initial_contact_ns + int(1e9 * max(0.0, until_toe_off_s - self.pre_swing_s))
+
     def _expected_toe_off_ns(self) -> int | None:
         if self.heel_off_ns is not None and (self.toe_off_ns is None or self.heel_off_ns > self.toe_off_ns):
             return self.heel_off_ns + int(self.pre_swing_s * 1e9)

@@ -14,8 +14,9 @@ from controller.core.signals import GaitEvent
 PRE_SWING_MAX_S = 0.6  # heel-off not followed by toe-off: a weight shift, not a step
 SWING_MAX_S = 1.2  # single-swing cap (field notes, 5.3)
 STOP_FALL_S = 0.1  # walking has stopped: down to nothing within this
+PRIMED_MAX_S = 0.3  # the heel has not come off although it was due: this stance is another
 
-WindowState = Literal["closed", "pre_swing", "swing", "extension", "falling"]
+WindowState = Literal["closed", "primed", "pre_swing", "swing", "extension", "falling"]
 
 
 @dataclass(slots=True)
@@ -31,21 +32,30 @@ class Window:
 
     def note(self, event: GaitEvent, now_ns: int) -> None:
         """React to an event as it is emitted; ``now_ns`` is the tick's time."""
-        if event.kind == "heel_off" and self.state in ("closed", "falling", "extension"):
+        if event.kind == "heel_off" and self.state in ("closed", "primed", "falling", "extension"):
+            if self.state != "primed":
+                self.opened_ns = now_ns
             self._enter("pre_swing", now_ns, "pre-swing: heel is off")
-            self.opened_ns = now_ns
         elif event.kind == "toe_off" and self.state != "swing":
-            if self.state != "pre_swing":
+            if self.state not in ("primed", "pre_swing"):
                 self.opened_ns = now_ns
             self._enter("swing", now_ns, "swing: toe is off")
-        elif event.kind == "initial_contact" and self.state in ("pre_swing", "swing"):
+        elif event.kind == "initial_contact" and self.state in ("primed", "pre_swing", "swing"):
             self._enter("extension", now_ns, "extension past initial contact")
+
+    def prime(self, now_ns: int) -> None:
+        """The heel is due to come off: pulses too weak to move anything may begin."""
+        if self.state == "closed":
+            self._enter("primed", now_ns, "primed: heel-off is due, below motor threshold")
+            self.opened_ns = now_ns
 
     def tick(self, now_ns: int, *, walking: bool) -> None:
         """Let time pass: the state's own limit, and the end of walking."""
         age_s = (now_ns - self.since_ns) / 1e9
-        if self.state in ("pre_swing", "swing", "extension") and not walking:
+        if self.state in ("primed", "pre_swing", "swing", "extension") and not walking:
             self._fall(now_ns, STOP_FALL_S, "walking has stopped: ramping down")
+        elif self.state == "primed" and age_s > PRIMED_MAX_S:
+            self._fall(now_ns, STOP_FALL_S, "no heel-off when it was due: ramping down")
         elif self.state == "pre_swing" and age_s > PRE_SWING_MAX_S:
             self._fall(now_ns, self.envelope.fall_s, "no toe-off after heel-off: ramping down")
         elif self.state == "swing" and age_s > SWING_MAX_S:

@@ -88,3 +88,19 @@ def test_a_new_heel_off_reopens_a_falling_window() -> None:
     made.tick(700 * MS, walking=True)
     made.note(GaitEvent("heel_off", 750 * MS, 750 * MS), 750 * MS)
     assert (made.state, made.opened_ns, made.share(750 * MS)) == ("pre_swing", 750 * MS, 1.0)
+
+
+def test_a_primed_window_opens_at_heel_off_or_closes_by_itself() -> None:
+    made = window()
+    made.prime(0)
+    assert (made.state, made.opened_ns) == ("primed", 0)
+    made.note(GaitEvent("heel_off", 100 * MS, 100 * MS), 100 * MS)
+    assert (made.state, made.opened_ns) == ("pre_swing", 0)
+    other = window()
+    other.prime(0)
+    assert state_after(other, 290) == "primed"
+    assert state_after(other, 310) == "falling"
+    assert state_after(other, 420) == "closed"
+    other.note(GaitEvent("heel_off", 500 * MS, 500 * MS), 500 * MS)
+    other.prime(510 * MS)
+    assert other.state == "pre_swing"

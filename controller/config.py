@@ -31,8 +31,10 @@ from controller.core.params import (
 )
 from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
+from controller.knobs import KNOBS, Allowed
+from controller.runtime.schedule import ArmPlan, named
 from controller.safety.arming import QUESTION, Answer
-from controller.safety.limits import Layer, compiled_layer, device_layer, merge
+from controller.safety.limits import Layer, compiled_layer, density_rms_ma_cm2, device_layer, merge
 from drivers.interface import Side
 from drivers.stimulators import sheets
 from models.gait import normal_knee_deg, normal_pitch_deg, toe_off_percent
@@ -171,6 +173,23 @@ class LearningSection(Section):
     dead_band: float = Field(Learning().dead_band, ge=0, le=0.5, allow_inf_nan=False)
 
 
+class TrialSection(Section):
+    """How the arms of ``[[schedule]]`` are named and ordered."""
+
+    labels: Literal["open", "blinded"] = "open"  # blinded: A, B, ...; the key is in the recording, unseen
+    order: Literal["as written", "shuffled"] = "as written"
+
+
+class ArmSection(Section):
+    """One arm of a trial; its length, in strides or in seconds, counts after the wash-out."""
+
+    arm: Mode
+    strides: int | None = Field(None, ge=1, le=10_000)
+    seconds: float | None = Field(None, ge=1, le=14_400, allow_inf_nan=False)
+    wash_out_strides: int = Field(0, ge=0, le=200)  # walked in the arm's mode, left out of its results
+    learned: Literal["discard", "keep"] = "discard"  # what was learned in the arms before
+
+
 class TelemetrySection(Section):
     """The MQTT broker; leave the table out to run without one."""
 
@@ -202,6 +221,8 @@ class SessionFile(Section):
     feedback: FeedbackSection
     learning: LearningSection = Field(default_factory=lambda: LearningSection.model_validate({}))
     limits: LimitsSection = Field(default_factory=lambda: LimitsSection.model_validate({}))
+    trial: TrialSection = Field(default_factory=lambda: TrialSection.model_validate({}))
+    schedule: tuple[ArmSection, ...] = Field((), max_length=50, strict=False)  # none: the mode, until stopped
     telemetry: TelemetrySection | None = None
     console: ConsoleSection = Field(default_factory=lambda: ConsoleSection.model_validate({}))
 
@@ -251,6 +272,12 @@ def load_session(path: Path) -> Session:
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
+    problems += [
+        f"{path}: schedule: arm {number} has {'both' if arm.strides else 'neither'} length, "
+        "allowed: either strides or seconds"
+        for number, arm in enumerate(file.schedule, 1)
+        if (arm.strides is None) == (arm.seconds is None)
+    ]
     if not session.imus:
         problems.append(
             f"{path}: sensors: no inertial sensor, allowed: at least one with device 'movella-dot'"
@@ -279,6 +306,18 @@ def layers(session: Session) -> tuple[Layer, ...]:
     )
 
 
+def arm_plans(session: Session, seed: int) -> tuple[ArmPlan, ...]:
+    """The session's arms as they will be walked; ``seed`` draws the order and the blinded labels."""
+    file = session.file
+    arms = [
+        ArmPlan(arm.arm, arm.seconds, arm.strides, arm.wash_out_strides, fresh=arm.learned == "discard")
+        for arm in file.schedule
+    ] or [ArmPlan(file.session.mode)]
+    return named(
+        arms, blinded=file.trial.labels == "blinded", shuffled=file.trial.order == "shuffled", seed=seed
+    )
+
+
 def settings(session: Session) -> list[tuple[str, str, str]]:
     """What steers, as ``(table.key, value, allowed range)``: the muscle's numbers and every gain in force."""
     tables: tuple[tuple[str, Section], ...] = (
@@ -295,6 +334,38 @@ def settings(session: Session) -> list[tuple[str, str, str]]:
         for key, field in type(section).model_fields.items()
         if isinstance(getattr(section, key), float)
     ]
+
+
+def tunable(session: Session) -> dict[str, Allowed]:
+    """The range of every setting that can be changed while the session runs.
+
+    The file's own range; and for a current whatever limit binds first with this session's electrodes.
+    """
+    effective = merge(layers(session), source=str(session.path))
+    limits, set_by, stimulator = effective.limits, effective.set_by, session.file.stimulator
+    per_ma = density_rms_ma_cm2(1.0, stimulator.width_us, stimulator.rate_hz, stimulator.electrode_area_cm2)
+    ceilings = (
+        (limits.current_max_ma, "current_max_ma"),
+        (limits.charge_max_uc * 1e3 / stimulator.width_us, "charge_max_uc"),
+        (limits.density_rms_max_ma_cm2 / per_ma, "density_rms_max_ma_cm2"),
+    )
+    found: dict[str, Allowed] = {}
+    for knob in KNOBS:
+        section = _section_at(SessionFile, (knob.group,))
+        assert section is not None
+        name = knob.key.partition(".")[2]
+        bounds = _bounds(section.model_fields[name])
+        low, high, binding = bounds["ge"], bounds["le"], ""
+        ends: tuple[tuple[float, str], ...] = ()
+        if name in ("current_ma", "current_max_ma"):
+            ends = ceilings
+        elif knob.group == "limits":
+            ends = ((getattr(limits, name), name),)
+        for end, limit in ends:
+            if end < high:
+                high, binding = round(end, 3), f"{limit}, {set_by[limit]}"
+        found[knob.key] = Allowed(low, high, binding)
+    return found
 
 
 def normal_reference(speed_mps: float) -> Reference:
@@ -473,10 +544,15 @@ def _allowed(model: type[Section], fault: ErrorDetails) -> str:
 
 def _range(field: FieldInfo) -> str:
     """``low to high`` of a number; empty where it has no bounds."""
-    bounds = {
+    bounds = _bounds(field)
+    return f"{bounds.get('ge', '')} to {bounds.get('le', '')}" if bounds else ""
+
+
+def _bounds(field: FieldInfo) -> dict[str, float]:
+    """``ge`` and ``le`` of a number, as far as it has them."""
+    return {
         name: value
         for meta in field.metadata
         for name in ("ge", "le")
         if (value := getattr(meta, name, None)) is not None
     }
-    return f"{bounds.get('ge', '')} to {bounds.get('le', '')}" if bounds else ""

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import secrets
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from controller.config import Session, load_session, normal_reference
+from controller.config import Session, arm_plans, load_session, normal_reference
 from controller.console.settings import ConsoleSettings
 from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
@@ -27,34 +28,41 @@ from controller.record.report import write_report
 from controller.record.sensor_file import load_sensor_file
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
 from controller.runtime.rig import ProcessFailedError
+from controller.runtime.schedule import ArmPlan
 from controller.runtime.screen import Screen
-from controller.runtime.supervisor import ArmPlan, Attended, Outcome, Supervisor, Virtual
+from controller.runtime.supervisor import Attended, Outcome, Supervisor, Virtual
 from controller.safety.arming import QUESTION
 from controller.telemetry.settings import mqtt_settings
 
 DEMO_SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"
 BROKER_READY_S = 10.0
+ARM_S = 20.0  # of an arm that the demo's schedule does not have
 DONE, FAILED, STOPPED = 0, 1, 130
 DISCLAIMER = "Research software: not a medical device, no clearance."
 
 
 def run_demo(
-    modes: tuple[Mode, ...],
-    seconds: float,
+    mode: Mode | None,
+    seconds: float | None,
     seed: int,
     out: Path,
     console: Console,
     *,
     console_port: int | None = None,
 ) -> int:
-    """Walk the virtual patient once per mode; returns the exit code.
+    """Walk the virtual patient through the demo session's schedule, or its arm of one mode; returns the exit
+    code. ``seconds`` replaces the length of every arm.
 
     With a ``console_port`` a person arms from the therapist's console there (0: a free port).
     """
     session = load_session(DEMO_SESSION)
     console.print(f"[bold]Dorsi demo[/bold]: a virtual patient with a left drop foot. {DISCLAIMER}")
-    console.print(f"Arms: {', '.join(modes)}, {seconds:g} s each. Results go to {out}/")
-    arms = [ArmPlan(mode, seconds, seed) for mode in modes]
+    arms = [
+        arm if seconds is None else replace(arm, seconds=seconds, strides=None)
+        for arm in arm_plans(session, seed)
+        if mode in (None, arm.mode)
+    ] or [ArmPlan(mode or "feedback", seconds or ARM_S)]
+    console.print(f"Arms, in one walk: {', '.join(map(_words, arms))}. Results go to {out}/")
     with _broker() as port:
         site, rig = session.file.session.site, session.file.session.rig
         mqtt: Mapping[str, object] | None = None
@@ -89,13 +97,24 @@ def run_session(
         return FAILED
     settings = mqtt_settings(session)
     mqtt = None if settings is None else asdict(settings)
-    arms = [ArmPlan(session.file.session.mode, seconds)]
+    arms = arm_plans(session, secrets.randbits(32))
+    if len(arms) > 1:
+        console.print(f"Arms: {', '.join(map(_words, arms))}")
     attended = None
     if with_console:
         attended = _attended(
             session, out, console, port=session.file.console.port, virtual=virtual is not None
         )
-    return _conduct(session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=attended)
+    return _conduct(
+        session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=attended, seconds=seconds
+    )
+
+
+def _words(arm: ArmPlan) -> str:
+    """An arm and its length."""
+    if arm.strides is not None:
+        return f"{arm.title} {arm.strides} strides"
+    return arm.title if arm.seconds is None else f"{arm.title} {arm.seconds:g} s"
 
 
 def _attended(session: Session, out: Path, console: Console, *, port: int, virtual: bool) -> Attended:
@@ -119,26 +138,31 @@ def _attended(session: Session, out: Path, console: Console, *, port: int, virtu
         mode=session.file.session.mode,
         virtual=virtual,
         reference_pitch_deg=normal_reference(session.patient.reference.speed_mps).foot_pitch_deg,
+        speed_mps=session.patient.reference.speed_mps,
+        side=session.patient.patient.paretic_side,
+        sensors=tuple((sensor.name, sensor.device, sensor.segment) for sensor in session.file.sensors),
+        checklist=tuple(session.patient.checklist.items()),
     )
     return Attended(settings, lambda url: console.print(f"Console: {url}  (arm there; STOP there or here)"))
 
 
 def _conduct(
     session: Session,
-    arms: list[ArmPlan],
+    arms: Sequence[ArmPlan],
     out: Path,
     console: Console,
     *,
     virtual: Virtual | None,
     mqtt: Mapping[str, object] | None,
     attended: Attended | None,
+    seconds: float | None = None,
 ) -> int:
     """Run, then write summary and report whatever happened, then say how it went."""
     failure: ProcessFailedError | None = None
     outcome: Outcome | None = None
     with Screen(console) as screen:
         try:
-            outcome = Supervisor(session, out, virtual, screen, attended).run(arms, mqtt)
+            outcome = Supervisor(session, out, virtual, screen, attended).run(arms, mqtt, seconds)
         except ProcessFailedError as error:
             failure = error
     recording = out / "session.mcap"
@@ -234,7 +258,9 @@ def _broker() -> Iterator[int | None]:
 
 def _table(arms: tuple[ArmSummary, ...]) -> Table:
     """The summary, one column an arm."""
-    table = Table("median (90th percentile)", *(arm.mode for arm in arms), title="How the foot walked")
+    table = Table(
+        "median (90th percentile)", *(arm.label or arm.mode for arm in arms), title="How the foot walked"
+    )
     rows = (
         ("strides (true)", [f"{arm.strides} ({_plain(arm.true_strides)})" for arm in arms]),
         ("ankle at initial contact, deg", [_spread(arm.ankle_at_initial_contact_deg) for arm in arms]),

@@ -7,7 +7,7 @@ a value of another type; unknown fields are passed over, so that a newer writer 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -24,6 +24,15 @@ class CoreStart:
     t_ns: int
     pid: int
     params: msgspec.Raw  # controller.core.step.CoreParams as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class CoreRetuned:
+    """The running core was given these parameters; they hold from the next tick on, in replay too."""
+
+    t_ns: int
+    version: int  # of the settings, counted from the core's start
+    params: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +145,26 @@ class TrueStride:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """An arm of a trial begins or ends: the same walk in another mode."""
+    """An arm of a trial begins or ends, at the tick that changed the mode.
+
+    A blinded arm has its label in place of the mode. The first ``wash_out_strides`` count in no figure.
+    """
 
     t_ns: int
     kind: Literal["begin", "end"]
     mode: str
     seed: int | None = None
     label: str = ""
+    wash_out_strides: int = 0
+    blinded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrialKey:
+    """Which mode each label of a blinded trial stands for; ``dorsi report --unblind`` alone looks."""
+
+    t_ns: int
+    modes: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +199,36 @@ class Link:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting, as named in the session file, from ``old`` to ``new``."""
+
+    key: str
+    old: float
+    new: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What a person at the console did to the therapy: settings, and the steps of the set-up.
+
+    Written when it took effect; ``utc_ns`` is when the person confirmed it.
+    """
+
+    t_ns: int
+    utc_ns: int
+    kind: Literal["change", "undo", "refused", "setup"]
+    by: str
+    reason: str
+    version: int = 0  # of the settings, counted from the controller's start
+    changes: tuple[Change, ...] = ()
+    preview: dict[str, float] = field(default_factory=dict)  # figures the person saw
+    text: str = ""  # why refused, or what was done in the set-up
+
+
 Record = (
     CoreStart
+    | CoreRetuned
     | Tick
     | GuardVerdict
     | GuardEvent
@@ -186,14 +236,17 @@ Record = (
     | Truth
     | TrueStride
     | Arm
+    | TrialKey
     | Clock
     | Process
     | Link
+    | Audit
 )
 
 TOPICS: Mapping[str, type[Record]] = MappingProxyType(
     {
         "core/start": CoreStart,
+        "core/retuned": CoreRetuned,
         "tick": Tick,
         "guard/verdict": GuardVerdict,
         "guard/event": GuardEvent,
@@ -201,9 +254,11 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
         "world/truth": Truth,
         "world/stride": TrueStride,
         "arm": Arm,
+        "trial/key": TrialKey,
         "clock": Clock,
         "process": Process,
         "link": Link,
+        "audit": Audit,
     }
 )
 

@@ -16,16 +16,21 @@ import time
 import zlib
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from controller.core.params import CoreParams
-from controller.core.signals import Applied, Mode, TickInputs
+from controller.core.retune import at_boundary, retune
+from controller.core.signals import Applied, TickInputs
 from controller.core.step import CoreState, step
 from controller.record import records
 from controller.runtime import bus, process
+from controller.runtime.consoles import Consoles
 from controller.runtime.plan import ControllerPlan, SensorPlan, read_plan
+from controller.runtime.probing import Probing
+from controller.runtime.schedule import ArmPlan, Schedule
 from controller.runtime.ticker import Ticker
+from controller.runtime.tuning import Tuning
 from controller.safety.frames import (
     KIND_VERDICT,
     BadFrame,
@@ -41,6 +46,7 @@ from drivers.interface import EmgFrame, ImuSample, Sample, Sensor
 from drivers.links.ble import BleBackend
 
 LINK_REPORT_S = 1.0
+ABLE = ("armed", "active", "ramp")  # states of the guard in which it lets current flow when asked
 RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
 log = logging.getLogger("dorsi.controller")
 
@@ -50,12 +56,14 @@ class Controller:
 
     def __init__(self, rig: Path, plan: ControllerPlan) -> None:
         self._plan = plan
-        self._params: CoreParams = plan.params
+        self._tuning = Tuning(plan.params, plan.allowed)
         self._state = CoreState.initial(plan.params)
+        self._schedule = Schedule(plan.schedule)
+        self._able = False  # whether the guard lets current flow if asked
+        self._ask: ArmPlan | None = None
         self._imu: list[ImuSample] = []
         self._emg: list[EmgFrame] = []
         self._applied: list[Applied] = []
-        self._mode_request: Mode | None = None
         self._frame_seq = 0
         self._stepping = False
         self._guard_socket = bus.connect(rig, "guard")
@@ -65,6 +73,8 @@ class Controller:
         self._received: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._expected_seq: dict[str, int] = {}
+        self._probing = Probing()
+        self._consoles = Consoles(rig, self._tuning, self._probing, lambda: self._state)
         self._ticker = Ticker(round(plan.params.tick_s * 1e9), self._on_deadline)
         self.done = asyncio.Event()
 
@@ -72,10 +82,11 @@ class Controller:
         """Until told to end, or the guard is gone. A sensor task that dies ends everything at once."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._guard_socket, self._on_guard)
+        self._consoles.open()
         self._record("process", records.Process(_now(), "controller", os.getpid(), "started", scheduling))
         self._record(
             "core/start",
-            records.CoreStart(_now(), os.getpid(), msgspec.Raw(msgspec.json.encode(self._params))),
+            records.CoreStart(_now(), os.getpid(), msgspec.Raw(msgspec.json.encode(self._tuning.params))),
         )
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -87,10 +98,13 @@ class Controller:
             self._ticker.stop()
             for task in tasks:
                 task.cancel()
+        if self._schedule.arm is not None:
+            self._record("arm", arm_record(_now(), "end", self._schedule.arm, self._plan.seed))
         dropped = f"dropped: {self._guard.dropped} to the guard, {self._recorder.dropped} to the recorder"
         self._record("process", records.Process(_now(), "controller", os.getpid(), "ended", dropped))
         self._recorder.close(wait_s=RECORDER_TAKES_S)
         loop.remove_reader(self._guard_socket)
+        self._consoles.close()
 
     async def _read(self, plan: SensorPlan, backend: BleBackend | None) -> None:
         sensor = open_sensor(plan, backend)
@@ -138,11 +152,17 @@ class Controller:
 
     def _step(self, number: int, due_ns: int) -> None:
         now_ns = _now()
+        retuned = self._retune(now_ns)
         inputs = TickInputs(
-            imu=tuple(self._imu), emg=tuple(self._emg), applied=tuple(self._applied), mode=self._mode_request
+            imu=tuple(self._imu),
+            emg=tuple(self._emg),
+            applied=tuple(self._applied),
+            mode=self._ask.mode if self._ask else None,
+            fresh=self._ask.fresh if self._ask else False,
+            probe=self._probing.take(),
         )
-        self._imu, self._emg, self._applied, self._mode_request = [], [], [], None
-        decision, self._state = step(now_ns, inputs, self._params, self._state)
+        self._imu, self._emg, self._applied, self._ask = [], [], [], None
+        decision, self._state = step(now_ns, inputs, self._tuning.params, self._state)
         self._frame_seq += 1
         frame = Frame(
             self._plan.session,
@@ -165,13 +185,28 @@ class Controller:
                 decision,
             ),
         )
+        self._follow_schedule(now_ns, decision.view.strides)
+        self._probing.note(self._state.probe, guard_gave=self._able)
+        for entry in self._consoles.refused():
+            self._record("audit", entry)
+        self._consoles.after_tick(now_ns, retuned=retuned)
+
+    def _follow_schedule(self, now_ns: int, strides: int) -> None:
+        """The arms of a trial: each begins at the tick whose step changed the mode."""
+        switching = self._state.wanted_mode is not None
+        turn = self._schedule.follow(now_ns, strides, able=self._able, switching=switching)
+        self._ask = turn.ask
+        if turn.ended is not None:
+            self._record("arm", arm_record(now_ns, "end", turn.ended, self._plan.seed))
+        if turn.begun is not None:
+            self._record("arm", arm_record(now_ns, "begin", turn.begun, self._plan.seed))
+        if turn.over:
+            print(json.dumps({"schedule": "ended"}), flush=True)
 
     def _on_guard(self) -> None:
         while message := bus.receive(self._guard_socket):
-            if message[0] == KIND_VERDICT:
+            if message[0] == KIND_VERDICT:  # state changes are the guard's to tell, the recorder's to keep
                 self._take_verdict(message)
-            else:
-                self._take_request(message)
         if message is None:
             log.error("guard is gone; ending")
             self.done.set()
@@ -181,13 +216,22 @@ class Controller:
         if isinstance(verdict, BadFrame):
             log.error("unreadable verdict: %s", verdict.reason)
             return
+        self._able = verdict.state in ABLE
         self._applied.append(Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason))
 
-    def _take_request(self, message: bytes) -> None:
-        """State changes are the guard's to tell and the recorder's to keep; a mode request is ours."""
-        request = json.loads(message)
-        if request.get("op") == "mode":
-            self._mode_request = request["mode"]
+    # --- settings that a person at the console changes ---
+
+    def _retune(self, now_ns: int) -> bool:
+        """Between two windows, what waits takes effect; recorded ahead of the tick it begins with (F18)."""
+        taken = self._tuning.take(now_ns) if at_boundary(self._state) else None
+        if taken is None:
+            return False
+        params, entry = taken
+        self._state = retune(params, self._state)
+        document = msgspec.Raw(msgspec.json.encode(params))
+        self._record("core/retuned", records.CoreRetuned(now_ns, entry.version, document))
+        self._record("audit", entry)
+        return True
 
     def _link(self, name: str) -> records.Link:
         return records.Link(_now(), name, self._received[name], self._lost[name])
@@ -201,6 +245,12 @@ def open_sensor(plan: SensorPlan, backend: BleBackend | None) -> Sensor:
     if plan.device == "movella-dot":
         return MovellaDot(plan.name, plan.address, backend)
     return Myo(plan.name, plan.address, backend)
+
+
+def arm_record(now_ns: int, kind: Literal["begin", "end"], arm: ArmPlan, seed: int | None) -> records.Arm:
+    """The marker of an arm; a blinded one does not say its mode."""
+    mode = arm.title if arm.blinded else arm.mode
+    return records.Arm(now_ns, kind, mode, seed, arm.title, arm.wash_out_strides, arm.blinded)
 
 
 def _now() -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 
 from controller.core.params import CoreParams
+from controller.knobs import Allowed
+from controller.runtime.schedule import ArmPlan
 from drivers.interface import Segment
 
 
@@ -24,12 +26,18 @@ class SensorPlan:
 
 @dataclass(frozen=True, slots=True)
 class ControllerPlan:
-    """``radio`` is the virtual radio's HCI address; ``None`` means the machine's own adapter."""
+    """``radio`` is the virtual radio's HCI address; ``None`` means the machine's own adapter.
+
+    ``allowed`` are the settings that may be changed while the session runs; none without an entry.
+    """
 
     session: int
     params: CoreParams
     sensors: tuple[SensorPlan, ...]
     radio: str | None
+    schedule: tuple[ArmPlan, ...] = ()
+    seed: int | None = None  # of the virtual body
+    allowed: dict[str, Allowed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

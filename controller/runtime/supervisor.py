@@ -19,21 +19,21 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
-from controller.config import Session, core_params, layers
+from controller.config import Session, core_params, layers, tunable
 from controller.console.settings import ConsoleSettings, write_settings
-from controller.core.signals import Mode
 from controller.record import records
 from controller.record.live import LiveStatus
 from controller.runtime import bus
 from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
 from controller.runtime.rig import ProcessFailedError, Rig
+from controller.runtime.schedule import ArmPlan
 
 READY_S = 180.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
@@ -44,15 +44,6 @@ LOOK_S = 0.05
 STOP_KEYS = b" \x1b"  # space, escape
 
 Show = Callable[["Progress"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ArmPlan:
-    """One arm of a session: how it walks and for how long (``None``: until stopped)."""
-
-    mode: Mode
-    seconds: float | None
-    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +85,7 @@ class Outcome:
 
 
 class Supervisor:
-    """Runs the arms of one session one after the other into one recording."""
+    """Runs one session, all arms of its schedule in one walk, into one recording."""
 
     def __init__(
         self,
@@ -115,8 +106,13 @@ class Supervisor:
         self._arming = False
         self._armed = False
 
-    def run(self, arms: list[ArmPlan], mqtt: Mapping[str, object] | None) -> Outcome:
-        """Raises ProcessFailedError where a process did not do its part; the recording is kept."""
+    def run(
+        self, arms: Sequence[ArmPlan], mqtt: Mapping[str, object] | None, seconds: float | None = None
+    ) -> Outcome:
+        """``seconds`` ends the session whatever the arms say.
+
+        Raises ProcessFailedError where a process did not do its part; the recording is kept.
+        """
         self._out.mkdir(parents=True, exist_ok=True)
         recording = self._out / "session.mcap"
         with Rig(self._out / "logs") as rig, self._stopping(), _keys() as keys:
@@ -124,17 +120,17 @@ class Supervisor:
                 self._start_console(rig, self._attended)
             self._start_recorder(rig, recording, arms, mqtt)
             recorder = bus.Sender(bus.connect(rig.path, "recorder"))
-            for number, arm in enumerate(arms):
-                if self._stop or self._trip:
-                    break
-                self._walk(rig, recorder, arm=arm, number=number, arms=len(arms), keys=keys)
+            if any(arm.blinded for arm in arms):
+                key = records.TrialKey(time.monotonic_ns(), {arm.title: arm.mode for arm in arms})
+                recorder.send(bus.pack_record("trial/key", key.t_ns, records.encode(key)))
+            self._walk(rig, tuple(arms), seconds, keys)
             recorder.send(bus.pack_record("finish", time.monotonic_ns(), b"{}"))
             recorder.close()
             rig.wait("recorder", RECOMPACTING_S)
         return Outcome(recording, self._stop, self._trip)
 
     def _start_recorder(
-        self, rig: Rig, recording: Path, arms: list[ArmPlan], mqtt: Mapping[str, object] | None
+        self, rig: Rig, recording: Path, arms: Sequence[ArmPlan], mqtt: Mapping[str, object] | None
     ) -> None:
         header = rig.path / "header.json"
         header.write_bytes(msgspec.json.encode(self._header(arms)))
@@ -155,82 +151,77 @@ class Supervisor:
         attended.announce(str(rig.word("stop", READY_S)["url"]))
         rig.start("console", "controller.console.app", *arguments)
 
-    def _header(self, arms: list[ArmPlan]) -> dict[str, str]:
+    def _header(self, arms: Sequence[ArmPlan]) -> dict[str, str]:
         session = self._session
         packages = ("dorsi", "bleak", "bumble", "vqf", "numpy", "mcap", "msgspec")
         return {
             "session": self._out.name,
             "pseudonym": session.patient.patient.pseudonym,
-            "arms": ", ".join(arm.mode for arm in arms),
+            "arms": ", ".join(arm.title for arm in arms),
             "seed": str(self._virtual.seed) if self._virtual else "",
             "virtual": "yes" if self._virtual else "no",
             "session_file": session.text,
             "patient_file": session.patient_text,
-            "core_params": msgspec.json.encode(core_params(session, arms[0].mode)).decode(),
+            "core_params": msgspec.json.encode(core_params(session)).decode(),
             "versions": json.dumps({name: version(name) for name in packages}),
             "commit": _commit(),
             "host": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         }
 
-    def _walk(
-        self, rig: Rig, recorder: bus.Sender, *, arm: ArmPlan, number: int, arms: int, keys: int | None
-    ) -> None:
-        """One arm: everything but the recorder is started fresh, so that it begins disarmed."""
+    def _walk(self, rig: Rig, arms: tuple[ArmPlan, ...], seconds: float | None, keys: int | None) -> None:
+        """Start everything, disarmed; arm; walk until the schedule has ended, or until stopped."""
         note = "starting" if self._virtual is None else "starting; the first start compiles the patient"
-        self._show(Progress(arm, number, arms, 0.0, None, note))
+        self._show(Progress(arms[0], 0, len(arms), 0.0, None, note))
+        needs_arming = any(arm.mode != "off" for arm in arms)
         session_id = secrets.randbits(62) + 1
         radio, port = self._start_world(rig)
         self._start_guard(rig, session_id, port)
         guard_socket = bus.connect(rig.path, "guard")
         self._guard = bus.Sender(guard_socket)
         self._ask("operator", role="operator", pid=os.getpid())
-        self._start_controller(rig, session_id, arm, radio)
+        self._start_controller(rig, session_id, arms, radio)
         live = bus.connect(rig.path, "live")
-        self._arm_marker(recorder, "begin", arm)
         self._armed = False
         status: LiveStatus | None = None
         started_s = walking_s = time.monotonic()
         ask_at_s, until_s = 0.0, started_s + ARMING_S
-        ready = False
+        number, begun_s, ready = 0, started_s, False
         while not self._stop and not self._trip:
             rig.check()
             self._look(guard_socket, live, keys)
             status = self._newest(live, status)
             now_s = time.monotonic()
             if not ready:
-                ready = self._is_ready(arm, status)
+                ready = self._armed if needs_arming else status is not None and bool(status.sensor_age_ms)
                 if ready:
-                    walking_s = now_s
+                    walking_s = begun_s = now_s
                 elif self._attended is not None:
                     pass  # a person arms, when they are ready
                 elif now_s > until_s:
                     raise ProcessFailedError(
                         "guard", f"did not arm within {ARMING_S:g} s", self._why_not(status)
                     )
-                elif arm.mode != "off" and now_s >= ask_at_s and self._sensors_seen(status):
+                elif needs_arming and now_s >= ask_at_s and self._sensors_seen(status):
                     self._ask("arm")
                     ask_at_s = now_s + ARM_AGAIN_S
-            elapsed_s = now_s - walking_s if ready else 0.0
-            self._show(Progress(arm, number, arms, elapsed_s, status, "walking" if ready else "arming"))
-            if ready and arm.seconds is not None and elapsed_s >= arm.seconds:
+            if status is not None and status.arm != arms[number].title:
+                number, begun_s = _number(arms, status.arm, number), now_s
+            elapsed_s = now_s - begun_s if ready else 0.0
+            note = "walking" if ready else "arming"
+            self._show(Progress(arms[number], number, len(arms), elapsed_s, status, note))
+            if ready and seconds is not None and now_s - walking_s >= seconds:
                 break
-            if rig.said("world", "recording"):
+            if rig.said("world", "recording") or rig.said("controller", "schedule"):
                 break
         self._ask("disarm", by="supervisor")
         until_s = time.monotonic() + DISARMING_S
         while self._armed and not self._trip and time.monotonic() < until_s:
             self._look(guard_socket, live, keys)
-        self._arm_marker(recorder, "end", arm)
         for name in ("controller", "guard", "world"):
             rig.end(name)
         for sock in (guard_socket, live):
             sock.close()
         self._guard = None
-
-    def _is_ready(self, arm: ArmPlan, status: LiveStatus | None) -> bool:
-        if arm.mode == "off":
-            return status is not None and bool(status.sensor_age_ms)
-        return self._armed
 
     def _sensors_seen(self, status: LiveStatus | None) -> bool:
         """Whether every required inertial sensor has been heard: before that the guard would only refuse."""
@@ -294,8 +285,18 @@ class Supervisor:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{self._session.patient.patient.pseudonym}.json"
 
-    def _start_controller(self, rig: Rig, session_id: int, arm: ArmPlan, radio: str | None) -> None:
-        plan = ControllerPlan(session_id, core_params(self._session, arm.mode), self._sensors(), radio)
+    def _start_controller(
+        self, rig: Rig, session_id: int, arms: tuple[ArmPlan, ...], radio: str | None
+    ) -> None:
+        plan = ControllerPlan(
+            session_id,
+            core_params(self._session, arms[0].mode),
+            self._sensors(),
+            radio,
+            arms,
+            self._virtual.seed if self._virtual else None,
+            tunable(self._session),
+        )
         write_plan(rig.path / "controller.json", plan)
         rig.start("controller", "controller.runtime.controller", "--rig", str(rig.path))
 
@@ -328,12 +329,6 @@ class Supervisor:
             status = msgspec.json.decode(message, type=LiveStatus)
         return status
 
-    def _arm_marker(self, recorder: bus.Sender, kind: str, arm: ArmPlan) -> None:
-        seed = arm.seed if arm.seed is not None else (self._virtual.seed if self._virtual else None)
-        now_ns = time.monotonic_ns()
-        marker = records.Arm(now_ns, "begin" if kind == "begin" else "end", arm.mode, seed, arm.mode)
-        recorder.send(bus.pack_record("arm", now_ns, records.encode(marker)))
-
     def _ask(self, op: str, **more: object) -> None:
         if self._guard is not None:
             self._guard.send(json.dumps({**more} if "role" in more else {"op": op, **more}).encode())
@@ -355,6 +350,11 @@ class Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _number(arms: Sequence[ArmPlan], title: str, otherwise: int) -> int:
+    """Which arm of the schedule goes by this name."""
+    return next((number for number, arm in enumerate(arms) if arm.title == title), otherwise)
 
 
 @contextlib.contextmanager

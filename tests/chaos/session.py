@@ -1,6 +1,6 @@
-"""One feedback walk of the demo's session with the chaos world in place of the demo's.
+"""One feedback walk with the real supervisor, for faults of the supervisor itself.
 
-``python -m tests.chaos.session FOLDER SECONDS``; ends as `dorsi demo` does: 0 done, 1 failed, 130 stopped.
+``python -m tests.chaos.session FOLDER SECONDS``; 0 where it walked to its end, 1 where it tripped or failed.
 """
 
 from __future__ import annotations
@@ -8,43 +8,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from controller.config import load_session
-from controller.demo import DEMO_SESSION
-from controller.runtime.rig import ProcessFailedError, Rig
-from controller.runtime.supervisor import ArmPlan, Supervisor, Virtual
-
-
-class _OtherWorld(Rig):
-    """The same rig; only the world comes from another module."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-        self.path = rig.path
-
-    def start(self, name: str, module: str, *arguments: str) -> None:
-        self._rig.start(name, "tests.chaos.world" if name == "world" else module, *arguments)
-
-    def word(self, name: str, timeout_s: float) -> dict[str, object]:
-        return self._rig.word(name, timeout_s)
-
-
-class ChaosSupervisor(Supervisor):
-    def _start_world(self, rig: Rig) -> tuple[str | None, str]:
-        return super()._start_world(_OtherWorld(rig))
+from controller.runtime.rig import ProcessFailedError
+from controller.runtime.supervisor import Supervisor, Virtual
+from tests.chaos.rig import ARMS, chaos_session
 
 
 def main() -> int:
     folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
-    supervisor = ChaosSupervisor(load_session(DEMO_SESSION), folder, Virtual(1, {}), lambda _progress: None)
+    supervisor = Supervisor(chaos_session(), folder, Virtual(1, {}), lambda _progress: None)
     try:
-        outcome = supervisor.run([ArmPlan("feedback", seconds, 1)], None)
+        outcome = supervisor.run(ARMS, None, seconds)
     except ProcessFailedError as error:
         print(error)
         return 1
-    if outcome.trip is not None:
-        print(outcome.trip)
-        return 1
-    return 0 if outcome.stopped_by is None else 130
+    print(outcome.trip or "")
+    return 1 if outcome.trip is not None else 0
 
 
 if __name__ == "__main__":

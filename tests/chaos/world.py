@@ -1,13 +1,13 @@
-"""The demo's world with sensors that fail on SIGUSR1, in the way the environment's ``DORSI_CHAOS`` names.
+"""The demo's world with sensors that fail and a stimulator whose cable comes out, as a test tells it.
 
-For chaos runs only: everything else in it is the world of the demo.
+The word in the rig's file ``chaos``, read at SIGUSR1, says how; none of the words heals it. For chaos runs
+only: everything else in it is the world of the demo.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import signal
 from pathlib import Path
@@ -20,24 +20,44 @@ from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
 from controller.runtime.world import World
 from drivers.emulated.dot import EmulatedDot
 from drivers.emulated.myo import EmulatedMyo
+from drivers.emulated.p24 import EmulatedP24
 
-SensorFault = Literal["silent", "frozen", "delayed", "reordered", "duplicated", "bit-flipped"]
+Fault = Literal["silent", "frozen", "delayed", "reordered", "duplicated", "bit-flipped", "unplugged"]
+CHAOS = "chaos"  # the file with the word
+PORT = "p24"  # the stimulator's port keeps this name, as a link by id does when a cable comes back
 DELAY_S = 0.4
+REORDERED = 4  # samples in each hand that is shuffled
 SEED = 4
 
 
 class ChaosWorld(World):
-    """The world, and what happens to the notifications of its inertial sensors from SIGUSR1 on."""
+    """The world, and what happens to its inertial sensors and its serial line on demand."""
 
-    def __init__(self, plan: WorldPlan, recorder: bus.Sender, fault: SensorFault) -> None:
+    def __init__(self, rig: Path, plan: WorldPlan, recorder: bus.Sender) -> None:
         super().__init__(plan, recorder)
-        self._fault = fault
+        self._rig = rig
+        self._fault: Fault | None = None
         self._dice = random.Random(SEED)
-        self._on = False
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._begin)
+        self._plug()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._told)
 
-    def _begin(self) -> None:
-        self._on = True
+    def _told(self) -> None:
+        word = (self._rig / CHAOS).read_text()
+        before, self._fault = self._fault, next((one for one in get_args(Fault) if one == word), None)
+        loop = asyncio.get_running_loop()
+        if self._fault == "unplugged":
+            loop.remove_reader(self._stimulator.fileno())
+            self._stimulator.vanish()
+        elif before == "unplugged":
+            self._stimulator = EmulatedP24(Path(self._plan.pulse_log), self._on_pulse)
+            self._plug()
+            loop.add_reader(self._stimulator.fileno(), self._stimulator.service)
+
+    def _plug(self) -> None:
+        link = self._rig / PORT
+        link.unlink(missing_ok=True)
+        link.symlink_to(self._stimulator.port)
+        self._stimulator.port = str(link)
 
     def _peripheral(self, sensor: SensorPlan, number: int) -> EmulatedDot | EmulatedMyo:
         peripheral = super()._peripheral(sensor, number)
@@ -47,18 +67,19 @@ class ChaosWorld(World):
 
     def _spoil(self, sensor: EmulatedDot) -> None:
         send = sensor.notify
-        held: list[bytes] = []
+        last: list[bytes] = []
+        hand: list[bytes] = []
 
         def notify(characteristic: Characteristic[bytes], value: bytes) -> None:
-            if not self._on:
-                held[:] = [value]
-                send(characteristic, value)
-                return
+            if self._fault != "frozen":
+                last[:] = [value]
+            if self._fault != "reordered":
+                hand.clear()
             match self._fault:
                 case "silent":
                     pass
                 case "frozen":
-                    send(characteristic, held[0])
+                    send(characteristic, last[0])
                 case "delayed":
                     asyncio.get_running_loop().call_later(DELAY_S, send, characteristic, value)
                 case "duplicated":
@@ -70,12 +91,14 @@ class ChaosWorld(World):
                     flipped[bit // 8] ^= 1 << bit % 8
                     send(characteristic, bytes(flipped))
                 case "reordered":
-                    held.append(value)
-                    if len(held) >= 4:
-                        self._dice.shuffle(held)
-                        for one in held:
+                    hand.append(value)
+                    if len(hand) == REORDERED:
+                        self._dice.shuffle(hand)
+                        for one in hand:
                             send(characteristic, one)
-                        held.clear()
+                        hand.clear()
+                case _:
+                    send(characteristic, value)
 
         sensor.notify = notify  # type: ignore[method-assign]
 
@@ -84,10 +107,8 @@ async def _main(rig: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    name = os.environ["DORSI_CHAOS"]
-    fault: SensorFault = next(one for one in get_args(SensorFault) if one == name)
     recorder = bus.Sender(bus.connect(rig, "recorder"))
-    world = ChaosWorld(read_plan(rig / "world.json", WorldPlan), recorder, fault)
+    world = ChaosWorld(rig, read_plan(rig / "world.json", WorldPlan), recorder)
     process.go_real_time(process.WORLD_PRIORITY)
     process.quiet_garbage_collector()
     await world.run(stop)

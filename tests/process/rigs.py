@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,21 +17,17 @@ from controller.record.reader import messages
 ATTEMPTS = 3
 STALL_S = 0.03  # half of what the guard allows a controller: beyond, a trip is the machine's doing
 STALL_WATCH = """
-import os, signal, time
-worst, watching = 0.0, True
-def end(*_):
-    global watching
-    watching = False
-signal.signal(signal.SIGTERM, end)
+import os, time
 try:
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
 except OSError:
     pass
-while watching:
-    before = time.monotonic()
-    time.sleep(0.002)
-    worst = max(worst, time.monotonic() - before - 0.002)
-print(worst)
+while True:
+    before_ns = time.monotonic_ns()
+    time.sleep(0.004)
+    late_s = (time.monotonic_ns() - before_ns) / 1e9 - 0.004
+    if late_s > 0.01:
+        print(before_ns, late_s, flush=True)
 """
 WALKING_S = 45.0  # until pulses flow, on a slow machine that still has to compile the patient
 
@@ -68,15 +65,28 @@ class StallWatch:
     """How long this machine, not the rig, stood still: a real-time process that only sleeps and looks."""
 
     def __enter__(self) -> StallWatch:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", STALL_WATCH], stdout=subprocess.PIPE, text=True
-        )
+        self._log = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen([sys.executable, "-c", STALL_WATCH], stdout=self._log)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        output, _ = self._process.communicate()
-        self.worst_s = float(output or 0.0)
+        self._process.kill()
+        self._process.wait()
+        self._look()
+        self._log.close()
+
+    def worst_s(self, since_ns: int = 0) -> float:
+        """The longest standstill that ended after ``since_ns`` (CLOCK_MONOTONIC)."""
+        self._look()
+        return max(
+            (late_s for begin_ns, late_s in self._seen if begin_ns + late_s * 1e9 > since_ns), default=0.0
+        )
+
+    def _look(self) -> None:
+        if not self._log.closed:
+            self._log.seek(0)
+            lines = [line.split() for line in self._log if line.endswith("\n")]
+            self._seen = [(int(begin_ns), float(late_s)) for begin_ns, late_s in lines]
 
 
 def undisturbed(folder: Path, *arguments: str, meanwhile: Meanwhile | None = None) -> tuple[Path, str]:
@@ -93,7 +103,7 @@ def undisturbed(folder: Path, *arguments: str, meanwhile: Meanwhile | None = Non
             code, output = finish(process)
         if code == 0:
             return target, output
-        if watch.worst_s < STALL_S:
+        if watch.worst_s() < STALL_S:
             break
     raise AssertionError(output)
 

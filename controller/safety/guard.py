@@ -271,6 +271,8 @@ class Guard:
         if self._rest is not None:
             self._rest.close()
         self._server.close()
+        for connection in self._connections.values():
+            connection.sender.close()
         if self._recorder is not None:
             self._recorder.sender.close(wait_s=RECORDER_TAKES_S)
 

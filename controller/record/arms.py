@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from controller.core.signals import GaitEvent
+from controller.core.ladder import RUNGS, Rung
+from controller.core.signals import Decision, GaitEvent
 from controller.record.reader import header, messages
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrialKey, TrueStride, Truth
 
@@ -27,6 +28,7 @@ STRIDE_MAX_S = (
     3.0  # a longer pause between initial contacts is a stop; half of the slowest cadence in field use
 )
 NEVER_NS = 2**63 - 1
+SILENT = "sensor silent"  # how the core's reason ends when the leading sensor is not heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Ticks:
     reference_pitch_deg: Floats
     phase_percent: Floats
     commanded_ma: Floats
+    rung: Floats  # index in core.ladder.RUNGS while current may flow or a sensor's silence ends it, else NaN
     swing: npt.NDArray[np.bool_]
 
 
@@ -187,6 +190,7 @@ class _Builder:
                 _known(view.reference_pitch_deg),
                 _known(view.phase_percent),
                 max(currents, default=0.0),
+                _rung(tick.decision, stimulated=bool(currents)),
                 float(view.swing),
             )
         )
@@ -214,11 +218,13 @@ class _Builder:
         self.next_seq[sensor] = seq + samples
 
     def build(self) -> ArmData:
-        rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 8)
+        rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 9)
         truth_rows = np.frombuffer(self.truth_rows, dtype=np.float64).reshape(-1, 3)
         now_ns = np.frombuffer(self.now_ns, dtype=np.int64)
-        lateness, duration, pitch, ankle, reference, phase, commanded, swing = rows.T
-        ticks = Ticks(now_ns, lateness, duration, pitch, ankle, reference, phase, commanded, swing > 0.5)
+        lateness, duration, pitch, ankle, reference, phase, commanded, rung, swing = rows.T
+        ticks = Ticks(
+            now_ns, lateness, duration, pitch, ankle, reference, phase, commanded, rung, swing > 0.5
+        )
         truth_ns = np.frombuffer(self.truth_ns, dtype=np.int64)
         truth = TruthTrace(truth_ns, truth_rows[:, 0], truth_rows[:, 1], truth_rows[:, 2] > 0.5)
         seen_ns = np.concatenate([now_ns, truth_ns])
@@ -290,7 +296,8 @@ def _unblinded(arm: ArmData, key: dict[str, str]) -> ArmData:
 
 def _blinded(arm: ArmData) -> ArmData:
     """Without current and command, and of the guard's words only the trips."""
-    silent = replace(arm.ticks, commanded_ma=np.full_like(arm.ticks.commanded_ma, np.nan))
+    hidden = np.full_like(arm.ticks.commanded_ma, np.nan)
+    silent = replace(arm.ticks, commanded_ma=hidden, rung=hidden)
     trips = tuple(event for event in arm.guard_events if event.kind == "trip")
     return replace(
         arm, ticks=silent, pulses=(), sensor_to_pulse_ms=np.empty(0), guard_events=trips, blocked={}
@@ -347,6 +354,43 @@ def _trips(events: list[GuardEvent]) -> int:
     """How often the guard went into its tripped state."""
     states = ["", *(event.state.lower() for event in events)]
     return sum(now == "tripped" != before for before, now in pairwise(states))
+
+
+@dataclass(frozen=True, slots=True)
+class RungChange:
+    """A change of rung on the fallback ladder; ``step_ma`` is what the commanded current did at its tick."""
+
+    t_ns: int
+    before: Rung
+    after: Rung
+    current_ma: float
+    step_ma: float
+
+
+def rung_seconds(ticks: Ticks) -> dict[Rung, float]:
+    """How long each rung was stood on, in the ticks in which current might flow; rungs in their order."""
+    passed_s = np.diff(ticks.now_ns, append=ticks.now_ns[-1:]) / 1e9
+    return {rung: float(passed_s[ticks.rung == place].sum()) for place, rung in enumerate(RUNGS)}
+
+
+def rung_changes(ticks: Ticks) -> tuple[RungChange, ...]:
+    """Every change of rung, up and down, with the step of the current in that tick."""
+    known = np.flatnonzero(np.isfinite(ticks.rung))
+    changes: list[RungChange] = []
+    for before, at in pairwise(known):
+        if ticks.rung[before] != ticks.rung[at]:
+            current_ma = float(ticks.commanded_ma[at])
+            step_ma = current_ma - float(ticks.commanded_ma[at - 1])
+            names = RUNGS[int(ticks.rung[before])], RUNGS[int(ticks.rung[at])]
+            changes.append(RungChange(int(ticks.now_ns[at]), *names, current_ma, step_ma))
+    return tuple(changes)
+
+
+def _rung(decision: Decision, *, stimulated: bool) -> float:
+    """The rung's place; "off" only where a silent sensor ends the pulses, for a closed window is no fault."""
+    if stimulated and decision.view.rung in RUNGS:
+        return float(RUNGS.index(decision.view.rung))
+    return float(RUNGS.index("off")) if decision.reason.endswith(SILENT) else math.nan
 
 
 def _known(value: float | None) -> float:

@@ -77,7 +77,7 @@ def draw(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture,
     band = f"Grey band: reference ± {REFERENCE_BAND_DEG:g}°. " if reference else ""
     with mpl.rc_context(STYLE):
         svgs = [
-            _svg(figure)
+            as_svg(figure)
             for figure in (_strides_figure(arms, reference), _strip_figure(arms), _latency_figure(arms))
         ]
     return (
@@ -109,13 +109,13 @@ def colour(mode: str) -> str:
     return ARM_COLOURS.get(mode, OTHER_COLOUR)
 
 
-def _svg(figure: Figure) -> bytes:
+def as_svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
-def _panels(arms: Sequence[ArmData], heights: Sequence[float]) -> tuple[Figure, list[list[Axes]]]:
+def panels(arms: Sequence[ArmData], heights: Sequence[float]) -> tuple[Figure, list[list[Axes]]]:
     """A figure with a row for each height (inches) and a column for each arm; rows share their axes."""
     figure = Figure(figsize=(COLUMN_INCHES * max(len(arms), 1), sum(heights)), layout="constrained")
     grid = figure.subplots(
@@ -124,23 +124,23 @@ def _panels(arms: Sequence[ArmData], heights: Sequence[float]) -> tuple[Figure, 
     return figure, [list(row) for row in grid]
 
 
-def _title(axes: Axes, arm: ArmData, *, above_points: float = 6.0) -> None:
+def arm_title(axes: Axes, arm: ArmData, *, above_points: float = 6.0) -> None:
     axes.set_title(arm.label, color=colour(arm.mode), pad=above_points)
 
 
-def _missing(axes: Axes, text: str) -> None:
+def missing(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#80868f")
 
 
 def _strides_figure(arms: Sequence[ArmData], reference: Reference | None) -> Figure:
-    figure, rows = _panels(arms, (3.1, 2.3, 1.7))
+    figure, rows = panels(arms, (3.1, 2.3, 1.7))
     pitch_deg = ankle_deg = None
     if reference is not None:
         pitch_deg = np.array(reference.foot_pitch_deg)
         ankle_deg = pitch_deg - np.array(reference.shank_pitch_deg)
     for column, arm in enumerate(arms):
         pitch, ankle, current = (row[column] for row in rows)
-        _title(pitch, arm)
+        arm_title(pitch, arm)
         ticks, truth = arm.ticks, arm.truth
         true = (truth.foot_pitch_deg, truth.ankle_deg) if arm.virtual else (None, None)
         for axes, normal, body_deg, seen_deg in (
@@ -148,7 +148,7 @@ def _strides_figure(arms: Sequence[ArmData], reference: Reference | None) -> Fig
             (ankle, ankle_deg, true[1], ticks.ankle_deg),
         ):
             if normal is not None:
-                _reference_band(axes, normal)
+                reference_band(axes, normal)
             _overlay(axes, arm, body_deg, seen_deg)
             toe_off = _toe_off_percent(arm.best)
             if toe_off is not None:
@@ -175,7 +175,7 @@ def _strides_figure(arms: Sequence[ArmData], reference: Reference | None) -> Fig
     return figure
 
 
-def _reference_band(axes: Axes, normal: Floats) -> None:
+def reference_band(axes: Axes, normal: Floats) -> None:
     percent = np.linspace(0.0, 100.0, normal.size)
     low, high = normal - REFERENCE_BAND_DEG, normal + REFERENCE_BAND_DEG
     axes.fill_between(percent, low, high, color=REFERENCE_COLOUR, alpha=0.28, linewidth=0)
@@ -185,16 +185,16 @@ def _reference_band(axes: Axes, normal: Floats) -> None:
 def _overlay(axes: Axes, arm: ArmData, body_deg: Floats | None, seen_deg: Floats) -> None:
     """Strides of the body where it is known, else as the core saw them; medians on top."""
     strides = _evenly(arm.best)
-    seen = _resampled(strides, arm.ticks.now_ns, seen_deg)
+    seen = resampled(strides, arm.ticks.now_ns, seen_deg)
     if body_deg is not None:
-        main = _resampled(strides, arm.truth.t_ns, body_deg)
+        main = resampled(strides, arm.truth.t_ns, body_deg)
         if len(seen):
             median = np.median(seen, axis=0)
             axes.plot(STRIDE_GRID, median, color=INK, linewidth=1.3, linestyle="--", zorder=4)
     else:
         main = seen
     if not len(main):
-        _missing(axes, "not known" if strides else "no whole stride")
+        missing(axes, "not known" if strides else "no whole stride")
         return
     axes.plot(STRIDE_GRID, main.T, color=colour(arm.mode), linewidth=0.6, alpha=0.35)
     axes.plot(STRIDE_GRID, np.median(main, axis=0), color=colour(arm.mode), linewidth=2.2, zorder=3)
@@ -213,20 +213,20 @@ def _stride_pulses(axes: Axes, arm: ArmData) -> None:
         )
         drawn += int(last - first)
     if not drawn:
-        _missing(axes, "no pulse" if strides else "no whole stride")
+        missing(axes, "no pulse" if strides else "no whole stride")
 
 
 def _strip_figure(arms: Sequence[ArmData]) -> Figure:
-    figure, rows = _panels(arms, (2.6, 1.3))
+    figure, rows = panels(arms, (2.6, 1.3))
     for column, arm in enumerate(arms):
         pitch, current = (row[column] for row in rows)
-        _title(pitch, arm, above_points=16.0)  # room for the event marks
+        arm_title(pitch, arm, above_points=16.0)  # room for the event marks
         strides = arm.best
         middle = max(0, len(strides) // 2 - STRIP_STRIDES // 2)
         chosen = strides[middle : middle + STRIP_STRIDES]
         current.set_xlabel("time (s)")
         if not chosen:
-            _missing(pitch, "no whole stride")
+            missing(pitch, "no whole stride")
             continue
         _strip(pitch, current, arm, (chosen[0].initial_contact_ns, chosen[-1].next_initial_contact_ns))
     rows[0][0].set_ylabel("foot pitch (°)")
@@ -289,7 +289,7 @@ def _strip(pitch: Axes, current: Axes, arm: ArmData, span_ns: tuple[int, int]) -
         times_s = seconds([pulse.t_ns for pulse in pulses])
         current.vlines(times_s, 0, [p.current_ma for p in pulses], color=colour(arm.mode), linewidth=1.0)
     else:
-        _missing(current, "no pulse")
+        missing(current, "no pulse")
     pitch.set_xlim(*seconds(span_ns))
 
 
@@ -306,7 +306,7 @@ def _latency_figure(arms: Sequence[ArmData]) -> Figure:
         axes.set_xlabel("ms")
         axes.set_ylabel("times")
         if not known:
-            _missing(axes, "none")
+            missing(axes, "none")
             continue
         edges = np.linspace(0.0, max(float(delays.max()) for _, delays in known) * 1.02, 60)
         for arm, delays in known:
@@ -328,7 +328,7 @@ def _duration_ns(stride: Stride) -> int:
     return stride.next_initial_contact_ns - stride.initial_contact_ns
 
 
-def _resampled(strides: Sequence[Stride], t_ns: Times, values: Floats) -> Floats:
+def resampled(strides: Sequence[Stride], t_ns: Times, values: Floats) -> Floats:
     """(strides, 101) values over the stride; a stride the values do not cover is left out."""
     known = np.isfinite(values)
     t_ns, values = t_ns[known], values[known]

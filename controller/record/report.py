@@ -9,13 +9,16 @@ import base64
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from html import escape
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
 
+from controller.core.ladder import Rung
 from controller.core.params import Reference
-from controller.record.arms import ArmData, read_arms
+from controller.record.arms import ArmData, read_arms, rung_changes, rung_seconds
 from controller.record.figures import Picture, colour, draw
+from controller.record.progress_figures import progress
 from controller.record.reader import header, messages
 from controller.record.records import Clock, GuardEvent, GuardSetup
 from controller.record.replay import PARAMS_KEY
@@ -25,6 +28,13 @@ DISCLAIMER = (
     "Dorsi is research software, not a medical device. These figures are for research and development; "
     "no diagnosis or treatment may rest on them."
 )
+BELOW: Mapping[Rung, str] = {
+    "two sensors": "foot and shank are heard again",
+    "one sensor": "the shank's sensor is not heard",
+    "learned command": "the foot's pitch is not known",
+    "trapezoid": "the events are uncertain",
+    "off": "the sensor that shows the events is silent",
+}
 GUARD_EVENTS_MAX = 200  # for each arm; the recording holds them all
 
 TRIPPED_ROW = ' class="tripped"'
@@ -50,8 +60,9 @@ def report_html(recording: Path, *, unblind: bool = False) -> str:
     summaries = [summarise_arm(arm) for arm in arms]
     title = f"Dorsi session {session.get('session', recording.stem)}"
     sections = [
-        *(_section(picture.title, _figure(picture)) for picture in draw(arms, _reference(session))),
+        *(_section(picture.title, _figure(picture)) for picture in _pictures(arms, _reference(session))),
         _section("In numbers", _summary_table(arms, summaries)),
+        _section("Fallback ladder", "".join(_ladder(arm) for arm in arms if arm.mode != "off")),
         _section("What the guard said", "".join(_guard(arm) for arm in arms)),
         _section("Limits in force", _limits(recording)),
         _section("Session", _facts(recording, session, blinded=any(arm.blinded for arm in arms))),
@@ -63,6 +74,41 @@ def report_html(recording: Path, *, unblind: bool = False) -> str:
         disclaimer=escape(DISCLAIMER),
         sections="".join(sections),
     )
+
+
+def _pictures(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture, ...]:
+    first, *rest = draw(arms, reference)
+    return first, *progress(arms, reference), *rest
+
+
+def _ladder(arm: ArmData) -> str:
+    """How long each rung carried the control, how long something below it did, and every change."""
+    heading = f'<h3 style="color:{colour(arm.mode)}">{escape(arm.label)}</h3>'
+    if arm.blinded:
+        return heading + "<p>Blinded.</p>"
+    seconds, changes = rung_seconds(arm.ticks), rung_changes(arm.ticks)
+    lower = list(accumulate(reversed(seconds.values()), initial=0.0))[-2::-1]
+    rows = [
+        (rung, f"{spent:.1f}", f"{below:.1f}")
+        for (rung, spent), below in zip(seconds.items(), lower, strict=True)
+        if spent or below
+    ]
+    if not rows:
+        return f"{heading}<p>No current was asked for.</p>"
+    table = _table(("rung", "s on it", "s below it"), rows)
+    shown = [
+        (
+            f"{(change.t_ns - arm.begin_ns) / 1e9:.3f}",
+            change.before,
+            change.after,
+            BELOW[change.after],
+            f"{change.current_ma:.1f}",
+            f"{change.step_ma:+.1f}",
+        )
+        for change in changes[:GUARD_EVENTS_MAX]
+    ]
+    heads = ("s", "from", "to", "because", "current (mA)", "step (mA)")
+    return heading + table + (_table(heads, shown) if shown else '<p class="note">No change.</p>')
 
 
 def _subtitle(recording: Path, arms: Sequence[ArmData]) -> str:

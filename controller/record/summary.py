@@ -7,12 +7,12 @@ invent: what is not known is null, never NaN and never zero.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from controller.record.arms import ArmData, Floats, Stride, read_arms
+from controller.record.arms import ArmData, Floats, Stride, read_arms, rung_changes, rung_seconds
 from controller.record.records import Pulse
 
 
@@ -60,6 +60,8 @@ class ArmSummary:
     trips: int
     label: str = ""  # of the arm, where not the mode itself
     wash_out_strides: int = 0  # the first ones, left out of every figure over strides
+    rungs_s: dict[str, float] = field(default_factory=dict)  # on each rung while current might flow
+    rung_changes: int = 0
     blinded: bool = False  # then the mode is the label and what gives it away is not known
 
 
@@ -96,6 +98,8 @@ def summarise_arm(arm: ArmData) -> ArmSummary:
         trips=arm.trips,
         label=arm.label,
         wash_out_strides=arm.wash_out_strides,
+        rungs_s={rung: spent for rung, spent in rung_seconds(arm.ticks).items() if spent > 0.0},
+        rung_changes=len(rung_changes(arm.ticks)),
         blinded=arm.blinded,
     )
 

@@ -44,7 +44,7 @@ def walk_html(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_page_fetches_nothing_but_the_pictures_it_carries(walk_html: str) -> None:
     page = Page(walk_html)
-    assert len(page.fetched) == 3
+    assert len(page.fetched) == 5
     assert all(item.startswith("data:image/svg+xml;base64,") for item in page.fetched)
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert "url(" not in walk_html

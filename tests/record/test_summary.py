@@ -182,5 +182,7 @@ def test_what_is_not_known_is_null_in_the_json_and_an_empty_recording_has_no_fig
         "trips": 0,
         "label": "feedback",
         "wash_out_strides": 0,
+        "rungs_s": {},
+        "rung_changes": 0,
         "blinded": False,
     }

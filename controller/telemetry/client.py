@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -51,7 +52,8 @@ class Client(aiomqtt.Client):
         will: aiomqtt.Will | None = None,
     ) -> None:
         self._ear = _Ear()
-        logger = logging.Logger("mqtt")
+        self._thread = threading.get_ident()
+        logger = logging.Logger("mqtt", logging.WARNING)
         logger.addHandler(self._ear)
         super().__init__(
             host,
@@ -96,21 +98,25 @@ class Client(aiomqtt.Client):
             super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        """Called in the connecting thread; the loop may read an end and close the socket before it gets here.
+        """Write at the loop's next turn, and go on when the socket takes more.
 
-        aiomqtt watches the number of the closed socket then, which may be another's by now: its loop turns
-        without end on a file that is always ready.
+        Called in the connecting thread first; the loop may read an end and close the socket before it gets
+        here. aiomqtt watches the number of the closed socket then, which may be another's by now: its loop
+        turns without end on a file that is always ready. It also wakes and watches anew for every packet.
         """
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(self._write, client, sock)
+        else:
+            self._loop.call_soon_threadsafe(self._write, client, sock)
 
-        def add() -> None:
-            if sock.fileno() >= 0:
-                self._loop.add_writer(sock.fileno(), self._write, client)
-
-        self._loop.call_soon_threadsafe(add)
-
-    def _write(self, client: paho.Client) -> None:
+    def _write(self, client: paho.Client, sock: Any) -> None:
         try:
-            client.loop_write()
+            if sock.fileno() >= 0 and not self._connected.done():
+                client.loop_read()  # a refusal that is there already says more than a failed writing
+            if sock.fileno() >= 0:
+                client.loop_write()
         except OSError as error:
             if not self._disconnected.done():
                 self._disconnected.set_exception(error)
+        if client.want_write() and sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._write, client, sock)

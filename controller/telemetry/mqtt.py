@@ -243,11 +243,12 @@ class MqttTelemetry:
                     self._position.advance(event.seq)
                 await self._deliver_streams(client)
         finally:
+            # before anything is awaited: the loss of the connection may be told twice, by error and by cancel
+            self._events.extendleft(reversed(self._under_way))
+            self._under_way.clear()
             for sending in sendings:
                 sending.cancel()
             await asyncio.gather(*sendings, return_exceptions=True)
-            self._events.extendleft(reversed(self._under_way))
-            self._under_way.clear()
 
     async def _deliver_streams(self, client: aiomqtt.Client) -> None:
         while self._streams:

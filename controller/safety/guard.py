@@ -205,6 +205,9 @@ class Guard:
             self._in_flight.write(None)  # an orderly end; after an exception it stays, for F16
         finally:
             self._end()
+            signal.set_wakeup_fd(-1)
+            for end in (wake_r, wake_w):
+                end.close()
 
     def _round(self, wake: socket.socket) -> None:
         ready = {fd for fd, _ in self._poller.poll(self._wait_ms())}

@@ -5,6 +5,7 @@ Promises the same life for the same seed and inputs, 1 kHz inside; refuses unphy
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import plant, sensors
-from models.gait import CURVE_SETS, Activity, toe_off_percent
+from models.gait import CURVE_SETS, Activity, ActivityKind, toe_off_percent
 from models.limb.reflex import ROWS as REFLEX_ROWS
 from models.muscle.ding import DING2003, FORCE_100_HZ_N, STATES, rest
 from models.plant import CHANNELS, DT_S, HISTORY, QUEUE, Body
@@ -357,6 +358,21 @@ class VirtualPatient:
         if t_s > self.time_s:
             self._ensure(t_s)
             self.time_s = t_s
+
+    def turn_to(self, kind: ActivityKind) -> None:
+        """From now on do this, at the pace of the last walk, instead of what was planned."""
+        kept: list[Activity] = []
+        start_s = 0.0
+        for activity in self.schedule:
+            if start_s >= self.time_s:
+                break
+            lasted_s = max(0.1, min(activity.duration_s, self.time_s - start_s))
+            kept.append(dataclasses.replace(activity, duration_s=lasted_s))
+            start_s += lasted_s
+        walked = next((a for a in reversed(self.schedule) if a.kind == "walk"), Activity("walk", 1.0))
+        kept.append(dataclasses.replace(walked, kind=kind, duration_s=1e6))
+        self.schedule = tuple(kept)
+        self._plan = _plan(self.schedule)
 
     def pulse(self, t_s: float, channel: int, current_ma: float, width_us: float) -> None:
         """One stimulation pulse. Channel 0: dorsiflexors (common peroneal nerve), 1: evertors.

@@ -13,13 +13,13 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from setproctitle import setproctitle
 
+from controller.console.preview_words import PERCENTS, Asked, Binding, Preview, Question, Said, Walk
 from controller.core.params import CoreParams
 from controller.core.retune import at_boundary, retune
 from controller.core.signals import TickInputs
@@ -32,71 +32,12 @@ from models.recruitment import RecruitmentParams
 
 STRIDES = 10
 WARM_STRIDES = 8  # axes, pace and integral find their place
-PERCENTS = tuple(range(0, 101, 2))
 SLOWNESS_GRID = (0.5, 0.7, 1.0, 1.4, 2.0)
 FULL = 0.98  # of the fibres: more current brings nothing
 WINDOW_TICKS = round(0.25 / TICK_S)
 DRAWN_S = 0.25  # of walking between two words on how far it is
 BIND_SHARE = 0.01  # of the ticks with current: less is a single tick at the edge
 MINUTE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """A limit of the guard as it bears on this patient: its name, who set it."""
-
-    name: str
-    value: float
-    set_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is to be previewed. ``measured_error_deg`` is that of the last strides really walked."""
-
-    params: CoreParams
-    wanted: dict[str, float]
-    stride_s: float
-    stride_cv: float
-    speed_mps: float
-    measured_error_deg: float | None = None
-    ceilings: tuple[Ceiling, ...] = ()
-    seed: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """A limit that holds the current back, in how many of the strides, and for what share of the pulses."""
-
-    limit: str
-    strides: int
-    share: float
-    set_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """Ten strides in figures, and their means over the stride at ``PERCENTS``. Degrees, mA, microcoulomb."""
-
-    error_deg: float
-    ankle_contact_deg: float
-    charge_uc: float
-    current_max_ma: float
-    errors_deg: tuple[float, ...]
-    pitch_deg: tuple[float, ...]
-    ankle_deg: tuple[float, ...]
-    current_ma: tuple[float, ...]
-    bindings: tuple[Binding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """Both walks. ``predicted_error_deg`` is the proposed one's, set against what is measured now."""
-
-    current: Walk
-    proposed: Walk
-    reference_deg: tuple[float, ...]
-    predicted_error_deg: float
 
 
 Progress = Callable[[float], None]
@@ -274,24 +215,6 @@ def _guards(params: CoreParams, strides: list[list[TracePoint]], question: Quest
         for ceiling in question.ceilings
         if values.get(ceiling.name, 0.0) > ceiling.value
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A line of the worker: how far it is, or the result, or why there is none."""
-
-    number: int
-    progress: float
-    preview: Preview | None = None
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A line to the worker."""
-
-    number: int
-    question: Question
 
 
 def _telling(number: int, say: Callable[[Said], None]) -> Progress:

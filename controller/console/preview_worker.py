@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from controller.console.preview import Asked, Preview, Question, Said
+from controller.console.preview_words import Asked, Preview, Question, Said
 
 LINE_BYTES = 1 << 20
 DIED = "the preview's process ended"

@@ -13,13 +13,14 @@ from itertools import groupby
 
 from controller.console.audit import trail_table
 from controller.console.parts import table
-from controller.console.preview import PERCENTS, Binding, Preview, Walk
 from controller.console.preview_chart import Line, chart
+from controller.console.preview_words import PERCENTS, Binding, Preview, Walk
 from controller.console.preview_worker import Job
 from controller.console.texts import Texts
 from controller.knobs import BY_KEY, KNOBS, Allowed
 from controller.record.records import Change
-from controller.runtime.tuning import BY_MAX, REASON_MAX, REASON_MIN, Told
+from controller.runtime.told import Told
+from controller.runtime.tuning import BY_MAX, REASON_MAX, REASON_MIN
 
 GROUPS = ("feedback", "trapezoid", "limits", "learning")
 FIGURES = ("error_deg", "ankle_contact_deg", "charge_uc", "current_max_ma")

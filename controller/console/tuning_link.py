@@ -15,7 +15,9 @@ from pathlib import Path
 import msgspec
 
 from controller.runtime import bus
-from controller.runtime.tuning import Told, Wish
+from controller.runtime.probing import ProbeWish
+from controller.runtime.told import Asked, Told
+from controller.runtime.tuning import Wish
 
 RECONNECT_S = 0.2
 POLL_S = 0.2
@@ -61,7 +63,7 @@ class TuningLink:
         if self._sender is None or self.now is None:
             return "no controller"
         version, since_ns = self.now.version, self._newest_ns(self.now)
-        self._sender.send(msgspec.json.encode(wish))
+        self._sender.send(msgspec.json.encode(Asked(wish=wish)))
         loop = asyncio.get_running_loop()
         deadline, heard = loop.time() + ANSWER_S, False
         while loop.time() < deadline:
@@ -78,6 +80,12 @@ class TuningLink:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), POLL_S)
         return "waiting" if heard else "unanswered"
+
+    def probe(self, current_ma: float) -> bool:
+        """Ask for one test train, or with 0 for its end; whether there was somebody to ask."""
+        if self._sender is None:
+            return False
+        return self._sender.send(msgspec.json.encode(Asked(probe=ProbeWish(current_ma))))
 
     @staticmethod
     def _newest_ns(told: Told) -> int:

@@ -18,7 +18,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from controller.console import audit, parts, tuning
 from controller.console.entry import COOKIE_DAYS
 from controller.console.feed import Feed
-from controller.console.preview import Ceiling, Question
+from controller.console.preview_words import Ceiling, Question
 from controller.console.preview_worker import PreviewWorker
 from controller.console.profiles import NOTE_MAX, Profile, Profiles, differences, text
 from controller.console.settings import ConsoleSettings

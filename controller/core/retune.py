@@ -13,8 +13,8 @@ FIXED = ("mode", "placements", "muscle", "foot", "reference", "tick_s")
 
 
 def at_boundary(state: CoreState) -> bool:
-    """Whether no window is open: nothing flows, and what comes next rises from nothing."""
-    return state.window.state == "closed"
+    """Whether no window is open and no test train runs: what comes next rises from nothing."""
+    return state.window.state == "closed" and state.probe.since_ns is None
 
 
 def objection(old: CoreParams, new: CoreParams) -> str:

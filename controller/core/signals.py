@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from controller.core.probe import ProbeRequest
 from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
 
 EventKind = Literal["initial_contact", "foot_flat", "heel_off", "toe_off", "mid_swing"]
@@ -43,6 +44,7 @@ class TickInputs:
     emg: tuple[EmgFrame, ...] = ()
     applied: tuple[Applied, ...] = ()
     mode: Mode | None = None  # a request to change the mode at the next stride boundary
+    probe: ProbeRequest | None = None  # a test train, on a leg that stands
     fresh: bool = False  # with it: forget there what was learned before
 
 

@@ -24,6 +24,7 @@ from controller.core.muscle_watch import MuscleWatch
 from controller.core.orientation import SegmentOrientation
 from controller.core.params import CoreParams, Placement
 from controller.core.pid import Pid
+from controller.core.probe import Probe
 from controller.core.signals import Applied, Decision, GaitEvent, Mode, TickInputs, View
 from controller.core.timing import StrideTiming
 from controller.core.window import Window
@@ -68,6 +69,7 @@ class CoreState:
     on_since_ns: int | None = None  # since when the channel has been on without a break
     wanted_mode: Mode | None = None
     wanted_fresh: bool = False
+    probe: Probe = field(default_factory=Probe)
     activation: float = 0.0
     demand_nm: float = 0.0
     feedforward_nm: float = 0.0
@@ -109,7 +111,8 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     state.window.tick(now_ns, walking=phase.walking)
     _prime(now_ns, params, state, walking=phase.walking)
     _switch_mode(params, state)
-    command, reason = _decide(now_ns, params, state, walking=phase.walking)
+    tested = _test_train(now_ns, params, state, walking=phase.walking)
+    command, reason = tested or _decide(now_ns, params, state, walking=phase.walking)
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
     state.events += len(events)
@@ -126,6 +129,8 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
         _take_verdict(applied, state)
     if inputs.mode is not None:
         state.wanted_mode, state.wanted_fresh = inputs.mode, inputs.fresh
+    if inputs.probe is not None:
+        state.probe.ask(now_ns, inputs.probe)
     return events
 
 
@@ -227,6 +232,19 @@ def _switch_mode(params: CoreParams, state: CoreState) -> None:
         state.wanted_fresh, state.landed, state.trusted = False, None, True
         state.pid = Pid(params.gains)
         state.learner = Learner(params, state.torque, state.timing.percent_per_s)
+
+
+def _test_train(
+    now_ns: int, params: CoreParams, state: CoreState, *, walking: bool
+) -> tuple[Command, str] | None:
+    """The test train that a person asked for, in place of the control law's silence; ``None`` without one."""
+    free = not walking and state.window.state == "closed"
+    wanted_ma = state.probe.wanted_ma(now_ns, free=free)
+    if wanted_ma is None:
+        return None
+    state.activation = state.demand_nm = state.feedforward_nm = 0.0
+    current_ma = state.intensity.move(now_ns, wanted_ma)
+    return _command(params, current_ma), f"test train of {state.probe.current_ma:g} mA"
 
 
 def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> tuple[Command, str]:

@@ -15,6 +15,7 @@ import signal
 import time
 import zlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,7 @@ from controller.runtime import bus, process
 from controller.runtime.consoles import Consoles
 from controller.runtime.plan import ControllerPlan, SensorPlan, read_plan
 from controller.runtime.probing import Probing
-from controller.runtime.schedule import ArmPlan, Schedule
+from controller.runtime.schedule import CLOSED_LOOP, ArmPlan, Schedule
 from controller.runtime.ticker import Ticker
 from controller.runtime.tuning import Tuning
 from controller.safety.frames import (
@@ -46,6 +47,7 @@ from drivers.interface import EmgFrame, ImuSample, Sample, Sensor
 from drivers.links.ble import BleBackend
 
 LINK_REPORT_S = 1.0
+OPEN_LOOP = ArmPlan("trapezoid", fresh=False)  # walked until the guard allows feedback
 ABLE = ("armed", "active", "ramp")  # states of the guard in which it lets current flow when asked
 RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
 log = logging.getLogger("dorsi.controller")
@@ -61,6 +63,10 @@ class Controller:
         self._schedule = Schedule(plan.schedule)
         self._able = False  # whether the guard lets current flow if asked
         self._ask: ArmPlan | None = None
+        self._first = plan.schedule[0] if plan.schedule else ArmPlan(plan.params.mode)
+        self._needs_unlock = any(arm.mode in CLOSED_LOOP for arm in (self._first, *plan.schedule))
+        self._locked = self._needs_unlock  # open loop, in place of what the schedule says
+        self._stage: ArmPlan | None = OPEN_LOOP if self._locked else None  # to be asked for at the next tick
         self._imu: list[ImuSample] = []
         self._emg: list[EmgFrame] = []
         self._applied: list[Applied] = []
@@ -153,15 +159,16 @@ class Controller:
     def _step(self, number: int, due_ns: int) -> None:
         now_ns = _now()
         retuned = self._retune(now_ns)
+        ask = self._stage or self._ask
         inputs = TickInputs(
             imu=tuple(self._imu),
             emg=tuple(self._emg),
             applied=tuple(self._applied),
-            mode=self._ask.mode if self._ask else None,
-            fresh=self._ask.fresh if self._ask else False,
+            mode=ask.mode if ask else None,
+            fresh=ask.fresh if ask else False,
             probe=self._probing.take(),
         )
-        self._imu, self._emg, self._applied, self._ask = [], [], [], None
+        self._imu, self._emg, self._applied, self._ask, self._stage = [], [], [], None, None
         decision, self._state = step(now_ns, inputs, self._tuning.params, self._state)
         self._frame_seq += 1
         frame = Frame(
@@ -170,6 +177,7 @@ class Controller:
             now_ns,
             decision.command.lifetime_ms,
             decision.command.channels,
+            decision.view.mode in CLOSED_LOOP,
         )
         self._guard.send(encode_frame(frame))
         handed_over_ns = _now()
@@ -194,7 +202,8 @@ class Controller:
     def _follow_schedule(self, now_ns: int, strides: int) -> None:
         """The arms of a trial: each begins at the tick whose step changed the mode."""
         switching = self._state.wanted_mode is not None
-        turn = self._schedule.follow(now_ns, strides, able=self._able, switching=switching)
+        able = self._able and not self._locked and self._stage is None and not switching
+        turn = self._schedule.follow(now_ns, strides, able=able, switching=switching)
         self._ask = turn.ask
         if turn.ended is not None:
             self._record("arm", arm_record(now_ns, "end", turn.ended, self._plan.seed))
@@ -205,8 +214,10 @@ class Controller:
 
     def _on_guard(self) -> None:
         while message := bus.receive(self._guard_socket):
-            if message[0] == KIND_VERDICT:  # state changes are the guard's to tell, the recorder's to keep
+            if message[0] == KIND_VERDICT:
                 self._take_verdict(message)
+            else:
+                self._take_state(json.loads(message))
         if message is None:
             log.error("guard is gone; ending")
             self.done.set()
@@ -218,6 +229,16 @@ class Controller:
             return
         self._able = verdict.state in ABLE
         self._applied.append(Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason))
+
+    def _take_state(self, word: dict[str, object]) -> None:
+        """Staged unlock: open loop until the guard allows more, and again after every disarming."""
+        locked = not word.get("unlocked", False)
+        if not self._needs_unlock or locked == self._locked:
+            return
+        self._locked = locked
+        arm = self._schedule.arm
+        resumed = self._first if arm is None else replace(arm, fresh=False)
+        self._stage = OPEN_LOOP if locked else resumed
 
     # --- settings that a person at the console changes ---
 

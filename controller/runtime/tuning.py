@@ -34,18 +34,6 @@ class Wish:
     preview: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the console is told of the settings, as JSON; ``trail`` has the newest entry last."""
-
-    version: int
-    waiting: bool
-    values: dict[str, float]
-    allowed: dict[str, Allowed]
-    params: CoreParams
-    trail: tuple[Audit, ...]
-
-
 class Tuning:
     """The settings of one core, and the change that waits for the boundary."""
 
@@ -57,8 +45,22 @@ class Tuning:
         self._trail: deque[Audit] = deque(maxlen=KEPT)
 
     @property
+    def version(self) -> int:
+        """Counts the changes taken."""
+        return self._version
+
+    @property
     def waiting(self) -> bool:
         return self._waiting is not None
+
+    @property
+    def allowed(self) -> dict[str, Allowed]:
+        return self._allowed
+
+    @property
+    def trail(self) -> tuple[Audit, ...]:
+        """The newest last."""
+        return tuple(self._trail)
 
     def ask(self, now_ns: int, wish: Wish) -> Audit | None:
         """Keep the wish for the boundary; or the entry that says why it was refused."""
@@ -111,8 +113,3 @@ class Tuning:
         entry = replace(entry, t_ns=now_ns)
         self._trail.append(entry)
         return self.params, entry
-
-    def told(self) -> Told:
-        return Told(
-            self._version, self.waiting, values(self.params), self._allowed, self.params, tuple(self._trail)
-        )

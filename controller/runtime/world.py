@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ def replay_source(recording: SensorRecording, origin: Origin) -> Source:
 class World:
     """Joins radio, stimulator and body."""
 
-    def __init__(self, plan: WorldPlan, recorder: bus.Sender) -> None:
+    def __init__(self, plan: WorldPlan, recorder: bus.Sender, rig: Path) -> None:
+        self._rig = rig
         self._plan = plan
         self._recorder = recorder
         self._origin = Origin()
@@ -92,6 +94,8 @@ class World:
     async def run(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._stimulator.fileno(), self._stimulator.service)
+        server = bus.listen(self._rig, "world")
+        loop.add_reader(server, self._accept, server)
         conditions = RadioConditions(loss=self._plan.loss, seed=self._plan.seed)
         async with VirtualRadio(conditions) as radio:
             for number, sensor in enumerate(self._plan.sensors, 1):
@@ -104,6 +108,23 @@ class World:
                 await telling
         loop.remove_reader(self._stimulator.fileno())
         self._stimulator.close()
+        loop.remove_reader(server)
+        server.close()
+
+    def _accept(self, server: socket.socket) -> None:
+        """Somebody who tells the virtual patient to stand or to walk, as a therapist would."""
+        with contextlib.suppress(OSError):
+            sock, _ = server.accept()
+            sock.setblocking(False)
+            asyncio.get_running_loop().add_reader(sock, self._hear, sock)
+
+    def _hear(self, sock: socket.socket) -> None:
+        message = bus.receive(sock)
+        if message is None:
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+        elif message in (b"stand", b"walk") and self._patient is not None:
+            self._patient.turn_to("stand" if message == b"stand" else "walk")
 
     def _peripheral(self, sensor: SensorPlan, number: int) -> EmulatedDot | EmulatedMyo:
         if sensor.device == "movella-dot":
@@ -192,7 +213,7 @@ async def _main(rig: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     recorder = bus.Sender(bus.connect(rig, "recorder"), keep_bytes=bus.KEEP_RECORDS_BYTES)
-    world = World(read_plan(rig / "world.json", WorldPlan), recorder)
+    world = World(read_plan(rig / "world.json", WorldPlan), recorder, rig)
     process.go_real_time(process.WORLD_PRIORITY)
     process.quiet_garbage_collector()
     await world.run(stop)

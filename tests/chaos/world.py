@@ -34,8 +34,7 @@ class ChaosWorld(World):
     """The world, and what happens to its inertial sensors and its serial line on demand."""
 
     def __init__(self, rig: Path, plan: WorldPlan, recorder: bus.Sender) -> None:
-        super().__init__(plan, recorder)
-        self._rig = rig
+        super().__init__(plan, recorder, rig)
         self._fault: Fault | None = None
         self._dice = random.Random(SEED)
         self._plug()

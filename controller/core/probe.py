@@ -1,0 +1,55 @@
+"""Single test trains at a set current on a leg that stands still: for finding thresholds, a person says when.
+
+Promises one train a request, by a soft ramp, with an end of its own. Refuses to begin or go on while the leg
+walks or the control law itself asks for current.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RISE_S = 0.5  # soft: nobody should start at it
+HOLD_S = 1.0  # long enough to feel and to see
+FALL_S = 0.2
+TRAIN_S = RISE_S + HOLD_S + FALL_S
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """Give one train of this current; ``number`` tells one request from the next, 0 mA ends the train."""
+
+    number: int
+    current_ma: float
+
+
+@dataclass(slots=True)
+class Probe:
+    """The train under way, and how the last one ended."""
+
+    number: int = 0
+    current_ma: float = 0.0
+    since_ns: int | None = None
+    ended: str = ""  # of request ``number``, in words; empty while it runs
+
+    def ask(self, now_ns: int, request: ProbeRequest) -> None:
+        self.number, self.current_ma, self.ended = request.number, request.current_ma, ""
+        self.since_ns = now_ns if request.current_ma > 0.0 else None
+        if self.since_ns is None:
+            self.ended = "stopped"
+
+    def wanted_ma(self, now_ns: int, *, free: bool) -> float | None:
+        """The current of this tick; ``None`` where no train runs. ``free``: the leg stands, nothing flows."""
+        if self.since_ns is None:
+            return None
+        age_s = (now_ns - self.since_ns) / 1e9
+        if not free:
+            self._end("the leg is not standing still")
+            return None
+        if age_s >= TRAIN_S:
+            self._end("given")
+            return None
+        fall = (TRAIN_S - age_s) / FALL_S
+        return self.current_ma * min(1.0, age_s / RISE_S, fall)
+
+    def _end(self, how: str) -> None:
+        self.since_ns, self.ended = None, how

@@ -1,8 +1,8 @@
 """MQTT: 100 rigs at once on one Mosquitto: message rate, loss, memory, delay; on loopback, for ten seconds.
 
 Each rig is a telemetry client of its own with streams at 10 Hz and six events a stride; one subscriber, a
-process of its own, reads all. The rigs share a process, where a site has one each: while it is busy all the
-time, the delay is its own, so its share of a core is printed too. Skips, and says so, without Mosquitto.
+process of its own, reads all. The rigs share a process, where a site has one each: where it is busy or waits
+for a core all the time, the delay is its own; both are printed. Skips, and says so, without Mosquitto.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ async def read(port: int, events: int) -> Heard:
     return Heard(streams, len(seen), seen.total() - len(seen), p50_ms, p99_ms, time.process_time())
 
 
+def waited_s() -> float:
+    """How long this process has been ready to run without a core."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+
+
 def rss_mb(pid: int | str) -> float:
     line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
@@ -106,10 +111,11 @@ async def many(port: int, broker_pid: int) -> None:
         MqttTelemetry(MqttSettings(LOOPBACK, port, site="bench", rig=f"r{k}"), b"{}", random.Random(k))
         for k in range(RIGS)
     ]
-    begin_s, cpu_s = time.monotonic(), time.process_time()
+    begin_s, cpu_s, idle_s = time.monotonic(), time.process_time(), waited_s()
     tasks = [asyncio.create_task(one.run()) for one in rigs]
     handed = await asyncio.gather(*(rig(one, chance.random()) for one in rigs))
     walked_s, cpu_s = time.monotonic() - begin_s, time.process_time() - cpu_s
+    idle_s = waited_s() - idle_s
     heard = msgspec.json.decode(await reader.stdout.read(), type=Heard)
     events, offered = sum(count for _, count in handed), sum(count for count, _ in handed)
     print(f"{RIGS} rigs: {(heard.streams + heard.events) / walked_s:,.0f} messages/s for {walked_s:.1f} s")
@@ -119,8 +125,8 @@ async def many(port: int, broker_pid: int) -> None:
     )
     print(f"streams: {heard.streams} of {offered} arrived; a newer value replaces one not sent yet")
     print(
-        f"processor: rigs {cpu_s / walked_s:.0%} of a core, {cpu_s / walked_s / RIGS:.1%} each;"
-        f" reader {heard.cpu_s / walked_s:.0%}"
+        f"processor: rigs {cpu_s / walked_s:.0%} of a core, {cpu_s / walked_s / RIGS:.1%} each, and"
+        f" {idle_s / walked_s:.0%} of the time waiting for one; reader {heard.cpu_s / walked_s:.0%}"
     )
     print(f"memory: broker {rss_mb(broker_pid):.1f} MB, all rigs {rss_mb('self'):.0f} MB")
     for task in tasks:

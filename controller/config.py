@@ -120,6 +120,7 @@ class SessionSection(Section):
     rig: str = Field(pattern=TOPIC_LEVEL)
     patient_file: str
     mode: Mode
+    unlock: Literal["person", "strides"] = "person"  # who lets feedback begin once the leg has answered
 
 
 class SensorSection(Section):

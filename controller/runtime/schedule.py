@@ -13,6 +13,8 @@ from string import ascii_uppercase
 
 from controller.core.signals import Mode
 
+CLOSED_LOOP: tuple[Mode, ...] = ("feedback", "learning")  # what the sensors show has part in the current
+
 
 @dataclass(frozen=True, slots=True)
 class ArmPlan:

@@ -33,7 +33,7 @@ from controller.record.live import LiveStatus
 from controller.runtime import bus
 from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
 from controller.runtime.rig import ProcessFailedError, Rig
-from controller.runtime.schedule import ArmPlan
+from controller.runtime.schedule import CLOSED_LOOP, ArmPlan
 
 READY_S = 180.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
@@ -42,6 +42,7 @@ DISARMING_S = 1.0  # the guard ramps down in 100 ms
 RECOMPACTING_S = 120.0
 LOOK_S = 0.05
 STOP_KEYS = b" \x1b"  # space, escape
+UNLOCK_KEYS = b"uU"
 
 Show = Callable[["Progress"], None]
 
@@ -104,6 +105,7 @@ class Supervisor:
         self._guard: bus.Sender | None = None
         self._trip: str | None = None
         self._arming = False
+        self._closed_loop = True  # whether some arm needs the staged unlock
         self._armed = False
 
     def run(
@@ -113,6 +115,7 @@ class Supervisor:
 
         Raises ProcessFailedError where a process did not do its part; the recording is kept.
         """
+        self._closed_loop = any(arm.mode in CLOSED_LOOP for arm in arms)
         self._out.mkdir(parents=True, exist_ok=True)
         recording = self._out / "session.mcap"
         with Rig(self._out / "logs") as rig, self._stopping(), _keys() as keys:
@@ -273,6 +276,8 @@ class Supervisor:
             "supervised": self._attended is not None,  # the console's heartbeat, F10
             "rest_file": str(self._rest_file(rig)),
         }
+        if self._closed_loop:
+            told["unlock"] = session.file.session.unlock
         path = rig.path / "guard.json"
         path.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
         rig.start("guard", "controller.safety.guard", "--rig", str(rig.path), "--limits", str(path))
@@ -310,8 +315,11 @@ class Supervisor:
         """Wait a moment for the guard's words, the live feed or a key, and take them."""
         sources: list[socket.socket | int] = [guard_socket, live, *([] if keys is None else [keys])]
         readable, _, _ = select.select(sources, [], [], LOOK_S)
-        if keys is not None and keys in readable and any(key in STOP_KEYS for key in os.read(keys, 64)):
+        typed = os.read(keys, 64) if keys is not None and keys in readable else b""
+        if any(key in STOP_KEYS for key in typed):
             self._halt("stop key")
+        elif any(key in UNLOCK_KEYS for key in typed):
+            self._ask("unlock", by="key U")
         if guard_socket in readable:
             self._hear(guard_socket)
 

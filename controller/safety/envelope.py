@@ -128,11 +128,12 @@ def judge(
     *,
     closed: str = "",
     ceiling_ma: Sequence[float] | None = None,
+    ceiling: str = "ramp down",
 ) -> tuple[Judgement, Memory]:
     """The verdict on ``frame`` and the memory after it.
 
-    ``closed`` says in words why nothing may leave in the guard's present state; ``ceiling_ma`` is the
-    falling ceiling per channel while a soft stop ramps down.
+    ``closed`` says in words why nothing may leave in the guard's present state; ``ceiling_ma`` is a lower
+    ceiling per channel, named by ``ceiling``: it falls in a soft stop, and stands until the unlock.
     """
     off: Channels = (None,) * len(rules.areas_cm2)
     disorder = _disorder(now_ns, frame, rules, memory)
@@ -190,7 +191,7 @@ def judge(
             continue
         allowed_ma, limit = _allowed_ma(now_ns, channel, memory.tracks[index], rules)
         if ceiling_ma is not None and ceiling_ma[index] < allowed_ma:
-            allowed_ma, limit = ceiling_ma[index], "ramp down"
+            allowed_ma, limit = ceiling_ma[index], ceiling
         if channel.current_ma > allowed_ma:
             reasons.append(f"channel {index}: {channel.current_ma:.3g} to {allowed_ma:.3g} mA by {limit}")
             binding = binding or limit

@@ -19,7 +19,7 @@ KIND_VERDICT = 0x03
 KIND_JSON = 0x7B  # "{": requests and state changes are JSON objects
 
 MAGIC = 0xD0F5  # tells a frame of ours from any other bytes that begin alike
-VERSION = 2
+VERSION = 3
 CHANNELS_MAX = 8  # two connectors of four colours, ScienceMode4
 TEXT_MAX_BYTES = 400
 
@@ -27,7 +27,7 @@ VerdictKind = Literal["ok", "reduced", "blocked"]
 Channels = tuple[ChannelCommand | None, ...]
 
 _HEADER = struct.Struct("<BHB")
-_FRAME = struct.Struct("<QQqdB")
+_FRAME = struct.Struct("<QQqdB?")
 _STAMP = struct.Struct("<QqQ?IB")
 _MOTION = struct.Struct("<6d")
 _VERDICT = struct.Struct("<QqBBHB")
@@ -38,13 +38,17 @@ _VERDICTS: tuple[VerdictKind, ...] = ("ok", "reduced", "blocked")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One tick's command. ``t_ns`` is the tick's monotonic time, ``session`` the guard's session id."""
+    """One tick's command. ``t_ns`` is the tick's monotonic time, ``session`` the guard's session id.
+
+    ``feedback`` says that what the sensors show has part in the current, at this tick or by learning.
+    """
 
     session: int
     seq: int
     t_ns: int
     lifetime_ms: float
     channels: Channels
+    feedback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,9 @@ def _seal(kind: int, body: bytes) -> bytes:
 
 def encode_frame(frame: Frame) -> bytes:
     """Raises ValueError or struct.error where a field does not fit; floats of any value do."""
-    head = _FRAME.pack(frame.session, frame.seq, frame.t_ns, frame.lifetime_ms, len(frame.channels))
+    head = _FRAME.pack(
+        frame.session, frame.seq, frame.t_ns, frame.lifetime_ms, len(frame.channels), frame.feedback
+    )
     return _seal(KIND_FRAME, head + _pack_channels(frame.channels))
 
 
@@ -161,11 +167,11 @@ def decode_frame(message: bytes) -> Frame | BadFrame:
     body = _unseal(KIND_FRAME, message, _FRAME)
     if isinstance(body, BadFrame):
         return body
-    session, seq, t_ns, lifetime_ms, count = _FRAME.unpack_from(body)
+    session, seq, t_ns, lifetime_ms, count, feedback = _FRAME.unpack_from(body)
     channels = _unpack_channels(body[_FRAME.size :], count)
     if isinstance(channels, BadFrame):
         return channels
-    return Frame(session, seq, t_ns, lifetime_ms, channels)
+    return Frame(session, seq, t_ns, lifetime_ms, channels, feedback)
 
 
 def decode_stamp(message: bytes) -> SensorStamp | BadFrame:

@@ -36,6 +36,7 @@ from controller.safety.frames import (
 from controller.safety.plausibility import Plausibility, railed
 from controller.safety.pulses import PulseOrder
 from controller.safety.react import (
+    Answer,
     Happening,
     Link,
     Note,
@@ -54,7 +55,8 @@ from controller.safety.react import (
     refusals,
 )
 from controller.safety.settings import GuardConfig, load
-from controller.safety.states import Stage
+from controller.safety.states import Stage, State
+from controller.safety.unlock import STRIDES, Unlock, ceiling_ma
 from drivers.interface import DeviceError, Stimulator
 from drivers.stimulators.p24 import P24
 
@@ -67,7 +69,7 @@ RETRY_NS = 500_000_000  # between two tries to reach the recorder or to open the
 RECORDER_BUFFER_BYTES = 8 * 1024  # some 50 ms of verdicts: a recorder that hangs shows soon (F12)
 RECORDER_TAKES_S = 5.0  # at the end, with the stimulator closed, for what a slow recorder has not taken yet
 SUSPEND_NS = 500_000_000  # F15
-OPS = ("arm", "disarm", "stop", "acknowledge", "heartbeat")
+OPS = ("arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat")
 NAME_MAX = 80  # characters of who asked for something
 IN_FLIGHT = "guard.inflight"  # what was in force, for the guard that comes after a crash
 KEPT_BYTES = 2048
@@ -355,7 +357,11 @@ class Guard:
     def _hear_sensor(self, stamp: SensorStamp) -> None:
         stamp = replace(stamp, valid=stamp.valid and not railed(stamp))
         self._feed(stamp)
-        for finding in self._plausibility.sample(stamp):
+        answers = self._plausibility.answers
+        findings = self._plausibility.sample(stamp)
+        if self._plausibility.answers > answers:
+            self._feed(Answer(f"The stride lifted the toes by {self._plausibility.gain_deg:.0f} deg."))
+        for finding in findings:
             if finding.kind == "warning":
                 self._tell(Note("warning", finding.text, finding.fault))
             elif self._known.state.may_pulse:
@@ -373,10 +379,10 @@ class Guard:
         elif op == "state":
             self._answer(connection, "state", ok=True, text="")
         elif isinstance(op, str) and op in OPS:
-            before = self._known.state
-            wish = cast(Literal["arm", "disarm", "acknowledge", "heartbeat"], op)
+            before = self._stage()
+            wish = cast(Literal["arm", "unlock", "disarm", "acknowledge", "heartbeat"], op)
             reaction = self._feed(Request(wish, by))
-            ok = op == "heartbeat" or self._known.state != before
+            ok = op == "heartbeat" or self._stage() != before
             self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
         else:
             self._answer(connection, str(op), ok=False, text=f"known requests: {', '.join(OPS)}, state")
@@ -401,6 +407,7 @@ class Guard:
             "ok": ok,
             "state": state.stage.value,
             "fault": state.fault,
+            "unlocked": self._known.unlock.full,
             "text": text or state.detail,
         }
         if op == "state":
@@ -413,6 +420,7 @@ class Guard:
         message: dict[str, object] = {
             "state": state.stage.value,
             "fault": state.fault,
+            "unlocked": self._known.unlock.full,
             "text": text or state.detail,
         }
         connection.sender.send(_json(message))
@@ -469,8 +477,11 @@ class Guard:
 
     # --- what happened goes in, what is to be done comes out ---
 
+    def _stage(self) -> tuple[State, Unlock]:
+        return self._known.state, self._known.unlock
+
     def _feed(self, happening: Happening) -> Reaction:
-        before = self._known.state
+        before = self._stage()
         now_ns = self._clock()
         reaction, self._known = react(now_ns, happening, self._setup, self._known)
         if reaction.stop:
@@ -480,8 +491,8 @@ class Guard:
             self._record_verdict(now_ns, reaction, reaction.verdict, sent)
         for note in reaction.notes:
             self._tell(note)
-        if self._known.state != before:
-            if self._known.state.stage is Stage.ARMED:
+        if self._stage() != before:
+            if before[0].stage is not Stage.ARMED and self._known.state.stage is Stage.ARMED:
                 self._plausibility.armed()
             text = " ".join(note.text for note in reaction.notes)
             for connection in self._connections.values():
@@ -541,6 +552,12 @@ class Guard:
             "recorder_loss": config.recorder_loss,
             "supervised": config.supervised,
             "checklist": dict(config.checklist),
+            "unlock": config.unlock
+            and {
+                "by": config.unlock,
+                "strides": STRIDES,
+                "ceiling_ma": ceiling_ma(self._setup.rules.effective),
+            },
             "contact": asdict(contact.command(check, limits)) if check is not None and tested else None,
             "stimulator": asdict(self._setup.capability),
         }

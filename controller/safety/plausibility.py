@@ -97,6 +97,8 @@ class Plausibility:
     tilted: int = 0
     without_rad: list[float] = field(default_factory=list)
     silent: int = 0
+    answers: int = 0  # stimulated strides that lifted the toes, and by how much the newest did
+    gain_deg: float = 0.0
 
     def pulse(self, current_ma: float) -> None:
         """A pulse has left."""
@@ -202,7 +204,10 @@ class Plausibility:
         if not strong or not self.without_rad:
             return ()
         gain_deg = math.degrees(lift_rad - median(self.without_rad))
-        self.silent = self.silent + 1 if gain_deg < RESPONSE_DEG else 0
+        if gain_deg >= RESPONSE_DEG:
+            self.silent, self.answers, self.gain_deg = 0, self.answers + 1, gain_deg
+            return ()
+        self.silent += 1
         text = f"{self.silent} strides lifted the toes {gain_deg:.0f} deg more than those without current"
         if self.silent == WARN_STRIDES:
             return (Finding("warning", "F17", text),)

@@ -29,6 +29,7 @@ from controller.safety.limits import charge_uc, device_layer, merge
 from controller.safety.pulses import Metronome, PulseOrder, orders
 from controller.safety.settings import GuardConfig
 from controller.safety.states import Event, Stage, State, transition
+from controller.safety.unlock import LOCKED, STRIDES, Unlock, ceiling_ma, refusal, stage_words
 from drivers.interface import StimulatorCapability, StimulatorNotice
 
 RAMP_NS = 100 * MS  # soft stop: short against a swing of 400 ms, long against a start
@@ -55,7 +56,7 @@ class Timer:
 class Request:
     """A person's wish; ``by`` is who, for the record."""
 
-    op: Literal["arm", "disarm", "stop", "acknowledge", "heartbeat"]
+    op: Literal["arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat"]
     by: str = "operator"
 
 
@@ -90,8 +91,25 @@ class Trouble:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stimulated stride moved the leg as it should, seen outside this function."""
+
+    text: str = ""
+
+
 Happening = (
-    Frame | BadFrame | SensorStamp | StimulatorNotice | Timer | Request | Peer | RecorderTook | Link | Trouble
+    Frame
+    | BadFrame
+    | SensorStamp
+    | StimulatorNotice
+    | Timer
+    | Request
+    | Peer
+    | RecorderTook
+    | Link
+    | Trouble
+    | Answer
 )
 
 
@@ -102,7 +120,19 @@ Happening = (
 class Note:
     """Something to be recorded and shown; ``text`` is in words for a person."""
 
-    kind: Literal["contact", "arm", "disarm", "refused", "stop", "trip", "acknowledge", "fault", "warning"]
+    kind: Literal[
+        "contact",
+        "arm",
+        "answer",
+        "unlock",
+        "disarm",
+        "refused",
+        "stop",
+        "trip",
+        "acknowledge",
+        "fault",
+        "warning",
+    ]
     text: str
     fault: str | None = None
     by: str = ""
@@ -160,6 +190,7 @@ class Known:
     heartbeat_ns: int | None = None
     refused_ns: int | None = None  # since when the recorder takes nothing
     contact: Contact | None = None  # the electrodes are being tested
+    unlock: Unlock = LOCKED
     clocks: rest.Clocks = rest.FRESH  # on-time of bout and session
     ramp_ns: int = 0
     ramp_from_ma: tuple[float, ...] = ()
@@ -207,6 +238,8 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
             return _on_link(now_ns, happening, setup, known)
         case Trouble():
             return fault(now_ns, happening.fault, happening.detail, setup, known)
+        case Answer():
+            return _on_leg_answer(happening, setup, known)
     if not happening.fault:
         return _on_answer(happening, setup, known)
     check = setup.capability.contact
@@ -278,7 +311,7 @@ def _move(
         return Reaction(notes=(note,)), known
     if before.may_pulse:
         known = replace(known, clocks=rest.switched_off(now_ns, known.clocks))
-    known = replace(known, link=False, contact=None)
+    known = replace(known, link=False, contact=None, unlock=LOCKED)
     return Reaction(stop=True, notes=(note,)), known
 
 
@@ -291,7 +324,10 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
     state = known.state
     open_to_frames = state.stage in (Stage.ARMED, Stage.ACTIVE, Stage.RAMP)
     closed = "" if open_to_frames else f"guard is {state.stage.value}: {state.fault or 'not armed'}"
+    if not closed and isinstance(frame, Frame) and frame.feedback and not known.unlock.full:
+        closed = "feedback before the staged unlock"
     ramping = state.stage is Stage.RAMP
+    lower_ma, ceiling = _ceiling(now_ns, setup, known)
     test = _contact_frame(frame, setup, known)
     judgement, memory = judge(
         now_ns,
@@ -300,7 +336,8 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
         setup.rules,
         known.memory,
         closed="" if test else closed,
-        ceiling_ma=_ceiling_ma(now_ns, known) if ramping else None,
+        ceiling_ma=lower_ma,
+        ceiling=ceiling,
     )
     if isinstance(frame, Frame) and judgement.fresh:
         judgement, known = _pace(frame, judgement, memory, setup, known)
@@ -384,9 +421,14 @@ def _fire(
     )
 
 
-def _ceiling_ma(now_ns: int, known: Known) -> tuple[float, ...]:
-    left = max(0.0, 1.0 - (now_ns - known.ramp_ns) / RAMP_NS)
-    return tuple(left * current_ma for current_ma in known.ramp_from_ma)
+def _ceiling(now_ns: int, setup: Setup, known: Known) -> tuple[tuple[float, ...] | None, str]:
+    """What lowers the ceiling of each channel now, and its name."""
+    if known.state.stage is Stage.RAMP:
+        left = max(0.0, 1.0 - (now_ns - known.ramp_ns) / RAMP_NS)
+        return tuple(left * current_ma for current_ma in known.ramp_from_ma), "ramp down"
+    if setup.config.unlock is not None and not known.unlock.full:
+        return (ceiling_ma(setup.rules.effective),) * len(setup.config.channels), "staged unlock"
+    return None, ""
 
 
 def _on_stamp(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tuple[Reaction, Known]:
@@ -453,24 +495,58 @@ def _on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tu
         case "disarm":
             note = Note("disarm", "Disarmed.", by=request.by)
             return _move(now_ns, Event.RAMP_DOWN, known, note)
+        case "unlock":
+            return _on_unlock(request.by, setup, known)
     why = refusals(now_ns, setup, known)
     if why:
         return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
     known = replace(known, clocks=rest.switched_on(now_ns, known.clocks, setup.rules.effective))
     check = setup.capability.contact
     if check is None:
-        return _armed(request.by, known)
+        return _armed(request.by, setup, known)
     if not contact.testable(check, setup.rules.effective.limits):
         untested = f"The electrodes were not tested: the limits are below {check.current_ma:g} mA."
-        return _armed(request.by, known, untested)
+        return _armed(request.by, setup, known, untested)
     test = contact.start(request.by, now_ns, len(setup.config.channels))
     known = replace(_from_zero(known), state=transition(known.state, Event.TEST), contact=test)
     return Reaction(notes=(Note("contact", "Testing the electrodes.", by=request.by),)), known
 
 
-def _armed(by: str, known: Known, words: str = "") -> tuple[Reaction, Known]:
+def _armed(by: str, setup: Setup, known: Known, words: str = "") -> tuple[Reaction, Known]:
     known = replace(_from_zero(known), state=transition(known.state, Event.ARM), contact=None)
-    return Reaction(notes=(Note("arm", f"Armed. {words}".strip(), by=by),)), known
+    parts = ["Armed.", words, _stage_words(setup, known)]
+    return Reaction(notes=(Note("arm", " ".join(part for part in parts if part), by=by),)), known
+
+
+def _stage_words(setup: Setup, known: Known) -> str:
+    by = setup.config.unlock
+    return "" if by is None else stage_words(known.unlock, by, setup.rules.effective)
+
+
+def _on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A stride counts towards the unlock while the open-loop stage lasts."""
+    stage = known.state.stage
+    if setup.config.unlock is None or known.unlock.full or stage not in (Stage.ARMED, Stage.ACTIVE):
+        return Reaction(), known
+    known = replace(known, unlock=replace(known.unlock, answered=known.unlock.answered + 1))
+    said = Note("answer", f"{answer.text} {_stage_words(setup, known)}".strip())
+    if setup.config.unlock == "person" or known.unlock.answered < STRIDES:
+        return Reaction(notes=(said,)), known
+    known = replace(known, unlock=replace(known.unlock, full=True))
+    return Reaction(notes=(said, Note("unlock", _stage_words(setup, known), by="strides"))), known
+
+
+def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A person's act; it does nothing that the strides have not earned."""
+    why = refusal(known.unlock)
+    if known.state.stage not in (Stage.ARMED, Stage.ACTIVE):
+        why = f"guard is {known.state.stage.value}"
+    elif setup.config.unlock is None:
+        why = "this session is open loop"
+    if why:
+        return Reaction(notes=(Note("refused", f"Not unlocked: {why}.", by=by),)), known
+    known = replace(known, unlock=replace(known.unlock, full=True))
+    return Reaction(notes=(Note("unlock", _stage_words(setup, known), by=by),)), known
 
 
 def _from_zero(known: Known) -> Known:
@@ -490,7 +566,7 @@ def _on_answer(notice: StimulatorNotice, setup: Setup, known: Known) -> tuple[Re
         return Reaction(), known
     test = contact.answered(known.contact, outputs.index(notice.channel))
     if contact.passed(test):
-        return _armed(test.by, known, "The electrodes have contact.")
+        return _armed(test.by, setup, known, "The electrodes have contact.")
     return Reaction(), replace(known, contact=test)
 
 

@@ -20,6 +20,7 @@ from drivers.interface import Segment
 
 SafeAction = Literal["stop", "ramp"]
 RecorderLoss = Literal["stop", "alarm"]
+UnlockBy = Literal["person", "strides"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class GuardConfig:
     recorder_loss: RecorderLoss = "stop"  # trial; "alarm" for therapy
     supervised: bool = False  # operators send heartbeats, F10
     stop_button: str | None = None  # event device of a button that types a key
+    unlock: UnlockBy | None = None  # who lets feedback begin; None: this session is open loop
     rest_file: str | None = None  # where on-times outlive the guard; None: it forgets them
 
 
@@ -192,6 +194,7 @@ def parse(raw: object, source: str) -> GuardConfig:
         raise InputError(source, "supervised", supervised, "true or false")
     stop_button = top.text("stop_button") if top.has("stop_button") else None
     rest_file = top.text("rest_file") if top.has("rest_file") else None
+    unlock = top.choice("unlock", get_args(UnlockBy)) if top.has("unlock") else None
     top.done()
     return GuardConfig(
         session=session,
@@ -205,5 +208,6 @@ def parse(raw: object, source: str) -> GuardConfig:
         recorder_loss=cast(RecorderLoss, loss),
         supervised=supervised,
         stop_button=stop_button,
+        unlock=cast(UnlockBy | None, unlock),
         rest_file=rest_file,
     )

@@ -85,7 +85,7 @@ def test_one_flipped_bit_makes_a_bad_frame(bit: int) -> None:
 
 @pytest.mark.parametrize("length", range(len(FRAME)))
 def test_a_truncated_frame_is_bad(length: int) -> None:
-    shortest = 4 + 33 + 4
+    shortest = 4 + 34 + 4
     reason = f"{length} bytes are too short" if length < shortest else "checksum does not match"
     assert decode_frame(FRAME[:length]) == BadFrame(reason)
 
@@ -126,7 +126,7 @@ def resealed(message: bytes, at: int, byte: int) -> bytes:
         (3, 1, "version 1"),
         (4 + 32, 1, "do not hold 1"),
         (4 + 32, 9, "do not hold 9"),
-        (4 + 33, 2, "a channel is neither on nor off"),
+        (4 + 34, 2, "a channel is neither on nor off"),
     ],
 )
 def test_a_sound_checksum_does_not_save_a_wrong_field(at: int, byte: int, words: str) -> None:

@@ -41,7 +41,8 @@ def test_without_any_layer_the_compiled_caps_and_the_defaults_hold() -> None:
 
 
 def test_the_compiled_caps_are_these() -> None:
-    assert Limits(100, 20, 500, 1, 100, 35, 5, 2, 2, 60, 3, 40_000, 1800, 60, 3600, 3600, 300, 100) == COMPILED
+    rests = (1800, 60, 3600, 3600)
+    assert Limits(100, 20, 500, 1, 100, 35, 5, 2, 2, 60, 3, 40_000, *rests, 300, 100) == COMPILED
     assert dict(DEFAULTS) == {
         "rise_max_ma_per_frame": 1.0,
         "rise_max_ma_per_250ms": 40.0,

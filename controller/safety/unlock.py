@@ -1,0 +1,50 @@
+"""Staged unlock: after arming, open loop at low current first; feedback when the leg has answered.
+
+Promises that feedback needs strides in which the leg moved as a stimulated one does and, where the session
+asks for it, a person's act besides. Whatever ends the arming ends the unlock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.safety.limits import Effective
+
+STRIDES = 3  # answered, since arming: one or two may be chance
+# Of the comfort current. The leg's answer is judged from half of it on (plausibility.py), so the ceiling lies
+# above that, with room for the device's steps; clinical source: none, a proposal.
+SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Strides answered since arming, and whether feedback and the whole current are allowed."""
+
+    answered: int = 0
+    full: bool = False
+
+
+LOCKED = Unlock()
+
+
+def ceiling_ma(effective: Effective) -> float:
+    """The most current of the open-loop stage."""
+    return SHARE * effective.limits.current_max_ma
+
+
+def stage_words(unlock: Unlock, by: str, effective: Effective) -> str:
+    """The stage in words for a person, with what it waits for."""
+    if unlock.full:
+        return "Unlocked: feedback and the whole current are allowed."
+    done = f"{min(unlock.answered, STRIDES)} of {STRIDES} strides answered"
+    waits = f"{done}; then a person unlocks" if by == "person" else done
+    return f"Staged unlock: open loop at no more than {ceiling_ma(effective):g} mA, {waits}."
+
+
+def refusal(unlock: Unlock) -> str:
+    """Why a person cannot unlock now; empty where they can."""
+    if unlock.full:
+        return "it is unlocked already"
+    if unlock.answered < STRIDES:
+        return f"the leg has answered {unlock.answered} of {STRIDES} strides"
+    return ""

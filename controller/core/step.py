@@ -60,6 +60,7 @@ class CoreState:
     correction_nm: float = 0.0
     landed: SwingPhase | None = None  # a swing that is being learned from
     lesson_part: int = 0
+    unsure: bool = False  # the last contact was
     trusted: bool = True  # no verdict of the guard changed a pulse of this stride
     newest_ns: int | None = None
     last_tick_ns: int | None = None
@@ -154,8 +155,10 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
             state.correction_nm = state.pid.integral_nm
             state.alignment.begin_swing()
         elif event.kind == "initial_contact":
-            state.ladder.doubt(doubtful=event.confidence < SURE)
+            state.unsure = event.confidence < SURE
             _close_swing(state)
+            if state.landed is None:
+                state.ladder.doubt(doubtful=state.unsure)
     return events
 
 
@@ -194,8 +197,7 @@ def _learn(state: CoreState) -> None:
     if state.lesson_part == 1:
         learner.close(swing, state.timing.swing_s, trusted=state.trusted)
         state.trusted = True
-        if learner.odd:
-            state.ladder.doubt(doubtful=True)
+        state.ladder.doubt(doubtful=state.unsure or learner.odd)
     elif state.lesson_part == 2:
         learner.move()
     elif state.lesson_part == 3:

@@ -33,6 +33,7 @@ from controller.record.figures import (
 
 GOOD_DEG = 3.0  # the error below which a stride follows its reference (issue's own measure of convergence)
 CHOSEN = (1, 2, 3, 10, 60)  # strides of an arm that are drawn one by one
+PAUSE_NS = 150_000_000  # longer than the period of the slowest rate a session may have (10 Hz)
 SHADES = ("#c9ccd1", "#f0c05a", "#e08e45", "#c2477f", "#3b2a7a")  # light to dark: early to late
 
 
@@ -126,11 +127,14 @@ def _draw_stride(pitch: Axes, current: Axes, arm: ArmData, stride: Stride, shade
 
 
 def _pulses(arm: ArmData, stride: Stride) -> tuple[Floats, Floats]:
-    """Where in the stride (%) each pulse lay, and its current (mA)."""
+    """Where in the stride (%) each pulse lay, and its current (mA); a gap where pulses paused."""
     begin_ns, end_ns = stride.initial_contact_ns, stride.next_initial_contact_ns
     inside = [pulse for pulse in arm.pulses if begin_ns <= pulse.t_ns < end_ns]
-    percent = np.array([100.0 * (pulse.t_ns - begin_ns) / (end_ns - begin_ns) for pulse in inside])
-    return percent, np.array([pulse.current_ma for pulse in inside])
+    times_ns = np.array([pulse.t_ns for pulse in inside], dtype=np.int64)
+    pauses = np.flatnonzero(np.diff(times_ns) > PAUSE_NS) + 1
+    percent = 100.0 * (times_ns - begin_ns) / (end_ns - begin_ns)
+    given_ma = np.array([pulse.current_ma for pulse in inside])
+    return np.insert(percent, pauses, np.nan), np.insert(given_ma, pauses, np.nan)
 
 
 def _known(value: float | None) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import tracemalloc
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,6 +133,39 @@ def test_a_broker_gone_for_ten_minutes_of_the_session_misses_nothing(
         assert strides > 400
         assert Position(tmp_path / "position", "walk").sent == expected[-1]
         assert Position(tmp_path / "position", "another").sent == 0
+
+    asyncio.run(scenario())
+
+
+def test_the_strides_of_an_hour_without_a_broker_come_once_from_a_bounded_memory(
+    keeping: Mosquitto, tmp_path: Path
+) -> None:
+    payload = b'{"seq":%d,"rest":"' + b"x" * 400 + b'"}'
+    strides = list(range(1, 3601))
+
+    async def scenario() -> None:
+        async with archive(keeping.port):
+            pass
+        keeping.stop(signal.SIGTERM)
+        position = Position(tmp_path / "position", "walk")
+        telemetry = MqttTelemetry(settings(keeping.port), b"{}", random.Random(1), position)
+        task = asyncio.create_task(telemetry.run())
+        await reached(lambda: telemetry.trouble != "")
+        tracemalloc.start()
+        for seq in strides:
+            telemetry.event("stride", payload % seq, seq)
+            for _ in range(10):  # 10 Hz, a stride a second
+                telemetry.stream("gait", {"foot_pitch_deg": 1.0})
+        used_bytes, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        # a payload of 400 bytes and its place in the queue; live values take no more than their newest
+        assert used_bytes < len(strides) * 2 * 400
+        keeping.start()
+        await reached(lambda: position.sent == strides[-1])
+        assert telemetry.dropped == 0
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await fetch(keeping.port, strides[-1]) == strides
 
     asyncio.run(scenario())
 

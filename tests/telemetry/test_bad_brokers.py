@@ -1,0 +1,204 @@
+"""Whatever the broker does, the recorder takes every tick; what did not get out is brought after, once."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiomqtt
+import msgspec
+import pytest
+
+from controller.record.arms import read_arms
+from controller.record.reader import header, messages, raw_messages
+from controller.record.records import Process
+from controller.runtime import bus
+from controller.telemetry.broker import LOOPBACK
+from controller.telemetry.forward import forward
+from controller.telemetry.mqtt import MqttSettings
+from controller.telemetry.position import Position
+from controller.telemetry.told import told
+from tests.record.walk import record_walk
+from tests.telemetry.certificates import Issuer
+from tests.telemetry.conftest import Mosquitto
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STRIDES = 2
+PATIENCE_S = 60.0
+SUBSCRIBER = """
+import asyncio, aiomqtt, sys
+async def main():
+    async with aiomqtt.Client("127.0.0.1", int(sys.argv[1])) as client:
+        await client.subscribe("dorsi/#", qos=1)
+        print("ready", flush=True)
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+# what the broker does, and what the recording says of it; None where it is no trouble of the rig's
+BAD = {
+    "killed": "nobody listens",
+    "wrong password": "refuses the user name or password",
+    "expired certificate": "shows a certificate that has expired",
+    "slow subscriber": None,
+}
+
+
+@dataclass
+class Rig:
+    """A real recorder and the folder of its rig."""
+
+    folder: Path
+    settings: MqttSettings
+    process: subprocess.Popen[bytes]
+
+    @property
+    def recording(self) -> Path:
+        return self.folder / "walk.mcap"
+
+    def feed(self, records: Sequence[tuple[str, int, bytes]]) -> int:
+        """Hand over records as the controller does; returns how many were dropped."""
+        sender = bus.Sender(bus.connect(self.folder, "recorder"), keep_bytes=bus.KEEP_RECORDS_BYTES)
+        for topic, t_ns, payload in records:
+            sender.send(bus.pack_record(topic, t_ns, payload))
+            if sender.behind:  # this walk goes as fast as the machine can: no faster than the recorder reads
+                time.sleep(0.005)
+        sender.close(wait_s=PATIENCE_S)
+        return sender.dropped
+
+
+def start(folder: Path, settings: MqttSettings) -> Rig:
+    folder.mkdir()
+    (folder / "header.json").write_bytes(b'{"session":"walk"}')
+    (folder / "mqtt.json").write_bytes(msgspec.json.encode(settings))
+    command = [sys.executable, "-m", "controller.record.recorder", "--rig", str(folder)]
+    command += ["--out", str(folder / "walk.mcap"), "--header", str(folder / "header.json")]
+    return Rig(folder, settings, subprocess.Popen([*command, "--mqtt", str(folder / "mqtt.json")]))
+
+
+def brokers(folder: Path) -> dict[str, Mosquitto]:
+    """A broker for each trouble, all running."""
+    tool = shutil.which("mosquitto_passwd")
+    if tool is None:
+        pytest.skip("mosquitto_passwd is not installed (Debian package mosquitto)")
+    passwords = folder / "passwords"
+    subprocess.run([tool, "-b", "-c", str(passwords), "rig", "right"], check=True, capture_output=True)
+    passwords.chmod(0o644)
+    issuer = Issuer(folder)
+    certificate, key = issuer.sign("old", expired=True)
+    open_to_all = "allow_anonymous true\n"
+    lines = {
+        "killed": open_to_all,
+        "wrong password": f"allow_anonymous false\npassword_file {passwords}\n",
+        "expired certificate": f"{open_to_all}cafile {issuer.file}\ncertfile {certificate}\nkeyfile {key}\n",
+        "slow subscriber": open_to_all,
+    }
+    made = {}
+    for name, text in lines.items():
+        place = folder / f"broker {name}"
+        place.mkdir()
+        made[name] = Mosquitto(place, text)
+        made[name].start()
+    return made
+
+
+@pytest.fixture(scope="module")
+def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rig]]:
+    """Four rigs walked through, each with its bad broker, all at the same time; no tick was dropped."""
+    folder = tmp_path_factory.mktemp("brokers")
+    walk = record_walk(folder / "walk.mcap", strides=STRIDES)
+    records = [(m.topic, m.t_ns, m.payload) for m in raw_messages(walk)]
+    servers = brokers(folder)
+    slow = subprocess.Popen(
+        [sys.executable, "-c", SUBSCRIBER, str(servers["slow subscriber"].port)], stdout=subprocess.PIPE
+    )
+    made: dict[str, Rig] = {}
+    try:
+        assert slow.stdout is not None
+        slow.stdout.readline()
+        slow.send_signal(signal.SIGSTOP)
+        for name, server in servers.items():
+            settings = MqttSettings(LOOPBACK, server.port, site="lab", rig="rig-1")
+            if name == "wrong password":
+                settings = replace(settings, username="rig", password="wrong")
+            if name == "expired certificate":
+                settings = replace(settings, tls=True, ca_file=str(folder / "test-issuer.pem"))
+            made[name] = start(folder / name.replace(" ", "-"), settings)
+        half = len(records) // 2
+        assert [rig.feed(records[:half]) for rig in made.values()] == [0] * len(made)
+        servers["killed"].stop()
+        assert [rig.feed(records[half:]) for rig in made.values()] == [0] * len(made)
+        time.sleep(1.5)  # what is wrong is noted once a second
+        for rig in made.values():
+            rig.process.send_signal(signal.SIGTERM)
+        assert [rig.process.wait(PATIENCE_S) for rig in made.values()] == [0] * len(made)
+        yield made
+    finally:
+        for process in (slow, *(rig.process for rig in made.values())):
+            process.kill()
+            process.wait()
+        assert slow.stdout is not None
+        slow.stdout.close()
+        for server in servers.values():
+            server.stop()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_no_tick_is_missing_from_the_recording(rigs: dict[str, Rig], name: str, tmp_path: Path) -> None:
+    walk = record_walk(tmp_path / "walk.mcap", strides=STRIDES)
+    recorded = [m.payload for m in raw_messages(rigs[name].recording) if m.topic == "tick"]
+    assert recorded == [m.payload for m in raw_messages(walk) if m.topic == "tick"]
+    assert [arm.missed_ticks for arm in read_arms(rigs[name].recording)] == [0, 0]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_recording_says_what_was_wrong_with_the_broker(rigs: dict[str, Rig], name: str) -> None:
+    said = " ".join(
+        message.record.text
+        for message in messages(rigs[name].recording, ("process",))
+        if isinstance(message.record, Process) and message.record.kind == "telemetry"
+    )
+    if (expected := BAD[name]) is None:
+        assert said == ""
+    else:
+        assert expected in said
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_stride_is_with_a_broker_in_the_end_and_once(
+    rigs: dict[str, Rig], name: str, mosquitto: Mosquitto
+) -> None:
+    """What the first broker acknowledged and what is forwarded to a good one are together the whole."""
+    recording = rigs[name].recording
+    events = list(told(recording))
+    before = Position.beside(recording, header(recording)["session"]).sent
+    strides: list[int] = []
+
+    async def bring() -> None:
+        async with aiomqtt.Client(LOOPBACK, mosquitto.port) as client:
+            await client.subscribe("dorsi/1/lab/rig-1/event/#", qos=1)
+            settings = MqttSettings(LOOPBACK, mosquitto.port, site="lab", rig="rig-1")
+            sent = await forward(recording, settings, patience_s=PATIENCE_S, progress=lambda _: None)
+            assert sent == len(events) - before
+            async with asyncio.timeout(PATIENCE_S):
+                for _ in range(sent):
+                    message = await anext(aiter(client.messages))
+                    assert isinstance(message.payload, bytes)
+                    if str(message.topic).endswith("/stride"):
+                        strides.append(msgspec.json.decode(message.payload)["seq"])
+
+    asyncio.run(bring())
+    assert strides == [event.seq for event in events if event.kind == "stride" and event.seq > before]
+    if name == "slow subscriber":
+        assert before == len(events)  # another's slowness is not ours
+    elif name != "killed":
+        assert before == 0

@@ -23,6 +23,7 @@ from controller.errors import InputError
 from controller.runtime import bus, process
 from controller.safety import contact, rest
 from controller.safety.button import StopButton
+from controller.safety.envelope import MS
 from controller.safety.frames import (
     KIND_STAMP,
     BadFrame,
@@ -461,9 +462,15 @@ class Guard:
         except DeviceError as error:
             self._tell(Note("warning", f"The stimulator did not take the stop command: {error}"))
 
-    def _send_pulses(self, pulses: Sequence[PulseOrder]) -> list[dict[str, object]]:
+    def _send_pulses(self, pulses: Sequence[PulseOrder], made_ns: int) -> list[dict[str, object]]:
+        """``made_ns`` is their frame's tick: a guard that stood still since then lets nothing of it out."""
         sent: list[dict[str, object]] = []
+        age_max_ns = round(self._setup.rules.effective.limits.frame_age_max_ms * MS)
         for pulse in pulses:
+            age_ns = self._clock() - made_ns
+            if age_ns > age_max_ns:
+                self._feed(Trouble("F4", f"the guard stood still, its frame is {age_ns // MS} ms old"))
+                break
             output = self._setup.config.channels[pulse.channel].output
             try:
                 packet = self._stimulator.pulse(output, pulse.current_ma, pulse.width_us)
@@ -486,7 +493,7 @@ class Guard:
         reaction, self._known = react(now_ns, happening, self._setup, self._known)
         if reaction.stop:
             self._silence()
-        sent = self._send_pulses(reaction.pulses)
+        sent = self._send_pulses(reaction.pulses, reaction.verdict.t_ns if reaction.verdict else now_ns)
         if reaction.verdict is not None:
             self._record_verdict(now_ns, reaction, reaction.verdict, sent)
         for note in reaction.notes:

@@ -1,33 +1,50 @@
-"""Mutation test of the guard: every small change to its decisions has to make a test fail.
+"""Mutation test of the guard: every small change to what judges has to make a test fail.
 
-``python -m tests.safety.mutate [CHILDREN [MODULE ...]]`` checks that the sound code passes, mutates the
-modules that decide, prints each survivor and why it may live; ends with 1 where it may not. Needs mutmut.
+``python -m tests.safety.mutate [CHILDREN [MODULE ...]]`` runs the sound code first, then each of mutmut's
+mutants in a forked child, fastest test first; prints each survivor that was not reviewed and ends with 1
+where there is one.
 """
 
 from __future__ import annotations
+import __future__
 
+import difflib
+import gc
+import importlib
+import inspect
 import os
 import re
-import shutil
-import subprocess
+import resource
+import signal
 import sys
-import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType
 
-ROOT = Path(__file__).resolve().parents[2]
-MUTATED = ("envelope", "limits", "states", "pulses")  # what judges; frames and react by name
-LEFT_OUT = (
-    "test_process.py",  # real time
-    "test_oracle.py",
-    "test_planted.py",
-    "test_hazards.py",
-    "test_settings.py",
-    "test_machine.py",  # random: it would kill mutants on one day and not on the next
-)
+import libcst
+import pytest
+from _pytest.runner import runtestprotocol
+from libcst.metadata import MetadataWrapper
+from mutmut.mutation.file_mutation import Mutation, MutationVisitor
+from mutmut.mutation.mutators import mutation_operators
+from mutmut.mutation.pragma_handling import IgnoredCode
 
-KILLED = ("killed", "timeout")  # an endless loop is noticed: the guard under test never came back
+TESTS = Path(__file__).parent
+MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold it, by the begin of their name
+    "states": ("test_states",),
+    "arming": ("test_arming", "test_react"),
+    "pulses": ("test_pulses",),
+    "limits": ("test_limits",),
+    "frames": ("test_frames",),
+    "envelope": ("test_envelope",),
+    "settings": ("test_settings",),
+    "plausibility": ("test_plausibility",),
+    "react": ("test_react", "test_arming", "test_unlock", "test_pauses"),
+}
+LIMIT_CPU_S = 5.0  # beside four times what its tests take: a child that needs more is in an endless loop
+LIMIT_BYTES = 4 << 30
 
 # Survivors that were looked at, by the changed code itself: what was removed, what was put in its place, why.
 REVIEWED: tuple[tuple[str, str, str], ...] = (
@@ -48,117 +65,237 @@ REVIEWED: tuple[tuple[str, str, str], ...] = (
     (r'"F11", f"by \{request\.by\}", setup', r"None, known", "STOP looks at no setting"),
 )
 
-SETTINGS = """
-[project]
-name = "mutated"
-version = "0"
-[tool.mutmut]
-source_paths = ["controller"]
-only_mutate = ["controller/safety/{module}.py"]
-also_copy = ["drivers", "models", "tests"]
-pytest_add_cli_args_test_selection = ["tests/safety/test_{module}.py"]
-[tool.pytest.ini_options]
-testpaths = ["tests"]
-addopts = "-q -p no:cacheprovider"
-"""
-
-
-def is_prose(removed: str, added: str) -> bool:
-    """Only the words of a message were changed: in a string of several words, or by mutmut's XX marks."""
-    letters = added.replace("XX", "")
-    return " " in removed and '"' in removed and letters.lower() == removed.lower()
-
-
-def review(removed: str, added: str) -> str:
-    """Why this survivor may live; empty where it may not."""
-    if is_prose(removed, added):
-        return "only the words of a message"
-    for before, after, why in REVIEWED:
-        if re.search(before, removed) and re.search(after, added):
-            return why
-    return ""
-
-
-def copied(copy: Path, module: str) -> None:
-    ignore = shutil.ignore_patterns("__pycache__", *LEFT_OUT)
-    for part in ("controller", "drivers", "models"):
-        shutil.copytree(ROOT / part, copy / part, ignore=ignore)
-    shutil.copytree(ROOT / "tests/safety", copy / "tests/safety", ignore=ignore)
-    for name in ("__init__.py", "data.py"):
-        shutil.copy(ROOT / "tests" / name, copy / "tests" / name)
-    (copy / "pyproject.toml").write_text(SETTINGS.format(module=module))
-
-
-def mutmut(copy: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "mutmut", *arguments]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
-    return done.stdout
-
-
-def changed(copy: Path, mutant: str) -> tuple[str, str]:
-    lines = mutmut(copy, "show", mutant).splitlines()
-    removed = " ".join(line[1:].strip() for line in lines if re.match(r"-(?!--)", line))
-    added = " ".join(line[1:].strip() for line in lines if re.match(r"\+(?!\+\+)", line))
-    return removed, added
-
 
 @dataclass(frozen=True, slots=True)
+class Mutant:
+    """One small change: ``code`` and defaults take the place of those of ``target``."""
+
+    target: FunctionType
+    made: FunctionType
+    removed: str
+    added: str
+
+    def install(self) -> None:
+        self.target.__code__ = self.made.__code__
+        self.target.__defaults__ = self.made.__defaults__
+        self.target.__kwdefaults__ = self.made.__kwdefaults__
+
+    @property
+    def is_prose(self) -> bool:
+        """Only the words of a message were changed: in a string of several words, or by mutmut's XX marks."""
+        words = " " in self.removed and '"' in self.removed
+        return words and self.added.replace("XX", "").lower() == self.removed.lower()
+
+    def review(self) -> int | None:
+        """Place in REVIEWED of the reason why this one may live."""
+        for place, (before, after, _) in enumerate(REVIEWED):
+            if re.search(before, self.removed) and re.search(after, self.added):
+                return place
+        return None
+
+
+def plain(function: object) -> FunctionType:
+    """The function behind a method, a property or a class method."""
+    for name in ("fget", "__func__", "__wrapped__"):
+        function = getattr(function, name, function)
+    assert isinstance(function, FunctionType), function
+    return function
+
+
+def mutants_of(module_name: str) -> Iterator[Mutant]:
+    """mutmut's mutants of all functions and methods, properties too."""
+    module = importlib.import_module(f"controller.safety.{module_name}")
+    source = re.sub(r"^ *@property\n", "", inspect.getsource(module), flags=re.MULTILINE)
+    wrapper = MetadataWrapper(libcst.parse_module(source))
+    visitor = MutationVisitor(mutation_operators, IgnoredCode(set(), set(), set()))
+    wrapper.visit(visitor)
+    targets: dict[libcst.FunctionDef, FunctionType] = {}
+    for statement in wrapper.module.body:
+        if isinstance(statement, libcst.FunctionDef):
+            targets[statement] = plain(vars(module)[statement.name.value])
+        elif isinstance(statement, libcst.ClassDef):
+            for part in statement.body.body:
+                if isinstance(part, libcst.FunctionDef):
+                    own = vars(vars(module)[statement.name.value])
+                    targets[part] = plain(own[part.name.value])
+    for mutation in visitor.mutations:
+        node = mutation.contained_by_top_level_function
+        if isinstance(node, libcst.FunctionDef):
+            yield mutant(mutation, node, targets[node])
+
+
+def mutant(mutation: Mutation, node: libcst.FunctionDef, target: FunctionType) -> Mutant:
+    changed = node.deep_replace(mutation.original_node, mutation.mutated_node)
+    assert isinstance(changed, libcst.FunctionDef)
+    before, after = (
+        libcst.Module([one.with_changes(decorators=[])]).code.strip().splitlines() for one in (node, changed)
+    )
+    diff = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
+    removed = " ".join(line[1:].strip() for line in diff if line.startswith("-"))
+    added = " ".join(line[1:].strip() for line in diff if line.startswith("+"))
+    flags = __future__.annotations.compiler_flag
+    space = dict(target.__globals__)
+    exec(compile("\n".join(after), "<mutant>", "exec", flags=flags, dont_inherit=True), space)  # noqa: S102, this file's own
+    return Mutant(target, plain(space[node.name.value]), removed, added)
+
+
+@dataclass(slots=True)
 class Figures:
     """What became of one module's mutants."""
 
     module: str
-    mutants: int
-    lived: int
-    unreviewed: int
-    minutes: float
+    mutants: int = 0
+    prose: int = 0
+    reviewed: int = 0
+    survived: int = 0
+    seconds: float = 0.0
 
     def __str__(self) -> str:
-        killed = self.mutants - self.lived
+        killed = self.mutants - self.prose - self.reviewed - self.survived
         return (
-            f"{self.module:10}{self.mutants:5} mutants{killed:6} killed"
-            f"{self.lived - self.unreviewed:4} reviewed{self.unreviewed:4} SURVIVED{self.minutes:6.1f} min"
+            f"{self.module:13}{self.mutants:5} mutants{killed:6} killed{self.prose:5} words of messages"
+            f"{self.reviewed:5} reviewed{self.survived:4} SURVIVED{self.seconds:7.1f} s"
         )
 
 
-def tried(module: str, children: str) -> Figures | None:
-    """Every mutant of a module against that module's tests; ``None`` where the sound code fails them."""
-    begin_s = time.monotonic()
-    with tempfile.TemporaryDirectory() as name:
-        copy = Path(name)
-        copied(copy, module)
-        test = f"tests/safety/test_{module}.py"
-        if subprocess.run([sys.executable, "-m", "pytest", "-x", test], cwd=copy, check=False).returncode:
-            print(f"{module}: the sound code does not pass: no mutant says anything")
-            return None
-        mutmut(copy, "run", "--max-children", children)
-        results = [line.split(": ") for line in mutmut(copy, "results", "--all", "true").splitlines()]
-        words = {mutant.strip(): word.strip() for mutant, word in (one for one in results if len(one) == 2)}
-        lived = [mutant for mutant, word in words.items() if word not in KILLED]
-        unreviewed = 0
-        for mutant in lived:
-            removed, added = changed(copy, mutant)
-            why = review(removed, added)
-            unreviewed += not why
-            if not why:
-                print(f"SURVIVED ({words[mutant]}): {mutant}\n  - {removed}\n  + {added}", flush=True)
-    return Figures(module, len(words), len(lived), unreviewed, (time.monotonic() - begin_s) / 60)
+@dataclass(slots=True)
+class Run:
+    """A pytest plugin in whose place of the test loop all mutants are tried."""
+
+    modules: tuple[str, ...]
+    children: int
+    figures: list[Figures] = field(default_factory=list)
+    used: set[int] = field(default_factory=set)
+    sound: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)  # of each test
+    calls: dict[str, set[CodeType]] = field(default_factory=dict)  # what each test calls
+    items: list[pytest.Item] = field(default_factory=list)
+
+    def pytest_configure(self) -> None:
+        """The same examples every day, and none made smaller: that a test fails is all there is to know."""
+        from hypothesis import Phase, settings
+
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutants", derandomize=True, database=None, phases=phases)
+        settings.load_profile("mutants")
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.items = session.items
+        self.sound = not session.testsfailed and self.check_the_sound_code()
+        gc.freeze()  # so that a child copies fewer pages
+        for module in self.modules if self.sound else ():
+            self.try_all(module)
+        return True
+
+    def check_the_sound_code(self) -> bool:
+        """Whether all tests pass on it; notes what they call and how long they take."""
+        for item in self.items:
+            called: set[CodeType] = set()
+
+            def note(frame: FrameType, event: str, _: object, called: set[CodeType] = called) -> None:
+                if event == "call":
+                    called.add(frame.f_code)
+
+            begin_s = time.process_time()
+            sys.setprofile(note)
+            passed = passes(item)
+            sys.setprofile(None)
+            self.seconds[item.nodeid] = time.process_time() - begin_s
+            self.calls[item.nodeid] = called
+            if not passed:
+                print(f"{item.nodeid}: the sound code does not pass: no mutant says anything")
+                return False
+        return True
+
+    def tests_of(self, module: str, target: FunctionType) -> list[pytest.Item]:
+        """Those of its module that call ``target``, fastest first."""
+        names = tuple(MODULES[module])
+        own = [
+            item
+            for item in self.items
+            if item.path.name.startswith(names) and target.__code__ in self.calls[item.nodeid]
+        ]
+        return sorted(own, key=lambda item: self.seconds[item.nodeid])
+
+    def try_all(self, module: str) -> None:
+        begin_s = time.monotonic()
+        figures = Figures(module)
+        running: dict[int, Mutant] = {}
+        for one in mutants_of(module):
+            figures.mutants += 1
+            if len(running) == self.children:
+                self.wait(figures, running)
+            running[self.fork(module, one)] = one
+        while running:
+            self.wait(figures, running)
+        figures.seconds = time.monotonic() - begin_s
+        print(figures, flush=True)
+        self.figures.append(figures)
+
+    def fork(self, module: str, one: Mutant) -> int:
+        """A child that ends with 0 where every test passes with the mutant in place."""
+        tests = self.tests_of(module, one.target)
+        child = os.fork()
+        if child:
+            return child
+        limit_s = round(LIMIT_CPU_S + 4 * sum(self.seconds[item.nodeid] for item in tests))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+        resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
+        signal.alarm(10 * limit_s)
+        gc.disable()
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        status = 1
+        try:
+            one.install()
+            status = 0 if all(passes(item) for item in tests) else 1
+        finally:
+            os._exit(status)
+
+    def wait(self, figures: Figures, running: dict[int, Mutant]) -> None:
+        """For one child; counts what became of its mutant."""
+        child, status = os.wait()
+        one = running.pop(child)
+        if status != 0:
+            return
+        place = one.review()
+        if one.is_prose:
+            figures.prose += 1
+        elif place is not None:
+            figures.reviewed += 1
+            self.used.add(place)
+        else:
+            figures.survived += 1
+            name = one.target.__qualname__
+            print(f"SURVIVED in {figures.module}.{name}\n  - {one.removed}\n  + {one.added}", flush=True)
+
+
+def passes(item: pytest.Item) -> bool:
+    reports = runtestprotocol(item, log=False, nextitem=None)
+    return not any(report.failed for report in reports)
 
 
 def main() -> int:
-    children = sys.argv[1] if len(sys.argv) > 1 else str(os.cpu_count() or 1)
-    all_figures = []
-    for module in sys.argv[2:] or MUTATED:
-        figures = tried(module, children)
-        if figures is None or figures.mutants == 0:
-            return 1
-        print(figures, flush=True)
-        all_figures.append(figures)
-    unreviewed = sum(figures.unreviewed for figures in all_figures)
+    begin_s = time.monotonic()
+    children = int(sys.argv[1]) if len(sys.argv) > 1 else os.cpu_count() or 1
+    modules = tuple(sys.argv[2:]) or tuple(MODULES)
+    names = {name for module in modules for name in MODULES[module]}
+    files = sorted(str(path) for name in names for path in TESTS.glob(f"{name}*.py"))
+    run = Run(modules, children)
+    pytest.main(["-qq", "-s", "-p", "no:cacheprovider", "-o", "timeout=0", *files], plugins=[run])
+    if not run.sound:
+        return 1
+    unused = () if sys.argv[2:] else tuple(set(range(len(REVIEWED))) - run.used)
+    for place in unused:
+        print(f"no survivor needs this review any more: {REVIEWED[place]}")
+    mutants, survived = sum(one.mutants for one in run.figures), sum(one.survived for one in run.figures)
+    reviewed = sum(one.reviewed + one.prose for one in run.figures)
     print(
-        f"{sum(f.mutants for f in all_figures)} mutants, {sum(f.lived for f in all_figures)} survivors, "
-        f"{unreviewed} of them not reviewed, {sum(f.minutes for f in all_figures):.1f} min"
+        f"{mutants} mutants, {mutants - survived - reviewed} killed, {reviewed} reviewed, "
+        f"{survived} survived, {time.monotonic() - begin_s:.0f} s"
     )
-    return 1 if unreviewed else 0
+    return 1 if survived or unused else 0
 
 
 if __name__ == "__main__":

@@ -296,8 +296,9 @@ def without_swing(leg: Leg, starts: list[float]) -> list[float]:
         return float(np.max(rate[(leg.time_s >= start_s) & (leg.time_s < end_s)], initial=-math.inf))
 
     usual = median(peak(contact - 0.7, contact) for contact in leg.contacts)
+    last_s = float(leg.time_s[-1]) - SWING_WITHIN_S  # later ones the recording's end leaves open
     between = [t for t in starts if not any(start - SWING_WITHIN_S < t < end for start, end in leg.windows)]
-    return [t for t in between if peak(t, t + SWING_WITHIN_S) < 0.4 * usual]
+    return [t for t in between if t < last_s and peak(t, t + SWING_WITHIN_S) < 0.4 * usual]
 
 
 def non_gait(segment: Segment, seed: int, minutes: float, rate_hz: float = 100.0) -> Leg:

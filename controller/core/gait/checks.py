@@ -29,7 +29,9 @@ LOOSE_SHARE = (
 )
 LOOSE_MPS2 = 1.5
 SLIP_RAD = radians(20.0)
-YAW_RAD = radians(6.0)  # left limbs turn inwards by 1 to 14 deg a stride as strapped, right ones outwards
+CONING_RAD = radians(
+    3.5
+)  # the limb cones about the vertical as it swings: left ones by -14 to 0 deg a stride, right ones -2 to 14
 REST_RPS = 0.35
 FOOT_REST_MIN = 0.03  # a foot rests a tenth of the stride and more
 SHANK_REST_MAX = 0.22  # a shank hardly rests while walking
@@ -66,7 +68,7 @@ class SensorCheck:
         self._long_axis: Vec3 | None = None
         self._slip_rad = 0.0
         self._peak_shake = 0.0
-        self._yaw_rad = 0.0
+        self._coning_rad = 0.0
 
     def sample(self, dt_s: float, acc: Vec3, gyr: Vec3, shake_mps2: float, since_contact_s: float) -> None:
         """Follow one sample."""
@@ -83,10 +85,10 @@ class SensorCheck:
             self._late_sum += shake_mps2
             self._late_count += 1
 
-    def contact(self, frame: SagittalFrame, peak_shake_mps2: float, usual_yaw_rad: float) -> None:
+    def contact(self, frame: SagittalFrame, peak_shake_mps2: float, usual_coning_rad: float) -> None:
         """Judge the stride that ends."""
         self._strides += 1
-        self._peak_shake, self._yaw_rad = peak_shake_mps2, usual_yaw_rad
+        self._peak_shake, self._coning_rad = peak_shake_mps2, usual_coning_rad
         if self._late_count:
             self._late_shake += LEARN * (self._late_sum / self._late_count - self._late_shake)
         if self._stride_s > 0.0:
@@ -121,7 +123,7 @@ class SensorCheck:
             turned = f"The {where} sensor has turned by {degrees(self._slip_rad):.0f} deg on the limb."
             text = f"{turned} The axes are found again, the angles are off; fasten it and stand still."
             found.append(Finding("slipped", text))
-        if self._yaw_rad * (1.0 if self._side == "left" else -1.0) > YAW_RAD:
+        if self._coning_rad * (1.0 if self._side == "left" else -1.0) > CONING_RAD:
             text = (
                 f"The {where} sensor moves like one on the other leg. Events are right; check left and right."
             )

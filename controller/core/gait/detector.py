@@ -33,6 +33,7 @@ class GaitDetector:
         self._clock = StrideClock()
         self._travel = Travel(segment)
         self._check = SensorCheck(segment, side)
+        self._settled = True
         self._last_ns = 0
         self._sign = 0.0
 
@@ -59,10 +60,14 @@ class GaitDetector:
         if not frame.known:
             return []
         for event in events:
-            clock.event(event, level=travel.level_step)
+            if event.kind in ("heel_off", "toe_off") and not self._settled:
+                self._settled = True
+                clock.settle(level=travel.settle())
+            clock.event(event, ahead=travel.step_ahead)
             if event.kind == "initial_contact":
                 travel.contact()
-                self._check.contact(frame, machine.landing_shake_mps2, travel.usual_yaw_rad)
+                self._settled = False
+                self._check.contact(frame, machine.landing_shake_mps2, travel.usual_coning_rad)
         clock.in_swing = machine.in_swing
         if clock.walking and (machine.stopped or travel.turning or clock.overdue(t_ns)):
             clock.stop()

@@ -81,6 +81,7 @@ class FootEvents(LimbEvents):
         tipped = rate < -HEEL_OFF_RATE_RPS and tilt < self._flat_tilt - HEEL_OFF_TILT_RAD
         if self._flat and not self._heel_off and tipped:
             self._heel_off = True
+            self._tipped()
             events.append(self._event("heel_off", t_ns, t_ns))
         if self._heel_off:
             self._trough = min(self._trough, rate)

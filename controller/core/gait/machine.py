@@ -24,6 +24,13 @@ STOP_RATE_SHARE = 0.15  # of the usual swing peak: a limb that hangs still
 STOP_RATE_FLOOR_RPS = 0.25
 STOP_SWING_S = 0.2  # still for so long in mid-swing is a stop
 STOP_STANCE_S = 2.5  # the clock stops sooner where it knows the stride
+TIP_LATE = 0.2  # later than the usual time from contact to heel-off by this share of it: the limb stands
+TIP_SPREADS = 3.0  # nor within so many of this leg's usual deviations
+TIPS_MIN = 3  # strides before it is judged
+SPREAD_ODD = 0.15
+SPREAD_LEARN = 0.2
+TIP_FIRST_S = 1.2  # the first stance on record may have been a halt
+TIP_LEARN = 1.6  # of the usual time, at most, is learned from a stance
 UNKNOWN = 0.5  # confidence where no recent swing tells
 
 
@@ -61,6 +68,9 @@ class LimbEvents:
         self._gap_ns: int | None = None
         self._gap_length_ns = 0
         self._still_ns: int | None = None
+        self.tipped = True
+        self._tip_s = self._usual_tip_s = self._tip_spread_s = 0.0
+        self._tips = 0
         self.stopped = False
 
     def update(self, t_ns: int, acc_mps2: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
@@ -110,6 +120,19 @@ class LimbEvents:
     def since_contact_s(self) -> float:
         return self._since
 
+    def _tipped(self) -> None:
+        """The limb has begun to tip over its toes."""
+        self.tipped = True
+        self._tip_s = self._since if self._since < STOP_STANCE_S else 0.0
+
+    @property
+    def _waits(self) -> bool:
+        """The limb has not tipped: it stands longer than in a stride, or swings without having done so."""
+        if self.tipped:
+            return False
+        late_s = self._usual_tip_s + max(TIP_LATE * self._usual_tip_s, TIP_SPREADS * self._tip_spread_s)
+        return not self._valid if self._swing else self._tips >= TIPS_MIN and self._since > late_s
+
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         raise NotImplementedError
 
@@ -121,9 +144,12 @@ class LimbEvents:
         else:
             self._still_ns = None
             self.stopped = self._since > STOP_STANCE_S
+        self.stopped = self.stopped or self._waits
 
     def _enter_swing(self, t_ns: int, rate: float) -> None:
         self._swing = True
+        if self._tip_s == 0.0 and self._since < STOP_STANCE_S:
+            self._tip_s = self._since
         self._valid = self._mid_done = False
         self._peak, self._peak_ns = rate, t_ns
 
@@ -151,6 +177,16 @@ class LimbEvents:
         self._landing.contact(t_ns, typical=self._excursion > TYPICAL_SHARE * self._usual_excursion)
         self._usual_peak = blend(self._usual_peak, self._peak)
         self._usual_excursion = blend(self._usual_excursion, self._excursion)
+        if self._tip_s > 0.0:
+            limit_s = TIP_LEARN * self._usual_tip_s if self._usual_tip_s > 0.0 else TIP_FIRST_S
+            tip_s = min(self._tip_s, limit_s)
+            self._tips += 1
+            if self._usual_tip_s > 0.0:
+                off_s = min(abs(tip_s - self._usual_tip_s), SPREAD_ODD * self._usual_tip_s)
+                self._tip_spread_s += SPREAD_LEARN * (off_s - self._tip_spread_s)
+            self._usual_tip_s = blend(self._usual_tip_s, tip_s)
+        self._tip_s = 0.0
+        self.tipped = False
         self._contact_ns = t_ns
         self._since = 0.0
         self._swing = False

@@ -59,7 +59,8 @@ class StrideClock:
         self._seen: dict[EventKind, int] = {}
         self._contact_ns: int | None = None
         self._step_ns: int | None = None
-        self._step_level = False
+        self._step_level = self._ahead = False
+        self._level = True
         self._event_ns = 0
         self._sample_ns = 0
         self._last_kind: EventKind | None = None
@@ -73,21 +74,25 @@ class StrideClock:
     def sample(self, t_ns: int) -> None:
         self._sample_ns = t_ns
 
-    def event(self, event: GaitEvent, *, level: bool) -> None:
-        """Take one event in the order of emission; ``level`` where a contact ended a step ahead on the
-        level.
-        """
+    def event(self, event: GaitEvent, *, ahead: bool) -> None:
+        """Take one event in the order of emission; ``ahead`` where a contact ended a step forward."""
         self._event_ns = event.t_ns
         self._last_kind = event.kind
         self.confidence = event.confidence
         if event.kind == "initial_contact":
-            self._contact(event.t_ns, level=level)
+            self._contact(event.t_ns, ahead=ahead)
         else:
             self._seen[event.kind] = event.t_ns
 
+    def settle(self, *, level: bool) -> None:
+        """The stance ends; what the stride before it was is known better than at its contact."""
+        self._level = level
+        if self._ahead:
+            self.walking = self._step_level = level
+
     def stop(self) -> None:
         """The limb stands, turns or hangs still: no phase until it steps again."""
-        self.walking = False
+        self.walking = self._ahead = False
         self._contact_ns = None
         self._seen = {}
 
@@ -103,9 +108,10 @@ class StrideClock:
         if self._step_level or self._step_ns is None or (t_ns - self._step_ns) * 1e-9 > STRIDE_MAX_S:
             self.walking = True
 
-    def _contact(self, t_ns: int, *, level: bool) -> None:
+    def _contact(self, t_ns: int, *, ahead: bool) -> None:
         self.strides += 1
-        self.walking = self._step_level = level
+        self._ahead = ahead
+        self.walking = self._step_level = ahead and self._level
         self._step_ns = t_ns
         if self._contact_ns is not None:
             stride_s = (t_ns - self._contact_ns) * 1e-9

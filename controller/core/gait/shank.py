@@ -5,6 +5,8 @@ Contact is foretold by the rate's fall towards zero, or shown by the shake of la
 
 from __future__ import annotations
 
+from collections import deque
+
 from controller.core.gait.frame import SagittalFrame
 from controller.core.gait.landing import blend
 from controller.core.gait.machine import LimbEvents
@@ -20,6 +22,12 @@ SWING_FLOOR_RPS = 0.12
 SWING_SHARE = 0.12  # of the usual peak starts a swing
 HEEL_OFF_SHARE = 0.5  # of the usual way from contact to the furthest forward lean
 USUAL_LEAN_RAD = 0.7  # before a leg has shown its own: 40 deg
+TIP_NS = (
+    200_000_000  # the shank's rate so long before toe-off is that of its tipping: muscle and ramp need it
+)
+TIP_RATE_SHARE = 0.6  # of the usual one: a shank that leans on without push-off is about to turn or to halt
+TIP_EARLY = 0.4  # of the usual time from contact: a leg set down leaning has not rolled over its foot
+TIP_MIN_S = 0.25  # before any is known
 TOE_OFF_SHARE = 0.6  # of the same way: below it, a reversal of the rate is not yet toe-off
 TOE_OFF_LEAD_S = 0.03  # the reversal is foretold this far ahead
 TOE_OFF_NS = 100_000_000  # the limb turns forward within it, or it was no toe-off
@@ -36,9 +44,10 @@ class ShankEvents(LimbEvents):
         self._rising_ns: int | None = None
         self._toe_off_ns = 0
         self._usual_lean = 0.0
+        self._rates: deque[tuple[int, float]] = deque()
+        self._tip_rps = self._usual_tip_rps = 0.0
         self._contact_tilt = 0.0
         self._flat_done = True
-        self._heel_off_done = True
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
@@ -67,8 +76,13 @@ class ShankEvents(LimbEvents):
             events.append(self._event("foot_flat", t_ns, t_ns))
             self._trough = 0.0
         lean = self._usual_lean if self._usual_lean > 0.0 else USUAL_LEAN_RAD
-        if not self._heel_off_done and rate < 0.0 and tilt < self._contact_tilt - HEEL_OFF_SHARE * lean:
-            self._heel_off_done = True
+        self._rates.append((t_ns, rate))
+        while self._rates[0][0] < t_ns - TIP_NS:
+            self._rates.popleft()
+        tipping = rate < min(0.0, -TIP_RATE_SHARE * self._usual_tip_rps)
+        tipping = tipping and tilt < self._contact_tilt - HEEL_OFF_SHARE * lean
+        if not self.tipped and tipping and self._since > max(TIP_MIN_S, TIP_EARLY * self._usual_tip_s):
+            self._tipped()
             events.append(self._event("heel_off", t_ns, t_ns))
         pushed = self._trough < -max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak)
         leaning = tilt < self._contact_tilt - TOE_OFF_SHARE * lean
@@ -77,6 +91,8 @@ class ShankEvents(LimbEvents):
             ahead_s = min(TOE_OFF_LEAD_S, -rate / slope) if lifting and rate < 0.0 else 0.0
             at_ns = t_ns + round(ahead_s * 1e9) if rate < 0.0 or self._rising_ns is None else self._rising_ns
             events.append(self._event("toe_off", at_ns, t_ns))
+            self._tip_rps = max(0.0, -self._rates[0][1])
+            self._rates.clear()
             self._enter_swing(t_ns, rate)
             self._toe_off_ns = t_ns
             self._terminal = False
@@ -115,5 +131,7 @@ class ShankEvents(LimbEvents):
         if self._contact_ns is not None and lean > 0.0:
             self._usual_lean = blend(self._usual_lean, lean)
         self._contact_tilt = tilt
-        self._flat_done = self._heel_off_done = False
+        self._usual_tip_rps = blend(self._usual_tip_rps, self._tip_rps)
+        self._rates.clear()
+        self._flat_done = False
         return self._land(at_ns, t_ns)

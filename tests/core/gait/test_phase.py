@@ -20,9 +20,9 @@ def event(kind: EventKind, t_s: float) -> GaitEvent:
 def clock_after(strides: int, stride_s: float = 1.2) -> StrideClock:
     clock = StrideClock()
     for i in range(strides + 1):
-        clock.event(event("initial_contact", i * stride_s), level=True)
+        clock.event(event("initial_contact", i * stride_s), ahead=True)
         if i < strides:
-            clock.event(event("toe_off", (i + 0.65) * stride_s), level=True)
+            clock.event(event("toe_off", (i + 0.65) * stride_s), ahead=True)
     clock.sample(round(strides * stride_s * 1e9))
     return clock
 
@@ -53,21 +53,21 @@ def test_phase_waits_for_an_event_that_has_not_come() -> None:
         percent = clock.at(now_ns).phase_percent
         assert percent is not None
         assert percent <= 65.5
-    clock.event(event("toe_off", 8.8), level=True)
+    clock.event(event("toe_off", 8.8), ahead=True)
     clock.sample(round(12.0e9))
     assert clock.at(round(12.0e9)).phase_percent == 100.0
 
 
 def test_two_contacts_far_apart_are_no_stride() -> None:
     clock = clock_after(3)
-    clock.event(event("initial_contact", 60.0), level=True)
+    clock.event(event("initial_contact", 60.0), ahead=True)
     assert clock.stride_s == pytest.approx(1.2)
 
 
 def test_a_changed_pace_is_known_after_two_strides() -> None:
     clock = clock_after(6)
     for i in range(1, 4):
-        clock.event(event("initial_contact", 7.2 + 0.9 * i), level=True)
+        clock.event(event("initial_contact", 7.2 + 0.9 * i), ahead=True)
     assert clock.stride_s == pytest.approx(0.9, abs=0.1)
 
 

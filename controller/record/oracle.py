@@ -30,6 +30,7 @@ F9_S = 0.025  # F9: what the stop at the end of a bout or session may take; not 
 UNRECORDED_MS = 600.0  # F12: a recorder that takes nothing is noticed within that time
 SENSOR_SLACK_NS = 20_000_000  # F1: the safe action follows within 20 ms
 LOG_SLACK_NS = 50_000_000  # the device logs a pulse this soon after it was written; a loaded host is slow
+CLOSED_LOOP = ("feedback", "learning")  # modes in which what the sensors show has part in the current
 CONTACT = "contact test"  # the state in which the guard tests the electrodes
 SIGNIFICANT = 1 + 1e-9  # sums of doubles
 
@@ -74,6 +75,7 @@ class _Rules:
     outputs: tuple[int, ...]
     sensors: Mapping[str, float]  # name -> age_max_ms
     contact: Mapping[str, float]  # the pulse that tests the electrodes; empty where none is made
+    unlock: tuple[float, int] | None  # ceiling_ma before it, strides to answer; None: written before it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +163,14 @@ def _labelled(finding: Finding, label: str) -> Finding:
 def _rules(payload: bytes, path: Path) -> _Rules:
     try:
         raw: dict[str, Any] = json.loads(payload)  # Any: JSON
+        unlock = raw.get("unlock") or {"ceiling_ma": math.inf, "strides": 0}  # null: open loop for good
         return _Rules(
             {name: float(limit["value"]) for name, limit in raw["limits"].items()},
             tuple(float(channel["electrode_area_cm2"]) for channel in raw["channels"]),
             tuple(int(channel["output"]) for channel in raw["channels"]),
             {sensor["name"]: float(sensor["age_max_ms"]) for sensor in raw["sensors"]},
             {name: float(value) for name, value in (raw.get("contact") or {}).items()},
+            (float(unlock["ceiling_ma"]), int(unlock["strides"])) if "unlock" in raw else None,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(str(path), "guard/setup", str(error), "what the guard judges by") from error
@@ -414,6 +418,7 @@ def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
             _unarmed(arm, pulses),
         ),
         *_contact(arm, pulses),
+        *_unlocked(arm, pulses),
     ]
 
 
@@ -507,6 +512,34 @@ def _contact(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
     ]
     promise = "electrodes are tested before each arming, by pulses that are weak and asked for"
     return [_count("F22", promise, len(tested), broken)]
+
+
+def _unlocked(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
+    """Before the unlock of an arming: open loop, under the ceiling; the unlock after enough answers."""
+    if arm.rules.unlock is None:
+        return []
+    closed_loop = {tick.seq for tick in arm.ticks if tick.decision.view.mode in CLOSED_LOOP}
+    ceiling_ma, strides = arm.rules.unlock
+    turns = [event for event in arm.events if event.kind in ("contact", "arm", "unlock")]
+    flows = [pulse for pulse in pulses if pulse.verdict.state != CONTACT]
+    locked = [
+        pulse
+        for pulse in flows
+        if [event.kind for event in turns if event.t_ns <= pulse.t_ns][-1:] != ["unlock"]
+    ]
+    early = [f"pulse at {p.t_ns} by feedback" for p in locked if p.verdict.frame_seq in closed_loop]
+    for event in (event for event in turns if event.kind == "unlock"):
+        armed_ns = max((one.t_ns for one in turns if one.kind == "arm" and one.t_ns <= event.t_ns), default=0)
+        answers = sum(one.kind == "answer" and armed_ns <= one.t_ns <= event.t_ns for one in arm.events)
+        if answers < strides:
+            early.append(f"unlocked at {event.t_ns} after {answers} of {strides} strides")
+    promise = "no feedback before the unlock, no unlock before the leg answers"
+    found = [_count("unlock", promise, len(flows), early)]
+    if math.isfinite(ceiling_ma):
+        currents_ma = [pulse.current_ma for pulse in locked]
+        promise = f"before the unlock at most {ceiling_ma:g} mA"
+        found.append(_worst("unlock", promise, "mA", ceiling_ma, currents_ma))
+    return found
 
 
 def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:

@@ -1,0 +1,295 @@
+"""Staged unlock: open loop at low current until the leg has answered, and a person too where told so."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.record.records import GuardEvent, Tick
+from controller.safety.envelope import MS
+from controller.safety.frames import Frame, decode_frame, encode_frame
+from controller.safety.plausibility import STRONG_SHARE
+from controller.safety.react import Answer, Link, Peer, Reaction, Request
+from controller.safety.unlock import SHARE, STRIDES
+from drivers.interface import ChannelCommand
+from tests.safety.rig import SESSION, Bench, pulse_train
+from tests.safety.test_oracle import Session, broken, walk
+from tests.safety.test_process import Rig
+
+CEILING_MA = 24.0  # three fifths of the session's 40 mA
+
+
+def by_feedback(bench: Bench, current_ma: float | None = 10.0) -> Reaction:
+    bench.now_ns += 5 * MS
+    bench.stamp()
+    bench.seq += 1
+    channel = None if current_ma is None else pulse_train(current_ma)
+    return bench.feed(Frame(SESSION, bench.seq, bench.now_ns, 60.0, (channel,), feedback=True))
+
+
+def verdict(reaction: Reaction) -> str:
+    assert reaction.verdict is not None
+    return reaction.verdict.verdict
+
+
+def answers(bench: Bench, count: int = STRIDES) -> Bench:
+    for _ in range(count):
+        bench.feed(Answer("The stride lifted the toes by 8 deg."))
+    return bench
+
+
+def through_ma(bench: Bench, current_ma: float) -> float:
+    """What is let through once the rise is over; in trains short enough for the limit."""
+    for _ in range(100):
+        bench.tick(pulse_train(current_ma))
+    reaction = bench.tick(pulse_train(current_ma))
+    assert reaction.verdict is not None
+    channel = reaction.verdict.channels[0]
+    for _ in range(30):
+        bench.tick(None)
+    return 0.0 if channel is None else channel.current_ma
+
+
+def test_without_unlock_a_session_is_open_loop_and_feedback_is_blocked() -> None:
+    bench = Bench().armed()
+    assert bench.notes[-1].text == "Armed."
+    assert through_ma(bench, 35.0) == 35.0
+    answers(bench)
+    reaction = by_feedback(bench)
+    assert verdict(reaction) == "blocked"
+    assert reaction.verdict is not None
+    assert reaction.verdict.reason == "feedback before the staged unlock"
+    assert reaction.pulses == ()
+    bench.feed(Request("unlock"))
+    assert bench.notes[-1].text == "Not unlocked: this session is open loop."
+
+
+def test_before_the_unlock_current_is_reduced_to_the_ceiling_and_feedback_blocked() -> None:
+    bench = Bench(unlock="strides").armed()
+    assert bench.notes[-1].text == (
+        "Armed. Staged unlock: open loop at no more than 24 mA, 0 of 3 strides answered."
+    )
+    assert through_ma(bench, CEILING_MA) == CEILING_MA
+    assert through_ma(bench, 35.0) == CEILING_MA
+    reaction = next(r for _, r in reversed(bench.reactions) if r.verdict and r.verdict.verdict == "reduced")
+    assert reaction.limit == "staged unlock"
+    assert verdict(by_feedback(bench)) == "blocked"
+    assert verdict(by_feedback(bench, None)) == "ok"  # asks for nothing
+
+
+def test_three_answered_strides_unlock_where_strides_decide() -> None:
+    bench = answers(Bench(unlock="strides").armed(), STRIDES - 1)
+    assert bench.notes[-1].kind == "answer"
+    assert bench.notes[-1].text.startswith("The stride lifted the toes by 8 deg. Staged unlock: open loop")
+    assert verdict(by_feedback(bench)) == "blocked"
+    answers(bench, 1)
+    assert [(note.kind, note.by) for note in bench.notes[-2:]] == [("answer", ""), ("unlock", "strides")]
+    assert "3 of 3 strides answered" in bench.notes[-2].text
+    assert bench.notes[-1].text == "Unlocked: feedback and the whole current are allowed."
+    assert verdict(by_feedback(bench, 1.0)) == "ok"
+    assert through_ma(bench, 35.0) == 35.0
+    count = len(bench.notes)
+    answers(bench, 1)
+    assert len(bench.notes) == count  # nothing more to say
+
+
+def test_where_a_person_decides_strides_are_not_enough_and_the_person_alone_is_not_either() -> None:
+    bench = answers(Bench(unlock="person").armed(), STRIDES - 1)
+    bench.feed(Request("unlock", "Ada"))
+    assert bench.notes[-1].kind == "refused"
+    assert bench.notes[-1].text == "Not unlocked: the leg has answered 2 of 3 strides."
+    answers(bench, 1)
+    assert bench.notes[-1].text.endswith("3 of 3 strides answered; then a person unlocks.")
+    answers(bench, 1)
+    assert "3 of 3" in bench.notes[-1].text
+    assert verdict(by_feedback(bench)) == "blocked"
+    bench.feed(Request("unlock", "Ada"))
+    assert (bench.notes[-1].kind, bench.notes[-1].by) == ("unlock", "Ada")
+    assert verdict(by_feedback(bench, 1.0)) == "ok"
+    bench.feed(Request("unlock", "Ada"))
+    assert bench.notes[-1].text == "Not unlocked: it is unlocked already."
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda bench: bench.feed(Request("stop")),
+        lambda bench: bench.feed(Request("disarm")),
+        lambda bench: bench.feed(Peer("controller", False)),
+        lambda bench: bench.wait(61),
+    ],
+)
+def test_whatever_ends_the_arming_goes_back_to_the_first_stage(end: Callable[[Bench], object]) -> None:
+    bench = answers(Bench(unlock="strides").armed())
+    assert bench.known.unlock.full
+    end(bench)
+    assert bench.stage in ("off", "tripped")
+    bench.feed(Request("acknowledge"))
+    answers(bench)  # nothing counts while off
+    bench.feed(Request("unlock"))
+    assert bench.notes[-1].text == "Not unlocked: guard is off."
+    bench.feed(Peer("controller", True))
+    bench.feed(Link(up=True))
+    bench.tick(None)
+    bench.feed(Request("arm"))
+    assert bench.stage == "armed"
+    assert "0 of 3 strides" in bench.notes[-1].text
+    assert verdict(by_feedback(bench)) == "blocked"
+
+
+def test_a_soft_stop_neither_counts_nor_unlocks() -> None:
+    bench = Bench(unlock="person", safe_action="ramp").armed()
+    through_ma(bench, 20.0)
+    for _ in range(30):
+        bench.tick(pulse_train(20.0))
+    answers(bench)
+    bench.feed(Request("disarm"))
+    assert bench.stage == "ramp"
+    bench.feed(Request("unlock"))
+    assert bench.notes[-1].text == "Not unlocked: guard is ramp."
+    answers(bench)
+    assert bench.notes[-1].kind == "refused"
+    assert bench.tick(pulse_train(20.0)).limit == "ramp down"
+
+
+def test_the_ceiling_lies_where_a_stride_without_answer_means_something() -> None:
+    assert SHARE > STRONG_SHARE
+
+
+def test_what_a_frame_says_of_feedback_survives_the_way() -> None:
+    for feedback in (False, True):
+        frame = Frame(1, 2, 3, 60.0, (ChannelCommand(1.0, 2.0, 3.0), None), feedback)
+        assert decode_frame(encode_frame(frame)) == frame
+
+
+# --- the real guard, a leg that answers in real time ---
+
+LEG = """
+import math, sys, time
+from pathlib import Path
+from controller.runtime import bus
+from controller.safety.frames import Frame, SensorStamp, encode_frame, encode_stamp
+from drivers.interface import ChannelCommand
+
+rig = Path(sys.argv[1])
+sock = bus.connect(rig, "guard")
+sock.send(b'{"role":"controller"}')
+begin_ns = time.monotonic_ns()
+seq = 0
+while True:
+    seq += 1
+    now_ns = time.monotonic_ns()
+    place_s = (now_ns - begin_ns) / 1e9 % 0.7
+    go, feedback = (rig / "go").exists(), (rig / "feedback").exists()
+    up_s = 0.18 if go else 0.13
+    rate = 0.0
+    if place_s > 0.25:
+        rate = 6.0 if place_s < 0.38 else -6.0 if place_s < 0.38 + up_s else 0.0
+        if go and 0.38 + up_s <= place_s < 0.43 + up_s:
+            rate = 6.0
+    motion = ((0.0, 0.0, 9.81), (0.0, rate, 0.0))
+    sock.send(encode_stamp(SensorStamp(7, "foot", now_ns, seq, True, seq, motion)))
+    on = go and 0.2 < place_s < 0.6
+    channel = ChannelCommand(32.0, 300.0, 40.0) if on else None
+    sock.send(encode_frame(Frame(7, seq, now_ns, 60.0, (channel,), feedback)))
+    time.sleep(0.005)
+"""
+
+
+@pytest.mark.parametrize("by", ["person", "strides"])
+def test_the_real_guard_lets_feedback_begin_when_the_leg_has_answered(tmp_path: Path, by: str) -> None:
+    rig = Rig(tmp_path, unlock=by, sensors=[{"name": "foot", "segment": "foot"}])
+    try:
+        rig.start("-c", LEG, str(tmp_path))
+        rig.until(lambda: bool(rig.ask("arm")["ok"]))
+        rig.until(lambda: rig.ask("state")["state"] == "armed")
+        if by == "person":
+            assert "0 of 3" in rig.ask("unlock")["text"]
+        walked_ns = time.monotonic_ns() + 1_500_000_000  # two strides without current, to compare with
+        rig.until(lambda: time.monotonic_ns() > walked_ns)
+        (tmp_path / "go").touch()
+        if by == "person":
+            rig.until(lambda: len(rig.events("answer")) >= STRIDES)
+            assert not rig.ask("state")["unlocked"]
+            (tmp_path / "feedback").touch()
+            rig.until(lambda: any("feedback before" in v["reason"] for v in verdicts(rig)))
+            assert rig.ask("unlock")["ok"]
+        rig.until(lambda: bool(rig.events("unlock")))
+        assert rig.ask("state")["unlocked"]
+        unlocked_ns = rig.events("unlock")[0]["t_ns"]
+        (tmp_path / "feedback").touch()
+        rig.until(lambda: max(p["points"][0][1] for p in rig.pulses()) > CEILING_MA)
+        before = [p["points"][0][1] for p in rig.pulses() if p["t_ns"] < unlocked_ns]
+        assert max(before) == CEILING_MA
+        assert not rig.ask("stop")["unlocked"]
+    finally:
+        rig.close()
+
+
+def verdicts(rig: Rig) -> list[dict[str, Any]]:  # Any: JSON
+    return [data for topic, _, data in rig.records if topic == "guard/verdict"]
+
+
+# --- and the judge of recordings ---
+
+
+def staged(answered: int = STRIDES, mode: str = "trapezoid", ceiling_ma: float = 24.0) -> Session:
+    """A sound session with its unlock in the first swing's pause."""
+    session = walk()
+    session.setup["unlock"] = {"by": "strides", "strides": STRIDES, "ceiling_ma": ceiling_ma}
+    for index, (topic, t_ns, record) in enumerate(session.messages):
+        if isinstance(record, Tick) and index > 400:
+            view = replace(record.decision.view, mode=mode)
+            session.messages[index] = (
+                topic,
+                t_ns,
+                replace(record, decision=replace(record.decision, view=view)),
+            )
+    t_ns = session.messages[300][1]
+    said = [GuardEvent(t_ns, "answer", "active", "")] * answered
+    events = [*said, GuardEvent(t_ns, "unlock", "active", "")]
+    session.messages[300:300] = [("guard/event", t_ns, event) for event in events]
+    return session
+
+
+def test_the_judge_keeps_a_session_unlocked_in_order(tmp_path: Path) -> None:
+    assert broken(staged(mode="feedback").judge(tmp_path)) == set()
+    assert broken(staged(mode="learning").judge(tmp_path)) == set()
+
+
+@pytest.mark.parametrize(
+    ("session", "words"),
+    [
+        (lambda: staged(answered=STRIDES - 1), "after 2 of 3 strides"),
+        (lambda: staged(ceiling_ma=19.5), ""),
+    ],
+)
+def test_the_judge_finds_an_unlock_too_early_and_a_current_too_high(
+    tmp_path: Path, session: Callable[[], Session], words: str
+) -> None:
+    findings = [one for one in session().judge(tmp_path) if not one.kept]
+    assert {one.id for one in findings} == {"unlock"}
+    assert words in findings[0].detail
+
+
+def test_the_judge_finds_feedback_before_the_unlock_and_in_an_open_loop_session(tmp_path: Path) -> None:
+    session = staged(mode="feedback")
+    session.messages = [m for m in session.messages if getattr(m[2], "kind", "") != "unlock"]
+    (finding,) = [one for one in session.judge(tmp_path) if not one.kept]
+    assert finding.id == "unlock"
+    assert "by feedback" in finding.detail
+    session.setup["unlock"] = None
+    (finding,) = [one for one in session.judge(tmp_path) if not one.kept]
+    assert finding.id == "unlock"
+
+
+def test_the_file_says_who_unlocks() -> None:
+    with pytest.raises(Exception, match="one of person, strides"):
+        Bench(unlock="nobody")
+    assert json.dumps(Bench(unlock="person").setup.config.unlock) == '"person"'

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Form, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from nicegui import Client, ui
 
@@ -26,6 +26,7 @@ from controller.console.entry import COOKIE_DAYS, TOKEN_COOKIE, Entry, is_token
 from controller.console.feed import Feed, Json
 from controller.console.profiles import Profiles
 from controller.console.settings import PAGES_SOCKET, ConsoleSettings, read_settings, read_token
+from controller.console.setup_routes import SetupPages
 from controller.console.texts import COOKIE, LANGUAGES, Texts, choose, load_texts
 from controller.console.tuning_link import TuningLink
 from controller.console.tuning_routes import TuningPages
@@ -50,9 +51,17 @@ class Console:
         self._runs = Path(settings.runs)
         self._link = TuningLink(rig)
         profiles = Profiles(self._runs / "profiles", settings.pseudonym or "unnamed")
+        self._setup = SetupPages(rig, settings, self._feed, self._link, texts_of=self._of)
         self._tuning = TuningPages(
-            settings, self._feed, self._link, profiles, texts_of=self._of, trail=lambda: ()
+            settings,
+            self._feed,
+            self._link,
+            profiles,
+            texts_of=self._of,
+            trail=self._setup.trail,
+            found=self._setup.found,
         )
+        self._setup.propose = self._tuning.begin
 
     async def run(self) -> None:
         """Until SIGTERM."""
@@ -81,6 +90,7 @@ class Console:
         for task in tasks:
             task.cancel()
         await self._tuning.close()
+        await self._setup.close()
 
     # --- live ---
 
@@ -142,10 +152,7 @@ class Console:
     def _routes(self, app: FastAPI) -> None:
         app.mount(parts.STATIC, StaticFiles(directory=STATIC))
         self._tuning.routes(app)
-
-        @app.get("/now")
-        def now() -> Response:
-            return JSONResponse({"state": self._feed.state})
+        self._setup.routes(app)
 
         @app.get("/language/{code}")
         def language(code: str) -> Response:

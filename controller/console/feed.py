@@ -22,7 +22,7 @@ import msgspec
 from controller.console.alarms import Alarms
 from controller.console.settings import ConsoleSettings
 from controller.console.strides import StrideFigures, Strides
-from controller.record.live import LiveStatus, TracePoint
+from controller.record.live import LinkGlance, LiveStatus, TracePoint
 from controller.runtime import bus
 
 RECONNECT_S = 0.1
@@ -30,6 +30,7 @@ SPEAK_S = 0.3  # a browser that hears nothing for a second takes the state for u
 ASK_S = 0.5  # how often the guard is asked for its state and what keeps it from arming
 KEPT_POINTS = 500  # 10 s at 50 Hz, for a browser that comes later
 KEPT_STRIDES = 10
+FRESH_NS = 500_000_000  # an older point is not now
 PACE_STRIDES = 3  # fewer say nothing about how a person walks
 ODD_STRIDE = 0.25  # a stride that differs more from the usual one is no measure of how much strides vary
 Json = dict[str, object]
@@ -74,6 +75,13 @@ class Feed:
         self._refusals: list[tuple[str, str]] = []
         self._dose_max_uc: float | None = None
         self.limits: dict[str, tuple[float, str]] = {}  # the guard's, and who set each
+        self.may_arm: Callable[[], bool] = lambda: True
+        self.stride_count = 0
+        self.assisted = 0  # whole strides in which current flowed
+        self._ages_ms: dict[str, float] = {}
+        self._ages_s = 0.0  # when they were told
+        self._links: tuple[LinkGlance, ...] = ()
+        self._newest: TracePoint | None = None
         self._asked_s = 0.0
         self._alarms = Alarms()
         self._strides = Strides()
@@ -105,7 +113,7 @@ class Feed:
 
     def arm(self) -> None:
         """A person holds the button: arm if the guard said that it would; and ask it how it is now."""
-        if self._state == "off" and not self._refusals:
+        if self._state == "off" and not self._refusals and self.may_arm():
             self._ask({"op": "arm", "by": "console"})
         self._ask({"op": "state"})
 
@@ -113,6 +121,26 @@ class Feed:
         """All a browser needs that comes now."""
         whole: Json = {"points": list(self._points), "events": list(self._events)}
         return {**self._last, **self._words(), **whole, "strides": list(self._figures), "whole": True}
+
+    @property
+    def refusals(self) -> list[tuple[str, str]]:
+        """Why the guard, or today's checklist, does not allow arming: key of the words, and a name."""
+        return [*self._refusals, *(() if self.may_arm() else (("today", ""),))]
+
+    def sensor_age_ms(self, name: str) -> float | None:
+        """Age of the sensor's newest sample now."""
+        told_ms = self._ages_ms.get(name)
+        return None if told_ms is None else told_ms + (time.monotonic() - self._ages_s) * 1e3
+
+    def link(self, name: str) -> Json | None:
+        return next((asdict(link) for link in self._links if link.sensor == name), None)
+
+    def newest(self, name: str) -> float | None:
+        """A value of the newest point of the trace, while it is fresh."""
+        if self._newest is None or time.monotonic_ns() - self._newest.t_ns > FRESH_NS:
+            return None
+        value: float | None = getattr(self._newest, name)
+        return value
 
     @property
     def state(self) -> str:
@@ -177,7 +205,7 @@ class Feed:
     def _take_word(self, word: Json) -> None:
         """A state pushed, or an answer; the bare detail and the refusals are in the answer to ``state``."""
         before = self._words()
-        self._state = str(word.get("state", self._state))
+        self._state = str(word.get("state", self._state)).replace(" ", "_")
         fault = word.get("fault")
         self._fault = str(fault) if fault and self._state == "tripped" else None
         if word.get("reply") == "state":
@@ -196,7 +224,7 @@ class Feed:
     def _words(self) -> Json:
         """What does not come from the live feed: state, alarms, what keeps the guard from arming."""
         alarms = [asdict(alarm) for alarm in self._alarms.now(time.time())]
-        return {"state": self._state, "refusals": self._refusals, "alarms": alarms}
+        return {"state": self._state, "refusals": self.refusals, "alarms": alarms}
 
     def _take(self, status: LiveStatus) -> None:
         now_s = time.time()
@@ -217,6 +245,10 @@ class Feed:
         self._points.extend(points)
         self._events.extend(events)
         self._figures.extend(strides)
+        self._ages_ms, self._ages_s = status.sensor_age_ms, time.monotonic()
+        self._links, self.stride_count = status.links, status.strides
+        self._newest = status.trace[-1] if status.trace else self._newest
+        self.assisted += sum(float(str(stride["charge_uc"])) > 0.0 for stride in strides)
         feed_age_ms = (time.monotonic_ns() - status.t_ns) / 1e6
         tick_age_ms = status.tick_age_ms
         links = [asdict(link) for link in status.links]

@@ -41,6 +41,7 @@ NAVIGATION = (
     ("/sessions", "sessions"),
 )
 STATIC = "/console-static"
+PAGE_WORDS = ("state", "setup.live", "arm.", "refusal.")  # what the script of the pages says
 HEAD = f'<link rel="stylesheet" href="{STATIC}/console.css">'
 
 
@@ -158,7 +159,7 @@ def live_script(texts: Texts, charts: dict[str, int]) -> str:
 
 def page_script(texts: Texts) -> str:
     """For pages with the guard's state in the bar: its words, and the script that asks for it."""
-    words = {key: text for key, text in texts.words.items() if key.startswith(("state", "setup.live"))}
+    words = {key: text for key, text in texts.words.items() if key.startswith(PAGE_WORDS)}
     safe = json.dumps({"language": texts.language, "texts": words}).replace("<", "\\u003c")
     words_script = f'<script type="application/json" id="dorsi-page">{safe}</script>'
     return f'{words_script}<script src="{STATIC}/pages.js"></script>'

@@ -51,6 +51,7 @@ class TuningPages:
         *,
         texts_of: TextsOf,
         trail: Extra,
+        found: Callable[[], dict[str, float]],
     ) -> None:
         self._settings = settings
         self._feed = feed
@@ -58,6 +59,7 @@ class TuningPages:
         self._profiles = profiles
         self._texts_of = texts_of
         self._more = trail
+        self._found = found
         self._worker = PreviewWorker()
         self._numbers = count(1)
         self._proposals: OrderedDict[int, Proposal] = OrderedDict()
@@ -130,9 +132,10 @@ class TuningPages:
             return self._tuning(
                 request, typed=typed, problems=problems, status=409 if "version" in problems else 422
             )
-        return self._begin(request, wanted)
+        return self.begin(request, wanted)
 
-    def _begin(self, request: Request, wanted: dict[str, float]) -> Response:
+    def begin(self, request: Request, wanted: dict[str, float]) -> Response:
+        """Make a proposal, start its preview, and go to its page."""
         texts, told = self._texts_of(request), self._link.now
         if told is None or not wanted:
             return self._tuning(request, notice=texts.get("tuning.nothing"))
@@ -254,7 +257,7 @@ class TuningPages:
         if told is None or not 0 < len(by) <= BY_MAX:
             return self._profiles_page(request, problem=texts.get("profiles.no_name"), status=422)
         try:
-            self._profiles.save(form.get("name", ""), by, form.get("note", ""), told.values, {})
+            self._profiles.save(form.get("name", ""), by, form.get("note", ""), told.values, self._found())
         except InputError as error:
             return self._profiles_page(request, problem=str(error), status=422)
         answer = RedirectResponse("/profiles", status_code=303)
@@ -277,7 +280,7 @@ class TuningPages:
         if wrong:
             typed = {key: tuning.figure(texts, value) for key, value in wanted.items()}
             return self._tuning(request, typed=typed, problems=wrong, status=422)
-        return self._begin(request, wanted)
+        return self.begin(request, wanted)
 
     @staticmethod
     def _page(texts: Texts, here: str, title: str, body: str, status: int = 200) -> Response:

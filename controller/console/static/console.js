@@ -18,7 +18,7 @@
     diamond: "M12 1L23 12L12 23L1 12z",
     dash: "M2 9h20v6H2z",
   };
-  const SHAPES = { off: "ring", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash", waiting: "dash" };
+  const SHAPES = { off: "ring", contact_test: "up", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash", waiting: "dash" };
   const SIGNALS = { high: "octagon", medium: "up", low: "diamond" };
   const INK = { foot: "#0b57a4", reference: "#5b6570", ankle: "#00695c", set: "#5b6570", delivered: "#6a1b9a", older: "#7fa8d1" };
 

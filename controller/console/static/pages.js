@@ -3,7 +3,7 @@
 (() => {
   const ASK_MS = 300;
   const DEAF_MS = 1200; // beyond, the state itself is old
-  const SHAPES = { off: "○", armed: "▲", active: "●", ramp: "▼", tripped: "⬣", unknown: "–", waiting: "–" };
+  const SHAPES = { off: "○", contact_test: "▲", armed: "▲", active: "●", ramp: "▼", tripped: "⬣", unknown: "–", waiting: "–" };
   const page = JSON.parse(document.getElementById("dorsi-page").textContent);
   const $ = (id) => document.getElementById(id);
   const texts = page.texts;
@@ -41,7 +41,7 @@
   const follow = async () => {
     try {
       const told = await (await fetch(progress.dataset.url, { cache: "no-store" })).json();
-      progress.querySelector("progress").value = 100 * told.progress;
+      if (told.progress !== null) progress.querySelector("progress").value = 100 * told.progress;
       if (told.done) {
         location.reload();
         return;
@@ -57,6 +57,106 @@
     field.addEventListener("input", mark);
     mark();
   }
+  // --- set-up: what the rig says beside each step, and the button that arms ---
+
+  const number = (digits) => new Intl.NumberFormat(page.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const show = (value, digits) => (value === null || value === undefined ? "–" : number(digits).format(value));
+  const set = (id, text) => {
+    if ($(id) && $(id).textContent !== text) $(id).textContent = text;
+  };
+  const say = (key, values = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  const post = (url, fields = {}) => fetch(url, { method: "POST", body: new URLSearchParams(fields) }).catch(() => null);
+  let pitch0 = null; // foot pitch before a train: what moves is the difference
+
+  const showSensor = (sensor) => {
+    const row = $(`sensor-${sensor.name}`);
+    if (!row) return;
+    const link = sensor.link;
+    const total = link ? link.received + link.lost : 0;
+    const heard = sensor.age_ms !== null && sensor.age_ms < 300;
+    row.querySelector(".live-age").textContent = sensor.age_ms === null ? texts["setup.live_unheard"] : `${show(sensor.age_ms, 0)} ms`;
+    row.querySelector(".live-loss").textContent = total ? `${show((100 * link.received) / total, 1)} %` : "–";
+    row.querySelector(".live-battery").textContent = link?.battery_percent ? `${link.battery_percent} %` : "–";
+    row.querySelector(".live-axes").textContent = sensor.axes === null ? "–" : texts[sensor.axes ? "setup.live_axes" : "setup.live_no_axes"];
+    const good = heard && sensor.axes !== false;
+    row.className = good ? "good" : "poor";
+    $(`spot-${sensor.name}`)?.classList.toggle("good", good);
+  };
+
+  const showArming = (now) => {
+    const arm = $("arm");
+    if (!arm) return;
+    const on = ["armed", "active", "ramp"].includes(now.state);
+    arm.hidden = on;
+    $("disarm").hidden = !on;
+    $("acknowledge").hidden = now.state !== "tripped";
+    if (on) release();
+    const why = now.refusals.filter(([key]) => key !== "current");
+    const ready = why.length === 0 && now.state === "off";
+    arm.setAttribute("aria-disabled", String(!ready));
+    set("refusals", on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name })).join(" "));
+  };
+
+  const showSetup = (now) => {
+    if (now === null) {
+      for (const id of ["pitch", "delivered", "assisted", "error", "strides-seen"]) set(id, "–");
+      return;
+    }
+    now.sensors.forEach(showSensor);
+    showArming(now);
+    if ($("findings")) set("findings", now.findings.length ? now.findings.join(" ") : texts["setup.live_no_findings"]);
+    set("strides-seen", show(now.strides, 0));
+    set("assisted", show(now.assisted, 0));
+    set("error", show(now.error_deg, 1));
+    set("delivered", show(now.applied_ma, 1));
+    set("stands", now.walking === null ? "" : texts[now.walking ? "setup.live_walking" : "setup.live_standing"]);
+    $("stands")?.classList.toggle("bad", now.walking === true);
+    if (!now.running) pitch0 = now.pitch_deg;
+    const moved = now.pitch_deg === null || pitch0 === null ? null : now.pitch_deg - pitch0;
+    set("pitch", show(moved, 1));
+    set("train", now.running ? texts["setup.live_running"] : texts["setup.live_ended"]);
+  };
+  hear.push(showSetup);
+
+  const HOLD_MS = 1000;
+  const HELD_MS = 100;
+  let holding = null;
+  const hold = () => {
+    if (holding !== null || $("arm").hidden) return;
+    $("arm").classList.add("holding");
+    set("arm-word", texts["arm.holding"]);
+    post("/setup/hold", { what: "down" });
+    holding = setTimeout(held, HOLD_MS);
+  };
+  const held = () => { // until the guard arms or the person lets go: it arms between two supports only
+    $("arm").classList.add("held");
+    set("arm-word", texts["arm.waiting"]);
+    post("/setup/hold", { what: "held" });
+    holding = setTimeout(held, HELD_MS);
+  };
+  function release() {
+    if (holding === null) return;
+    clearTimeout(holding);
+    holding = null;
+    $("arm").classList.remove("held", "holding");
+    set("arm-word", texts["arm.label"]);
+    post("/setup/hold", { what: "up" });
+  }
+  if ($("arm")) {
+    const arm = $("arm");
+    arm.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      arm.setPointerCapture(event.pointerId);
+      hold();
+    });
+    for (const kind of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) arm.addEventListener(kind, release);
+    arm.addEventListener("contextmenu", (event) => event.preventDefault());
+    arm.addEventListener("keydown", (event) => event.key === "Enter" && !event.repeat && hold());
+    arm.addEventListener("keyup", (event) => event.key === "Enter" && release());
+    $("disarm").addEventListener("click", () => post("/setup/guard/disarm"));
+    $("acknowledge").addEventListener("click", () => post("/setup/guard/acknowledge"));
+  }
+
   document.documentElement.lang = page.language;
   window.dorsiPages = { hear: (listener) => hear.push(listener), texts, language: page.language };
   if (progress) follow();

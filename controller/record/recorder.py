@@ -31,7 +31,7 @@ from controller.record.summary import summarise
 from controller.record.writer import RecordingWriter, recompact
 from controller.runtime import bus
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
-from controller.telemetry.port import RigState, Telemetry
+from controller.telemetry.port import Outlets, RigState, Scope, Telemetry
 from controller.telemetry.position import Position
 from controller.telemetry.told import Teller, Told
 
@@ -58,11 +58,19 @@ class _Peer:
 class Recorder:
     """Takes records until told to finish; see the module's promise."""
 
-    def __init__(self, rig: Path, out: Path, session: dict[str, str], telemetry: Telemetry | None) -> None:
+    def __init__(
+        self,
+        rig: Path,
+        out: Path,
+        session: dict[str, str],
+        telemetry: Telemetry | None,
+        outlets: Outlets | None = None,
+    ) -> None:
         self._rig = rig
         self._out = out
         self._session = session
         self._telemetry = telemetry
+        self._outlets = outlets
         self._live = Live()
         self._failure = ""
         self._writer: RecordingWriter | None = None
@@ -169,6 +177,8 @@ class Recorder:
         if self._writer is not None:
             self._writer.add(topic, t_ns, payload)
         self._live.take(topic, payload)
+        if self._outlets is not None:
+            self._outlets.take(topic, payload)
         if self._telemetry is not None:
             self._tell(self._teller.take(topic, payload))
 
@@ -342,19 +352,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="the recording to write (MCAP)")
     parser.add_argument("--header", type=Path, required=True, help="session facts for its start (JSON)")
     parser.add_argument("--mqtt", type=Path, help="broker settings (JSON); without it nothing is published")
+    parser.add_argument("--lsl", choices=("machine", "link", "site"), help="how far to tell LSL streams")
+    parser.add_argument("--name", default="rig", help="the rig, as LSL streams are called after it")
     options = parser.parse_args(arguments)
     setproctitle("dorsi-recorder")
     session = read_session(options.header)
     settings = msgspec.json.decode(options.mqtt.read_bytes(), type=MqttSettings) if options.mqtt else None
-    return asyncio.run(_record(options.rig, options.out, session, settings))
+    outlets = _outlets(options.name, session, options.lsl) if options.lsl else None
+    return asyncio.run(_record(options.rig, options.out, session, settings, outlets))
 
 
-async def _record(rig: Path, out: Path, session: dict[str, str], settings: MqttSettings | None) -> int:
+def _outlets(rig: str, session: dict[str, str], scope: Scope) -> Outlets:
+    from controller.telemetry.lsl import LslOutlets  # an extra: only where it is asked for
+
+    return LslOutlets(rig, session.get("session", ""), scope)
+
+
+async def _record(
+    rig: Path,
+    out: Path,
+    session: dict[str, str],
+    settings: MqttSettings | None,
+    outlets: Outlets | None,
+) -> int:
     telemetry: Telemetry | None = None
     if settings is not None:
         position = Position.beside(out, session.get("session", out.stem))
         telemetry = MqttTelemetry(settings, _description(session), random.Random(), position)
-    return await Recorder(rig, out, session, telemetry).run()
+    return await Recorder(rig, out, session, telemetry, outlets).run()
 
 
 def read_session(path: Path) -> dict[str, str]:

@@ -143,6 +143,8 @@ class Supervisor:
             settings.touch(mode=0o600)  # may hold a password
             settings.write_bytes(msgspec.json.encode(mqtt))
             arguments += ["--mqtt", str(settings)]
+        if (lsl := self._session.file.lsl) is not None:
+            arguments += ["--lsl", lsl.scope, "--name", self._session.file.session.rig]
         rig.start("recorder", "controller.record.recorder", *arguments)
 
     def _start_console(self, rig: Rig, attended: Attended) -> None:
@@ -182,6 +184,9 @@ class Supervisor:
         guard_socket = bus.connect(rig.path, "guard")
         self._guard = bus.Sender(guard_socket)
         self._ask("operator", role="operator", pid=os.getpid())
+        if self._attended is None:  # the person who started the session has just seen and confirmed it
+            answers = dict(self._session.patient.checklist)
+            self._ask("checklist", answers=answers, by="virtual patient" if self._virtual else "terminal")
         self._start_controller(rig, session_id, arms, radio)
         live = bus.connect(rig.path, "live")
         self._armed = False

@@ -9,6 +9,15 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 RigState = Literal["init", "ready", "active", "tripped", "disconnected"]
+Scope = Literal["machine", "link", "site"]  # how far LSL streams are told
+
+
+class Outlets(Protocol):
+    """Streams for recorders of other makes, from the records as they pass. No call blocks, none raises."""
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """One record."""
+        ...
 
 
 class Telemetry(Protocol):

@@ -1,11 +1,12 @@
-"""The broker's settings from a session file: paths relative to it, the password read from its file.
+"""What a session file says of telemetry: paths are relative to it, the password is read from its file.
 
 Refuses, as a ConfigError naming file and key, a password file that cannot be read and settings that
-contradict each other.
+contradict each other, and LSL streams without the package for them.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from controller.config import Session
@@ -41,6 +42,16 @@ def mqtt_settings(session: Session) -> MqttSettings | None:
         )
     except ValueError as error:
         raise ConfigError([f"{session.path}: telemetry: {error}"]) from None
+
+
+def check_lsl(session: Session) -> None:
+    """Raises ConfigError where the session asks for LSL streams and this installation cannot make them."""
+    if session.file.lsl is not None and find_spec("pylsl") is None:
+        raise ConfigError(
+            [
+                f"{session.path}: lsl: pylsl is not installed, allowed: with the extra, pip install 'dorsi[lsl]'"
+            ]
+        )
 
 
 def _path(folder: Path, name: str | None) -> str | None:

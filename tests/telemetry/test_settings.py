@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from controller.config import load_session
 from controller.errors import ConfigError
 from controller.telemetry.mqtt import MqttSettings
-from controller.telemetry.settings import mqtt_settings
+from controller.telemetry.settings import check_lsl, mqtt_settings
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -57,3 +58,22 @@ def test_what_cannot_be_is_refused_by_file_and_key(tmp_path: Path, line: str, sa
     with pytest.raises(ConfigError, match=said) as refusal:
         settings(tmp_path, f'[telemetry]\nhost = "broker"\nport = 8883\n{line}\n')
     assert "demo.toml" in str(refusal.value)
+
+
+def test_lsl_is_off_without_its_table_and_stays_on_this_machine_without_a_scope(tmp_path: Path) -> None:
+    assert load_session(CONFIGS / "sessions" / "demo.toml").file.lsl is None
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    file = tmp_path / "configs" / "sessions" / "demo.toml"
+    before = file.read_text()
+    file.write_text(before + "\n[lsl]\n")
+    session = load_session(file)
+    assert session.file.lsl is not None
+    assert session.file.lsl.scope == "machine"
+    if find_spec("pylsl") is None:
+        with pytest.raises(ConfigError, match=r"dorsi\[lsl\]"):
+            check_lsl(session)
+    else:
+        check_lsl(session)
+    file.write_text(before + '\n[lsl]\nscope = "world"\n')
+    with pytest.raises(ConfigError, match=r"lsl.scope"):
+        load_session(file)

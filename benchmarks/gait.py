@@ -38,7 +38,10 @@ SIDES: tuple[Side, Side] = ("left", "right")
 GAITMAP = Path(__file__).resolve().parents[1] / ".build" / "gaitmap"  # it needs an older numpy than Dorsi
 GAITMAP_PINS = ("numpy<2.1", "gaitmap==2.6.0", "gaitmap_mad==2.6.0")
 TOLERANCE_S = 0.25  # about half the shortest step; each leg's constant offset is taken out first
-BOUT_GAP_S = 2.0  # contacts further apart belong to different bouts: the reference leaves out steps of a turn
+REST_MPS = 0.15  # of the heel's marker: the foot stands
+STEP_M = 0.3
+SWING_MAX_S = 0.8  # from toe-off to the contact it belongs to
+STEADY_MIN = 3  # rows in a row: single ones among glitches of the light barriers are not walking
 
 Array = NDArray[np.float64]
 Damage = Literal[
@@ -58,7 +61,7 @@ class Leg:
     """One leg of one recording: samples (N,), (N, 3) in SI units, and what the reference saw.
 
     ``windows`` are the spans in which the reference saw every contact; ``contacts`` those it timed reliably,
-    ``doubtful`` other contacts it saw. ``swing_axis`` is the known axis of positive swing.
+    ``doubtful`` other contacts that were seen. ``swing_axis`` is the known axis of positive swing.
     """
 
     name: str
@@ -138,8 +141,26 @@ def motion_capture() -> Iterator[Leg]:
         yield Leg(
             f"mocap {side}", "foot", side, np.arange(len(acc)) / float(data["fs"]), acc,
             np.radians(data[f"{side}_foot_gyr_dps"].astype(float)), times["IC"], times["TC"],
-            bouts(times["IC"]), np.array([0.0, -1.0, 0.0]), np.array([]),
+            ((float(times["IC"][0]), float(times["IC"][-1])),), np.array([0.0, -1.0, 0.0]),
+            left_out(times["IC"], marker_rests(side)),
         )  # fmt: skip
+
+
+def marker_rests(side: Side) -> Array:
+    """When the heel's marker came to rest (s) after a step: contacts, with no sensor asked."""
+    data = np.load(DATA / "gaitmap_foot_mocap" / "healthy_2x20m_mocap_mm.npz")
+    names, rate_hz = list(data["columns"]), float(data["fs"])
+    heel_m = data["xyz"][:, [names.index(f"{side[0].upper()}_FCC_{axis}") for axis in "xy"]] * 1e-3
+    resting = np.hypot(*np.diff(heel_m, axis=0).T) * rate_hz < REST_MPS
+    starts = np.flatnonzero(resting[1:] & ~resting[:-1]) + 1
+    way_m = np.hypot(*np.diff(heel_m[starts], axis=0).T)
+    rests: Array = starts[1:][way_m > STEP_M] / rate_hz
+    return rests
+
+
+def left_out(contacts: Array, rests: Array) -> Array:
+    """Those ``rests`` that follow no contact of the reference: steps of a turn it does not list."""
+    return np.array([t for t in rests if np.min(np.abs(contacts - t)) > 2.0 * TOLERANCE_S])
 
 
 def unreferenced(name: str) -> Iterator[Leg]:
@@ -165,34 +186,36 @@ def treadmill(segment: Literal["shank", "forefoot", "heel"]) -> Iterator[Leg]:
     }
     for path in sorted(folder.glob("*.npz")):
         data = np.load(path)
-        contacts = rows(path.with_name(path.stem + "_optogait.csv"))
+        table = rows(path.with_name(path.stem + "_optogait.csv"))
         for side in SIDES:
             # the heel has no offset of its own: it sits on the same shoe as the forefoot
             offset = offsets[path.stem, f"{side}_{'shank' if segment == 'shank' else 'forefoot'}"]
-            own = [row for row in contacts if row["side"] == side[0].upper()]
-            times = {
-                (key, steady): np.array(
-                    [float(row[key]) + offset for row in own if row["steady"] == steady and row[key]]
-                )
+            own = [row for row in table if row["side"] == side[0].upper()]
+            runs = steady_runs(own)
+            contacts, toe_offs = (
+                [[float(row[key]) + offset for row in run if row[key]] for run in runs]
                 for key in ("ic_time_s", "fo_time_s")
-                for steady in "01"
-            }
+            )
             axis = {"shank": (0.0, 0.0, -1.0), "forefoot": (-1.0, 0.0, 0.0), "heel": (1.0, 0.0, 0.0)}[segment]
             mirror = -1.0 if segment == "shank" and side == "right" else 1.0
-            steady = times["ic_time_s", "1"]
             yield Leg(
                 f"{path.stem} {segment} {side}", "shank" if segment == "shank" else "foot", side, data["t"],
                 data[f"{side}_{segment}_acc_g"] * 9.80665,
                 np.radians(data[f"{side}_{segment}_gyr_dps"].astype(float)),
-                steady, times["fo_time_s", "1"], ((steady[0], steady[-1]),), mirror * np.array(axis),
-                times["ic_time_s", "0"],
+                np.concatenate(contacts), np.concatenate(toe_offs),
+                tuple((run[0], run[-1]) for run in contacts), mirror * np.array(axis), np.array([]),
             )  # fmt: skip
 
 
-def bouts(contacts: Array) -> tuple[tuple[float, float], ...]:
-    """First and last contact of each run of contacts without a long pause."""
-    parts = np.split(contacts, np.flatnonzero(np.diff(contacts) > BOUT_GAP_S) + 1)
-    return tuple((float(part[0]), float(part[-1])) for part in parts)
+def steady_runs(steps: list[dict[str, str]]) -> list[list[dict[str, str]]]:
+    """The runs of rows that the light barriers' file marks as steady."""
+    runs: list[list[dict[str, str]]] = [[]]
+    for row in steps:
+        if row["steady"] == "1":
+            runs[-1].append(row)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if len(run) >= STEADY_MIN]
 
 
 def detect(leg: Leg) -> list[GaitEvent]:
@@ -341,13 +364,16 @@ def score(leg: Leg, events: list[GaitEvent], kind: EventKind = "initial_contact"
             used.add(best)
             latency.append((emitted[best] - t) * 1e3)
             error.append((found[best] - t) * 1e3)
-    known = leg.doubtful
+    seen, before_s, after_s = leg.doubtful, TOLERANCE_S, TOLERANCE_S
+    if kind == "toe_off":  # of a step whose contact alone was seen
+        listed = [t for t in leg.contacts if np.any((leg.toe_offs < t) & (leg.toe_offs > t - SWING_MAX_S))]
+        seen, before_s, after_s = np.union1d(seen, np.setdiff1d(leg.contacts, listed)), SWING_MAX_S, 0.0
     extra = sum(
         1
         for i, t in enumerate(found - offset)
         if i not in used
         and any(start <= t <= end for start, end in leg.windows)
-        and not (known.size and np.min(np.abs(known - t)) <= TOLERANCE_S)
+        and not np.any((seen - t <= before_s) & (t - seen <= after_s))
     )
     return Score(len(expected), len(expected) - len(used), extra, np.array(latency), np.array(error))
 

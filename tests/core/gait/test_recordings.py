@@ -105,6 +105,9 @@ def test_foot_events_agree_with_motion_capture(leg: Leg) -> None:
 @pytest.mark.parametrize("leg", TREADMILL, ids=lambda leg: leg.name)
 def test_durations_agree_with_light_barriers(leg: Leg) -> None:
     events = detect(leg)
+    for kind in ("initial_contact", "toe_off"):
+        found = score(leg, events, kind)
+        assert (found.missed, found.extra) == (0, 0)
     contacts, toe_offs = (
         np.array([event.t_ns * 1e-9 for event in events if event.kind == kind])
         for kind in ("initial_contact", "toe_off")
@@ -126,7 +129,7 @@ def test_durations_agree_with_light_barriers(leg: Leg) -> None:
                 )
             )
     assert len(off) > 80
-    assert np.all(np.median(np.abs(off), axis=0) <= (0.020 if leg.segment == "shank" else 0.025))
+    assert np.all(np.median(np.abs(off), axis=0) <= 0.020)
 
 
 @needs_data

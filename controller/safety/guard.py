@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
 
@@ -38,6 +39,7 @@ from controller.safety.plausibility import Plausibility, railed
 from controller.safety.pulses import PulseOrder
 from controller.safety.react import (
     Answer,
+    Checklist,
     Happening,
     Link,
     Note,
@@ -217,6 +219,11 @@ class Guard:
         if wake.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(64)
+        if (
+            os.getppid() != self._parent
+        ):  # first: its death also sends the SIGTERM that would be taken as STOP
+            self._feed(Trouble("F10", "the program that started the guard is gone"))
+            self._ended = True
         self._obey_signals()
         self._obey_button()
         if self._server.fileno() in ready:
@@ -235,9 +242,6 @@ class Guard:
         self._asleep_ns = asleep_ns
         if self._known.state.may_pulse and self._clock() - self._rest_ns > KEEP_REST_NS:
             self._keep_rest(self._clock())
-        if os.getppid() != self._parent:
-            self._feed(Trouble("F10", "the program that started the guard is gone"))
-            self._ended = True
         if not self._known.state.may_pulse:
             self._make_ready()
 
@@ -377,6 +381,11 @@ class Guard:
             self._answer(connection, "stop", ok=True, text="")
         elif not connection.role:
             self._hello(connection, message)
+        elif op == "checklist":
+            utc = datetime.now(UTC).isoformat(timespec="seconds")
+            reaction = self._feed(Checklist(message.get("answers"), by, utc))
+            ok = all(note.kind != "refused" for note in reaction.notes)
+            self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
         elif op == "state":
             self._answer(connection, "state", ok=True, text="")
         elif isinstance(op, str) and op in OPS:
@@ -386,7 +395,9 @@ class Guard:
             ok = op == "heartbeat" or self._stage() != before
             self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
         else:
-            self._answer(connection, str(op), ok=False, text=f"known requests: {', '.join(OPS)}, state")
+            self._answer(
+                connection, str(op), ok=False, text=f"known requests: {', '.join(OPS)}, checklist, state"
+            )
 
     def _hello(self, connection: _Connection, message: dict[str, object]) -> None:
         role = message.get("role")

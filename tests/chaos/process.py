@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -416,12 +416,16 @@ def run_supervisor(fault: Fault, wanted: int, say: Callable[[str], None]) -> lis
                 stdout=subprocess.DEVNULL,
                 text=True,
             )
+            pids: list[int] = []
             try:
                 wait_for_pulses(process, folder, 4 * PULSES_FIRST)
+                pids = list(children(process.pid).values())
                 inside = 1 if fault.names else left
                 tries = _supervisor_tries(fault, process, folder, inside, dice)
             finally:
-                _end(process)
+                _end(process, pids)
+            if fault.names:
+                tries = [_named(fault, one, folder / "session.mcap") for one in tries]
             part = Row(fault.what)
             examine(part, fault, tries, [(folder / "session.mcap", folder / "pulses.jsonl")])
             if part.wrong and watch.worst_s(begin_ns) >= STALL_S and row.repeated < ATTEMPTS:
@@ -462,15 +466,26 @@ def _supervisor_tries(
     return found
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a session and wait for all its processes, also where the supervisor is dead already."""
-    left = [*children(process.pid).values()] if process.poll() is None else []
+def _named(fault: Fault, one: Try, recording: Path) -> Try:
+    """With the cause that the guard recorded, as it had nobody left to tell."""
+    causes = [
+        m.record.fault or "-"
+        for m in messages(recording, ("guard/event",))
+        if isinstance(m.record, records.GuardEvent) and m.record.kind in ("trip", "stop")
+    ]
+    named = causes[0] if causes else "-"
+    wrong = () if named in fault.names else (f"named {named}",)
+    return replace(one, named=named, wrong=one.wrong + wrong)
+
+
+def _end(process: subprocess.Popen[str], pids: list[int]) -> None:
+    """End a session and wait for its processes ``pids``, also where the supervisor is dead already."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(ENDING_S)
     deadline = time.monotonic() + ENDING_S
-    while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in left):
+    while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in pids):
         time.sleep(0.1)
 
 

@@ -132,6 +132,7 @@ class Console:
 
         ui.on("dorsi_hold", lambda event: on_hold(event.args))
         ui.on("dorsi_disarm", lambda: self._feed.request("disarm"))
+        ui.on("dorsi_unlock", lambda: self._feed.request("unlock"))
         ui.on("dorsi_acknowledge", lambda: self._feed.request("acknowledge"))
         client.on_connect(lambda: self._welcome(client))
         client.on_disconnect(lambda: self._clients.discard(client))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import statistics
 import time
@@ -33,6 +34,8 @@ KEPT_STRIDES = 10
 FRESH_NS = 500_000_000  # an older point is not now
 PACE_STRIDES = 3  # fewer say nothing about how a person walks
 ODD_STRIDE = 0.25  # a stride that differs more from the usual one is no measure of how much strides vary
+ABLE = ("armed", "active", "ramp")
+STAGE = re.compile(r"Staged unlock: .* (\d+) of \d+ strides answered")
 Json = dict[str, object]
 
 REFUSALS = (  # what the guard says, by its beginning, and the key of the words for it
@@ -44,6 +47,7 @@ REFUSALS = (  # what the guard says, by its beginning, and the key of the words 
     ("guard is", "state"),
     ("STOP button", "button"),
     ("session is over", "session"),
+    ("bout is over", "bout"),
     ("no heartbeat", "heartbeat"),
 )
 
@@ -82,6 +86,7 @@ class Feed:
         self._ages_s = 0.0  # when they were told
         self._links: tuple[LinkGlance, ...] = ()
         self._newest: TracePoint | None = None
+        self._answered: int | None = None  # strides of the staged unlock; None where none is under way
         self._asked_s = 0.0
         self._alarms = Alarms()
         self._strides = Strides()
@@ -103,7 +108,7 @@ class Feed:
             await asyncio.sleep(RECONNECT_S)
 
     def request(self, op: str) -> None:
-        """``disarm`` or ``acknowledge``, as a person at the console wishes."""
+        """``disarm``, ``unlock`` or ``acknowledge``, as a person at the console wishes."""
         self._ask({"op": op, "by": "console"})
         self._ask({"op": "state"})
 
@@ -141,6 +146,11 @@ class Feed:
             return None
         value: float | None = getattr(self._newest, name)
         return value
+
+    @property
+    def answered(self) -> int | None:
+        """Strides that have answered in the staged unlock; ``None`` where none is under way."""
+        return self._answered
 
     @property
     def state(self) -> str:
@@ -206,6 +216,7 @@ class Feed:
         """A state pushed, or an answer; the bare detail and the refusals are in the answer to ``state``."""
         before = self._words()
         self._state = str(word.get("state", self._state)).replace(" ", "_")
+        self._note_stage(str(word.get("text", "")), unlocked=bool(word.get("unlocked")))
         fault = word.get("fault")
         self._fault = str(fault) if fault and self._state == "tripped" else None
         if word.get("reply") == "state":
@@ -221,10 +232,22 @@ class Feed:
         if self._words() != before:
             self._show(self._words())
 
+    def _note_stage(self, text: str, *, unlocked: bool = False) -> None:
+        """How far the staged unlock is, from the guard's own words."""
+        if unlocked or self._state not in ABLE:
+            self._answered = None
+        elif found := STAGE.search(text):
+            self._answered = int(found.group(1))
+
     def _words(self) -> Json:
         """What does not come from the live feed: state, alarms, what keeps the guard from arming."""
         alarms = [asdict(alarm) for alarm in self._alarms.now(time.time())]
-        return {"state": self._state, "refusals": self.refusals, "alarms": alarms}
+        return {
+            "state": self._state,
+            "refusals": self.refusals,
+            "alarms": alarms,
+            "answered": self._answered,
+        }
 
     def _take(self, status: LiveStatus) -> None:
         now_s = time.time()
@@ -235,6 +258,7 @@ class Feed:
             self._events.clear()
             self._figures.clear()
         for note in status.notes:
+            self._note_stage(note.text, unlocked=note.kind == "unlock")
             if note.kind == "fault" and note.fault is not None:
                 self._alarms.noticed(note.fault, "", now_s)
         if status.recorder != "ok":

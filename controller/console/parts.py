@@ -41,7 +41,7 @@ NAVIGATION = (
     ("/sessions", "sessions"),
 )
 STATIC = "/console-static"
-PAGE_WORDS = ("state", "setup.live", "arm.", "refusal.")  # what the script of the pages says
+PAGE_WORDS = ("state", "setup.live", "arm.", "refusal.", "unlock.")  # what the script of the pages says
 HEAD = f'<link rel="stylesheet" href="{STATIC}/console.css">'
 
 
@@ -124,6 +124,8 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
         f'<span id="arm-word">{escape(t("arm.label"))}</span><small>{escape(t("arm.hint"))}</small></button>'
         f'<button type="button" id="disarm" hidden>{escape(t("arm.disarm"))}</button>'
         f'<div><p>{escape(t("mode.label"))}: <strong id="mode">–</strong> · {escape(who)}</p>'
+        '<p id="stage" role="status" hidden><span id="stage-words"></span> '
+        f'<button type="button" id="unlock" class="button small">{escape(t("unlock.label"))}</button></p>'
         '<p id="why"><span id="reason"></span></p><p id="refusals" role="status"></p></div></div>'
         f'<dl id="tiles">{tiles}</dl>'
     )

@@ -31,13 +31,14 @@ from models.patient import RANGES, STAND_FIRST_S, PatientParams, VirtualPatient
 from models.recruitment import RecruitmentParams
 
 STRIDES = 10
-WARM_STRIDES = 8  # axes, pace and integral find their place
+WARM_STRIDES = 6  # axes, pace and integral find their place
 SLOWNESS_GRID = (0.5, 0.7, 1.0, 1.4, 2.0)
 FULL = 0.98  # of the fibres: more current brings nothing
 WINDOW_TICKS = round(0.25 / TICK_S)
 DRAWN_S = 0.25  # of walking between two words on how far it is
 BIND_SHARE = 0.01  # of the ticks with current: less is a single tick at the edge
 MINUTE_S = 60.0
+NICE = 10  # the rig comes first
 
 
 Progress = Callable[[float], None]
@@ -224,7 +225,7 @@ def _telling(number: int, say: Callable[[Said], None]) -> Progress:
 def main() -> None:
     """Answer questions, one a line, until the other end closes."""
     setproctitle("dorsi-preview")
-    os.nice(15)
+    os.nice(NICE)
     VirtualPatient.compile()
     decoder, encoder = msgspec.json.Decoder(Asked), msgspec.json.Encoder()
 

@@ -51,6 +51,15 @@ class PreviewWorker:
             self._task = asyncio.create_task(self._run())
         return job
 
+    def warm(self) -> None:
+        """Start the process ahead of the first question: it takes seconds to load the models."""
+        if self._process is None and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._start())
+
+    async def _start(self) -> None:
+        await self._started()
+        await self._run()
+
     async def _run(self) -> None:
         while not self._jobs.empty():
             job = self._jobs.get_nowait()

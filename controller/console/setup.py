@@ -159,6 +159,7 @@ def hold_button(texts: Texts) -> str:
         f'<div class="tools"><button type="button" id="arm" aria-disabled="true">'
         f'<span id="arm-word">{escape(t("arm.label"))}</span><small>{escape(t("arm.hint"))}</small></button>'
         f'<button type="button" id="disarm" hidden>{escape(t("arm.disarm"))}</button>'
+        f'<button type="button" class="button" id="unlock" hidden>{escape(t("unlock.label"))}</button>'
         f'<button type="button" class="button second" id="acknowledge" hidden>'
         f'{escape(t("alarm.acknowledge"))}</button></div><p id="refusals" role="status"></p>'
     )

@@ -79,6 +79,8 @@ class SetupPages:
         self._state = load(self._file, settings.session)
         self._trail: deque[Audit] = deque(maxlen=KEPT)
         self._held_s = 0.0
+        self._from_deg: float | None = None  # foot pitch as the last train began
+        self._most_deg = 0.0
         self._tests: asyncio.Task[None] | None = None
         self._tests_word = ""
         self._feed.may_arm = lambda: not self._state.objections()
@@ -151,6 +153,16 @@ class SetupPages:
             sender.send(bus.pack_record("audit", now_ns, records.encode(entry)))
             sender.close()
 
+    def _moved_deg(self) -> float | None:
+        """The most the foot has turned since the last train began."""
+        pitch_deg = self._feed.newest("foot_pitch_deg")
+        if pitch_deg is None or self._from_deg is None:
+            return None
+        told = self._link.now
+        if told is not None and told.probe.running:
+            self._most_deg = max(self._most_deg, abs(pitch_deg - self._from_deg))
+        return self._most_deg
+
     async def now(self) -> Response:
         """What the pages' script shows: asked for three times a second."""
         feed, told = self._feed, self._link.now
@@ -174,7 +186,8 @@ class SetupPages:
                 "strides": feed.stride_count,
                 "assisted": feed.assisted,
                 "error_deg": pace.error_deg if pace else None,
-                "pitch_deg": feed.newest("foot_pitch_deg"),
+                "moved_deg": self._moved_deg(),
+                "answered": feed.answered,
                 "applied_ma": feed.newest("applied_ma"),
                 "running": told.probe.running if told else False,
                 "ended": told.probe.ended if told else "",
@@ -256,7 +269,7 @@ class SetupPages:
         return Response(status_code=204)
 
     async def guard(self, op: str) -> Response:
-        if op not in ("disarm", "acknowledge"):
+        if op not in ("disarm", "acknowledge", "unlock"):
             return Response(status_code=404)
         self._feed.request(op)
         return Response(status_code=204)
@@ -269,6 +282,7 @@ class SetupPages:
             return self._refuse(request, "setup.say_first")
         if told.walking:
             return self._refuse(request, "setup.stand_still")
+        self._from_deg, self._most_deg = self._feed.newest("foot_pitch_deg"), 0.0
         before = told.probe.number
         self._link.probe(state.level_ma)
         until_s = time.monotonic() + TRAIN_ANSWER_S

@@ -83,6 +83,7 @@ class TuningPages:
     # --- tuning ---
 
     async def page(self, request: Request) -> Response:
+        self._worker.warm()
         texts = self._texts_of(request)
         done = request.query_params.get("done", "")
         notice = texts.get(f"tuning.done_{done}") if f"tuning.done_{done}" in texts.words else ""

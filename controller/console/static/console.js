@@ -118,6 +118,14 @@
     set("refusals", state === "off" || state === "tripped" ? (ready ? texts["arm.ready"] : words.join(" ")) : "");
   };
 
+  const showStage = (answered) => {
+    const open = answered !== null && answered !== undefined;
+    $("stage").hidden = !open;
+    if (!open) return;
+    set("stage-words", say("unlock.stage", { answered }));
+    $("unlock").hidden = answered < 3;
+  };
+
   let holding = null;
   const hold = () => {
     if (holding !== null || $("arm").hidden) return;
@@ -153,6 +161,7 @@
     arm.addEventListener("contextmenu", (event) => event.preventDefault());
     arm.addEventListener("keydown", (event) => event.key === "Enter" && !event.repeat && hold());
     arm.addEventListener("keyup", (event) => event.key === "Enter" && release());
+    $("unlock").addEventListener("click", () => emitEvent("dorsi_unlock"));
     $("disarm").addEventListener("click", () => emitEvent("dorsi_disarm"));
     for (const twin of document.querySelectorAll("details.twin")) twin.addEventListener("toggle", () => drawTables(true));
   };
@@ -380,6 +389,7 @@
     }
     if (news.state) showState(news.state);
     if (news.refusals) showRefusals(news.refusals);
+    if ("answered" in news) showStage(news.answered);
     if (news.alarms) showAlarms(news.alarms);
     if (news.points) {
       points.push(...news.points);

@@ -66,7 +66,6 @@
   };
   const say = (key, values = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   const post = (url, fields = {}) => fetch(url, { method: "POST", body: new URLSearchParams(fields) }).catch(() => null);
-  let pitch0 = null; // foot pitch before a train: what moves is the difference
 
   const showSensor = (sensor) => {
     const row = $(`sensor-${sensor.name}`);
@@ -94,7 +93,9 @@
     const why = now.refusals.filter(([key]) => key !== "current");
     const ready = why.length === 0 && now.state === "off";
     arm.setAttribute("aria-disabled", String(!ready));
-    set("refusals", on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name })).join(" "));
+    const waits = now.answered !== null;
+    $("unlock").hidden = !(waits && now.answered >= 3);
+    set("refusals", waits && on ? say("unlock.stage", { answered: now.answered }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name })).join(" "));
   };
 
   const showSetup = (now) => {
@@ -111,9 +112,7 @@
     set("delivered", show(now.applied_ma, 1));
     set("stands", now.walking === null ? "" : texts[now.walking ? "setup.live_walking" : "setup.live_standing"]);
     $("stands")?.classList.toggle("bad", now.walking === true);
-    if (!now.running) pitch0 = now.pitch_deg;
-    const moved = now.pitch_deg === null || pitch0 === null ? null : now.pitch_deg - pitch0;
-    set("pitch", show(moved, 1));
+    set("pitch", show(now.moved_deg, 1));
     set("train", now.running ? texts["setup.live_running"] : texts["setup.live_ended"]);
   };
   hear.push(showSetup);
@@ -153,6 +152,7 @@
     arm.addEventListener("contextmenu", (event) => event.preventDefault());
     arm.addEventListener("keydown", (event) => event.key === "Enter" && !event.repeat && hold());
     arm.addEventListener("keyup", (event) => event.key === "Enter" && release());
+    $("unlock").addEventListener("click", () => post("/setup/guard/unlock"));
     $("disarm").addEventListener("click", () => post("/setup/guard/disarm"));
     $("acknowledge").addEventListener("click", () => post("/setup/guard/acknowledge"));
   }

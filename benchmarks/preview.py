@@ -1,0 +1,144 @@
+"""The preview's stride error against what then happens, on virtual patients unlike the model.
+
+Each patient is identified by the three tests, walks, and is measured by its sensors; then settings change.
+The preview knows the identified numbers and the measured strides alone. Usage: preview.py [patients] [seed]
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import statistics
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+
+from benchmarks.control import identified
+from controller.console.preview import preview
+from controller.console.preview_words import Question
+from controller.core.params import CoreParams
+from controller.core.retune import at_boundary, retune
+from controller.core.signals import Mode, TickInputs
+from controller.knobs import with_values
+from controller.rehearsal import TICK_S, Rehearsal, TracePoint, with_mode
+from models.cohort import CohortPatient, cohort
+from models.patient import VirtualPatient
+
+BEFORE, AFTER = 14, 10  # strides walked before the change, and judged after it
+MEASURED = 10  # of those before, as the console keeps
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One change on one patient; degrees."""
+
+    patient: int
+    change: str
+    before: float
+    predicted: float
+    model_before: float
+    model_alone: float
+    happened: float
+
+    @property
+    def wrong(self) -> float:
+        return abs(self.predicted / self.happened - 1.0)
+
+
+def changes(params: CoreParams) -> tuple[tuple[str, Mode, dict[str, float]], ...]:
+    """What a therapist might try, from settings that fit this patient."""
+    half_ma = round(2.0 * params.muscle.i50_ma) / 2.0
+    return (
+        ("gain twice", "feedback", {"feedback.kp_nm_per_rad": 16.0}),
+        ("gain a quarter", "feedback", {"feedback.kp_nm_per_rad": 2.0}),
+        ("ceiling at half of the fibres", "feedback", {"limits.current_max_ma": half_ma}),
+        ("amplitude up by a fifth", "trapezoid", {"trapezoid.current_ma": 1.1 * half_ma}),
+    )
+
+
+def errors(points: list[TracePoint], contacts_s: list[float]) -> list[float]:
+    """Stride errors as the console shows them: the sensors' pitch against the reference, in swing."""
+    found: list[float] = []
+    for begin_s, end_s in pairwise(contacts_s):
+        squares = [
+            (view.foot_pitch_deg - view.reference_pitch_deg) ** 2
+            for point in points
+            if begin_s <= point.time_s < end_s
+            and (view := point.decision.view).swing
+            and view.foot_pitch_deg is not None
+            and view.reference_pitch_deg is not None
+        ]
+        if squares:
+            found.append(math.sqrt(sum(squares) / len(squares)))
+    return found
+
+
+def contacts(points: list[TracePoint]) -> list[float]:
+    return [
+        point.time_s for point in points for event in point.decision.events if event.kind == "initial_contact"
+    ]
+
+
+def tried(member: CohortPatient, params: CoreParams, name: str, wanted: dict[str, float]) -> Outcome:
+    walk = Rehearsal(params, VirtualPatient(member.params, member.seed, member.schedule(1e4)))
+    walk.walk(4.0 + BEFORE * member.stride_s)
+    while not at_boundary(walk.state):
+        walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
+    seen_s = contacts(walk.trace)[-MEASURED - 1 :]
+    before = statistics.median(errors(walk.trace, seen_s))
+    lengths_s = [b - a for a, b in pairwise(seen_s)]
+    stride_s = statistics.median(lengths_s)
+    question = Question(
+        params, wanted, stride_s, statistics.pstdev(lengths_s) / stride_s, member.speed_mps, before
+    )
+    told = preview(question)
+    after = copy.deepcopy(walk)
+    after.params = with_values(params, wanted)
+    after.state = retune(after.params, after.state)
+    begun = after.ticks
+    after.walk(after.ticks * TICK_S + (AFTER + 2) * member.stride_s)
+    points = after.trace[begun:]
+    happened = statistics.median(errors(points, contacts(points)[: AFTER + 1]))
+    return Outcome(
+        member.number,
+        name,
+        before,
+        told.predicted_error_deg,
+        told.current.error_deg,
+        told.proposed.error_deg,
+        happened,
+    )
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    found: list[Outcome] = []
+    for member in cohort(count, seed):
+        params = identified(member)
+        for name, mode, wanted in changes(params):
+            envelope = dataclasses.replace(
+                params.envelope, current_ma=round(1.8 * params.muscle.i50_ma) / 2.0
+            )
+            base = with_mode(dataclasses.replace(params, envelope=envelope), mode)
+            outcome = tried(member, base, name, wanted)
+            found.append(outcome)
+            print(
+                f"{outcome.patient:3d} {name:30s} before {outcome.before:5.2f} (model "
+                f"{outcome.model_before:5.2f} to {outcome.model_alone:5.2f})  predicted "
+                f"{outcome.predicted:5.2f}  happened {outcome.happened:5.2f}  off by {outcome.wrong:4.0%}",
+                flush=True,
+            )
+    print("\nmedian difference of predicted and real stride error (90 % of them below), model alone:")
+    for name in dict.fromkeys(outcome.change for outcome in found):
+        mine = [outcome for outcome in found if outcome.change == name]
+        wrong = sorted(outcome.wrong for outcome in mine)
+        alone = statistics.median(abs(o.model_alone / o.happened - 1.0) for o in mine)
+        high = wrong[math.ceil(0.9 * len(wrong)) - 1]
+        print(f"{name:30s} {statistics.median(wrong):4.0%} ({high:4.0%})  {alone:4.0%}  of {len(mine)}")
+    print(f"all: {statistics.median(o.wrong for o in found):.0%}; wanted: 25 % or less")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The guided set-up in a real browser, on the real processes: from the person's name to assisted steps."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)")
+
+from playwright.sync_api import Page, expect
+
+from controller.record.reader import messages
+from controller.record.records import Audit
+from tests.console.browser import CHROMIUM, STEP_MS, Rig, make_off, shot
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
+]
+
+TESTS_MS = 120_000  # three tests of the virtual patient and their fit, at the lowest priority
+
+
+def at(page: Page, step: str) -> None:
+    expect(page.locator(f"#step-{step}")).to_be_visible(timeout=STEP_MS)
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def arm_by_holding(page: Page) -> None:
+    expect(page.locator("#arm")).to_have_attribute("aria-disabled", "false", timeout=STEP_MS)
+    page.locator("#arm").hover()
+    page.mouse.down()
+    expect(page.locator("#disarm")).to_be_visible(timeout=STEP_MS)
+    page.mouse.up()
+
+
+def train(page: Page, effect: str) -> None:
+    page.click("#give")
+    expect(page.locator("#train")).to_have_text("The train is over.", timeout=STEP_MS)
+    press(page, effect)
+
+
+def test_from_the_persons_name_to_the_sensors(page: Page, rig: Rig) -> None:
+    page.goto(rig.url)
+    make_off(page)
+    page.goto(f"{rig.url}/setup")
+    at(page, "patient")
+    expect(page.locator(".big")).to_contain_text("P000-virtual")
+    page.fill("input[name=by]", "AB")
+    press(page, "Yes, this is the person")
+    at(page, "checklist")
+    for answer in page.locator("input[value=no]").all():
+        answer.check()
+    page.locator("input[name=skin][value=yes]").check()
+    press(page, "All questions were asked")
+    expect(page.locator("[role=alert]")).to_contain_text("do not allow stimulation")
+    page.goto(rig.url)
+    expect(page.locator("#refusals")).to_contain_text("Today's checklist does not allow", timeout=STEP_MS)
+    expect(page.locator("#arm")).to_have_attribute("aria-disabled", "true")
+    page.goto(f"{rig.url}/setup")
+    at(page, "checklist")  # left and taken up again
+    for answer in page.locator("input[value=no]").all():
+        answer.check()
+    press(page, "All questions were asked")
+    at(page, "sensors")
+    for name in ("foot", "shank"):
+        expect(page.locator(f"#sensor-{name}")).to_contain_text("found", timeout=STEP_MS)
+        expect(page.locator(f"#spot-{name}")).to_have_class(re.compile("good"))
+    shot(page, "setup-sensors")
+    press(page, "All sensors sit where they should")
+    at(page, "electrodes")
+
+
+def test_the_electrodes_are_tested_and_armed_and_no_train_goes_to_a_leg_that_walks(
+    page: Page, rig: Rig
+) -> None:
+    press(page, "The pads hold and the test was passed")
+    expect(page.locator("[role=alert]")).to_contain_text("Not armed")
+    arm_by_holding(page)
+    press(page, "The pads hold and the test was passed")
+    at(page, "thresholds")
+    expect(page.locator("#stands")).to_contain_text("The leg walks", timeout=STEP_MS)
+    page.click("#give")
+    expect(page.locator("[role=alert]")).to_contain_text("a leg that stands still")
+
+
+def test_thresholds_are_found_step_by_step_and_every_train_passes_the_guard(page: Page, rig: Rig) -> None:
+    press(page, "stands")
+    expect(page.locator("#stands")).to_contain_text("The leg stands still", timeout=STEP_MS)
+    for effect, level in (("Nothing", "5"), ("Felt", "5.5"), ("Foot moved", "6")):
+        train(page, effect)
+        expect(page.locator("#level")).to_have_text(level)
+    request = urllib.request.Request(f"{rig.url}/setup/level", b"by_ma=20")
+    urllib.request.urlopen(request).close()
+    page.reload()
+    expect(page.locator("#level")).to_have_text("6")  # upwards only by what a person says of a train
+    train(page, "Enough: no more than this")
+    expect(page.locator(".marks")).to_contain_text(re.compile(r"5\.0.*5\.5.*6\.0"))
+    shot(page, "setup-thresholds")
+    press(page, "Keep these thresholds")
+    at(page, "tests")
+
+
+def test_the_short_tests_identify_the_muscle(page: Page) -> None:
+    press(page, "Evaluate the tests")
+    expect(page.locator("img.fit")).to_be_visible(timeout=TESTS_MS)
+    expect(page.locator("main table")).to_contain_text("Half of the fibres at")
+    press(page, "Keep these numbers")
+    at(page, "walk")
+
+
+def test_the_first_steps_are_assisted_and_the_set_up_is_done(page: Page) -> None:
+    press(page, "walks")
+    if page.locator("#arm").is_visible():
+        arm_by_holding(page)
+    expect(page.locator("#assisted")).to_have_text(re.compile(r"^[1-9]"), timeout=30_000)
+    shot(page, "setup-walk")
+    press(page, "The first steps are good")
+    expect(page.locator("main")).to_contain_text("Set-up done")
+
+
+def test_every_step_is_in_the_recording(rig: Rig) -> None:
+    trail = [m.record for m in messages(rig.folder / "session.mcap", ("audit",))]
+    said = [entry.text for entry in trail if isinstance(entry, Audit) and entry.kind == "setup"]
+    wanted = ("patient P000-virtual", "checklist does not allow", "checklist: pacemaker no", "sensors found",
+              "electrodes placed", "test train of 4 mA", "train of 4 mA: nothing", "thresholds: sensory 5 mA",
+              "identified: ", "first steps: ")  # fmt: skip
+    places = [next(i for i, text in enumerate(said) if text.startswith(words)) for words in wanted]
+    assert places == sorted(places)

@@ -1,6 +1,7 @@
 """What has to be true before the guard arms: the contraindication checklist and the state of the rig.
 
-Refuses on a question that was not answered; answers are per session and recorded with the session.
+Refuses on a question that was not answered. The patient file's answers hold until today's are given; both
+are recorded with the session, today's with who gave them and when.
 """
 
 from __future__ import annotations
@@ -64,3 +65,10 @@ def objections(answers: Mapping[str, str]) -> tuple[str, ...]:
         elif not fine:
             found.append(f"checklist: {question.key} is answered {answer!r}")
     return tuple(found)
+
+
+def answers_in(found: object) -> Mapping[str, str] | None:
+    """The whole checklist as a person answered it today; ``None`` where ``found`` is anything else."""
+    if not isinstance(found, Mapping) or set(found) != set(QUESTION):
+        return None
+    return found if all(answer in ANSWERS for answer in found.values()) else None

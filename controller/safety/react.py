@@ -11,7 +11,7 @@ from typing import Literal
 
 from controller.errors import InputError
 from controller.safety import contact, rest
-from controller.safety.arming import objections
+from controller.safety.arming import answers_in, objections
 from controller.safety.contact import Contact
 from controller.safety.envelope import (
     MS,
@@ -98,6 +98,15 @@ class Answer:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """The checklist answered for this session: whatever was sent, by whom, and the wall clock's time."""
+
+    answers: object
+    by: str
+    utc: str
+
+
 Happening = (
     Frame
     | BadFrame
@@ -110,6 +119,7 @@ Happening = (
     | Link
     | Trouble
     | Answer
+    | Checklist
 )
 
 
@@ -121,6 +131,7 @@ class Note:
     """Something to be recorded and shown; ``text`` is in words for a person."""
 
     kind: Literal[
+        "checklist",
         "contact",
         "arm",
         "answer",
@@ -189,6 +200,7 @@ class Known:
     late_ns: tuple[int, ...] = ()
     heartbeat_ns: int | None = None
     refused_ns: int | None = None  # since when the recorder takes nothing
+    checklist: Mapping[str, str] | None = None  # answered today; None: as in the patient file
     contact: Contact | None = None  # the electrodes are being tested
     unlock: Unlock = LOCKED
     clocks: rest.Clocks = rest.FRESH  # on-time of bout and session
@@ -240,6 +252,8 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
             return fault(now_ns, happening.fault, happening.detail, setup, known)
         case Answer():
             return _on_leg_answer(happening, setup, known)
+        case Checklist():
+            return _on_checklist(now_ns, happening, known)
     if not happening.fault:
         return _on_answer(happening, setup, known)
     check = setup.capability.contact
@@ -523,6 +537,23 @@ def _stage_words(setup: Setup, known: Known) -> str:
     return "" if by is None else stage_words(known.unlock, by, setup.rules.effective)
 
 
+def _on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction, Known]:
+    """Today's answers take the place of the file's; such as forbid stimulation end it."""
+    answers = answers_in(given.answers)
+    if answers is None:
+        words = "Checklist not taken: each question needs an answer, and only the known ones."
+        return Reaction(notes=(Note("refused", words, by=given.by),)), known
+    said = ", ".join(f"{key} {answer}" for key, answer in answers.items())
+    note = Note("checklist", f"Checklist answered at {given.utc}: {said}.", by=given.by)
+    known = replace(known, checklist=dict(answers))
+    forbids = objections(answers)
+    if not forbids or not known.state.may_pulse:
+        return Reaction(notes=(note,)), known
+    words = f"Disarmed: {'; '.join(forbids)}."
+    reaction, known = _move(now_ns, Event.RAMP_DOWN, known, Note("disarm", words, by=given.by))
+    return replace(reaction, notes=(note, *reaction.notes)), known
+
+
 def _on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """A stride counts towards the unlock while the open-loop stage lasts."""
     stage = known.state.stage
@@ -579,7 +610,7 @@ def _untouched(now_ns: int, detail: str, known: Known) -> tuple[Reaction, Known]
 def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
     """Why the guard does not arm now; empty where it does."""
     limits = setup.rules.effective.limits
-    why = list(objections(setup.config.checklist))
+    why = list(objections(setup.config.checklist if known.checklist is None else known.checklist))
     if known.state.stage is not Stage.OFF:
         cause = f" ({known.state.fault}): acknowledge first" if known.state.fault else ""
         why.append(f"guard is {known.state.stage.value}{cause}")

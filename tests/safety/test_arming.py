@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from controller.record.records import GuardEvent
+from controller.safety.arming import QUESTIONS
 from controller.safety.envelope import MS
 from controller.safety.frames import BadFrame
-from controller.safety.react import Link, Peer, Reaction, Request, deadline_ns
+from controller.safety.react import Checklist, Link, Peer, Reaction, Request, deadline_ns
 from drivers.interface import ContactCheck, StimulatorNotice
 from drivers.stimulators import sheets
 from tests.safety.rig import CAPABILITY, Bench, make_setup, pulse_train
@@ -243,6 +245,12 @@ def test_an_open_electrode_is_not_armed_by_the_real_guard_on_the_emulated_device
     rig = Rig(tmp_path, "--loose", "0")
     try:
         rig.controller()
+        for answers in ({}, NO):
+            rig.operator.send(json.dumps({"op": "checklist", "answers": answers, "by": "Ada"}).encode())
+        rig.until(lambda: bool(rig.events("checklist")))
+        (said,) = rig.events("checklist")
+        assert (said["by"], "pacemaker no" in said["text"]) == ("Ada", True)
+        assert any("Checklist not taken" in event["text"] for event in rig.events("refused"))
         rig.until(lambda: bool(rig.ask("arm")["ok"]))
         rig.until(lambda: any(event["fault"] == "F22" for event in rig.events("refused")))
         assert rig.ask("state")["state"] == "off"
@@ -285,3 +293,66 @@ def test_the_judge_finds_a_test_nobody_asked_for_and_one_too_strong(tmp_path: Pa
     assert not findings["F22"].kept
     assert "nobody asked for" in findings["F22"].detail
     assert "300 us" in findings["F22"].detail
+
+
+# --- the checklist, answered for this session ---
+
+NO = {question.key: "no" for question in QUESTIONS}
+AT = "2026-01-02T03:04:05+00:00"
+
+
+def test_the_checklist_asks_for_all_that_the_sources_name() -> None:
+    assert {question.key for question in QUESTIONS} >= {
+        "pacemaker",
+        "cancer",
+        "fracture",
+        "skin",
+        "epilepsy",
+        "pregnancy",
+        "heart",
+    }
+    assert all(question.source for question in QUESTIONS)
+
+
+def test_todays_answers_are_recorded_with_who_and_when_and_hold_over_the_files() -> None:
+    bench = Bench(checklist={}).ready()
+    bench.feed(Checklist(NO, "Ada", AT))
+    note = bench.notes[-1]
+    assert (note.kind, note.by) == ("checklist", "Ada")
+    assert note.text.startswith(f"Checklist answered at {AT}: pacemaker no, cancer no, ")
+    bench.feed(Request("arm"))
+    assert bench.stage == "armed"
+
+
+def test_todays_yes_forbids_arming_whatever_the_file_says() -> None:
+    bench = Bench().ready()
+    bench.feed(Checklist(NO | {"skin": "yes"}, "Ada", AT))
+    bench.feed(Request("arm"))
+    assert bench.stage == "off"
+    assert "checklist: skin is answered 'yes'" in bench.notes[-1].text
+    bench.feed(Checklist(NO, "Ada", AT))
+    bench.feed(Request("arm"))
+    assert bench.stage == "armed"
+
+
+def test_a_yes_while_armed_disarms_and_a_no_changes_nothing() -> None:
+    bench = Bench().active()
+    bench.feed(Checklist(NO, "Ada", AT))
+    assert bench.stage == "active"
+    bench.feed(Checklist(NO | {"pregnancy": "accepted"}, "Ada", AT))
+    assert bench.stage == "active"
+    bench.feed(Checklist(NO | {"pregnancy": "yes"}, "Ada", AT))
+    assert bench.stage == "ramp"
+    assert [note.kind for note in bench.notes[-2:]] == ["checklist", "disarm"]
+    assert bench.notes[-1].text == "Disarmed: checklist: pregnancy is answered 'yes'."
+
+
+@pytest.mark.parametrize(
+    "answers", [None, [], {}, {"skin": "no"}, NO | {"hair": "no"}, NO | {"skin": "maybe"}, NO | {"skin": 1}]
+)
+def test_half_a_checklist_is_not_taken(answers: object) -> None:
+    bench = Bench().ready()
+    bench.feed(Checklist(answers, "Ada", AT))
+    assert (bench.notes[-1].kind, bench.notes[-1].by) == ("refused", "Ada")
+    assert bench.notes[-1].text.startswith("Checklist not taken: each question needs an answer")
+    assert bench.known.checklist is None

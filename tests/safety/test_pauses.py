@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,17 @@ def test_a_damaged_file_of_on_times_is_refused_before_anything_starts(tmp_path: 
     with pytest.raises(InputError, match=r"rest\.json.*remove it when they have rested"):
         make_guard(tmp_path, "a")
     assert not (tmp_path / "a" / "guard.sock").exists()
+
+
+def test_a_new_file_is_made_and_read_by_the_next_guard(tmp_path: Path) -> None:
+    first = make_guard(tmp_path, "a")
+    assert first._known.clocks == FRESH
+    first._known = replace(first._known, clocks=(Clock(5 * S, None, 0), Clock()))
+    first._keep_rest(first._clock())
+    first._end()
+    second = make_guard(tmp_path, "b")
+    assert [clock.used_ns for clock in second._known.clocks] == [5 * S, 0]
+    second._end()
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "envelope": ("test_envelope",),
     "settings": ("test_settings",),
     "plausibility": ("test_plausibility",),
+    "contact": ("test_arming",),
+    "unlock": ("test_unlock",),
+    "rest": ("test_pauses",),
     "react": ("test_react", "test_arming", "test_unlock", "test_pauses"),
 }
 LIMIT_CPU_S = 5.0  # beside four times what its tests take: a child that needs more is in an endless loop
@@ -49,6 +52,12 @@ LIMIT_BYTES = 4 << 30
 # Survivors that were looked at, by the changed code itself: what was removed, what was put in its place, why.
 REVIEWED: tuple[tuple[str, str, str], ...] = (
     (r"cast\(", r"cast\(None", "a cast does nothing when the program runs"),
+    (r"size > down:", r"size >= down:", "a tie of two floats that were integrated from samples"),
+    (r"down > PUSH_OFF_RAD:", r">= PUSH", "a tie of two floats that were integrated from samples"),
+    (r"along < PAST_PUSH_OFF", r"<= PAST", "a tie of two floats that were integrated from samples"),
+    (r"angle_deg > LOOSE_DEG", r">= LOOSE", "a tie of an arc cosine and a whole number"),
+    (r"gain_deg >= RESPONSE_DEG", r"> RESPONSE", "a tie of two floats that were integrated from samples"),
+    (r"\* math\.copysign\(1\.0, w\)", r"/ math\.copysign", "times or divided by one or minus one"),
     (r'encoding="utf-8"', r'encoding="UTF-8"', "the same encoding"),
     (r'encoding="utf-8"', r"encoding=None", "the encoding of any machine that runs this"),
     (r"1e9", r"1000000001\.0", "a billionth of a second more: no test can tell, no person feels"),

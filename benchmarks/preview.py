@@ -1,7 +1,8 @@
 """The preview's stride error against what then happens, on virtual patients unlike the model.
 
 Each patient is identified by the three tests, walks, and is measured by its sensors; then settings change.
-The preview knows the identified numbers and the measured strides alone. Usage: preview.py [patients] [seed]
+The preview knows the identified numbers and the measured strides alone. Each patient has one of
+the changes in turn, or with ``all`` every one. Usage: preview.py [patients] [seed] [all]
 """
 
 from __future__ import annotations
@@ -114,10 +115,12 @@ def tried(member: CohortPatient, params: CoreParams, name: str, wanted: dict[str
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    every = "all" in sys.argv[3:]
     found: list[Outcome] = []
     for member in cohort(count, seed):
         params = identified(member)
-        for name, mode, wanted in changes(params):
+        mine = changes(params)
+        for name, mode, wanted in mine if every else mine[member.number % len(mine) :][:1]:
             envelope = dataclasses.replace(
                 params.envelope, current_ma=round(1.8 * params.muscle.i50_ma) / 2.0
             )

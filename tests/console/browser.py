@@ -136,8 +136,8 @@ def expect_state(page: Page, state: str) -> None:
 def make_off(page: Page) -> None:
     """Acknowledge or disarm until the guard is off.
 
-    Again and again: a trip that comes while somebody looks for the button (F12, half a second after a test has
-    frozen the recorder) would else be met by a press that is no longer the right one.
+    Again and again: a trip that comes while somebody looks for the button (F12, half a second after a test
+    has frozen the recorder) would else be met by a press that is no longer the right one.
     """
     page.locator("body").evaluate("element => element.ownerDocument.activeElement.blur()")
     deadline = time.monotonic() + STEP_MS / 1e3

@@ -92,13 +92,13 @@ def test_the_electrodes_are_tested_and_armed_and_no_train_goes_to_a_leg_that_wal
 def test_thresholds_are_found_step_by_step_and_every_train_passes_the_guard(page: Page, rig: Rig) -> None:
     press(page, "stands")
     expect(page.locator("#stands")).to_contain_text("The leg stands still", timeout=STEP_MS)
-    for effect, level in (("Nothing", "5"), ("Felt", "5.5"), ("Foot moved", "6")):
+    for effect, level in (("Nothing", "5.0"), ("Felt", "5.5"), ("Foot moved", "6.0")):
         train(page, effect)
         expect(page.locator("#level")).to_have_text(level)
     request = urllib.request.Request(f"{rig.url}/setup/level", b"by_ma=20")
     urllib.request.urlopen(request).close()
     page.reload()
-    expect(page.locator("#level")).to_have_text("6")  # upwards only by what a person says of a train
+    expect(page.locator("#level")).to_have_text("6.0")  # upwards only by what a person says of a train
     train(page, "Enough: no more than this")
     expect(page.locator(".marks")).to_contain_text(re.compile(r"5\.0.*5\.5.*6\.0"))
     shot(page, "setup-thresholds")

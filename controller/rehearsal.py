@@ -18,7 +18,7 @@ from controller.core.feedforward import sample
 from controller.core.params import CoreParams, Reference
 from controller.core.signals import Decision, Mode, TickInputs
 from controller.core.step import CoreState, step
-from drivers.interface import ImuSample
+from drivers.interface import ChannelCommand, ImuSample
 from models.patient import VirtualPatient
 
 TICK_S = 0.005
@@ -74,6 +74,7 @@ class Rehearsal:
     _sent: dict[str, int] = field(default_factory=dict)
     _air: list[ImuSample] = field(default_factory=list)
     _due_s: float = 0.0
+    _others_due_s: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.state = CoreState.initial(self.params)
@@ -95,6 +96,13 @@ class Rehearsal:
             self.patient.pulse(now_s, 0, command.current_ma, command.width_us)
             self.pulses.append((now_s, command.current_ma, command.width_us))
             self._due_s = max(self._due_s + 1.0 / command.rate_hz, now_s + 0.8 / command.rate_hz)
+        for index, other in enumerate(decision.command.channels):
+            if (
+                index != self.params.pulse.channel
+                and other is not None
+                and self._pulses_now(now_s, other, index)
+            ):
+                self.patient.pulse(now_s, index, other.current_ma, other.width_us)
         truth = self.patient.truth()
         current_ma, width_us = (None, 0.0) if command is None else (command.current_ma, command.width_us)
         self.trace.append(
@@ -111,6 +119,14 @@ class Rehearsal:
         )
         self.ticks += 1
         return decision
+
+    def _pulses_now(self, now_s: float, command: ChannelCommand, channel: int) -> bool:
+        """Whether a channel beside the first pulses at this deadline."""
+        due_s = self._others_due_s.get(channel, 0.0)
+        if now_s < due_s - TICK_S / 10:
+            return False
+        self._others_due_s[channel] = max(due_s + 1.0 / command.rate_hz, now_s + 0.8 / command.rate_hz)
+        return True
 
     def arrivals(self, now_s: float) -> tuple[ImuSample, ...]:
         """The samples that have reached the host by now, in order of their making."""

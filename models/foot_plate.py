@@ -30,6 +30,8 @@ NOISE_NM = 0.10  # white, of a hand-held or plate dynamometer (assumed)
 WANDER_NM, WANDER_S = 0.03, 0.3  # muscle tone and posture (assumed)
 OFFSET_NM = 0.3  # of a plate zeroed before the test (assumed)
 ANGLE_NOISE_DEG = 0.3
+HOLD_TRAIN_S, HOLD_MEAN = 1.0, 12  # seconds, and pulses at its end that count
+MEAN_NOISE_NM = 0.05  # of a mean over these (assumed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +177,38 @@ def _sweep(params: PatientParams, source: np.random.Generator) -> SweepTest:
     torque = passive - params.damping_nms * rate + reflex + _noise(times.size, source)
     measured = angle + ANGLE_NOISE_DEG * source.standard_normal(times.size)
     return SweepTest(times, measured, knee, torque)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The foot held on a plate that feels both axes, under one steady train of both channels."""
+
+    current_ma: tuple[float, float]
+    torque_nm: tuple[float, float]  # dorsiflexion and eversion +
+
+
+def perform_holds(params: PatientParams, seed: int = 1) -> tuple[Hold, ...]:
+    """Relaxed, and each channel alone at two currents: what a map of two channels is identified from."""
+    source = np.random.default_rng([0x7E58, seed])
+    high = 0.95 * params.comfort_ma
+    trains = ((0.0, 0.0), (0.8 * high, 0.0), (high, 0.0), (0.0, 0.8 * high), (0.0, high))
+    offset = source.uniform(-OFFSET_NM, OFFSET_NM, 2)
+    return tuple(
+        Hold(train, _held(params, train, offset + MEAN_NOISE_NM * source.standard_normal(2)))
+        for train in trains
+    )
+
+
+def _held(params: PatientParams, train_ma: tuple[float, float], error_nm: Array) -> tuple[float, float]:
+    """Mean torque over the last tenths of a second of a train on a rested patient."""
+    patient = VirtualPatient(params, seed=1, schedule=(Activity("sit", 1e4),))
+    felt = []
+    for number in range(int(HOLD_TRAIN_S * RATE_HZ)):
+        t_s = 0.1 + number / RATE_HZ
+        for channel, current_ma in enumerate(train_ma):
+            if current_ma > 0.0:
+                patient.pulse(t_s, channel, current_ma, WIDTH_US)
+        patient.advance(t_s)
+        felt.append((patient.truth().torque_nm, patient.eversion_nm()))
+    dorsiflexion_nm, eversion_nm = (np.mean(felt[-HOLD_MEAN:], axis=0) + error_nm).tolist()
+    return dorsiflexion_nm, eversion_nm

@@ -16,7 +16,9 @@ import numpy.typing as npt
 from models import plant, sensors
 from models.gait import CURVE_SETS, Activity, ActivityKind, toe_off_percent
 from models.limb.reflex import ROWS as REFLEX_ROWS
+from models.limb.subtalar import peroneal_force_n, subtalar_moment_nm
 from models.muscle.ding import DING2003, FORCE_100_HZ_N, STATES, rest
+from models.muscle.hill import ta_force_n
 from models.plant import CHANNELS, DT_S, HISTORY, QUEUE, Body
 from models.recruitment import RecruitmentParams, check, electrode_gain, fraction
 
@@ -491,6 +493,20 @@ class VirtualPatient:
             walking=bool(self._state["moving"][0] > 0.5),
             reference_pitch_deg=math.degrees(h[plant.H_REFERENCE]),
             heading_deg=math.degrees(h[plant.H_YAW]),
+        )
+
+    def eversion_nm(self) -> float:
+        """Moment of the muscles about the foot's long axis now, eversion +; a resting foot has none."""
+        b, h = self._body, self._history[int(self.time_s / DT_S + 0.5) % HISTORY]
+        first, second = (
+            float(h[slot] * muscle[plant.FITNESS]) * b.evocable
+            for slot, muscle in zip((plant.H_ACT0, plant.H_ACT1), self._muscles, strict=True)
+        )
+        tibialis = min(1.0, b.ta_share0 * first + b.ta_share1 * second + float(h[plant.H_VOLITION]))
+        peronei = min(1.0, b.per_share0 * first + b.per_share1 * second)
+        ankle_rad = float(h[plant.H_FOOT] - h[plant.H_SHANK])
+        return -float(
+            subtalar_moment_nm(ta_force_n(tibialis, ankle_rad, 0.0), peroneal_force_n(peronei), 0.0)
         )
 
     def strides(self) -> list[TrueStride]:

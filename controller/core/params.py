@@ -115,6 +115,32 @@ class Learning:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseMap:
+    """What each channel does about both axes: Nm at full recruitment, by the first and by the second one."""
+
+    dorsiflexion_nm: tuple[float, float]
+    eversion_nm: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondChannel:
+    """The channel that turns the foot, and how it is steered from stride to stride."""
+
+    channel: int
+    i50_ma: float
+    sigma: float
+    chronaxie_us: float
+    width_us: float
+    current_max_ma: float
+    response: ResponseMap
+    target_deg: float = 0.0  # inversion of late swing against the foot flat on the ground
+    band_deg: float = 1.0  # no error within: about what a foot sensor's roll is wrong by
+    compliance_deg_per_nm: float = 14.0  # subtalar stiffness 4 Nm/rad (assumed)
+    step: float = 0.6  # of the change that would end the error: twice the compliance is still stable
+    change_max_nm: float = 1.0  # in one stride
+
+
+@dataclass(frozen=True, slots=True)
 class CoreParams:
     """The whole of it."""
 
@@ -128,3 +154,4 @@ class CoreParams:
     gains: Gains
     tick_s: float
     learning: Learning = Learning()
+    second: SecondChannel | None = None

@@ -6,6 +6,7 @@ less.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import struct
 import zlib
@@ -15,9 +16,10 @@ from typing import Literal
 import numpy as np
 
 from controller.core.alignment import ShankAlignment, SwingPhase, reversal_percent
+from controller.core.channels import Shares, Steering, share_out
 from controller.core.feedforward import TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector
-from controller.core.intensity import Intensity
+from controller.core.intensity import THRESHOLD_FRACTION, Intensity
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
 from controller.core.learner import LAST_TARGET_PERCENT, Learner, Moment, Reading
 from controller.core.muscle_watch import MuscleWatch
@@ -33,6 +35,7 @@ from drivers.interface import ChannelCommand, Command, ImuSample
 PRIME_EARLY_S = 0.04  # heel-off comes that much earlier in some strides
 FRESH_S = 0.1  # older samples than this steer nothing; the guard trips at 150 ms (F1)
 SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
+SAME = 1e-9  # of activation: nothing was moved between the channels
 Law = Literal["trapezoid", "feedback", "learning"]
 RUNG_FRESH_NS = 60_000_000  # a segment not seen for this long steers nothing; samples come every 17 ms
 PASSES_SINCE_STEP_S = 1.0  # a longer gap between ticks is a new start for derivative and integral
@@ -54,6 +57,8 @@ class CoreState:
     alignment: ShankAlignment
     learner: Learner
     watch: MuscleWatch
+    second: Intensity | None  # of the channel that turns the foot
+    steering: Steering | None
     seen_ns: dict[str, int]  # newest sample of each sensor
     reading: Reading | None = None  # the newest of the foot
     read_ns: int | None = None  # the reading that feedback has taken in
@@ -61,6 +66,7 @@ class CoreState:
     landed: SwingPhase | None = None  # a swing that is being learned from
     lesson_part: int = 0
     unsure: bool = False  # the last contact was
+    shares: Shares | None = None  # of the last tick that had two channels to share between
     trusted: bool = True  # no verdict of the guard changed a pulse of this stride
     newest_ns: int | None = None
     last_tick_ns: int | None = None
@@ -100,6 +106,8 @@ class CoreState:
             alignment=ShankAlignment(np.array(shank), toe_off_percent),
             learner=Learner(params, torque, timing.percent_per_s),
             watch=MuscleWatch(params.muscle, 0.5 / params.pulse.rate_hz),
+            second=_second_intensity(params),
+            steering=None if params.second is None else Steering(params.second),
             seen_ns=dict.fromkeys((p.sensor for p in placements), 0),
         )
 
@@ -156,6 +164,8 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
             state.alignment.begin_swing()
         elif event.kind == "initial_contact":
             state.unsure = event.confidence < SURE
+            if state.steering is not None:
+                state.steering.close(ordinary=not state.unsure and state.trusted)
             _close_swing(state)
             if state.landed is None:
                 state.ladder.doubt(doubtful=state.unsure)
@@ -173,6 +183,16 @@ def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> No
     else:
         state.reading = Reading(t_ns, pitch_rad, rate_rps, _segment_rad(t_ns, state, "shank"))
         state.learner.observe(state.reading)
+        if state.steering is not None and orientation.roll_rad is not None:
+            _observe_roll(t_ns, math.degrees(orientation.roll_rad), state.steering, state)
+
+
+def _observe_roll(t_ns: int, roll_deg: float, steering: Steering, state: CoreState) -> None:
+    percent, timing = _percent(t_ns, state), state.timing
+    if timing.swinging and percent is not None:
+        steering.in_swing(roll_deg, percent)
+    elif not timing.swinging and timing.initial_contact_ns is not None:
+        steering.in_stance(roll_deg, (t_ns - timing.initial_contact_ns) / 1e9 / timing.stride_s)
 
 
 def _close_swing(state: CoreState) -> None:
@@ -211,6 +231,10 @@ def _take_verdict(applied: Applied, state: CoreState) -> None:
     channel = state.intensity.pulse.channel
     through = applied.channels[channel] if channel < len(applied.channels) else None
     if applied.verdict != "ok":
+        if state.second is not None:
+            number = state.second.pulse.channel
+            other = applied.channels[number] if number < len(applied.channels) else None
+            state.second.correct(other.current_ma if other else 0.0)
         state.trusted = False
         state.intensity.correct(through.current_ma if through else 0.0)
 
@@ -270,7 +294,7 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     if window.state == "primed":
         current_ma = state.intensity.move(now_ns, state.intensity.threshold_ma)
         state.on_since_ns = state.on_since_ns or now_ns
-        return _command(params, current_ma), window.why
+        return _command(params, current_ma, _second(now_ns, 0.0, state)), window.why
     state.closed = False
     if state.law == "feedback":
         wanted_ma, how = _feedback(now_ns, params, state)
@@ -278,20 +302,66 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         wanted_ma, how = _learning(now_ns, params, state)
     else:
         wanted_ma, how = _trapezoid(now_ns, params, state)
+    wanted_ma, second = _both(now_ns, wanted_ma, state)
     present_ma = state.intensity.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, params.pulse.rise_ma_per_tick)
     current_ma = state.intensity.move(now_ns, wanted_ma)
     state.on_since_ns = state.on_since_ns or now_ns
     _settle(now_ns, params, state, current_ma)
-    return _command(params, current_ma), f"{window.why}; {how}"
+    return _command(params, current_ma, _second(now_ns, second, state)), f"{window.why}; {how}"
+
+
+def _both(now_ns: int, wanted_ma: float, state: CoreState) -> tuple[float, float]:
+    """The first channel's current and the second one's activation: the foot lifted as wanted, and turned."""
+    steering, second = state.steering, state.second
+    if steering is None or second is None or wanted_ma <= 0.0:
+        return wanted_ma, 0.0
+    first, turn_nm = state.intensity.activation_of(wanted_ma), steering.demand_nm
+    most = second.activation_of(second.pulse.current_max_ma)
+    shares = share_out(steering.model.response, first, turn_nm, most)
+    state.shares = shares
+    if state.timing.swinging:
+        steering.given(shares, _percent(now_ns, state))
+    if abs(shares.first - first) < SAME:
+        return wanted_ma, shares.second
+    return state.intensity.for_activation(shares.first), shares.second
+
+
+def _second(now_ns: int, activation: float, state: CoreState) -> ChannelCommand | None:
+    """The second channel's command; off where it would stay below its threshold."""
+    if state.second is None:
+        return None
+    wanted_ma = state.second.for_activation(activation) if activation > THRESHOLD_FRACTION else 0.0
+    present_ma = state.second.current_ma
+    wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, state.second.pulse.rise_ma_per_tick)
+    current_ma = state.second.move(now_ns, wanted_ma)
+    pulse = state.second.pulse
+    return ChannelCommand(current_ma, pulse.width_us, pulse.rate_hz) if current_ma > 0.0 else None
+
+
+def _second_intensity(params: CoreParams) -> Intensity | None:
+    model = params.second
+    if model is None:
+        return None
+    muscle = dataclasses.replace(
+        params.muscle, i50_ma=model.i50_ma, sigma=model.sigma, chronaxie_us=model.chronaxie_us
+    )
+    pulse = dataclasses.replace(
+        params.pulse, channel=model.channel, width_us=model.width_us, current_max_ma=model.current_max_ma
+    )
+    return Intensity(muscle, pulse)
 
 
 def _remember(now_ns: int, command: Command, params: CoreParams, state: CoreState) -> None:
     """What the muscle was told, for learning: in torque of the identified muscle."""
     on = command.channels[params.pulse.channel]
-    given_nm = (
-        0.0 if on is None else state.intensity.activation_of(on.current_ma) * params.muscle.torque_max_nm
-    )
+    given = 0.0 if on is None else state.intensity.activation_of(on.current_ma)
+    if (
+        params.second is not None and state.second is not None
+    ):  # what the foot was lifted by, in the first's terms
+        lift, lift_by_second = params.second.response.dorsiflexion_nm
+        given = max(0.0, given + lift_by_second / lift * state.second.activation_of(state.second.current_ma))
+    given_nm = given * params.muscle.torque_max_nm
     state.learner.remember(Moment(now_ns, given_nm, state.watch.note(now_ns, given_nm)))
 
 
@@ -458,16 +528,20 @@ def _segment_rad(now_ns: int, state: CoreState, segment: str) -> float | None:
     return None
 
 
-def _command(params: CoreParams, current_ma: float) -> Command:
-    pulse = params.pulse
-    on = ChannelCommand(current_ma, pulse.width_us, pulse.rate_hz)
-    return Command(
-        tuple(on if index == pulse.channel else None for index in range(pulse.channels)), pulse.lifetime_ms
-    )
+def _command(params: CoreParams, current_ma: float, second: ChannelCommand | None = None) -> Command:
+    pulse, turning = params.pulse, params.second
+    given: dict[int, ChannelCommand | None] = {
+        pulse.channel: ChannelCommand(current_ma, pulse.width_us, pulse.rate_hz)
+    }
+    if turning is not None:
+        given[turning.channel] = second
+    return Command(tuple(given.get(index) for index in range(pulse.channels)), pulse.lifetime_ms)
 
 
 def _off(now_ns: int, params: CoreParams, state: CoreState, reason: str) -> tuple[Command, str]:
     state.intensity.move(now_ns, 0.0)
+    if state.second is not None:
+        state.second.move(now_ns, 0.0)
     state.on_since_ns = None
     return Command((None,) * params.pulse.channels, params.pulse.lifetime_ms), reason
 
@@ -505,6 +579,9 @@ def _view(now_ns: int, params: CoreParams, state: CoreState) -> View:
         not_learned=state.learner.frozen,
         learning_bound=state.learner.bound,
         stride_error_deg=state.learner.error_rms_deg,
+        inversion_deg=None if state.steering is None else state.steering.inversion_deg,
+        eversion_demand_nm=None if state.steering is None else state.steering.demand_nm,
+        eversion_lost_nm=None if state.shares is None else state.shares.lost_eversion_nm,
     )
 
 
@@ -538,4 +615,6 @@ def _fingerprint(state: CoreState) -> int:
         window.opened_ns,
     )
     numbers += state.learner.command_nm.tobytes()
+    if state.steering is not None and state.second is not None:
+        numbers += struct.pack("<2d", state.steering.demand_nm, state.second.current_ma)
     return zlib.crc32(numbers + repr((marks, window.state, state.mode, state.events)).encode())

@@ -1,0 +1,123 @@
+"""Two channels that lift and turn the foot: who gets how much, and what the next stride should ask.
+
+Promises dorsiflexion first: eversion gives way where both cannot be had. Refuses a map by which the second
+channel cannot turn the foot. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from controller.core.params import ResponseMap, SecondChannel
+
+LATE_PERCENT = 92.0  # the inversion that counts is that of late swing, with which the foot is set down
+FLAT_SHARE = (0.15, 0.35)  # of a stride since contact: the sole is on the ground, its roll there is the zero
+SEEN_LEAST = 3  # samples; fewer say nothing
+LOST_NM = 0.02  # below this nothing was lost: 0.3 deg on a subtalar joint of 4 Nm/rad
+AUTHORITY_NM = 0.5  # of eversion at full recruitment: a second channel with less steers nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Activations of both channels, 0 to 1; what was asked and cannot be had, in Nm."""
+
+    first: float
+    second: float
+    lost_dorsiflexion_nm: float
+    lost_eversion_nm: float
+
+
+def identify_map(
+    activations: Sequence[tuple[float, float]], torques_nm: Sequence[tuple[float, float]]
+) -> ResponseMap:
+    """Least squares from holds on a torque plate: activations of both channels, torques (dorsiflexion,
+    eversion). Each test's offset of the plate is the same and is found beside the map.
+
+    Raises ValueError for fewer than four holds, holds that do not tell the channels apart, or a second
+    channel without authority.
+    """
+    if len(activations) != len(torques_nm) or len(activations) < 4:
+        raise ValueError(f"holds: found {len(activations)}, allowed: 4 or more, each with its torques")
+    design = np.column_stack((np.array(activations), np.ones(len(activations))))
+    if np.linalg.matrix_rank(design, tol=1e-3) < 3:
+        raise ValueError("holds: found no difference between the channels, allowed: each alone, two levels")
+    solved, *_ = np.linalg.lstsq(design, np.array(torques_nm), rcond=None)
+    (first_df, first_ev), (second_df, second_ev) = solved[:2].tolist()
+    if second_ev < AUTHORITY_NM:
+        raise ValueError(f"second channel: found {second_ev:.2f} Nm eversion, allowed: {AUTHORITY_NM:g} up")
+    return ResponseMap((first_df, second_df), (first_ev, second_ev))
+
+
+def share_out(response: ResponseMap, first: float, eversion_nm: float, second_max: float) -> Shares:
+    """Activations that dorsiflex as ``first`` alone would, and evert by ``eversion_nm`` (Nm).
+
+    Where an activation ends at its bound, dorsiflexion is kept and eversion lost.
+    """
+    (lift, lift_by_second), (turn, turn_by_second) = response.dorsiflexion_nm, response.eversion_nm
+    ratio = lift_by_second / lift
+    second = (eversion_nm - turn * first) / (turn_by_second - turn * ratio)
+    second = min(second_max, max(0.0, second))
+    if first - ratio * second > 1.0 and ratio < 0.0:
+        second = max(0.0, (first - 1.0) / ratio)
+    if first - ratio * second < 0.0 and ratio > 0.0:
+        second = first / ratio
+    own = min(1.0, max(0.0, first - ratio * second))
+    return Shares(
+        own,
+        second,
+        lift * first - (lift * own + lift_by_second * second),
+        eversion_nm - (turn * own + turn_by_second * second),
+    )
+
+
+@dataclass(slots=True)
+class Steering:
+    """Eversion from stride to stride: one demand for a swing, moved by the inversion the last one had."""
+
+    model: SecondChannel
+    demand_nm: float = 0.0
+    inversion_deg: float | None = None  # of the last late swing, against the foot flat on the ground
+    _zero_deg: float | None = None
+    _late: list[float] = field(default_factory=list)
+    _flat: list[float] = field(default_factory=list)
+    _lost: list[float] = field(default_factory=list)
+
+    def in_swing(self, roll_deg: float, percent: float) -> None:
+        """One sample of the swinging foot's roll, inversion +, at its phase."""
+        if percent >= LATE_PERCENT:
+            self._late.append(roll_deg)
+
+    def in_stance(self, roll_deg: float, share: float) -> None:
+        """One sample of the standing foot's roll, ``share`` of a stride after its contact."""
+        if FLAT_SHARE[0] <= share <= FLAT_SHARE[1]:
+            self._flat.append(roll_deg)
+
+    def given(self, shares: Shares, percent: float | None) -> None:
+        """What left in this tick, for the demand not to run away from what can be had."""
+        if percent is not None and percent >= LATE_PERCENT:
+            self._lost.append(shares.lost_eversion_nm)
+
+    def close(self, *, ordinary: bool) -> None:
+        """A stride has ended: move the demand by its error, beyond the band, within the bound of a stride."""
+        if len(self._flat) >= SEEN_LEAST:
+            self._zero_deg = float(np.mean(self._flat))
+        late = self._late if len(self._late) >= SEEN_LEAST and self._zero_deg is not None else []
+        if late and self._zero_deg is not None:
+            self.inversion_deg = float(np.mean(late)) - self._zero_deg
+            if ordinary:
+                self._move(self.inversion_deg)
+        self._late, self._flat, self._lost = [], [], []
+
+    def _move(self, inversion_deg: float) -> None:
+        model = self.model
+        error_deg = inversion_deg - model.target_deg
+        beyond_deg = max(0.0, abs(error_deg) - model.band_deg) * (1.0 if error_deg > 0.0 else -1.0)
+        wish_nm = model.step * beyond_deg / model.compliance_deg_per_nm
+        change_nm = min(model.change_max_nm, max(-model.change_max_nm, wish_nm))
+        lost_nm = float(np.mean(self._lost)) if self._lost else 0.0
+        if abs(lost_nm) > LOST_NM and lost_nm * change_nm > 0.0:
+            change_nm = -lost_nm  # at its bound: go on from what was given
+        self.demand_nm += change_nm

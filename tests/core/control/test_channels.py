@@ -1,0 +1,191 @@
+"""Two channels: the foot lifted first and turned second, by an identified map, on a body that walks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.core.channels import Steering, identify_map, share_out
+from controller.core.params import CoreParams, ResponseMap, SecondChannel
+from controller.core.signals import TickInputs
+from controller.core.step import CoreState, step
+from controller.rehearsal import EPOCH_NS, Rehearsal
+from models.foot_plate import WIDTH_US, perform_holds
+from models.patient import PatientParams, VirtualPatient
+from models.recruitment import RecruitmentParams, fraction
+from tests.core.control.numbers import params
+
+# the first lifts and inverts a little, the second everts and pulls the foot down: Nm at full recruitment
+RESPONSE = ResponseMap((14.0, -4.0), (-1.5, 12.0))
+SECOND = SecondChannel(1, 30.0, 0.25, 200.0, WIDTH_US, 45.0, RESPONSE)
+share = st.floats(0.0, 1.0)
+
+
+@given(first=share, eversion_nm=st.floats(-4.0, 4.0))
+@settings(max_examples=80)
+def test_what_can_be_had_is_had_on_both_axes(first: float, eversion_nm: float) -> None:
+    shares = share_out(RESPONSE, first, eversion_nm, 1.0)
+    given_nm = np.array([RESPONSE.dorsiflexion_nm, RESPONSE.eversion_nm]) @ [shares.first, shares.second]
+    lost_nm = np.array([shares.lost_dorsiflexion_nm, shares.lost_eversion_nm])
+    assert given_nm + lost_nm == pytest.approx(np.array([14.0 * first, eversion_nm]))
+    assert 0.0 <= shares.first <= 1.0
+    assert 0.0 <= shares.second <= 1.0
+
+
+@given(first=share, eversion_nm=st.floats(-20.0, 20.0), second_max=share)
+@settings(max_examples=80)
+def test_dorsiflexion_is_never_given_up_for_eversion(
+    first: float, eversion_nm: float, second_max: float
+) -> None:
+    assert abs(share_out(RESPONSE, first, eversion_nm, second_max).lost_dorsiflexion_nm) < 1e-9
+
+
+def test_at_full_dorsiflexion_the_second_channel_is_off() -> None:
+    shares = share_out(RESPONSE, 1.0, 5.0, 1.0)
+    assert (shares.first, shares.second) == (1.0, 0.0)
+    assert shares.lost_eversion_nm == pytest.approx(
+        5.0 + 1.5
+    )  # asked, and the inversion of the first beside it
+
+
+def test_a_map_is_found_in_holds_with_an_offset_of_the_plate() -> None:
+    activations = [(0.0, 0.0), (0.4, 0.0), (0.9, 0.0), (0.0, 0.5), (0.0, 0.8)]
+    torques = [(14.0 * a - 4.0 * b + 0.3, -1.5 * a + 12.0 * b - 0.2) for a, b in activations]
+    found = identify_map(activations, torques)
+    assert found.dorsiflexion_nm == pytest.approx(RESPONSE.dorsiflexion_nm)
+    assert found.eversion_nm == pytest.approx(RESPONSE.eversion_nm)
+
+
+@pytest.mark.parametrize(
+    ("activations", "turn_nm", "words"),
+    [
+        ([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)], 12.0, "4 or more"),
+        ([(0.0, 0.0), (0.2, 0.2), (0.4, 0.4), (0.6, 0.6)], 12.0, "no difference"),
+        ([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.0, 0.9)], 0.4, "eversion"),
+    ],
+)
+def test_holds_that_say_too_little_are_refused(
+    activations: list[tuple[float, float]], turn_nm: float, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        identify_map(activations, [(14.0 * a, turn_nm * b) for a, b in activations])
+
+
+def walked_on(steering: Steering, inversion_deg: float) -> None:
+    for _ in range(5):
+        steering.in_stance(1.5, 0.25)
+        steering.in_swing(1.5 + inversion_deg, 95.0)
+    steering.close(ordinary=True)
+
+
+def test_the_demand_moves_by_the_error_beyond_the_band_and_no_further_than_a_stride_may() -> None:
+    steering = Steering(SECOND)
+    walked_on(steering, 0.9)
+    assert steering.demand_nm == 0.0
+    walked_on(steering, 8.0)
+    assert steering.demand_nm == pytest.approx(0.6 * (8.0 - 1.0) / 14.0)
+    walked_on(steering, 90.0)
+    assert steering.demand_nm == pytest.approx(0.6 * 7.0 / 14.0 + 1.0)
+
+
+def test_the_demand_does_not_run_away_from_what_can_be_had() -> None:
+    steering = Steering(SECOND)
+    for _ in range(50):
+        steering.given(share_out(RESPONSE, 0.9, steering.demand_nm, 0.1), 95.0)
+        walked_on(steering, 20.0)
+    assert steering.demand_nm < 12.0 * 0.1 + 1.0
+
+
+def test_a_stride_that_was_not_ordinary_moves_nothing() -> None:
+    steering = Steering(SECOND)
+    for roll_deg, percent in ((9.0, 95.0),) * 5:
+        steering.in_stance(0.0, 0.25)
+        steering.in_swing(roll_deg, percent)
+    steering.close(ordinary=False)
+    assert steering.demand_nm == 0.0
+
+
+# --- on a body that walks
+
+BODIES = {
+    "usual": PatientParams(),
+    "inverting": PatientParams(
+        nerve_eversion_share=0.0, inversion_tone_nm=0.3, second_dorsiflexion_share=0.2
+    ),
+}
+
+
+def with_second(core: CoreParams, body: PatientParams) -> CoreParams:
+    """The map from holds on a plate, in the activations of the identified recruitment."""
+    first = RecruitmentParams(core.muscle.i50_ma, core.muscle.sigma, core.muscle.chronaxie_us)
+    curves = (first, body.recruitment_eversion)
+    holds = perform_holds(body)
+    activations = [
+        tuple(
+            fraction(ma, WIDTH_US, curve) if ma else 0.0
+            for ma, curve in zip(hold.current_ma, curves, strict=True)
+        )
+        for hold in holds
+    ]
+    response = identify_map([(a, b) for a, b in activations], [hold.torque_nm for hold in holds])
+    second = replace(SECOND, i50_ma=curves[1].i50_ma, sigma=curves[1].sigma, response=response)
+    return replace(core, pulse=replace(core.pulse, channels=2), second=second)
+
+
+@cache
+def walked(body: str, *, turned: bool) -> Rehearsal:
+    core = params("learning")
+    walk = Rehearsal(
+        with_second(core, BODIES[body]) if turned else core, VirtualPatient(BODIES[body], seed=4)
+    )
+    walk.walk(19.0)
+    return walk
+
+
+def inversions(walk: Rehearsal) -> list[float]:
+    """True inversion at the end of each stride that was stimulated, in degrees."""
+    return [stride.inversion_at_initial_contact_deg for stride in walk.patient.strides()][2:]
+
+
+def late_errors(walk: Rehearsal) -> list[float]:
+    return [stride.error_rms_deg for stride in walk.strides()]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_the_foot_is_turned_within_three_degrees_in_five_strides(body: str) -> None:
+    alone, turned = inversions(walked(body, turned=False)), inversions(walked(body, turned=True))
+    assert float(np.mean(alone[5:])) > 4.0
+    assert all(abs(inversion) < 3.0 for inversion in turned[5:])
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_and_is_still_lifted(body: str) -> None:
+    alone, turned = late_errors(walked(body, turned=False)), late_errors(walked(body, turned=True))
+    assert float(np.mean(turned[5:])) < float(np.mean(alone[5:])) + 1.0
+    assert float(np.median(turned[5:])) < 3.0
+
+
+def test_neither_channel_rises_faster_than_it_may_and_both_end_together() -> None:
+    walk = walked("inverting", turned=True)
+    rise_ma = walk.params.pulse.rise_ma_per_tick
+    before = 0.0
+    seen = 0
+    for point in walk.trace:
+        first, second = point.decision.command.channels
+        current_ma = second.current_ma if second is not None else 0.0
+        assert current_ma - before <= rise_ma
+        assert second is None or first is not None
+        before, seen = current_ma, seen + (second is not None)
+    assert seen > 200
+
+
+def test_one_channel_and_two_are_told_apart_by_the_parameters_alone() -> None:
+    core = with_second(params("learning"), BODIES["usual"])
+    decision, _ = step(EPOCH_NS, TickInputs(), core, CoreState.initial(core))
+    assert decision.command.channels == (None, None)
+    assert decision.view.eversion_demand_nm == 0.0

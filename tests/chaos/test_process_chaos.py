@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.process import FAULTS, SUPERVISOR, Row, run_group, run_supervisor
+from tests.chaos.faults import FAULTS, SUPERVISOR
+from tests.chaos.findings import Row
+from tests.chaos.process import run_group, run_supervisor
 
 SHORT = ("controller stopped", "guard killed", "sensor silent", "sensor frozen", "serial line vanished")
 

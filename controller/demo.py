@@ -49,16 +49,17 @@ def run_demo(
     console: Console,
     *,
     console_port: int | None = None,
+    file: Path = DEMO_SESSION,
 ) -> int:
-    """Walk the virtual patient through the demo session's schedule, or its arm of one mode; returns the exit
-    code. ``seconds`` replaces the length of every arm.
+    """Walk the virtual patient through a session's schedule, or its arm of one mode; returns the exit code.
+    ``seconds`` replaces the length of every arm.
 
     With a ``console_port`` a person arms from the therapist's console there (0: a free port).
     """
-    session = load_session(DEMO_SESSION)
+    session = load_session(file)
     console.print(f"[bold]Dorsi demo[/bold]: a virtual patient with a left drop foot. {DISCLAIMER}")
     arms = [
-        arm if seconds is None else replace(arm, seconds=seconds, strides=None)
+        arm if seconds is None and (arm.seconds or arm.strides) else _lasting(arm, seconds or ARM_S)
         for arm in arm_plans(session, seed)
         if mode in (None, arm.mode)
     ] or [ArmPlan(mode or "feedback", seconds or ARM_S)]
@@ -111,6 +112,10 @@ def run_session(
     )
 
 
+def _lasting(arm: ArmPlan, seconds: float) -> ArmPlan:
+    return replace(arm, seconds=seconds, strides=None)
+
+
 def _words(arm: ArmPlan) -> str:
     """An arm and its length."""
     if arm.strides is not None:
@@ -127,6 +132,7 @@ def _attended(session: Session, out: Path, console: Console, *, port: int, virtu
     def beside(name: str | None) -> str | None:
         return None if name is None else str((folder / name).resolve())
 
+    reference = normal_reference(session.patient.reference.speed_mps)
     settings = ConsoleSettings(
         host=given.host,
         port=port,
@@ -138,7 +144,8 @@ def _attended(session: Session, out: Path, console: Console, *, port: int, virtu
         pseudonym=session.patient.patient.pseudonym,
         mode=session.file.session.mode,
         virtual=virtual,
-        reference_pitch_deg=normal_reference(session.patient.reference.speed_mps).foot_pitch_deg,
+        reference_pitch_deg=reference.foot_pitch_deg,
+        normal_swing_percent=100.0 - reference.toe_off_percent,
         speed_mps=session.patient.reference.speed_mps,
         side=session.patient.patient.paretic_side,
         sensors=tuple((sensor.name, sensor.device, sensor.segment) for sensor in session.file.sensors),

@@ -120,7 +120,7 @@ class Console:
                             ui.html(parts.strip(name), sanitize=False)
                         ui.html(parts.twin(texts, name), sanitize=False)
             ui.html(parts.footer(texts), sanitize=False)
-        ui.add_body_html(parts.live_script(texts, charts))
+        ui.add_body_html(parts.live_script(texts, self._settings, charts))
         held_s = [0.0]  # when this browser's person began to hold; 0 while not held
 
         def on_hold(what: object) -> None:

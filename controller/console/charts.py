@@ -10,7 +10,15 @@ Rows = tuple[float, float | None, float | None]  # of the vertical axis: lowest,
 
 BAND_DEG = 5.0  # as the report draws it
 PITCH_DEG: Rows = (-80, 40, 40)  # a normal foot goes from -65 to 25
-UNITS = {"pitch": "°", "ankle": "°", "current": "mA", "phase": "%", "overlay": "°", "overlay_current": "mA"}
+UNITS = {
+    "pitch": "°",
+    "ankle": "°",
+    "current": "mA",
+    "emg": "µV",
+    "phase": "%",
+    "overlay": "°",
+    "overlay_current": "mA",
+}
 
 Options = dict[str, Any]  # Any: an ECharts option is an open JSON document
 

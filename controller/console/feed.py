@@ -306,6 +306,7 @@ def _point(point: TracePoint) -> list[float | None]:
         _rounded(point.commanded_ma),
         _rounded(point.applied_ma),
         _rounded(point.phase_percent),
+        _rounded(point.emg_uv),
     ]
 
 

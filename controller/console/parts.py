@@ -12,7 +12,7 @@ from html import escape
 from controller.console.settings import STOP_PATH, ConsoleSettings
 from controller.console.texts import LANGUAGES, Texts
 
-STRIPS = ("pitch", "ankle", "current", "phase")
+STRIPS = ("pitch", "ankle", "current", "emg", "phase")
 OVERLAYS = ("overlay", "overlay_current")
 CHARTS = (*STRIPS, *OVERLAYS)
 TILES: tuple[tuple[str, str], ...] = (  # name, unit
@@ -23,7 +23,7 @@ TILES: tuple[tuple[str, str], ...] = (  # name, unit
     ("error", "°"),
     ("strides", ""),
     ("stride_time", "s"),
-    ("swing_share", "%"),
+    ("symmetry", "%"),
     ("charge", "µC"),
     ("dose", "mC"),
     ("age", "ms"),
@@ -152,9 +152,14 @@ def twin(texts: Texts, name: str) -> str:
     )
 
 
-def live_script(texts: Texts, charts: dict[str, int]) -> str:
+def live_script(texts: Texts, settings: ConsoleSettings, charts: dict[str, int]) -> str:
     """What the live page's script is told: words, language, the charts' numbers."""
-    told = {"language": texts.language, "texts": dict(texts.words), "charts": charts}
+    told = {
+        "language": texts.language,
+        "texts": dict(texts.words),
+        "charts": charts,
+        "normal_swing_percent": settings.normal_swing_percent,
+    }
     safe = json.dumps(told).replace("<", "\\u003c")  # no text may end the script element
     return f'<script type="application/json" id="dorsi-page">{safe}</script>'
 

@@ -37,6 +37,7 @@ class ConsoleSettings:
     reference_pitch_deg: tuple[float, ...] = ()
     speed_mps: float = 0.7  # whose foot pitch to follow, and how the preview walks
     side: str = "left"
+    normal_swing_percent: float = 37.0  # of the stride, at that speed
     sensors: tuple[tuple[str, str, str], ...] = ()  # name, device, segment
     checklist: tuple[tuple[str, str], ...] = ()  # question, answer in the patient file
 

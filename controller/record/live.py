@@ -23,6 +23,7 @@ PENDING_TICKS = 64  # ticks whose verdict may still come; at 200 Hz a third of a
 TRACE_PERIOD_NS = 20_000_000  # a chart needs 50 Hz to show a swing of 0.4 s
 TRACE_POINTS = 50  # what one status carries at most; the rest is in the recording
 NOTES = 20
+EMG_MEAN, EMG_SMOOTH = 0.02, 0.05  # of a sample at 200 Hz: 0.25 s for the mean, 0.1 s for the envelope
 
 
 class Histogram:
@@ -65,6 +66,7 @@ class TracePoint:
     phase_percent: float | None
     swing: bool
     charge_uc: float
+    emg_uv: float | None = None  # envelope of the strongest channel, artefacts of stimulation and all
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,14 @@ class _SampleGlance:
 
 
 @dataclass(frozen=True, slots=True)
+class _EmgGlance(_SampleGlance):
+    volts: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _InputsGlance:
     imu: tuple[_SampleGlance, ...] = ()
-    emg: tuple[_SampleGlance, ...] = ()
+    emg: tuple[_EmgGlance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +156,26 @@ class _TickGlance:
     lateness_us: float
     inputs: _InputsGlance
     decision: _DecisionGlance
+
+
+class Envelope:
+    """A slow picture of the EMG: what is left of each channel beside its mean, rectified and smoothed."""
+
+    def __init__(self) -> None:
+        self._mean: list[float] = []
+        self._smooth: list[float] = []
+        self.value_uv: float | None = None
+
+    def take(self, volts: tuple[tuple[float, ...], ...]) -> None:
+        for row in volts:
+            if len(row) != len(self._mean):
+                self._mean, self._smooth = list(row), [0.0] * len(row)
+            for channel, value in enumerate(row):
+                self._mean[channel] += EMG_MEAN * (value - self._mean[channel])
+                beside = abs(value - self._mean[channel])
+                self._smooth[channel] += EMG_SMOOTH * (beside - self._smooth[channel])
+        if self._smooth:
+            self.value_uv = max(self._smooth) * 1e6
 
 
 class Live:
@@ -179,6 +206,7 @@ class Live:
         self._trace: deque[TracePoint] = deque(maxlen=TRACE_POINTS)
         self._trace_ns = -TRACE_PERIOD_NS
         self._gait_events: deque[GaitEvent] = deque(maxlen=TRACE_POINTS)
+        self._envelope = Envelope()
 
     @property
     def guard_state(self) -> str:
@@ -213,6 +241,8 @@ class Live:
         self._lateness_us.add(tick.lateness_us)
         for sample in (*tick.inputs.imu, *tick.inputs.emg):
             self._arrival_ns[sample.sensor] = sample.arrival_ns
+        for frame in tick.inputs.emg:
+            self._envelope.take(frame.volts)
         if tick.inputs.imu:
             self._newest_imu_ns[tick.seq] = max(sample.arrival_ns for sample in tick.inputs.imu)
             if len(self._newest_imu_ns) > PENDING_TICKS:
@@ -237,6 +267,7 @@ class Live:
             phase_percent=view.phase_percent,
             swing=view.swing,
             charge_uc=self._charge_uc,
+            emg_uv=self._envelope.value_uv,
         )
 
     def _take_verdict(self, verdict: GuardVerdict) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -43,10 +44,11 @@ from controller.safety.frames import (
 )
 from drivers.emg.myo import Myo
 from drivers.imu.movella_dot import MovellaDot
-from drivers.interface import EmgFrame, ImuSample, Sample, Sensor
+from drivers.interface import DeviceError, EmgFrame, ImuSample, Sample, Sensor
 from drivers.links.ble import BleBackend
 
 LINK_REPORT_S = 1.0
+BATTERY_FIRST_S, BATTERY_S = 5.0, 60.0  # not while the links come up
 OPEN_LOOP = ArmPlan("trapezoid", fresh=False)  # walked until the guard allows feedback
 ABLE = ("armed", "active", "ramp")  # states of the guard in which it lets current flow when asked
 RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
@@ -79,6 +81,7 @@ class Controller:
         self._received: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._expected_seq: dict[str, int] = {}
+        self._battery_percent: dict[str, int | None] = {}
         self._probing = Probing()
         self._consoles = Consoles(rig, self._tuning, self._probing, lambda: self._state)
         self._ticker = Ticker(round(plan.params.tick_s * 1e9), self._on_deadline)
@@ -115,12 +118,27 @@ class Controller:
     async def _read(self, plan: SensorPlan, backend: BleBackend | None) -> None:
         sensor = open_sensor(plan, backend)
         async with sensor:
-            report_at_s = 0.0
-            async for sample in sensor:
-                self._take(sample)
-                if time.monotonic() >= report_at_s:
-                    report_at_s = time.monotonic() + LINK_REPORT_S
-                    self._record("link", self._link(plan.name))
+            battery = asyncio.create_task(self._watch_battery(plan.name, sensor))
+            try:
+                await self._read_samples(plan.name, sensor)
+            finally:
+                battery.cancel()
+
+    async def _read_samples(self, name: str, sensor: Sensor) -> None:
+        report_at_s = 0.0
+        async for sample in sensor:
+            self._take(sample)
+            if time.monotonic() >= report_at_s:
+                report_at_s = time.monotonic() + LINK_REPORT_S
+                self._record("link", self._link(name))
+
+    async def _watch_battery(self, name: str, sensor: Sensor) -> None:
+        """Ask now and then; a device that does not say keeps nobody waiting."""
+        await asyncio.sleep(BATTERY_FIRST_S)
+        while True:
+            with contextlib.suppress(DeviceError):
+                self._battery_percent[name] = await sensor.battery_percent()
+            await asyncio.sleep(BATTERY_S)
 
     def _take(self, sample: Sample) -> None:
         """A sample has arrived: stamp to the guard first, then the core; an IMU's makes a step at once."""
@@ -255,7 +273,8 @@ class Controller:
         return True
 
     def _link(self, name: str) -> records.Link:
-        return records.Link(_now(), name, self._received[name], self._lost[name])
+        battery = self._battery_percent.get(name)
+        return records.Link(_now(), name, self._received[name], self._lost[name], battery)
 
     def _record(self, topic: str, record: records.Record) -> None:
         self._recorder.send(bus.pack_record(topic, _now(), records.encode(record)))

@@ -250,7 +250,7 @@ def test_every_text_has_the_contrast_of_wcag_aa(page: Page, rig: Rig) -> None:
 
 
 def test_each_chart_has_a_table_twin_with_its_numbers(page: Page) -> None:
-    for name in ("pitch", "ankle", "current", "phase", "overlay", "overlay_current"):
+    for name in ("pitch", "ankle", "current", "emg", "phase", "overlay", "overlay_current"):
         twin = page.locator(f"#twin-{name}")
         twin.locator("summary").click()
         expect(twin.locator("tbody tr").first).to_be_visible(timeout=STEP_MS)

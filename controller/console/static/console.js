@@ -178,7 +178,7 @@
       strides: [now.stride_count, 0],
       cadence: [last ? 120 / last.duration_s : null, 0],
       stride_time: [last?.duration_s, 2],
-      swing_share: [last?.swing_percent, 0],
+      symmetry: [last ? (100 * last.swing_percent) / page.normal_swing_percent : null, 0],
       pitch_contact: [last?.pitch_contact_deg, 1],
       ankle_contact: [last?.ankle_contact_deg, 1],
       error: [last?.error_deg, 1],
@@ -223,6 +223,7 @@
     pitch: { low: -80, high: 40, step: 40, marks: true, lines: [{ column: 2, ink: INK.reference, dash: [7, 5] }, { column: 1, ink: INK.foot }] },
     ankle: { low: -40, high: 20, step: 20, lines: [{ column: 3, ink: INK.ankle }] },
     current: { low: 0, high: 60, step: 20, lines: [{ column: 5, ink: INK.delivered, fill: true }, { column: 4, ink: INK.set, dash: [7, 5] }] },
+    emg: { low: 0, high: 200, step: 100, lines: [{ column: 7, ink: INK.ankle, fill: true }] },
     phase: { low: 0, high: 100, step: 50, lines: [{ column: 6, ink: INK.foot }] },
   };
   const EDGE = { left: 40, right: 10, top: 8, bottom: 24 };
@@ -308,6 +309,9 @@
     const highest = Math.max(0, ...points.map((point) => Math.max(point[4] ?? 0, point[5] ?? 0)));
     STRIPS.current.high = highest > 60 ? 140 : highest > 30 ? 60 : 30;
     STRIPS.current.step = STRIPS.current.high / 2;
+    const strongest = Math.max(0, ...points.map((point) => point[7] ?? 0));
+    STRIPS.emg.high = strongest > 1000 ? 5000 : strongest > 200 ? 1000 : 200;
+    STRIPS.emg.step = STRIPS.emg.high / 2;
     for (const name of Object.keys(STRIPS)) drawStrip(name);
   };
 
@@ -355,6 +359,7 @@
     table("pitch", [ago, `${texts["chart.foot"]} °`, `${texts["chart.reference"]} °`], strip(1, 2));
     table("ankle", [ago, `${texts["chart.ankle_line"]} °`], strip(3));
     table("current", [ago, `${texts["chart.set"]} mA`, `${texts["chart.delivered"]} mA`], strip(4, 5));
+    table("emg", [ago, "µV"], strip(7));
     table("phase", [ago, `${texts["chart.phase_line"]} %`, texts["chart.event"]], sampled.map(([seconds, point]) => {
       const kind = events.findLast(([t]) => t <= point[0])?.[1];
       return [seconds, show(point[6], 0), kind ? texts[`chart.${kind}`] : "–"];

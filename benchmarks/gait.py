@@ -45,8 +45,8 @@ STEADY_MIN = 3  # rows in a row: single ones among glitches of the light barrier
 
 Array = NDArray[np.float64]
 Damage = Literal[
-    "loss of 20 %", "gaps of 250 ms", "clock 100 ppm fast", "time jitter of half a sample", "5 % held",
-    "slipped by 30 deg", "loose strap",
+    "loss of 20 %", "gaps of 250 ms", "clock 100 ppm fast", "time jitter of half a sample",
+    "stamped on arrival, 1 to 150 ms late", "5 % held", "slipped by 30 deg", "loose strap",
 ]  # fmt: skip
 DAMAGES: tuple[Damage, ...] = get_args(Damage)
 NON_GAIT: tuple[ActivityKind, ...] = ("stand", "turn", "sit", "stand_up", "weight_shift", "step_in_place")
@@ -263,6 +263,8 @@ def damaged(leg: Leg, how: Damage, seed: int = 0) -> Leg:
         time_s = time_s * (1.0 + 1e-4)
     elif how == "time jitter of half a sample":
         time_s = time_s + rng.uniform(0.0, 0.5 * step_s, len(time_s))
+    elif how == "stamped on arrival, 1 to 150 ms late":
+        time_s = np.maximum.accumulate(time_s + rng.uniform(0.001, 0.150, len(time_s)))
     elif how == "5 % held":
         for i in np.flatnonzero(rng.random(len(time_s) - 1) < 0.05) + 1:
             acc[i], gyr[i] = acc[i - 1], gyr[i - 1]
@@ -496,6 +498,21 @@ def print_false_stimulations(walkway: list[Leg]) -> None:
         print(f"virtual non-gait {segment}: {false} in {hours:g} h: {false / hours:.1f} an hour")
 
 
+def print_damages(legs: list[Leg]) -> None:
+    """Damaged copies of every recording: missed and extra of all contacts, by the sensor's place."""
+    print("\ndamaged copies of all recordings: missed and extra of all contacts")
+    print(f"{'damage':<40}{'n':>6}{'shank':>18}{'foot':>18}")
+    for how in DAMAGES:
+        cells, total = "", 0
+        for segment in ("shank", "foot"):
+            scores = [score(leg, detect(damaged(leg, how))) for leg in legs if leg.segment == segment]
+            expected = sum(one.expected for one in scores)
+            missed, extra = sum(one.missed for one in scores), sum(one.extra for one in scores)
+            cells += f"{100 * missed / expected:>8.2f} %{100 * extra / expected:>6.2f} %"
+            total += expected
+        print(f"{how:<40}{total:>6}{cells}", flush=True)
+
+
 def cost_us(leg: Leg) -> float:
     """Mean processor time of one ``update`` and one ``tick``, the lesser of two runs."""
     costs = []
@@ -573,12 +590,8 @@ def main() -> int:
         legs = list(treadmill(segment))
         print_scores(f"treadmill {segment}, photoelectric bars", legs)
         print_scores(f"treadmill {segment}, photoelectric bars", legs, "toe_off")
-    print("\ndamaged copies of the walkway recordings: missed and extra of all contacts")
-    for how in DAMAGES:
-        scores = [score(leg, detect(damaged(leg, how))) for leg in walkway]
-        total = sum(one.expected for one in scores)
-        missed, extra = sum(one.missed for one in scores), sum(one.extra for one in scores)
-        print(f"{how:<30}{100 * missed / total:>7.2f} %{100 * extra / total:>7.2f} %")
+    treads = [*treadmill("shank"), *treadmill("forefoot")]
+    print_damages([*walkway, *feet, *treads])
     print_false_stimulations(walkway)
     print(f"\ncost per sample: shank {cost_us(walkway[0]):.1f} us, foot {cost_us(feet[0]):.1f} us")
     return 0

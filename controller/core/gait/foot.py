@@ -17,6 +17,9 @@ SLAP_SHARE = 0.25  # of the usual swing peak, toe-down: the foot falls flat afte
 SLAP_S = 0.08  # a dropped foot also turns toe-down before it lands, more briefly
 REFRACTORY_S = 0.08
 STANCE_MIN_S = 0.3  # without rest; a forefoot landing turns the toes up again within it
+SWING_MIN_NS = (
+    160_000_000  # on stairs feet swing for 190 ms and more; a spastic foot jerks sooner
+)
 REST_RATE_RPS = 0.6
 REST_ACC_MPS2 = 2.0
 REST_S = 0.04
@@ -51,6 +54,7 @@ class FootEvents(LimbEvents):
         self._turned_ns: int | None = None
         self._slap_ns: int | None = None
         self._toe_off_due = False
+        self._lifted_ns = 0
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
@@ -99,6 +103,7 @@ class FootEvents(LimbEvents):
         events: list[GaitEvent] = []
         if self._toe_off_due and (rate >= 0.0 or self._valid):
             self._toe_off_due = False
+            self._lifted_ns = t_ns
             events.append(self._event("toe_off", t_ns - TOE_OFF_NS, t_ns))
         events += self._mid_swing(t_ns, rate, 0.8)
         if self._mid_done and not was_terminal:
@@ -115,6 +120,8 @@ class FootEvents(LimbEvents):
         elif self._slap_ns is None:
             self._slap_ns = t_ns
         slap = self._slap_ns is not None and (t_ns - self._slap_ns) * 1e-9 >= SLAP_S
+        if t_ns - self._lifted_ns < SWING_MIN_NS and not self._blind(t_ns):
+            struck = slap = False
         if self._valid and (struck or slap or resting):
             events.append(self._land(self._touched_ns(t_ns, tilt, struck or slap), t_ns))
             self._slap_ns = self._turned_ns = None

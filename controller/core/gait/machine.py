@@ -161,8 +161,11 @@ class LimbEvents:
         self._excursion = max(self._excursion if self._valid else 0.0, tilt - self._tilt_min)
         peak = self._peak > max(self.peak_floor_rps, self.peak_share * self._usual_peak)
         far = self._excursion > max(self.excursion_floor_rad, self.excursion_share * self._usual_excursion)
-        blind = self._gap_ns is not None and t_ns - self._gap_ns < BLIND_NS
-        self._valid = (peak and far) or (blind and (peak or far))
+        self._valid = (peak and far) or (self._blind(t_ns) and (peak or far))
+
+    def _blind(self, t_ns: int) -> bool:
+        """A gap may have hidden part of the swing."""
+        return self._gap_ns is not None and t_ns - self._gap_ns < BLIND_NS
 
     def _mid_swing(self, t_ns: int, rate: float, share: float) -> list[GaitEvent]:
         if not self._valid or self._mid_done or rate >= share * self._peak:

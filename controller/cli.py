@@ -45,6 +45,9 @@ def demo(
     ] = None,
     mode: Annotated[DemoMode, typer.Option(help="One arm, or all.")] = "compare",
     seed: Annotated[int, typer.Option(min=0, help="Which virtual patient's day.")] = 1,
+    session: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Another session file than the demo's.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
     ] = None,
@@ -58,12 +61,15 @@ def demo(
     """A virtual patient with a drop foot walks; sensors, radio, guard and stimulator are emulated byte for
     byte.
     """
-    from controller.demo import run_demo
+    from controller.demo import DEMO_SESSION, run_demo
 
     only = None if mode == "compare" else mode
     port = console_port if with_console else None
     folder = out or _new_folder()
-    raise typer.Exit(_refusing(lambda: run_demo(only, seconds, seed, folder, console, console_port=port)))
+    file = session or DEMO_SESSION
+    raise typer.Exit(
+        _refusing(lambda: run_demo(only, seconds, seed, folder, console, console_port=port, file=file))
+    )
 
 
 @app.command()
@@ -179,17 +185,20 @@ def events(
 def report(
     recording: Annotated[Path, typer.Argument(help="session.mcap")],
     *,
-    out: Annotated[Path | None, typer.Option(help="report.html beside the recording when left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="report.html or .pdf beside the recording when left out.")
+    ] = None,
     unblind: Annotated[
         bool,
         typer.Option("--unblind", help="Look at the key of a blinded trial, once its results are fixed."),
     ] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="As PDF for paper.")] = False,
 ) -> None:
-    """Pictures and figures of a recording, as one HTML page that needs nothing else."""
-    from controller.record.report import write_report
+    """Pictures and figures of a recording, as one HTML page that needs nothing else, or as PDF."""
+    from controller.record.report import write_pdf, write_report
 
-    target = out or recording.with_name("report.html")
-    _refusing(lambda: write_report(recording, target, unblind=unblind))
+    target = out or recording.with_name("report.pdf" if pdf else "report.html")
+    _refusing(lambda: (write_pdf if pdf else write_report)(recording, target, unblind=unblind))
     console.print(f"written: {target}")
 
 

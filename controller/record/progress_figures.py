@@ -23,10 +23,10 @@ from controller.record.figures import (
     STYLE,
     Picture,
     arm_title,
-    as_svg,
     colour,
     missing,
     panels,
+    picture,
     reference_band,
     resampled,
 )
@@ -44,23 +44,23 @@ def progress(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Pict
         return ()
     with mpl.rc_context(STYLE):
         pictures = [
-            Picture(
+            picture(
                 "Error by stride",
                 "Each mark is one swing: foot pitch against the reference, r.m.s. from toe-off to initial "
                 "contact, in the order walked. Hollow: wash-out, left out of the figures. "
                 f"Dashed: {GOOD_DEG:g}°.",
-                as_svg(_errors_figure(walked)),
+                _errors_figure(walked),
             )
         ]
         steered = [arm for arm in walked if arm.mode != "off"]
         if steered:
             numbers = ", ".join(str(number) for number in CHOSEN)
             pictures.append(
-                Picture(
+                picture(
                     f"Strides {numbers} of each arm",
                     "Foot pitch over the reference's band, and the current that was given. Where an arm's "
                     "strides differ, something was learned.",
-                    as_svg(_chosen_figure(steered, reference)),
+                    _chosen_figure(steered, reference),
                 )
             )
     return tuple(pictures)

@@ -1,4 +1,4 @@
-"""``dorsi report``: a recording as one page of HTML that needs nothing else, on screen and on paper.
+"""``dorsi report``: a recording as one page of HTML that needs nothing else, or as PDF.
 
 Promises pictures first, then the figures, then everything the guard said. Refuses what the reader refuses.
 """
@@ -18,10 +18,12 @@ from controller.core.ladder import Rung
 from controller.core.params import Reference
 from controller.record.arms import ArmData, read_arms, rung_changes, rung_seconds
 from controller.record.figures import Picture, colour, draw
+from controller.record.paper import Paper, write_paper
 from controller.record.progress_figures import progress
 from controller.record.reader import header, messages
 from controller.record.records import Clock, GuardEvent, GuardSetup
 from controller.record.replay import PARAMS_KEY
+from controller.record.sheets import Sheet, change_sheet, dose_sheet, stride_sheet
 from controller.record.summary import ArmSummary, Latency, Spread, summarise_arm
 
 DISCLAIMER = (
@@ -35,6 +37,7 @@ BELOW: Mapping[Rung, str] = {
     "trapezoid": "the events are uncertain",
     "off": "the sensor that shows the events is silent",
 }
+GUARD_HEADS = ("s", "what", "state", "fault", "by", "in words")
 GUARD_EVENTS_MAX = 200  # for each arm; the recording holds them all
 
 TRIPPED_ROW = ' class="tripped"'
@@ -62,9 +65,12 @@ def report_html(recording: Path, *, unblind: bool = False) -> str:
     sections = [
         *(_section(picture.title, _figure(picture)) for picture in _pictures(arms, _reference(session))),
         _section("In numbers", _summary_table(arms, summaries)),
+        _section("Doses", _sheet(dose_sheet(arms))),
+        _section("Changes of settings", _sheet(_changes(recording, arms))),
         _section("Fallback ladder", "".join(_ladder(arm) for arm in arms if arm.mode != "off")),
         _section("What the guard said", "".join(_guard(arm) for arm in arms)),
         _section("Limits in force", _limits(recording)),
+        _section("Stride by stride", "".join(_folded(stride_sheet(arm)) for arm in arms)),
         _section("Session", _facts(recording, session, blinded=any(arm.blinded for arm in arms))),
     ]
     return _PAGE.format(
@@ -74,6 +80,50 @@ def report_html(recording: Path, *, unblind: bool = False) -> str:
         disclaimer=escape(DISCLAIMER),
         sections="".join(sections),
     )
+
+
+def write_pdf(recording: Path, out: Path, *, unblind: bool = False) -> None:
+    """Write the report for paper. Raises InputError as the reader does."""
+    session = header(recording)
+    arms = read_arms(recording, unblind=unblind)
+    summaries = [summarise_arm(arm) for arm in arms]
+    figures = tuple(
+        (f"{name} {unit}".strip(), *(cell(summary) for summary in summaries)) for name, unit, cell in FIGURES
+    )
+    paper = Paper(
+        f"Dorsi session {session.get('session', recording.stem)}",
+        _subtitle(recording, arms),
+        DISCLAIMER,
+        _pictures(arms, _reference(session)) if arms else (),
+        (
+            Sheet("In numbers", ("", *(arm.label for arm in arms)), figures, FIGURES_NOTE),
+            dose_sheet(arms),
+            _changes(recording, arms),
+            *(_guard_sheet(arm) for arm in arms),
+            *(stride_sheet(arm) for arm in arms),
+        ),
+    )
+    write_paper(paper, out)
+
+
+def _changes(recording: Path, arms: Sequence[ArmData]) -> Sheet:
+    if any(arm.blinded for arm in arms):
+        return Sheet("Changes of settings", ("",), (), "Not shown while the trial is blinded.")
+    return change_sheet(recording)
+
+
+def _guard_sheet(arm: ArmData) -> Sheet:
+    rows = tuple(_event_words(arm, event) for event in arm.guard_events[:GUARD_EVENTS_MAX])
+    return Sheet(f"{arm.label}: what the guard said; trips {arm.trips}", GUARD_HEADS, rows)
+
+
+def _sheet(sheet: Sheet) -> str:
+    table = _table(sheet.heads, sheet.rows) if sheet.rows else ""
+    return table + (f'<p class="note">{escape(sheet.note)}</p>' if sheet.note else "")
+
+
+def _folded(sheet: Sheet) -> str:
+    return f"<details><summary>{escape(sheet.title)}</summary>{_sheet(sheet)}</details>"
 
 
 def _pictures(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture, ...]:
@@ -144,21 +194,6 @@ def _figure(picture: Picture) -> str:
 
 
 def _summary_table(arms: Sequence[ArmData], summaries: Sequence[ArmSummary]) -> str:
-    rows: list[tuple[str, str, Cell]] = [
-        ("Duration", "s", lambda arm: f"{arm.seconds:.1f}"),
-        ("Strides the controller counted", "", lambda arm: str(arm.strides)),
-        ("Strides the body made", "", lambda arm: _number(arm.true_strides, "d")),
-        ("Ankle at initial contact", "°", lambda arm: _spread(arm.ankle_at_initial_contact_deg)),
-        ("Foot pitch at initial contact", "°", lambda arm: _spread(arm.foot_pitch_at_initial_contact_deg)),
-        ("Peak dorsiflexion in swing", "°", lambda arm: _spread(arm.peak_swing_dorsiflexion_deg)),
-        ("Foot pitch error in swing, r.m.s.", "°", lambda arm: _spread(arm.swing_pitch_rmse_deg)),
-        ("Phase charge per stride, median", "µC", lambda arm: _number(arm.charge_per_stride_uc, ".0f")),
-        ("Sensor to pulse", "ms", lambda arm: _latency(arm.sensor_to_pulse_ms)),
-        ("Tick", "ms", lambda arm: _latency(arm.tick_ms)),
-        ("Missed ticks", "", lambda arm: str(arm.missed_ticks)),
-        ("Samples lost", "", lambda arm: str(arm.samples_lost)),
-        ("Trips", "", lambda arm: str(arm.trips)),
-    ]
     heads = "".join(
         f'<th scope="col" style="color:{colour(arm.mode)}">{escape(arm.label)}</th>' for arm in arms
     )
@@ -166,12 +201,11 @@ def _summary_table(arms: Sequence[ArmData], summaries: Sequence[ArmSummary]) -> 
         f'<tr><th scope="row">{escape(name)}</th>'
         + "".join(f"<td>{escape(cell(summary))}</td>" for summary in summaries)
         + f'<td class="unit">{unit}</td></tr>'
-        for name, unit, cell in rows
+        for name, unit, cell in FIGURES
     )
-    note = "Angles: median over strides, in brackets the 90th percentile. Delays: median / 99 % / largest."
     return (
         f'<table class="figures"><thead><tr><td></td>{heads}<td></td></tr></thead>'
-        f'<tbody>{body}</tbody></table><p class="note">{note}</p>'
+        f'<tbody>{body}</tbody></table><p class="note">{FIGURES_NOTE}</p>'
     )
 
 
@@ -191,12 +225,31 @@ def _minus(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+FIGURES: tuple[tuple[str, str, Cell], ...] = (
+    ("Duration", "s", lambda arm: f"{arm.seconds:.1f}"),
+    ("Strides the controller counted", "", lambda arm: str(arm.strides)),
+    ("Strides the body made", "", lambda arm: _number(arm.true_strides, "d")),
+    ("Ankle at initial contact", "°", lambda arm: _spread(arm.ankle_at_initial_contact_deg)),
+    ("Foot pitch at initial contact", "°", lambda arm: _spread(arm.foot_pitch_at_initial_contact_deg)),
+    ("Peak dorsiflexion in swing", "°", lambda arm: _spread(arm.peak_swing_dorsiflexion_deg)),
+    ("Foot pitch error in swing, r.m.s.", "°", lambda arm: _spread(arm.swing_pitch_rmse_deg)),
+    ("Phase charge per stride, median", "µC", lambda arm: _number(arm.charge_per_stride_uc, ".0f")),
+    ("Sensor to pulse", "ms", lambda arm: _latency(arm.sensor_to_pulse_ms)),
+    ("Tick", "ms", lambda arm: _latency(arm.tick_ms)),
+    ("Missed ticks", "", lambda arm: str(arm.missed_ticks)),
+    ("Samples lost", "", lambda arm: str(arm.samples_lost)),
+    ("Trips", "", lambda arm: str(arm.trips)),
+)
+FIGURES_NOTE = (
+    "Angles: median over strides, in brackets the 90th percentile. Delays: median / 99 % / largest."
+)
+
+
 def _guard(arm: ArmData) -> str:
     shown = arm.guard_events[:GUARD_EVENTS_MAX]
     rows = [_event_words(arm, event) for event in shown]
     tripped = {row for row, event in enumerate(shown) if event.state.lower() == "tripped"}
-    heads = ("s", "what", "state", "fault", "by", "in words")
-    table = _table(heads, rows, tripped) if rows else "<p>No event.</p>"
+    table = _table(GUARD_HEADS, rows, tripped) if rows else "<p>No event.</p>"
     left_out = len(arm.guard_events) - GUARD_EVENTS_MAX
     if left_out > 0:
         table += f'<p class="note">{left_out} later events are in the recording alone.</p>'
@@ -281,6 +334,7 @@ tr.tripped td { background: #fdeee6; font-weight: 600; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0 0 10px; }
 dt { color: #5b626b; }
 dd { margin: 0; overflow-wrap: anywhere; }
+details { margin: 8px 0; overflow-x: auto; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; background: #f4f5f7; padding: 10px; }
 @media print {
   body { background: #fff; font-size: 11px; }

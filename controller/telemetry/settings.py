@@ -47,11 +47,8 @@ def mqtt_settings(session: Session) -> MqttSettings | None:
 def check_lsl(session: Session) -> None:
     """Raises ConfigError where the session asks for LSL streams and this installation cannot make them."""
     if session.file.lsl is not None and find_spec("pylsl") is None:
-        raise ConfigError(
-            [
-                f"{session.path}: lsl: pylsl is not installed, allowed: with the extra, pip install 'dorsi[lsl]'"
-            ]
-        )
+        allowed = "with the extra, pip install 'dorsi[lsl]'"
+        raise ConfigError([f"{session.path}: lsl: pylsl is not installed, allowed: {allowed}"])
 
 
 def _path(folder: Path, name: str | None) -> str | None:

@@ -11,7 +11,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from controller.errors import InputError
-from controller.record.report import report_html, write_report
+from controller.record.arms import read_arms
+from controller.record.records import Audit, Change, encode
+from controller.record.report import report_html, write_pdf, write_report
+from controller.record.sheets import change_sheet, stride_sheet
+from controller.record.writer import RecordingWriter
 from tests.record.made import write
 from tests.record.walk import record_walk
 
@@ -97,3 +101,53 @@ def test_what_is_no_recording_is_refused_and_leaves_no_page(tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"a\.mcap"):
         write_report(tmp_path / "a.mcap", tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_paper_has_a_page_a_picture_and_then_the_tables_and_is_the_same_again(tmp_path: Path) -> None:
+    recording = record_walk(tmp_path / "session.mcap", strides=5)
+    write_pdf(recording, tmp_path / "a.pdf")
+    write_pdf(recording, tmp_path / "b.pdf")
+    paper = (tmp_path / "a.pdf").read_bytes()
+    assert paper == (tmp_path / "b.pdf").read_bytes()
+    assert paper.startswith(b"%PDF-")
+    assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") == 5 + 1
+    assert b"595.4" in paper or b"595.44" in paper  # A4
+
+
+def test_paper_of_nothing_is_no_error_and_of_no_recording_is(tmp_path: Path) -> None:
+    write_pdf(write(tmp_path / "empty.mcap"), tmp_path / "empty.pdf")
+    (tmp_path / "a.mcap").write_bytes(b"no")
+    with pytest.raises(InputError):
+        write_pdf(tmp_path / "a.mcap", tmp_path / "a.pdf")
+
+
+def test_every_stride_has_its_row_and_its_dose(walk_html: str, tmp_path: Path) -> None:
+    assert "feedback: 5 strides" in walk_html
+    (arm,) = [
+        arm for arm in read_arms(record_walk(tmp_path / "w.mcap", strides=5)) if arm.label == "feedback"
+    ]
+    sheet = stride_sheet(arm)
+    stride = arm.walked[2]
+    inside = [p for p in arm.pulses if stride.initial_contact_ns <= p.t_ns < stride.next_initial_contact_ns]
+    row = dict(zip(sheet.heads, sheet.rows[2], strict=True))
+    assert row["lasts s"] == "1.20"
+    assert row["pulses"] == str(len(inside))
+    assert row["charge µC"] == f"{sum(p.current_ma * p.width_us for p in inside) / 1e3:.0f}"
+    assert len(sheet.rows) == 5
+
+
+def test_changes_of_settings_are_told_with_who_why_and_what_was_foreseen(tmp_path: Path) -> None:
+    recording = tmp_path / "session.mcap"
+    writer = RecordingWriter(recording, {"session": "s"})
+    change = Change("feedback.gain", 1.0, 1.5)
+    audit = Audit(
+        5, 1_800_000_000 * 10**9, "change", "<b>ann</b>", "slow toe", 1, (change,), {"error_deg": 3.21}
+    )
+    writer.add("audit", 5, encode(audit))
+    writer.finish()
+    writer.close()
+    html = report_html(recording)
+    assert "feedback.gain 1 → 1.5" in html
+    assert "&lt;b&gt;ann&lt;/b&gt;" in html
+    assert "error_deg 3.21" in html
+    assert change_sheet(recording).rows[0][0] == "08:00:00"

@@ -1,0 +1,119 @@
+"""The tables of a report, the same for the page and for paper: strides, doses, changes of settings.
+
+Promises every cell as text with its unit in the head. Refuses to show, of a blinded arm, what gives its mode
+away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from controller.record.arms import ArmData, Stride
+from controller.record.reader import messages
+from controller.record.records import Audit
+
+STRIDES_MAX = 2000  # of an arm; the exports hold them all
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One table and a sentence below it."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def stride_sheet(arm: ArmData) -> Sheet:
+    """One row a stride, the washed-out ones too."""
+    times_ns = np.array([pulse.t_ns for pulse in arm.pulses], dtype=np.int64)
+    total_uc = np.concatenate([[0.0], np.cumsum([pulse.phase_charge_uc for pulse in arm.pulses])])
+
+    def row(number: int, stride: Stride) -> tuple[str, ...]:
+        first, last = np.searchsorted(times_ns, (stride.initial_contact_ns, stride.next_initial_contact_ns))
+        currents_ma = [pulse.current_ma for pulse in arm.pulses[first:last]]
+        dose = (
+            (UNKNOWN,) * 3
+            if arm.blinded
+            else (
+                f"{total_uc[last] - total_uc[first]:.0f}",
+                str(last - first),
+                f"{max(currents_ma, default=0.0):.1f}",
+            )
+        )
+        toe_off_ns = stride.toe_off_ns
+        return (
+            str(number) if number > arm.wash_out_strides else f"({number})",
+            f"{(stride.initial_contact_ns - arm.begin_ns) / 1e9:.2f}",
+            f"{(stride.next_initial_contact_ns - stride.initial_contact_ns) / 1e9:.2f}",
+            UNKNOWN if toe_off_ns is None else f"{(stride.next_initial_contact_ns - toe_off_ns) / 1e9:.2f}",
+            _degrees(stride.ankle_at_initial_contact_deg),
+            _degrees(stride.foot_pitch_at_initial_contact_deg),
+            _degrees(stride.peak_swing_dorsiflexion_deg),
+            _degrees(stride.swing_pitch_rmse_deg),
+            *dose,
+        )
+
+    left_out = len(arm.walked) - STRIDES_MAX
+    notes = [
+        "Angles from the virtual body." if arm.virtual else "Angles as the sensors saw them.",
+        "In brackets: washed out, in no figure." if arm.wash_out_strides else "",
+        f"{left_out} later strides are in the exports." if left_out > 0 else "",
+    ]
+    return Sheet(
+        f"{arm.label}: {len(arm.walked)} strides",
+        ("stride", "at s", "lasts s", "swing s", "ankle at contact °", "pitch at contact °",
+         "peak dorsiflexion °", "pitch error °", "charge µC", "pulses", "highest mA"),
+        tuple(row(number, stride) for number, stride in enumerate(arm.walked[:STRIDES_MAX], start=1)),
+        " ".join(note for note in notes if note),
+    )  # fmt: skip
+
+
+def dose_sheet(arms: Sequence[ArmData]) -> Sheet:
+    """What each arm gave in all."""
+
+    def row(arm: ArmData) -> tuple[str, ...]:
+        if arm.blinded:
+            return arm.label, *(UNKNOWN,) * 5
+        charge_mc = sum(pulse.phase_charge_uc for pulse in arm.pulses) / 1e3
+        return (
+            arm.label,
+            str(len(arm.pulses)),
+            f"{charge_mc:.2f}",
+            f"{charge_mc / arm.seconds * 60:.2f}" if arm.seconds else UNKNOWN,
+            f"{max((pulse.current_ma for pulse in arm.pulses), default=0.0):.1f}",
+            f"{max((pulse.phase_charge_uc for pulse in arm.pulses), default=0.0):.2f}",
+        )
+
+    return Sheet(
+        "Doses",
+        ("arm", "pulses", "phase charge mC", "mC a minute", "highest mA", "highest µC a phase"),
+        tuple(row(arm) for arm in arms),
+        "Charge of one phase of each pulse; the other phase takes as much back.",
+    )
+
+
+def change_sheet(recording: Path) -> Sheet:
+    """What persons at the console did to the settings, in its order."""
+    rows = []
+    for message in messages(recording, ("audit",)):
+        audit = message.record
+        if isinstance(audit, Audit):
+            utc = time.strftime("%H:%M:%S", time.gmtime(audit.utc_ns / 1e9))
+            changes = "; ".join(f"{each.key} {each.old:g} → {each.new:g}" for each in audit.changes)
+            words = "; ".join(text for text in (changes, audit.text) if text)
+            preview = ", ".join(f"{name} {value:.3g}" for name, value in audit.preview.items())
+            rows.append((utc, audit.kind, audit.by, words or UNKNOWN, audit.reason, preview or UNKNOWN))
+    heads = ("UTC", "what", "who", "setting, old → new", "why", "preview")
+    return Sheet("Changes of settings", heads, tuple(rows), "" if rows else "Nobody changed a setting.")
+
+
+def _degrees(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.1f}".replace("-", "\N{MINUS SIGN}")

@@ -56,6 +56,7 @@ class ShankAlignment:
     offset_rad: float = 0.0
     shift_percent: float = 0.0
     fits: int = 0
+    level: bool = False  # the last swing lay over the reference: neither stairs nor stepping in place
     _slope: Curve = field(init=False)
     _samples: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
@@ -81,6 +82,7 @@ class ShankAlignment:
     def settle(self, toe_off_ns: int, contact_ns: int) -> SwingPhase:
         """A swing has ended: where its events lay, and what that says about the events to come."""
         swing = SwingPhase(toe_off_ns, contact_ns, self.toe_off_percent, self.contact_percent)
+        self.level = False
         inside = [(t, a) for t, a in self._samples if toe_off_ns <= t <= contact_ns]
         if len(inside) < SAMPLES_NEEDED:
             return swing
@@ -88,6 +90,7 @@ class ShankAlignment:
         found = self._fit(share, np.array([angle for _, angle in inside]))
         if found is None:
             return swing
+        self.level = True
         start, end, offset = found
         weight = max(SHARE, 1.0 / (self.fits + 1))
         self.toe_off_percent += weight * (start - self.toe_off_percent)

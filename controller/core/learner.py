@@ -60,6 +60,7 @@ class Moment:
     t_ns: int
     command_nm: float
     torque_nm: float
+    beside_nm: float = 0.0  # how much of the command came from feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """What one swing teaches, over the cells: error (rad), its weight, the command given (Nm), stiffness
-    (Nm/rad)."""
+    """What one swing teaches, over the cells: error (rad), its weight, the command given (Nm) and how much of
+    it was feedback, stiffness (Nm/rad)."""
 
     error: Curve
     weight: Curve
     applied: Curve
+    beside: Curve
     stiffness: Curve
 
 
@@ -116,7 +118,7 @@ class Learner:
     _law: Law | None = None
     _plant: Matrix | None = None
     _moments: list[Moment] = field(default_factory=list)
-    _readings: list[Reading] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
     _fresh_gain: float | None = None  # what was believed of the rested muscle
 
     def __post_init__(self) -> None:
@@ -138,9 +140,9 @@ class Learner:
             self._moments = [m for m in self._moments if moment.t_ns - m.t_ns < HISTORY_S * 1e9]
 
     def observe(self, reading: Reading) -> None:
-        self._readings.append(reading)
-        if reading.t_ns - self._readings[0].t_ns > 2 * HISTORY_S * 1e9:
-            self._readings = [r for r in self._readings if reading.t_ns - r.t_ns < HISTORY_S * 1e9]
+        self.readings.append(reading)
+        if reading.t_ns - self.readings[0].t_ns > 2 * HISTORY_S * 1e9:
+            self.readings = [r for r in self.readings if reading.t_ns - r.t_ns < HISTORY_S * 1e9]
 
     def at(self, percent: float) -> float:
         """Torque to ask of the muscle at a phase; held at both ends."""
@@ -181,14 +183,14 @@ class Learner:
         if self.frozen:
             return
         first_ns = swing.toe_off_ns - BEFORE_NS
-        inside = [r for r in self._readings if first_ns <= r.t_ns <= swing.contact_ns]
+        inside = [r for r in self.readings if first_ns <= r.t_ns <= swing.contact_ns]
         place = np.array([swing.percent(r.t_ns) for r in inside])
         foot = np.interp(PERCENT, place, [r.foot_rad for r in inside])
         shank = self._shank(place, inside)
         reference = self._reference("foot_pitch_deg")
         free = (self._free_percent <= PERCENT) & (swing.contact_percent >= PERCENT)
         error = np.where(free, reference - foot, 0.0)
-        applied = self.applied(swing)
+        applied, beside = self.applied(swing)
         if self.learned and applied.sum() < COMPLETE * self.command_nm.sum():
             self.frozen = "the pulses came late or not at all"
             return
@@ -200,7 +202,7 @@ class Learner:
         if self.params.learning.gain_sd > 0:
             self._weigh_torque(swing, inside)
         ankle, wanted = np.degrees(foot - shank), np.degrees(reference - shank)
-        self._lesson = Lesson(error, weight, applied, self._stiffness(ankle, wanted))
+        self._lesson = Lesson(error, weight, applied, beside, self._stiffness(ankle, wanted))
         self.error_rms_deg = math.degrees(rms)
         self.learned += 1
         if self.error_rms_deg < GOOD_DEG:
@@ -225,7 +227,7 @@ class Learner:
             best = _within_limits(normal, normal @ best, best, self.most_nm)
             wish = learning.step * (best - lesson.applied)
         model = self._base / self.belief.gain
-        moved = lesson.applied + limited(wish, learning.change_max * most)
+        moved = lesson.applied - lesson.beside + limited(wish, learning.change_max * most)
         self.command_nm = _held(np.clip(model + learning.forget * (moved - model), 0.0, self.most_nm))
 
     def prove(self) -> None:
@@ -242,18 +244,19 @@ class Learner:
         self._base = self.plan()
         self.command_nm = np.maximum(0.0, self.command_nm + (self._base - before) / self.belief.gain)
 
-    def applied(self, swing: SwingPhase) -> Curve:
-        """The command of the last swing as it was really given, over the cells."""
+    def applied(self, swing: SwingPhase) -> tuple[Curve, Curve]:
+        """The command of the last swing as it was really given, and feedback's part in it, over the cells."""
         times = [swing.percent(m.t_ns) for m in self._moments]
         given = np.interp(PERCENT, times, [m.command_nm for m in self._moments])
-        return np.asarray(given, dtype=np.float64)
+        beside = np.interp(PERCENT, times, [m.beside_nm for m in self._moments])
+        return np.asarray(given, dtype=np.float64), np.asarray(beside, dtype=np.float64)
 
     def _why_not(self, swing: SwingPhase, *, trusted: bool) -> str:
         if not trusted:
             return "the guard cut in"
         if self.odd:
             return "the swing was shorter or longer than usual"
-        inside = [r.t_ns for r in self._readings if swing.toe_off_ns <= r.t_ns <= swing.contact_ns]
+        inside = [r.t_ns for r in self.readings if swing.toe_off_ns <= r.t_ns <= swing.contact_ns]
         times = [swing.toe_off_ns, *inside, swing.contact_ns]
         if max(b - a for a, b in pairwise(times)) / 1e9 > GAP_S:
             return "samples were missing"

@@ -32,6 +32,7 @@ from controller.core.timing import StrideTiming
 from controller.core.window import Window
 from drivers.interface import ChannelCommand, Command, ImuSample
 
+HEARD_NS = 300_000_000  # as the detector's own silence
 PRIME_EARLY_S = 0.04  # heel-off comes that much earlier in some strides
 FRESH_S = 0.1  # older samples than this steer nothing; the guard trips at 150 ms (F1)
 SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
@@ -63,6 +64,7 @@ class CoreState:
     reading: Reading | None = None  # the newest of the foot
     read_ns: int | None = None  # the reading that feedback has taken in
     correction_nm: float = 0.0
+    swing: SwingPhase | None = None  # the last one, over the reference
     landed: SwingPhase | None = None  # a swing that is being learned from
     lesson_part: int = 0
     unsure: bool = False  # the last contact was
@@ -116,16 +118,28 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     """Advance by one tick. ``state`` is taken over and returned advanced; keep a copy to go back."""
     _learn(state)
     events = _take_in(now_ns, inputs, state)
-    phase = state.detector.tick(now_ns)
-    state.window.tick(now_ns, walking=phase.walking)
-    _prime(now_ns, params, state, walking=phase.walking)
+    walking = _walks(now_ns, state)
+    state.window.tick(now_ns, walking=walking)
+    _prime(now_ns, params, state, walking=walking)
     _switch_mode(params, state)
-    tested = _test_train(now_ns, params, state, walking=phase.walking)
-    command, reason = tested or _decide(now_ns, params, state, walking=phase.walking)
+    tested = _test_train(now_ns, params, state, walking=walking)
+    command, reason = tested or _decide(now_ns, params, state, walking=walking)
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
     state.events += len(events)
     return Decision(command, reason, tuple(events), _view(now_ns, params, state)), state
+
+
+def _walks(now_ns: int, state: CoreState) -> bool:
+    """Whether the limb walks on the level.
+
+    The height of one step, integrated from acceleration, errs; a shank that swung as in level walking was
+    on no stairs.
+    """
+    if state.detector.tick(now_ns).walking:
+        return True
+    heard = state.newest_ns is not None and now_ns - state.newest_ns <= HEARD_NS
+    return heard and state.detector.stepping and state.alignment.level
 
 
 def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEvent]:
@@ -205,6 +219,7 @@ def _close_swing(state: CoreState) -> None:
     swing = state.alignment.settle(timing.toe_off_ns, timing.initial_contact_ns)
     timing.toe_off_percent = state.alignment.toe_off_percent
     timing.contact_percent = state.alignment.contact_percent
+    state.swing = swing
     state.landed, state.lesson_part = (swing if state.mode == "learning" else None), 0
 
 
@@ -362,7 +377,11 @@ def _remember(now_ns: int, command: Command, params: CoreParams, state: CoreStat
         lift, lift_by_second = params.second.response.dorsiflexion_nm
         given = max(0.0, given + lift_by_second / lift * state.second.activation_of(state.second.current_ma))
     given_nm = given * params.muscle.torque_max_nm
-    state.learner.remember(Moment(now_ns, given_nm, state.watch.note(now_ns, given_nm)))
+    beside_nm = 0.0
+    if state.law == "learning" and state.closed and state.demand_nm > 0.0:
+        beside_nm = state.demand_nm - state.feedforward_nm
+    expected_nm = state.watch.note(now_ns, given_nm)
+    state.learner.remember(Moment(now_ns, given_nm, expected_nm, beside_nm))
 
 
 def _senses(now_ns: int, state: CoreState) -> Senses:

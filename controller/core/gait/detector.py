@@ -79,6 +79,11 @@ class GaitDetector:
         """The phase at ``now_ns``; changes nothing."""
         return self._clock.at(now_ns)
 
+    @property
+    def stepping(self) -> bool:
+        """The limb steps forward, on the level or on stairs; a stop or a turn ends it."""
+        return self._clock.stepping
+
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the sensor, in words for the therapist; empty while all is well."""
         return self._check.findings()

@@ -96,6 +96,11 @@ class StrideClock:
         self._contact_ns = None
         self._seen = {}
 
+    @property
+    def stepping(self) -> bool:
+        """The last contact ended a step forward and no stop has come since, on the level or not."""
+        return self._ahead and self._contact_ns is not None
+
     def overdue(self, t_ns: int) -> bool:
         """No next contact for much longer than a stride."""
         if self._contact_ns is None:

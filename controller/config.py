@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from controller.console.settings import objections
+from controller.core.channels import AUTHORITY_NM
 from controller.core.params import (
     CoreParams,
     Envelope,
@@ -28,6 +29,8 @@ from controller.core.params import (
     Placement,
     Pulse,
     Reference,
+    ResponseMap,
+    SecondChannel,
 )
 from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
@@ -100,6 +103,22 @@ class AnkleSection(Section):
     damping_nms_per_rad: float = Field(ge=0.05, le=3, allow_inf_nan=False)
 
 
+class EversionSection(Section):
+    """The second channel's muscles, and what both channels do about both axes, as identified: Nm at full
+    recruitment, by the first and by the second one.
+    """
+
+    i50_ma: float = Field(ge=5, le=120, allow_inf_nan=False)
+    sigma: float = Field(ge=0.05, le=1, allow_inf_nan=False)
+    chronaxie_us: float = Field(ge=50, le=500, allow_inf_nan=False)
+    current_max_ma: float = Field(ge=0.5, le=130, allow_inf_nan=False)
+    first_dorsiflexion_nm: float = Field(ge=1, le=60, allow_inf_nan=False)
+    first_eversion_nm: float = Field(ge=-20, le=20, allow_inf_nan=False)
+    second_dorsiflexion_nm: float = Field(ge=-20, le=20, allow_inf_nan=False)
+    second_eversion_nm: float = Field(ge=AUTHORITY_NM, le=40, allow_inf_nan=False)
+    compliance_deg_per_nm: float = Field(14.0, ge=2, le=60, allow_inf_nan=False)
+
+
 class ReferenceSection(Section):
     """Whose foot pitch to follow: a normal walk at this speed."""
 
@@ -112,6 +131,7 @@ class PatientFile(Section):
     limits: LimitsSection
     muscle: MuscleSection
     ankle: AnkleSection
+    eversion: EversionSection | None = None
     reference: ReferenceSection
 
 
@@ -140,6 +160,18 @@ class StimulatorSection(Section):
     electrode_area_cm2: float = Field(ge=1, le=200, allow_inf_nan=False)
     width_us: float = Field(ge=50, le=500, allow_inf_nan=False)
     rate_hz: float = Field(ge=10, le=60, allow_inf_nan=False)
+
+
+class SecondChannelSection(Section):
+    """The channel that turns the foot out, and its steering from stride to stride."""
+
+    channel: int = Field(ge=0, le=7)
+    electrode_area_cm2: float = Field(ge=1, le=200, allow_inf_nan=False)
+    width_us: float = Field(ge=50, le=500, allow_inf_nan=False)
+    target_deg: float = Field(0.0, ge=-15, le=15, allow_inf_nan=False)  # inversion when the foot is set down
+    band_deg: float = Field(1.0, ge=0, le=10, allow_inf_nan=False)
+    step: float = Field(0.6, ge=0, le=1, allow_inf_nan=False)
+    change_max_nm: float = Field(1.0, ge=0, le=5, allow_inf_nan=False)
 
 
 class TrapezoidSection(Section):
@@ -224,6 +256,7 @@ class SessionFile(Section):
     session: SessionSection
     sensors: tuple[SensorSection, ...] = Field(min_length=1, max_length=8, strict=False)
     stimulator: StimulatorSection
+    second_channel: SecondChannelSection | None = None
     trapezoid: TrapezoidSection
     feedback: FeedbackSection
     learning: LearningSection = Field(default_factory=lambda: LearningSection.model_validate({}))
@@ -280,6 +313,15 @@ def load_session(path: Path) -> Session:
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
+    second = file.second_channel
+    if second is not None and patient.eversion is None:
+        problems.append(
+            f"{patient_path}: eversion: missing, allowed: a table, for the session's second_channel"
+        )
+    if second is not None and second.channel == file.stimulator.channel:
+        problems.append(
+            f"{path}: second_channel.channel: found {second.channel}, allowed: not the first channel's output"
+        )
     problems += [
         f"{path}: schedule: arm {number} has {'both' if arm.strides else 'neither'} length, "
         "allowed: either strides or seconds"
@@ -328,17 +370,20 @@ def arm_plans(session: Session, seed: int) -> tuple[ArmPlan, ...]:
 
 def settings(session: Session) -> list[tuple[str, str, str]]:
     """What steers, as ``(table.key, value, allowed range)``: the muscle's numbers and every gain in force."""
-    tables: tuple[tuple[str, Section], ...] = (
+    tables: tuple[tuple[str, Section | None], ...] = (
         ("muscle", session.patient.muscle),
         ("ankle", session.patient.ankle),
         ("reference", session.patient.reference),
         ("trapezoid", session.file.trapezoid),
         ("feedback", session.file.feedback),
         ("learning", session.file.learning),
+        ("eversion", session.patient.eversion),
+        ("second_channel", session.file.second_channel),
     )
     return [
         (f"{name}.{key}", f"{getattr(section, key):g}", _range(field))
         for name, section in tables
+        if section is not None
         for key, field in type(section).model_fields.items()
         if isinstance(getattr(section, key), float)
     ]
@@ -424,7 +469,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
         reference=normal_reference(patient.reference.speed_mps),
         pulse=Pulse(
             channel=0,  # the one channel of a frame; the guard knows its output on the device
-            channels=1,
+            channels=1 if file.second_channel is None else 2,
             width_us=stimulator.width_us,
             rate_hz=stimulator.rate_hz,
             current_max_ma=_tightest("current_max_ma", limits, 130.0),
@@ -449,6 +494,30 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
         ),
         tick_s=1.0 / TICK_RATE_HZ,
         learning=msgspec.convert(file.learning.model_dump(), Learning),
+        second=_second_channel(session),
+    )
+
+
+def _second_channel(session: Session) -> SecondChannel | None:
+    given, muscles = session.file.second_channel, session.patient.eversion
+    if given is None or muscles is None:
+        return None
+    return SecondChannel(
+        channel=1,  # of a frame; the guard knows its output on the device
+        i50_ma=muscles.i50_ma,
+        sigma=muscles.sigma,
+        chronaxie_us=muscles.chronaxie_us,
+        width_us=given.width_us,
+        current_max_ma=muscles.current_max_ma,
+        response=ResponseMap(
+            (muscles.first_dorsiflexion_nm, muscles.second_dorsiflexion_nm),
+            (muscles.first_eversion_nm, muscles.second_eversion_nm),
+        ),
+        target_deg=given.target_deg,
+        band_deg=given.band_deg,
+        compliance_deg_per_nm=muscles.compliance_deg_per_nm,
+        step=given.step,
+        change_max_nm=given.change_max_nm,
     )
 
 

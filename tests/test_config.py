@@ -174,6 +174,15 @@ def test_a_blinded_schedule_has_letters_for_names(session_file: Path) -> None:
     assert all(arm.blinded for arm in arms)
 
 
+def test_a_second_channel_needs_an_output_of_its_own_and_an_identified_map(session_file: Path) -> None:
+    two = session_file.with_name("two_channels.toml")
+    assert core_params(load_session(two)).pulse.channels == 2
+    spoil(two, "channel = 1 ", "channel = 0 ")
+    assert "second_channel.channel: found 0" in refused(two)[0]
+    spoil(two, "virtual_two_channels.toml", "virtual.toml")
+    assert any("virtual.toml: eversion: missing" in problem for problem in refused(two))
+
+
 def test_every_number_of_the_learning_law_can_be_set_in_the_session_file() -> None:
     assert set(LearningSection.model_fields) == {field.name for field in fields(Learning)}
 

@@ -261,14 +261,14 @@ class Supervisor:
         session = self._session
         stimulator = session.file.stimulator
         required = [s for s in session.file.sensors if s.required]
+        channels = [("dorsiflexion", stimulator.channel, stimulator.electrode_area_cm2)]
+        if second := session.file.second_channel:
+            channels.append(("eversion", second.channel, second.electrode_area_cm2))
         told = {
             "session": session_id,
             "channels": [
-                {
-                    "name": "dorsiflexion",
-                    "output": stimulator.channel,
-                    "electrode_area_cm2": stimulator.electrode_area_cm2,
-                }
+                {"name": name, "output": output, "electrode_area_cm2": area}
+                for name, output, area in channels
             ],
             "limits": [
                 {"who": layer.who, "limits": dict(layer.values)}

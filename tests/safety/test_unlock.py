@@ -22,7 +22,7 @@ from tests.safety.rig import SESSION, Bench, pulse_train
 from tests.safety.test_oracle import Session, broken, walk
 from tests.safety.test_process import Rig
 
-CEILING_MA = 24.0  # three fifths of the session's 40 mA
+CEILING_MA = 30.0  # three quarters of the session's 40 mA
 
 
 def by_feedback(bench: Bench, current_ma: float | None = 10.0) -> Reaction:
@@ -73,7 +73,7 @@ def test_without_unlock_a_session_is_open_loop_and_feedback_is_blocked() -> None
 def test_before_the_unlock_current_is_reduced_to_the_ceiling_and_feedback_blocked() -> None:
     bench = Bench(unlock="strides").armed()
     assert bench.notes[-1].text == (
-        "Armed. Staged unlock: open loop at no more than 24 mA, 0 of 3 strides answered."
+        "Armed. Staged unlock: open loop at no more than 30 mA, 0 of 3 strides answered."
     )
     assert through_ma(bench, CEILING_MA) == CEILING_MA
     assert through_ma(bench, 35.0) == CEILING_MA
@@ -196,7 +196,7 @@ while True:
     motion = ((0.0, 0.0, 9.81), (0.0, rate, 0.0))
     sock.send(encode_stamp(SensorStamp(7, "foot", now_ns, seq, True, seq, motion)))
     on = go and 0.2 < place_s < 0.6
-    channel = ChannelCommand(32.0, 300.0, 40.0) if on else None
+    channel = ChannelCommand(36.0, 300.0, 40.0) if on else None
     sock.send(encode_frame(Frame(7, seq, now_ns, 60.0, (channel,), feedback)))
     time.sleep(0.005)
 """

@@ -27,9 +27,9 @@ from setproctitle import setproctitle
 from controller.errors import InputError
 from controller.record.live import Live, LiveStatus
 from controller.record.records import Clock, Process, encode
-from controller.record.summary import summarise
+from controller.record.summary import Summary, summarise
 from controller.record.writer import RecordingWriter, recompact
-from controller.runtime import bus
+from controller.runtime import bus, process
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.port import Outlets, RigState, Scope, Telemetry
 from controller.telemetry.position import Position
@@ -274,6 +274,7 @@ class Recorder:
             telemetry.stream(name, values)
 
     def _close(self, writer: RecordingWriter) -> None:
+        process.go_ordinary()  # this thread alone
         try:
             writer.finish()
             writer.close()
@@ -284,11 +285,16 @@ class Recorder:
     async def _end_telemetry(self, telemetry: Telemetry, task: asyncio.Task[None]) -> None:
         self._tell(self._teller.end())
         with contextlib.suppress(InputError):
-            summary = await asyncio.to_thread(summarise, self._out)
+            summary = await asyncio.to_thread(_summarise, self._out)
             telemetry.summary(self._session.get("session", self._out.stem), msgspec.json.encode(summary))
         await telemetry.finish(TELEMETRY_CLOSE_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _summarise(recording: Path) -> Summary:
+    process.go_ordinary()
+    return summarise(recording)
 
 
 def streams(status: LiveStatus) -> dict[str, dict[str, float | None]]:
@@ -356,6 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="rig", help="the rig, as LSL streams are called after it")
     options = parser.parse_args(arguments)
     setproctitle("dorsi-recorder")
+    process.go_real_time(process.RECORDER_PRIORITY)
     session = read_session(options.header)
     settings = msgspec.json.decode(options.mqtt.read_bytes(), type=MqttSettings) if options.mqtt else None
     outlets = _outlets(options.name, session, options.lsl) if options.lsl else None

@@ -14,6 +14,7 @@ import signal
 from setproctitle import setproctitle
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+RECORDER_PRIORITY = 2  # the guard waits half a second for it (F12): no ordinary program may take that from it
 WORLD_PRIORITY = 5  # emulated devices keep time as real ones would, but behind what they are to test
 CONTROLLER_PRIORITY = 10
 GUARD_PRIORITY = 20  # above the controller: the guard's deadline protects from the controller
@@ -33,6 +34,12 @@ def go_real_time(priority: int) -> str:
     except (OSError, AttributeError) as error:
         return f"ordinary scheduling ({error})"
     return f"SCHED_FIFO {priority}"
+
+
+def go_ordinary() -> None:
+    """Give this thread's real-time scheduling back, for long work that nobody waits for."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def quiet_garbage_collector() -> None:

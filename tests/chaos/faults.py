@@ -76,6 +76,13 @@ def _new_guard(rig: ChaosRig) -> None:
     rig.start_controller()
 
 
+def _heal_and_restart(rig: ChaosRig) -> None:
+    """Wrong stamps leave a sensor's clock wrong until it connects anew; till then the guard refuses."""
+    rig.tell_world("")
+    if rig.trips:
+        rig.start_controller()
+
+
 def _pause_guard(rig: ChaosRig) -> None:
     rig.send("guard", STOP)
     time.sleep(0.5)
@@ -133,7 +140,7 @@ FAULTS = (
     Fault("sensor delayed", _tell("delayed"), _tell(""), ("F1",), SAFE_MS),
     Fault("sensor reordered", _tell("reordered"), _tell("")),
     Fault("sensor duplicated", _tell("duplicated"), _tell("")),
-    Fault("sensor bit-flipped", _tell("bit-flipped"), _tell(""), ("F1", "F17", "F21"), may_walk=True),
+    Fault("sensor bit-flipped", _tell("bit-flipped"), _heal_and_restart, ("F1", "F17", "F21"), may_walk=True),
     Fault("clock set back 1 h", _clock(-3600.0), _clock(0.0)),
     Fault("clock set forward 1 d", _clock(86400.0), _clock(0.0)),
     Fault("processor hogs", _hogs, _nothing, hold_s=0.0),

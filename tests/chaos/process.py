@@ -118,7 +118,10 @@ def _disk(needs: Needs, folder: Path) -> Iterator[Path]:
 
 
 def run_group(faults: list[Fault], wanted: int, say: Callable[[str], None]) -> list[Row]:
-    """One rig takes these faults, a recording each (or one for each try that costs the recorder)."""
+    """One rig takes these faults, a recording each (or one for each try that costs the recorder).
+
+    Single tries share a recording, and the last row has what it shows.
+    """
     needs = faults[0].needs
     rows = [Row(fault.what) for fault in faults]
     tried: list[list[Try]] = []
@@ -130,7 +133,7 @@ def run_group(faults: list[Fault], wanted: int, say: Callable[[str], None]) -> l
             ChaosRig(folder, disk=disk, broker=needs == "broker", console=needs == "console") as rig,
         ):
             for fault, row in zip(faults, rows, strict=True):
-                if tried:
+                if tried and wanted > 1:
                     rig.new_recording()
                 firsts.append(len(rig.recordings) - 1)
                 dice = random.Random(f"{SEED} {fault.what}")
@@ -147,6 +150,8 @@ def run_group(faults: list[Fault], wanted: int, say: Callable[[str], None]) -> l
                 worst_ms = max(one.last_ms for one in found)
                 say(f"  {fault.what}: {len(found)} tries, {took_s:.0f} s, last pulse after {worst_ms:.0f} ms")
         cuts = cut(folder, rig.recordings)
+        if wanted == 1:
+            firsts = [0] * len(firsts)
         for index, (fault, row) in enumerate(zip(faults, rows, strict=True)):
             end = firsts[index + 1] if index + 1 < len(firsts) else len(cuts)
             examine(row, fault, tried[index], cuts[firsts[index] : end])

@@ -20,7 +20,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from fastapi.staticfiles import StaticFiles
 from nicegui import Client, ui
 
-from controller.console import parts, sessions
+from controller.console import parts, session_files, sessions
 from controller.console.charts import UNITS, options
 from controller.console.entry import COOKIE_DAYS, TOKEN_COOKIE, Entry, is_token
 from controller.console.feed import Feed, Json
@@ -154,6 +154,7 @@ class Console:
         app.mount(parts.STATIC, StaticFiles(directory=STATIC))
         self._tuning.routes(app)
         self._setup.routes(app)
+        session_files.add_routes(app, self._runs)
 
         @app.get("/language/{code}")
         def language(code: str) -> Response:
@@ -191,8 +192,9 @@ class Console:
                 body = f"<p>{escape(texts.get('sessions.unknown'))}</p>"
                 page = parts.whole_page(texts, "/sessions", texts.get("sessions.title"), body)
                 return HTMLResponse(page, status_code=404)
-            page = parts.whole_page(texts, "/sessions", found.name, sessions.detail_html(texts, found))
-            return HTMLResponse(page)
+            pictures = sessions.pictures_html(self._runs / found.name / "report.html")
+            body = sessions.detail_html(texts, found, session_files.links_html(texts, found), pictures)
+            return HTMLResponse(parts.whole_page(texts, "/sessions", found.name, body))
 
         @app.get("/sessions/{name}/report.html")
         def report(name: str) -> Response:

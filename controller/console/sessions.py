@@ -6,6 +6,7 @@ that is not a folder of the list.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -20,6 +21,10 @@ from controller.errors import InputError
 from controller.record.reader import header
 from controller.record.summary import ArmSummary, Latency, Spread, Summary
 
+PICTURE = re.compile(
+    r'<figure><img src="data:image/svg\+xml;base64,[A-Za-z0-9+/=]+" alt="[^"<>]*">'
+    r"<figcaption>[^<>]*</figcaption></figure>"
+)
 FIGURES: tuple[tuple[str, str], ...] = (  # field of ArmSummary, unit
     ("mode", ""),
     ("seconds", "s"),
@@ -44,6 +49,10 @@ class Recorded:
     pseudonym: str
     arms: tuple[ArmSummary, ...]
     has_report: bool
+
+    @property
+    def blinded(self) -> bool:
+        return any(arm.blinded for arm in self.arms)
 
 
 def found(runs: Path, search: str = "") -> list[Recorded]:
@@ -103,7 +112,9 @@ def list_html(texts: Texts, items: Sequence[Recorded], search: str) -> str:
             f'aria-label="{escape(t("sessions.compare"))}: {escape(item.name)}">'
         )
         report = (
-            f'<a href="{path}/report.html">{escape(t("sessions.report"))}</a>' if item.has_report else "–"
+            f'<a href="{path}/report.html" target="_blank">{escape(t("sessions.report"))}</a>'
+            if item.has_report
+            else "–"
         )
         modes = ", ".join(escape(arm.mode) for arm in item.arms) or escape(t("sessions.running"))
         rows.append(
@@ -127,14 +138,20 @@ def list_html(texts: Texts, items: Sequence[Recorded], search: str) -> str:
     return f'{finder}<form action="/sessions/compare">{table(heads, rows)}{button}</form>'
 
 
-def detail_html(texts: Texts, item: Recorded) -> str:
-    """The figures of one recording, an arm a column."""
-    t = texts.get
-    report = ""
-    if item.has_report:
-        path = f"/sessions/{quote(item.name)}/report.html"
-        report = f'<p><a href="{path}">{escape(t("sessions.report"))}</a></p>'
-    return f"<p>{escape(item.pseudonym)}</p>{report}{_figures_html(texts, [item])}{_back(texts)}"
+def detail_html(texts: Texts, item: Recorded, links: str = "", pictures: str = "") -> str:
+    """One recording: ``links`` to its files, its ``pictures``, the figures, an arm a column."""
+    return f"<p>{escape(item.pseudonym)}</p>{links}{pictures}{_figures_html(texts, [item])}{_back(texts)}"
+
+
+def pictures_html(report: Path) -> str:
+    """The pictures of a report with their captions; nothing else of it, and nothing where there is none.
+
+    They stand in the page, as a frame would take the keys that STOP listens to.
+    """
+    try:
+        return "".join(PICTURE.findall(report.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def compare_html(texts: Texts, items: Sequence[Recorded]) -> str:

@@ -17,8 +17,8 @@ from controller.safety.react import Checklist, Link, Peer, Reaction, Request, de
 from drivers.interface import ContactCheck, StimulatorNotice
 from drivers.stimulators import sheets
 from tests.safety.rig import CAPABILITY, Bench, make_setup, pulse_train
+from tests.safety.room import Room
 from tests.safety.test_oracle import Session, broken, walk
-from tests.safety.test_process import Rig
 
 CHECK = ContactCheck(15.0, 10)  # ScienceMode4: result 10, detectable from 15 mA on
 TWO_CHANNELS = [
@@ -241,23 +241,33 @@ def test_the_p24_says_how_it_tells_an_open_electrode() -> None:
     assert sheets.P24.contact == CHECK
 
 
-def test_an_open_electrode_is_not_armed_by_the_real_guard_on_the_emulated_device(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, "--loose", "0")
+def test_the_whole_guard_takes_todays_checklist_and_does_not_arm_an_open_electrode(tmp_path: Path) -> None:
+    room = Room(tmp_path)
     try:
-        rig.controller()
+        room.complete()
+        assert room.operator is not None
         for answers in ({}, NO):
-            rig.operator.send(json.dumps({"op": "checklist", "answers": answers, "by": "Ada"}).encode())
-        rig.until(lambda: bool(rig.events("checklist")))
-        (said,) = rig.events("checklist")
+            request = {"op": "checklist", "answers": answers, "by": "Ada"}
+            room.operator.send(json.dumps(request).encode())
+            room.round()
+        replies = [word["ok"] for word in room.heard(room.operator) if word.get("reply") == "checklist"]
+        assert replies == [False, True]
+        (said,) = room.events("checklist")
         assert (said["by"], "pacemaker no" in said["text"]) == ("Ada", True)
-        assert any("Checklist not taken" in event["text"] for event in rig.events("refused"))
-        rig.until(lambda: bool(rig.ask("arm")["ok"]))
-        rig.until(lambda: any(event["fault"] == "F22" for event in rig.events("refused")))
-        assert rig.ask("state")["state"] == "off"
-        assert all(pulse["points"][0][1] < CHECK.current_ma for pulse in rig.pulses())
-        assert not rig.events("arm")
+        room.device.loose_electrodes.add(0)
+        room.tick()
+        assert room.ask("arm")["state"] == "contact test"
+        for _ in range(100):
+            if room.stage == "contact test":
+                room.tick()
+        assert room.stage == "off"
+        assert [event["fault"] for event in room.events("refused")] == [None, "F22"]
+        assert "electrode error" in room.events("refused")[1]["text"]
+        assert room.device.pulses
+        assert all(points[0][1] < CHECK.current_ma for _, points in room.device.pulses)
+        assert not room.events("arm")
     finally:
-        rig.close()
+        room.close()
 
 
 # --- and the judge of recordings holds the guard to it ---

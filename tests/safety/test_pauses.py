@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from controller.errors import InputError
-from controller.runtime import bus
 from controller.safety import rest
 from controller.safety.guard import Guard
 from controller.safety.limits import Effective, Layer, merge
@@ -19,7 +18,7 @@ from controller.safety.rest import FRESH, Clock, kept, objections, restored, spe
 from controller.safety.settings import parse
 from drivers.stimulators.p24 import P24
 from tests.safety.rig import Bench, raw_settings
-from tests.safety.test_process import Rig
+from tests.safety.room import Room
 
 S = 1_000_000_000
 BOUT = {"bout_max_s": 2.0, "pause_min_s": 90.0}
@@ -212,29 +211,29 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_on_time_and_rest_outlive_a_killed_guard(tmp_path: Path) -> None:
-    rig = Rig(
-        tmp_path,
-        rest_file=str(tmp_path / "rest.json"),
-        limits=[{"who": "patient", "limits": {"bout_max_s": 1.5, "pause_min_s": 120.0}}],
-    )
+    changes: dict[str, Any] = {
+        "rest_file": str(tmp_path / "rest.json"),
+        "limits": [{"who": "patient", "limits": {"bout_max_s": 3.0, "pause_min_s": 120.0}}],
+    }
+    rooms = []
     try:
-        rig.controller()
-        rig.arm()
-        rig.until(lambda: any(event["fault"] == "F9" for event in rig.events("trip")))
-        (rig.rig / "go").unlink()
-        rig.guard.kill()
-        rig.guard.wait()
-        arguments = ("--rig", str(rig.rig), "--limits", str(rig.rig / "limits.json"))
-        rig.guard = rig.start("-m", "controller.safety.guard", *arguments)
-        rig.operator.close()
-        rig.operator = bus.connect(rig.rig, "guard")
-        rig.operator.send(b'{"role":"operator"}')
-        answer = rig.ask("state")
+        for name, seconds, end in (("a", 2.5, "armed"), ("b", 1.7, "tripped"), ("c", 0.0, "off")):
+            (tmp_path / name).mkdir()
+            room = Room(tmp_path / name, **changes)  # the one before is left as a killed one is
+            rooms.append(room)
+            room.arm() if seconds else room.complete()
+            for _ in range(round(seconds * 200)):
+                room.tick()
+            assert (room.stage, room.fault) == (end, "F9" if end == "tripped" else None)
+        answer = rooms[-1].ask("state")
         words = [why for why in answer["refusals"] if why.startswith("bout is over")]
         assert len(words) == 1
-        assert "bout_max_s 1.5 (patient); rest for another 1" in words[0]
+        assert "bout_max_s 3 (patient); rest for another 1" in words[0]
+        rooms[-1].now_ns += 120 * S
+        assert not any("bout is over" in why for why in rooms[-1].ask("state")["refusals"])
     finally:
-        rig.close()
+        for room in rooms:
+            room.close()
 
 
 def test_the_spans_name_limits_that_exist() -> None:

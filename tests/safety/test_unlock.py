@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from controller.record.records import GuardEvent, Tick
 from controller.safety.envelope import MS
-from controller.safety.frames import Frame, decode_frame, encode_frame
+from controller.safety.frames import Frame, SensorStamp, decode_frame, encode_frame, encode_stamp
 from controller.safety.plausibility import STRONG_SHARE
 from controller.safety.react import Answer, Link, Peer, Reaction, Request
 from controller.safety.unlock import SHARE, STRIDES
 from drivers.interface import ChannelCommand
 from tests.safety.rig import SESSION, Bench, pulse_train
+from tests.safety.room import Room
 from tests.safety.test_oracle import Session, broken, walk
-from tests.safety.test_process import Rig
 
 CEILING_MA = 30.0  # three quarters of the session's 40 mA
 
@@ -168,72 +166,59 @@ def test_what_a_frame_says_of_feedback_survives_the_way() -> None:
         assert decode_frame(encode_frame(frame)) == frame
 
 
-# --- the real guard, a leg that answers in real time ---
+# --- the guard in one piece: sockets, stimulator, and a leg that answers ---
 
-LEG = """
-import math, sys, time
-from pathlib import Path
-from controller.runtime import bus
-from controller.safety.frames import Frame, SensorStamp, encode_frame, encode_stamp
-from drivers.interface import ChannelCommand
 
-rig = Path(sys.argv[1])
-sock = bus.connect(rig, "guard")
-sock.send(b'{"role":"controller"}')
-begin_ns = time.monotonic_ns()
-seq = 0
-while True:
-    seq += 1
-    now_ns = time.monotonic_ns()
-    place_s = (now_ns - begin_ns) / 1e9 % 0.7
-    go, feedback = (rig / "go").exists(), (rig / "feedback").exists()
-    up_s = 0.18 if go else 0.13
-    rate = 0.0
-    if place_s > 0.25:
-        rate = 6.0 if place_s < 0.38 else -6.0 if place_s < 0.38 + up_s else 0.0
-        if go and 0.38 + up_s <= place_s < 0.43 + up_s:
-            rate = 6.0
-    motion = ((0.0, 0.0, 9.81), (0.0, rate, 0.0))
-    sock.send(encode_stamp(SensorStamp(7, "foot", now_ns, seq, True, seq, motion)))
-    on = go and 0.2 < place_s < 0.6
-    channel = ChannelCommand(36.0, 300.0, 40.0) if on else None
-    sock.send(encode_frame(Frame(7, seq, now_ns, 60.0, (channel,), feedback)))
-    time.sleep(0.005)
-"""
+def stride(room: Room, *, stimulated: bool, feedback: bool = False) -> None:
+    """0.7 s of a foot at 200 Hz: rest, heel off, flat again; with current the toes go up by 17 deg first."""
+    assert room.controller is not None
+    for index in range(140):
+        room.seq += 1
+        room.now_ns += 5 * MS
+        rate_rps = 0.0 if index < 50 else 6.0 if index < 76 else -6.0 if index < 102 else 0.0
+        if stimulated and 102 <= index < 122:
+            rate_rps = -6.0 if index < 112 else 6.0
+        motion = ((0.0, 0.0, 9.81), (0.0, rate_rps, 0.0))
+        stamp = SensorStamp(SESSION, "foot", room.now_ns, room.seq, True, room.seq, motion)
+        room.controller.send(encode_stamp(stamp))
+        on = stimulated and 40 <= index < 120
+        channel = pulse_train(36.0) if on else None
+        frame = Frame(SESSION, room.seq, room.now_ns, 60.0, (channel,), feedback)
+        room.controller.send(encode_frame(frame))
+        room.round()
+        room.verdicts()
 
 
 @pytest.mark.parametrize("by", ["person", "strides"])
-def test_the_real_guard_lets_feedback_begin_when_the_leg_has_answered(tmp_path: Path, by: str) -> None:
-    rig = Rig(tmp_path, unlock=by, sensors=[{"name": "foot", "segment": "foot"}])
+def test_the_whole_guard_lets_feedback_begin_when_the_leg_has_answered(tmp_path: Path, by: str) -> None:
+    room = Room(tmp_path, unlock=by, sensors=[{"name": "foot", "segment": "foot"}])
     try:
-        rig.start("-c", LEG, str(tmp_path))
-        rig.until(lambda: bool(rig.ask("arm")["ok"]))
-        rig.until(lambda: rig.ask("state")["state"] == "armed")
+        room.arm()
+        for _ in range(3):
+            stride(room, stimulated=False)
+        assert not room.ask("unlock")["ok"]
+        for done in range(1, STRIDES + 1):
+            stride(room, stimulated=True)
+            stride(room, stimulated=False)
+            assert len(room.events("answer")) == done
+        assert max(currents(room)) == CEILING_MA
         if by == "person":
-            assert "0 of 3" in rig.ask("unlock")["text"]
-        walked_ns = time.monotonic_ns() + 1_500_000_000  # two strides without current, to compare with
-        rig.until(lambda: time.monotonic_ns() > walked_ns)
-        (tmp_path / "go").touch()
-        if by == "person":
-            rig.until(lambda: len(rig.events("answer")) >= STRIDES)
-            assert not rig.ask("state")["unlocked"]
-            (tmp_path / "feedback").touch()
-            rig.until(lambda: any("feedback before" in v["reason"] for v in verdicts(rig)))
-            assert rig.ask("unlock")["ok"]
-        rig.until(lambda: bool(rig.events("unlock")))
-        assert rig.ask("state")["unlocked"]
-        unlocked_ns = rig.events("unlock")[0]["t_ns"]
-        (tmp_path / "feedback").touch()
-        rig.until(lambda: max(p["points"][0][1] for p in rig.pulses()) > CEILING_MA)
-        before = [p["points"][0][1] for p in rig.pulses() if p["t_ns"] < unlocked_ns]
-        assert max(before) == CEILING_MA
-        assert not rig.ask("stop")["unlocked"]
+            assert not room.ask("state")["unlocked"]
+            count = len(room.device.pulses)
+            stride(room, stimulated=True, feedback=True)
+            assert len(room.device.pulses) == count  # blocked
+            assert room.ask("unlock")["ok"]
+        assert room.ask("state")["unlocked"]
+        assert [event["by"] for event in room.events("unlock")] == ["tester" if by == "person" else "strides"]
+        stride(room, stimulated=True, feedback=True)
+        assert max(currents(room)) > CEILING_MA
+        assert not room.ask("stop")["unlocked"]
     finally:
-        rig.close()
+        room.close()
 
 
-def verdicts(rig: Rig) -> list[dict[str, Any]]:  # Any: JSON
-    return [data for topic, _, data in rig.records if topic == "guard/verdict"]
+def currents(room: Room) -> list[float]:
+    return [points[0][1] for _, points in list(room.device.pulses)]
 
 
 # --- and the judge of recordings ---

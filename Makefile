@@ -59,7 +59,7 @@ mutate: setup
 chaos: setup
 	@echo "==> 30 virtual minutes with faults, twice, and 30 without"
 	@$(BIN)/python -m tests.chaos.virtual 30
-	@echo "==> each fault in the running demo, $(TRIES) times (about ten seconds a try; TRIES=3 is shorter)"
+	@echo "==> each fault in running rigs, $(TRIES) times (about three seconds a try; TRIES=3 is shorter): runs/chaos/"
 	@$(BIN)/python -m tests.chaos.process $(TRIES)
 
 # Pin every dependency with its hashes; the file names no index.

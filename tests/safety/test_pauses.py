@@ -228,7 +228,7 @@ def test_on_time_and_rest_outlive_a_killed_guard(tmp_path: Path) -> None:
         answer = rooms[-1].ask("state")
         words = [why for why in answer["refusals"] if why.startswith("bout is over")]
         assert len(words) == 1
-        assert "bout_max_s 3 (patient); rest for another 1" in words[0]
+        assert "bout_max_s 3 (patient); rest for another 2 min, pause_min_s 120" in words[0]
         rooms[-1].now_ns += 120 * S
         assert not any("bout is over" in why for why in rooms[-1].ask("state")["refusals"])
     finally:

@@ -27,7 +27,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.core.gait import GaitDetector
+from controller.core.gait import Finding, GaitDetector
 from controller.core.signals import EventKind, GaitEvent
 from drivers.interface import Segment, Side
 from models.gait import Activity, ActivityKind
@@ -75,6 +75,17 @@ class Leg:
     windows: tuple[tuple[float, float], ...]
     swing_axis: Array
     doubtful: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What our detector made of a leg: events as emitted, when stimulation would begin, findings at the
+    end.
+    """
+
+    events: list[GaitEvent]
+    starts_s: list[float]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +231,30 @@ def steady_runs(steps: list[dict[str, str]]) -> list[list[dict[str, str]]]:
 
 def detect(leg: Leg) -> list[GaitEvent]:
     """Our events on ``leg``, in the order of emission."""
+    return observe(leg).events
+
+
+def stimulations(leg: Leg) -> list[float]:
+    """When stimulation would begin: at a heel-off or toe-off while walking, once until contact or a stop."""
+    return observe(leg).starts_s
+
+
+def observe(leg: Leg) -> Run:
+    """One pass of our detector over ``leg``."""
     detector = GaitDetector(leg.segment, leg.side)
     times = np.rint(leg.time_s * 1e9).astype(np.int64).tolist()
-    events: list[GaitEvent] = []
+    run, on = Run([], [], ()), False
     for t_ns, acc, gyr in zip(times, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
-        events += detector.update(t_ns, tuple(acc), tuple(gyr))
-    return events
+        events = detector.update(t_ns, tuple(acc), tuple(gyr))
+        if not events and not on:
+            continue
+        walking, kinds = detector.tick(t_ns).walking, {event.kind for event in events}
+        run.events.extend(events)
+        if walking and not on and kinds & {"heel_off", "toe_off"}:
+            run.starts_s.append(t_ns * 1e-9)
+            on = True
+        on = on and walking and "initial_contact" not in kinds
+    return replace(run, findings=detector.findings())
 
 
 def zero_crossing(leg: Leg) -> list[GaitEvent]:
@@ -296,21 +325,6 @@ def ringing(acc: Array, gyr: Array, step_s: float) -> None:
             place = place + speed * step_s / 4.0
         acc[i] += 0.5 * (-w * w * place - 2.0 * damping * w * speed)
         gyr[i] += 2.0 * np.cross(lever, speed)
-
-
-def stimulations(leg: Leg) -> list[float]:
-    """When stimulation would begin: at a heel-off or toe-off while walking, once until contact or a stop."""
-    detector = GaitDetector(leg.segment, leg.side)
-    times = np.rint(leg.time_s * 1e9).astype(np.int64).tolist()
-    on, starts = False, []
-    for t_ns, acc, gyr in zip(times, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
-        kinds = {event.kind for event in detector.update(t_ns, tuple(acc), tuple(gyr))}
-        walking = detector.tick(t_ns).walking
-        if walking and not on and kinds & {"heel_off", "toe_off"}:
-            starts.append(t_ns * 1e-9)
-            on = True
-        on = on and walking and "initial_contact" not in kinds
-    return starts
 
 
 def without_swing(leg: Leg, starts: list[float]) -> list[float]:

@@ -83,9 +83,9 @@ def test_every_true_stride_is_found_and_the_foot_pitch_is_right(segment: Segment
         assert abs(lead_s) < 0.25 / RATE_HZ  # the pitch belongs to the sample's own time
 
 
-@pytest.mark.parametrize(("segment", "most"), [("foot", 0), ("shank", 1)])
+@pytest.mark.parametrize(("segment", "most"), [("foot", 0), ("shank", 0)])
 def test_standing_sitting_rising_turning_and_stepping_in_place_hardly_start_stimulation(
     segment: Segment, most: int
 ) -> None:
-    false = [start for start in stimulations(non_gait(segment, 1, 8.0)) if start > WALKED_S]
+    false = [start for start in stimulations(non_gait(segment, 1, 4.0)) if start > WALKED_S]
     assert len(false) <= most

@@ -7,7 +7,6 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
@@ -18,26 +17,13 @@ from benchmarks.gait import (
     Leg,
     damaged,
     detect,
-    hemiparetic,
-    motion_capture,
     score,
-    stimulations,
-    treadmill,
-    unreferenced,
     without_swing,
 )
 from controller.core.gait import GaitDetector
 from controller.core.signals import GaitEvent
+from tests.core.gait.runs import FEET, STAIRS, TREADMILL, WALKWAY, run_of
 from tests.data import DATA, needs_data
-
-WALKWAY = list(hemiparetic()) if DATA.is_dir() else []
-TREADMILL = [*treadmill("shank"), *treadmill("forefoot")] if DATA.is_dir() else []
-FEET = list(motion_capture()) if DATA.is_dir() else []
-
-
-@cache
-def events_of(name: str) -> tuple[GaitEvent, ...]:
-    return tuple(detect(next(leg for leg in (*WALKWAY, *FEET) if leg.name == name)))
 
 
 def feed(detector: GaitDetector, leg: Leg, start: int, stop: int) -> list[GaitEvent]:
@@ -51,7 +37,7 @@ def feed(detector: GaitDetector, leg: Leg, start: int, stop: int) -> list[GaitEv
 
 @needs_data
 def test_walkway_contacts_are_all_found_early_and_evenly_and_none_invented() -> None:
-    scores = [score(leg, list(events_of(leg.name))) for leg in WALKWAY]
+    scores = [score(leg, run_of(leg.name).events) for leg in WALKWAY]
     assert sum(one.missed for one in scores) == 0
     assert sum(one.extra for one in scores) == 0
     p50, p95 = np.percentile(np.concatenate([one.latency_ms for one in scores]), (50, 95))
@@ -74,7 +60,7 @@ def test_a_bad_radio_clock_sensor_or_strap_costs_at_most_one_contact_in_a_hundre
 @needs_data
 def test_no_event_is_dated_after_its_emission() -> None:
     for leg in (*WALKWAY, *FEET):
-        assert all(event.t_ns <= event.emitted_ns for event in events_of(leg.name))
+        assert all(event.t_ns <= event.emitted_ns for event in run_of(leg.name).events)
 
 
 @needs_data
@@ -93,7 +79,7 @@ def test_contacts_are_found_at_any_usual_rate(rate_hz: float) -> None:
 @needs_data
 @pytest.mark.parametrize("leg", FEET, ids=lambda leg: leg.name)
 def test_foot_events_agree_with_motion_capture(leg: Leg) -> None:
-    events = list(events_of(leg.name))
+    events = run_of(leg.name).events
     contact, toe_off = score(leg, events), score(leg, events, "toe_off")
     assert contact.missed == toe_off.missed == contact.extra == toe_off.extra == 0
     assert np.median(np.abs(contact.error_ms)) <= 15
@@ -105,7 +91,7 @@ def test_foot_events_agree_with_motion_capture(leg: Leg) -> None:
 @needs_data
 @pytest.mark.parametrize("leg", TREADMILL, ids=lambda leg: leg.name)
 def test_durations_agree_with_light_barriers(leg: Leg) -> None:
-    events = detect(leg)
+    events = run_of(leg.name).events
     for kind in ("initial_contact", "toe_off"):
         found = score(leg, events, kind)
         assert (found.missed, found.extra) == (0, 0)
@@ -136,21 +122,20 @@ def test_durations_agree_with_light_barriers(leg: Leg) -> None:
 @needs_data
 def test_stairs_start_stimulation_at_most_once_where_they_begin() -> None:
     """Nothing announces the first stair; healthy_stair_down right ends with a step on the level."""
-    for leg in (*unreferenced("healthy_stair_up"), *unreferenced("healthy_stair_down")):
-        assert len(stimulations(leg)) <= (2 if leg.name == "healthy_stair_down right" else 1)
+    for leg in STAIRS:
+        assert len(run_of(leg.name).starts_s) <= (2 if leg.name == "healthy_stair_down right" else 1)
 
 
 @needs_data
 def test_hardly_any_stimulation_starts_in_a_turn_without_a_swing() -> None:
-    for leg in WALKWAY:
-        if leg.name in ("E01 left", "E03 right", "S28 right"):
-            assert without_swing(leg, stimulations(leg)) == []
+    false = [without_swing(leg, run_of(leg.name).starts_s) for leg in WALKWAY]
+    assert sum(len(starts) for starts in false) <= 1
 
 
 @needs_data
 def test_confidence_means_the_same_for_every_event_and_stays_between_0_and_1() -> None:
     for leg in (*WALKWAY, *FEET):
-        events = events_of(leg.name)
+        events = run_of(leg.name).events
         assert all(0.0 <= event.confidence <= 1.0 for event in events)
         for kind in ("initial_contact", "foot_flat", "heel_off", "toe_off"):
             assert np.median([event.confidence for event in events if event.kind == kind]) > 0.8
@@ -162,14 +147,16 @@ def test_mounting_changes_nothing() -> None:
     turn, _ = np.linalg.qr(np.random.default_rng(7).normal(size=(3, 3)))
     turn *= np.sign(np.linalg.det(turn))
     turned = replace(leg, acc_mps2=leg.acc_mps2 @ turn, gyr_rps=leg.gyr_rps @ turn)
-    assert [(e.kind, e.emitted_ns) for e in detect(turned)] == [(e.kind, e.emitted_ns) for e in detect(leg)]
+    assert [(e.kind, e.emitted_ns) for e in detect(turned)] == [
+        (e.kind, e.emitted_ns) for e in run_of(leg.name).events
+    ]
 
 
 @needs_data
 @pytest.mark.parametrize("leg", [WALKWAY[12], FEET[0]] if DATA.is_dir() else [], ids=lambda leg: leg.name)
 def test_a_run_in_two_pieces_equals_one_run(leg: Leg) -> None:
     half = len(leg.time_s) // 2
-    whole = detect(leg)
+    whole = run_of(leg.name).events
     first = GaitDetector(leg.segment, leg.side)
     before = feed(first, leg, 0, half)
     assert before == [event for event in whole if event.emitted_ns <= round(leg.time_s[half - 1] * 1e9)]

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 from controller.record.reader import messages
 from controller.record.records import Audit, CoreRetuned
-from tests.console.browser import CHROMIUM, Rig, shot
+from tests.console.browser import CHROMIUM, CONTRAST, TABLET, Rig, shot
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -167,3 +167,22 @@ def test_the_recording_holds_every_change_ahead_of_the_tick_it_begins_with(rig: 
     assert changed[0].reason == SCRIPT
     assert changed[0].preview["predicted_error_deg"] > 0
     assert any(entry.kind == "refused" for entry in trail)
+
+
+@pytest.mark.parametrize(
+    "path", ["/tuning", "/audit", "/profiles?with=walk-1", "/setup", "/setup?step=checklist"]
+)
+def test_every_page_keeps_stop_in_view_and_has_the_contrast_of_wcag_aa(
+    page: Page, rig: Rig, path: str
+) -> None:
+    page.goto(f"{rig.url}{path}")
+    for size in (TABLET, {"width": 390, "height": 844}):
+        page.set_viewport_size(size)
+        page.evaluate("window.scrollTo(0, 100000)")
+        expect(page.locator("#stop")).to_be_in_viewport(ratio=1)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.evaluate(CONTRAST) == []
+    page.set_viewport_size(TABLET)
+    fields = page.locator("main input:not([type=hidden]), main select")
+    for field in fields.all():
+        assert field.evaluate("e => e.labels.length > 0 || e.getAttribute('aria-label') !== null")

@@ -1,0 +1,90 @@
+"""Every page of the console held against WCAG 2.1 A and AA by axe, in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)")
+
+from playwright.sync_api import Browser, Page
+
+from controller.record.report import write_report
+from controller.record.summary import summarise
+from tests.console.browser import CHROMIUM, TABLET, Rig
+from tests.record.walk import record_walk
+
+AXE = Path(__file__).resolve().parents[2] / ".build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+INSTALL_S = 120.0
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+RUN = """async (tags) => {
+  const found = await axe.run(document, { runOnly: { type: "tag", values: tags } });
+  return found.violations.map((rule) => [rule.id, rule.nodes.slice(0, 4).map((node) => node.html.slice(0, 160))]);
+}"""
+WHOLE = "19990101-walk"  # a recording that is summed up and has a report
+PAGES = (
+    "/", "/tuning", "/audit", "/setup", "/profiles",
+    "/sessions", "/sessions?q=nothing", f"/sessions/{WHOLE}", f"/sessions/compare?run={WHOLE}&run={WHOLE}",
+    f"/sessions/{WHOLE}/report.html", "/sessions/unknown",
+)  # fmt: skip
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
+]
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The program; installed at the first time."""
+    if shutil.which("npm") is None and not AXE.exists():
+        pytest.skip("npm is not installed (Debian package npm)")
+    script = Path(__file__).with_name("axe.sh")
+    done = subprocess.run(["sh", str(script)], capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    if not AXE.exists():
+        pytest.skip(f"axe-core could not be installed from npm: {(done.stdout + done.stderr).strip()[-200:]}")
+    return AXE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def recorded(rig: Rig) -> None:
+    folder = rig.folder.parent / WHOLE
+    folder.mkdir()
+    recording = record_walk(folder / "session.mcap", strides=2)
+    (folder / "summary.json").write_bytes(msgspec.json.encode(summarise(recording)))
+    write_report(recording, folder / "report.html")
+
+
+def violations(page: Page, axe: str) -> list[Any]:  # Any: what axe found, as JSON
+    page.evaluate(axe)
+    found: list[Any] = page.evaluate(RUN, WCAG)
+    return found
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_against_wcag_aa_on_any_page(
+    browser: Browser, rig: Rig, axe: str, scheme: Any
+) -> None:
+    context = browser.new_context(viewport=TABLET, locale="en-GB", color_scheme=scheme)
+    page = context.new_page()
+    poor = {}
+    for path in PAGES:
+        page.goto(f"{rig.url}{path}")
+        page.wait_for_load_state("domcontentloaded")
+        if found := violations(page, axe):
+            poor[path] = found
+    context.close()
+    assert poor == {}
+
+
+def test_axe_would_find_poor_contrast(browser: Browser, axe: str) -> None:
+    page = browser.new_page()
+    page.set_content('<html lang="en"><title>t</title><main><p style="color:#bbb">pale</p></main></html>')
+    assert [rule for rule, _ in violations(page, axe)] == ["color-contrast"]
+    page.close()

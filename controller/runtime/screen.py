@@ -69,7 +69,7 @@ def line(progress: Progress) -> str:
         f"{words}, guard {status.guard_state}, {status.strides} strides, "
         f"foot {_number(status.foot_pitch_deg, 'deg')}, current {_number(status.applied_ma, 'mA')}, "
         f"sensor to pulse p99 {_number(status.sensor_to_pulse_p99_ms, 'ms')}, "
-        f"missed ticks {status.missed_ticks}"
+        f"missed ticks {status.missed_ticks}{_stage(status.guard_text)}"
     )
 
 
@@ -95,8 +95,16 @@ def picture(progress: Progress) -> Panel:
         rows.add_row(
             "sensor to pulse", latency, f"missed ticks {status.missed_ticks}, pulses {status.pulses}"
         )
-    stop = Text("SPACE or Ctrl-C = STOP", style="bold white on red")
-    return Panel(Group(rows, Text(), stop), title=title, expand=False)
+    keys = Text("SPACE or Ctrl-C = STOP", style="bold white on red")
+    if status is not None and status.guard_text.endswith("then a person unlocks."):
+        keys.append("   U = unlock feedback", style="default on default")
+    return Panel(Group(rows, Text(), keys), title=title, expand=False)
+
+
+def _stage(guard_text: str) -> str:
+    """The staged unlock in the guard's words, while it is what the guard said last."""
+    at = guard_text.find("Staged unlock")
+    return f"; {guard_text[at:]}" if at >= 0 else ""
 
 
 def _number(value: float | None, unit: str) -> str:

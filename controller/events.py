@@ -46,20 +46,32 @@ def run_events(
     """Write one line per event of ``file`` to ``out`` (standard output), in the order of emission.
 
     Times are seconds on the file's clock: ``time_s`` the estimated event, ``emitted_s`` the last sample it
-    needed. Raises InputError where the file or ``axes`` is refused.
+    needed; ``walking`` whether stimulation would follow the event. What is wrong with the sensor, or that
+    nothing was found, goes to standard error. Raises InputError where the file or ``axes`` is refused.
     """
     stream = sys.stdout if out is None else out
     detector = GaitDetector(segment, side, swing_axis(axes))
     recording = load_sensor_file(Path(file))
     if not as_json:
-        stream.write(f"{'event':<16} {'time_s':>10} {'emitted_s':>10} {'confidence':>10}\n")
+        stream.write(f"{'event':<16} {'time_s':>10} {'emitted_s':>10} {'confidence':>10} walking\n")
+    found = 0
     for t_ns, acc_mps2, gyr_rps in recording.samples():
         for event in detector.update(t_ns, acc_mps2, gyr_rps):
             if event.kind in PRINTED:
-                stream.write((_json_line if as_json else _table_line)(event))
+                found += 1
+                walking = detector.tick(t_ns).walking
+                stream.write((_json_line if as_json else _table_line)(event, walking=walking))
+    for finding in detector.findings():
+        sys.stderr.write(f"{finding.text}\n")
+    if not found:
+        seconds = float(recording.time_s[-1] - recording.time_s[0])
+        sys.stderr.write(
+            f"No step found in {seconds:.1f} s. Nothing to print; is this the {side} {segment} of someone "
+            "who walks, with gravity in the accelerometer?\n"
+        )
 
 
-def _json_line(event: GaitEvent) -> str:
+def _json_line(event: GaitEvent, *, walking: bool) -> str:
     return (
         json.dumps(
             {
@@ -67,12 +79,13 @@ def _json_line(event: GaitEvent) -> str:
                 "time_s": round(event.t_ns * 1e-9, 6),
                 "emitted_s": round(event.emitted_ns * 1e-9, 6),
                 "confidence": round(event.confidence, 3),
+                "walking": walking,
             }
         )
         + "\n"
     )
 
 
-def _table_line(event: GaitEvent) -> str:
+def _table_line(event: GaitEvent, *, walking: bool) -> str:
     times = f"{event.t_ns * 1e-9:>10.3f} {event.emitted_ns * 1e-9:>10.3f}"
-    return f"{event.kind:<16} {times} {event.confidence:>10.2f}\n"
+    return f"{event.kind:<16} {times} {event.confidence:>10.2f} {'yes' if walking else 'no'}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,24 @@ def test_the_table_has_a_row_per_event(tmp_path: Path) -> None:
 def test_unknown_axes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--axes.*'y'.*auto"):
         run_events(tmp_path / "absent.csv", "foot", "left", "y", as_json=True)
+
+
+@needs_data
+def test_a_person_who_stands_gives_no_line_and_a_word_about_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leg = next(hemiparetic())
+    still = np.tile(leg.acc_mps2[:1], (1000, 1)) + np.random.default_rng(1).normal(0.0, 0.02, (1000, 3))
+    standing = replace(leg, time_s=leg.time_s[:1000], acc_mps2=still, gyr_rps=np.zeros((1000, 3)))
+    assert lines(save(standing, tmp_path / "a.csv", 1000)) == []
+    assert "No step found" in capsys.readouterr().err
+
+
+@needs_data
+def test_stimulation_would_follow_the_events_of_straight_walking(tmp_path: Path) -> None:
+    leg = next(hemiparetic())
+    start_s, end_s = leg.windows[1]
+    found = [json.loads(line) for line in lines(save(leg, tmp_path / "a.csv", 3000))]
+    inside = [event for event in found if start_s < event["emitted_s"] < min(end_s, leg.time_s[2999])]
+    assert len(inside) > 8
+    assert all(event["walking"] for event in inside)

@@ -46,6 +46,7 @@ TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
 PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
 NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into file names: ASCII, no slash
 TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_-]{0,39}$"  # goes into MQTT topics, which dashboards want in lower case
+BAND_NARROWS_PERCENT = 10.0  # of the stride on both sides of the contact: how the foot is set down is judged
 WHOLE_CYCLE_POINTS = 101  # reference curves: one value a percent
 
 
@@ -123,6 +124,8 @@ class ReferenceSection(Section):
     """Whose foot pitch to follow: a normal walk at this speed."""
 
     speed_mps: float = Field(ge=0.3, le=2.0, allow_inf_nan=False)
+    # half width of the band without error; one SD of a slow, typically developing ankle: 3.7 to 8.9 deg
+    band_deg: float = Field(0.0, ge=0, le=10, allow_inf_nan=False)
 
 
 class PatientFile(Section):
@@ -421,8 +424,11 @@ def tunable(session: Session) -> dict[str, Allowed]:
     return found
 
 
-def normal_reference(speed_mps: float) -> Reference:
-    """Normal foot pitch over the stride at a walking speed, with the shank and knee that go with it."""
+def normal_reference(speed_mps: float, band_deg: float = 0.0) -> Reference:
+    """Normal foot pitch over the stride at a walking speed, with the shank and knee that go with it.
+
+    ``band_deg`` is half the width of its band; towards the contact it narrows to nothing.
+    """
     percent = [float(point) for point in range(WHOLE_CYCLE_POINTS)]
     foot, shank = (normal_pitch_deg(segment, percent, speed_mps) for segment in ("foot", "shank"))
     return Reference(
@@ -430,7 +436,12 @@ def normal_reference(speed_mps: float) -> Reference:
         shank_pitch_deg=tuple(shank.tolist()),
         knee_flexion_deg=tuple(normal_knee_deg(percent, speed_mps).tolist()),
         toe_off_percent=toe_off_percent(speed_mps),
+        band_deg=tuple(band_deg * _band_share(point) for point in percent) if band_deg > 0.0 else (),
     )
+
+
+def _band_share(percent: float) -> float:
+    return min(1.0, min(percent, 100.0 - percent) / BAND_NARROWS_PERCENT)
 
 
 def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
@@ -466,7 +477,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
             thigh_m=0.245 * height_m,  # Winter, as in the models notes, section 3.1
             shank_m=0.246 * height_m,
         ),
-        reference=normal_reference(patient.reference.speed_mps),
+        reference=normal_reference(patient.reference.speed_mps, patient.reference.band_deg),
         pulse=Pulse(
             channel=0,  # the one channel of a frame; the guard knows its output on the device
             channels=1 if file.second_channel is None else 2,

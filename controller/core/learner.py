@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.core.alignment import SwingPhase
+from controller.core.band import half_width_rad
 from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_moments_nm, sample
 from controller.core.ilc import Law, Weights, bound, law, limited
 from controller.core.lifted import Lifted, lift
@@ -202,7 +203,9 @@ class Learner:
         if self.params.learning.gain_sd > 0:
             self._weigh_torque(swing, inside)
         ankle, wanted = np.degrees(foot - shank), np.degrees(reference - shank)
-        self._lesson = Lesson(error, weight, applied, beside, self._stiffness(ankle, wanted))
+        self._lesson = Lesson(
+            self._beyond_band(error), weight, applied, beside, self._stiffness(ankle, wanted)
+        )
         self.error_rms_deg = math.degrees(rms)
         self.learned += 1
         if self.error_rms_deg < GOOD_DEG:
@@ -356,6 +359,11 @@ class Learner:
     def _carried_nm(self, place: Curve) -> Curve:
         """What the moving ankle takes: the fast part of the table without the foot's own inertia."""
         return _curve(self.table.carried_nm_s2, place)
+
+    def _beyond_band(self, error: Curve) -> Curve:
+        held = np.minimum(PERCENT, LAST_TARGET_PERCENT)
+        half = np.array([half_width_rad(self.params.reference, float(p)) for p in held])
+        return np.asarray(np.sign(error) * np.maximum(0.0, np.abs(error) - half), dtype=np.float64)
 
     def _error_weight(self) -> Curve:
         since = (PERCENT - self._free_percent) / START_PERCENT

@@ -55,6 +55,7 @@ class Reference:
     shank_pitch_deg: tuple[float, ...]
     knee_flexion_deg: tuple[float, ...]
     toe_off_percent: float
+    band_deg: tuple[float, ...] = ()  # half width about the foot pitch: no error within; none: a line
 
 
 @dataclass(frozen=True, slots=True)

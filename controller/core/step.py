@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from controller.core.alignment import ShankAlignment, SwingPhase, reversal_percent
+from controller.core.band import beyond, half_width_rad
 from controller.core.channels import Shares, Steering, share_out
 from controller.core.feedforward import TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector
@@ -463,9 +464,10 @@ def _take_reading(params: CoreParams, state: CoreState) -> None:
     if percent is None:
         return
     target_rad = math.radians(sample(params.reference.foot_pitch_deg, min(percent, LAST_TARGET_PERCENT)))
-    state.error_rad = target_rad - reading.foot_rad
+    error_rad = target_rad - reading.foot_rad
+    state.error_rad = beyond(error_rad, half_width_rad(params.reference, min(percent, LAST_TARGET_PERCENT)))
     # what is damped is the ankle; without a shank the foot against its target, whose own motion is no error
-    damped_rad = -state.error_rad if reading.shank_rad is None else reading.foot_rad - reading.shank_rad
+    damped_rad = -error_rad if reading.shank_rad is None else reading.foot_rad - reading.shank_rad
     state.correction_nm = state.pid.update(state.error_rad, damped_rad, passed_s)
 
 
@@ -503,7 +505,8 @@ def _beside(reading: Reading, params: CoreParams, state: CoreState) -> float:
         sample(params.reference.foot_pitch_deg, min(p, LAST_TARGET_PERCENT)) for p in (percent, percent + 0.5)
     )
     rate_rps = math.radians(there - here) * 2.0 * state.timing.percent_per_s
-    state.error_rad = math.radians(here) - reading.foot_rad
+    half_rad = half_width_rad(params.reference, min(percent, LAST_TARGET_PERCENT))
+    state.error_rad = beyond(math.radians(here) - reading.foot_rad, half_rad)
     state.pid.proportional_nm = learning.kp_nm_per_rad * state.error_rad
     state.pid.derivative_nm = learning.kp_nm_per_rad * learning.td_s * (rate_rps - reading.foot_rate_rps)
     bound_nm = params.gains.torque_max_nm

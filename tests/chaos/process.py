@@ -48,6 +48,8 @@ def one_try(rig: ChaosRig, fault: Fault, dice: random.Random) -> Try:
     if rig.trips:
         return Try(begin_ns, 0.0, rig.trips[0], (f"false trip {rig.trips[0]} before the fault",))
     fault.begin(rig)
+    if fault.needs == "disk":  # it is full now, and was not while it was filled
+        begin_ns = time.monotonic_ns()
     rig.watch(fault.hold_s, until_trip=bool(fault.names))
     if rig.state == "tripped":
         rig.watch(AFTER_TRIP_S, until_trip=False)

@@ -7,8 +7,10 @@ ordinary steps: short or long, with gaps, blocked by the guard, or far from anyt
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,11 @@ from controller.core.alignment import SwingPhase
 from controller.core.band import half_width_rad
 from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_moments_nm, sample
 from controller.core.ilc import Law, Weights, bound, law, limited
-from controller.core.lifted import Lifted, lift
+from controller.core.lifted import Lifted, lift, muscle_matrix
 from controller.core.params import CoreParams
 from models.recruitment import RecruitmentParams, fraction
 
+Timed = TypeVar("Timed", "Moment", "Reading")
 Curve = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
@@ -42,7 +45,7 @@ BEFORE_NS = (
 GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
 ORDINARY = (0.75, 1.35)  # swing against the usual one
 OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
-RETIME = 0.03  # a change of pace beyond this moves the command by what the model says
+RETIME = 0.05  # a change of pace beyond this moves the command by what the model says
 TORQUE_SHOWS_NM = 1.0  # below this the torque balance says nothing about the muscle
 GAIN_SEEN_SD = 0.25  # of one swing's logarithmic gain: the balance knows neither hip nor muscle length
 GAIN_STEP = math.log(2.0)  # the most a belief may move in one stride
@@ -50,7 +53,7 @@ GOOD_DEG = 5.0  # a swing nearer to the reference than this is one to fall back 
 FRESH_STRIDES = 6  # after these the muscle's gain is known and it is still rested
 TIRED = 0.5  # of the rested gain: advise a rest rather than climb on
 COMPLETE = 0.7  # of the learned command must have been given, or the stride teaches nothing
-PLAN_ROUNDS = 60
+PLAN_ROUNDS = 40
 HISTORY_S = 4.0
 
 
@@ -120,6 +123,9 @@ class Learner:
     _plant: Matrix | None = None
     _moments: list[Moment] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
+    _pace: tuple[Matrix, Curve] | None = None  # a new pace's problem, not yet solved
+    _torque: Matrix | None = None  # the muscle alone at this pace
+    _torque_cell_s: float = 0.0
     _fresh_gain: float | None = None  # what was believed of the rested muscle
 
     def __post_init__(self) -> None:
@@ -165,6 +171,14 @@ class Learner:
 
     def plan(self) -> Curve:
         """The command by the identified model alone: inverse dynamics through the muscle's lag."""
+        return self._solved(*self._problem())
+
+    def _solved(self, normal: Matrix, wanted: Curve) -> Curve:
+        free: Curve = np.asarray(np.linalg.solve(normal, wanted), dtype=np.float64)
+        return _held(within_limits(normal, wanted, free, self.most_nm))
+
+    def _problem(self) -> tuple[Matrix, Curve]:
+        """Normal matrix and right side of the planned command's least squares."""
         demand = self._demand_nm()
         lifted = self._lifted(self._stiffness(self._reference_ankle(), self._reference_ankle()))
         target = lifted.from_torque @ demand
@@ -173,8 +187,7 @@ class Learner:
         held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, self.params.learning.change)
         weight = self._error_weight()
         normal = (pitch.T * weight) @ pitch + self.params.learning.bend * second.T @ second + np.diag(held)
-        wanted = (pitch.T * weight) @ target
-        return _held(_within_limits(normal, wanted, np.linalg.solve(normal, wanted), self.most_nm))
+        return normal, (pitch.T * weight) @ target
 
     def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> None:
         """A swing has ended: prepare what it teaches for :meth:`move`, or say why it teaches nothing."""
@@ -184,7 +197,7 @@ class Learner:
         if self.frozen:
             return
         first_ns = swing.toe_off_ns - BEFORE_NS
-        inside = [r for r in self.readings if first_ns <= r.t_ns <= swing.contact_ns]
+        inside = _between(self.readings, first_ns, swing.contact_ns)
         place = np.array([swing.percent(r.t_ns) for r in inside])
         foot = np.interp(PERCENT, place, [r.foot_rad for r in inside])
         shank = self._shank(place, inside)
@@ -200,8 +213,6 @@ class Learner:
         if rms > OUTLIER_RAD:
             self.frozen, self.odd = "the swing was unlike a step", True
             return
-        if self.params.learning.gain_sd > 0:
-            self._weigh_torque(swing, inside)
         ankle, wanted = np.degrees(foot - shank), np.degrees(reference - shank)
         self._lesson = Lesson(
             self._beyond_band(error), weight, applied, beside, self._stiffness(ankle, wanted)
@@ -211,23 +222,38 @@ class Learner:
         if self.error_rms_deg < GOOD_DEG:
             mean_nm = float(applied[free].mean())
             self.good_nm = mean_nm if self.good_nm is None else 0.7 * self.good_nm + 0.3 * mean_nm
+
+    def weigh(self, swing: SwingPhase) -> None:
+        """What the swing that was closed says about the muscle's gain."""
+        if self._lesson is None:
+            return
+        if self.params.learning.gain_sd > 0:
+            first_ns = swing.toe_off_ns - BEFORE_NS
+            self._weigh_torque(swing, _between(self.readings, first_ns, swing.contact_ns))
         if self.learned == FRESH_STRIDES:
             self._fresh_gain = self.belief.gain
 
-    def move(self) -> None:
-        """Take the prepared lesson: the command of the next swing."""
-        lesson, learning, most = self._lesson, self.params.learning, self.params.muscle.torque_max_nm
-        if lesson is None:
+    def model(self) -> None:
+        """The law for the swing that was closed, from the stiffness its ankle had."""
+        lesson, learning = self._lesson, self.params.learning
+        self._law = None
+        if lesson is None or learning.step <= 0.0:
             return
         pitch = self.belief.gain * self._lifted(lesson.stiffness).pitch
         held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, 0.0)
         weights = Weights(learning.change, learning.bend, learning.step)
         self._plant, self._law = pitch, law(pitch, lesson.weight, held, weights)
+
+    def move(self) -> None:
+        """Take the prepared lesson: the command of the next swing."""
+        lesson, learning, most = self._lesson, self.params.learning, self.params.muscle.torque_max_nm
+        if lesson is None or self._law is None:
+            return
         wish = self._law.learn @ lesson.error - self._law.smooth @ lesson.applied
         best = lesson.applied + wish / learning.step
         if float(best.min()) < 0.0 or float(best.max()) > self.most_nm:
             normal = self._law.norm
-            best = _within_limits(normal, normal @ best, best, self.most_nm)
+            best = within_limits(normal, normal @ best, best, self.most_nm)
             wish = learning.step * (best - lesson.applied)
         model = self._base / self.belief.gain
         moved = lesson.applied - lesson.beside + limited(wish, learning.change_max * most)
@@ -242,16 +268,24 @@ class Learner:
         """The pace has changed: move the command by what the model says the new pace needs."""
         if abs(percent_per_s / self.percent_per_s - 1.0) < RETIME:
             return
-        before = self._base
         self.percent_per_s = percent_per_s
-        self._base = self.plan()
+        self._pace = self._problem()
+
+    def take_pace(self) -> None:
+        """The second half of :meth:`retime`."""
+        if self._pace is None:
+            return
+        before, self._base, self._pace = self._base, self._solved(*self._pace), None
         self.command_nm = np.maximum(0.0, self.command_nm + (self._base - before) / self.belief.gain)
 
     def applied(self, swing: SwingPhase) -> tuple[Curve, Curve]:
         """The command of the last swing as it was really given, and feedback's part in it, over the cells."""
-        times = [swing.percent(m.t_ns) for m in self._moments]
-        given = np.interp(PERCENT, times, [m.command_nm for m in self._moments])
-        beside = np.interp(PERCENT, times, [m.beside_nm for m in self._moments])
+        share = (FIRST_PERCENT - swing.toe_off_percent) / (swing.contact_percent - swing.toe_off_percent)
+        first_ns = swing.toe_off_ns + int(share * (swing.contact_ns - swing.toe_off_ns))
+        moments = _between(self._moments, first_ns, self._moments[-1].t_ns)
+        times = [swing.percent(m.t_ns) for m in moments]
+        given = np.interp(PERCENT, times, [m.command_nm for m in moments])
+        beside = np.interp(PERCENT, times, [m.beside_nm for m in moments])
         return np.asarray(given, dtype=np.float64), np.asarray(beside, dtype=np.float64)
 
     def _why_not(self, swing: SwingPhase, *, trusted: bool) -> str:
@@ -259,7 +293,7 @@ class Learner:
             return "the guard cut in"
         if self.odd:
             return "the swing was shorter or longer than usual"
-        inside = [r.t_ns for r in self.readings if swing.toe_off_ns <= r.t_ns <= swing.contact_ns]
+        inside = [r.t_ns for r in _between(self.readings, swing.toe_off_ns, swing.contact_ns)]
         times = [swing.toe_off_ns, *inside, swing.contact_ns]
         if max(b - a for a, b in pairwise(times)) / 1e9 > GAP_S:
             return "samples were missing"
@@ -269,7 +303,9 @@ class Learner:
 
     def _weigh_torque(self, swing: SwingPhase, inside: list[Reading]) -> None:
         """Torque balance of the swing: what moved the foot, against what the model's muscle gave."""
-        foot, muscle_t = self.params.foot, np.array([m.t_ns for m in self._moments], dtype=np.float64)
+        foot = self.params.foot
+        moments = _between(self._moments, swing.toe_off_ns - BEFORE_NS, swing.contact_ns)
+        muscle_t = np.array([m.t_ns for m in moments], dtype=np.float64)
         t = np.array([r.t_ns for r in inside], dtype=np.float64)
         place = np.array([swing.percent(r.t_ns) for r in inside])
         use = (place > self._free_percent + START_PERCENT) & (place < swing.contact_percent - 3.0)
@@ -289,7 +325,7 @@ class Learner:
             _curve(self.params.reference.knee_flexion_deg, place),
         )
         needed = foot.inertia_kgm2 * np.gradient(rate, seconds) + drag + weight + carried - passive
-        made = np.interp(t, muscle_t, [m.torque_nm for m in self._moments])
+        made = np.interp(t, muscle_t, [m.torque_nm for m in moments])
         self._learn_gain(needed[use], made[use])
 
     def _learn_gain(self, needed: Curve, made: Curve) -> None:
@@ -341,14 +377,18 @@ class Learner:
 
     def _lifted(self, stiffness: Curve) -> Lifted:
         free = int(np.argmax(self._free_percent <= PERCENT))
-        hold_s = 0.5 / self.params.pulse.rate_hz
+        cell_s, hold_s = 1.0 / self.percent_per_s, 0.5 / self.params.pulse.rate_hz
+        if self._torque is None or self._torque_cell_s != cell_s:
+            self._torque = muscle_matrix(self.params.muscle, CELLS, cell_s, hold_s)
+            self._torque_cell_s = cell_s
         return lift(
             self.params.muscle,
             self.params.foot,
             stiffness,
             free=free,
-            cell_s=1.0 / self.percent_per_s,
+            cell_s=cell_s,
             hold_s=hold_s,
+            torque=self._torque,
         )
 
     def _demand_nm(self) -> Curve:
@@ -372,6 +412,12 @@ class Learner:
         return np.where((self._free_percent <= PERCENT) & (PERCENT <= 100.0), weight, 0.0)
 
 
+def _between(past: list[Timed], first_ns: float, last_ns: float) -> list[Timed]:
+    """What lies between two times, both included, of a list in order of time."""
+    begin = bisect_left(past, first_ns, key=lambda one: one.t_ns)
+    return past[begin : bisect_right(past, last_ns, lo=begin, key=lambda one: one.t_ns)]
+
+
 def _ordinary(swing: SwingPhase, usual_s: float) -> bool:
     duration_s = (swing.contact_ns - swing.toe_off_ns) / 1e9
     return ORDINARY[0] <= duration_s / usual_s <= ORDINARY[1]
@@ -390,9 +436,9 @@ def _within(value: float, bound: float) -> float:
     return min(bound, max(-bound, value))
 
 
-def _within_limits(normal: Matrix, wanted: Curve, start: Curve, most: float) -> Curve:
+def within_limits(normal: Matrix, wanted: Curve, start: Curve, most: float) -> Curve:
     """Minimum of u'Nu/2 - w'u between 0 and ``most`` by accelerated projected gradient."""
-    rate = 1.0 / float(np.linalg.norm(normal, 2))
+    rate = 1.0 / float(np.abs(normal).sum(axis=1).max())  # a symmetric matrix's 2-norm is no larger
     x: Curve = np.clip(start, 0.0, most)
     ahead: Curve = x
     momentum = 1.0

@@ -38,18 +38,25 @@ def lift(
     free: int,
     cell_s: float,
     hold_s: float,
+    torque: Matrix | None = None,
 ) -> Lifted:
     """Matrices (n, n) for n cells of ``cell_s`` seconds.
 
     ``stiffness_nm_per_rad`` (n,) is that of ankle and gravity; the foot stands before cell ``free``;
-    ``hold_s`` is the mean time a pulse train needs to follow the command.
+    ``hold_s`` is the mean time a pulse train needs to follow the command; ``torque`` is that of an earlier
+    result with the same muscle and cells, if there is one.
     """
-    cells = len(stiffness_nm_per_rad)
-    response = muscle_response(muscle, cells, cell_s, hold_s)
-    late = np.arange(cells)[:, None] - np.arange(cells)[None, :]
-    torque = np.where(late >= 0, response[np.abs(late)], 0.0)
+    if torque is None:
+        torque = muscle_matrix(muscle, len(stiffness_nm_per_rad), cell_s, hold_s)
     from_torque = _foot(foot, stiffness_nm_per_rad, free, cell_s)
     return Lifted(torque, from_torque @ torque, from_torque)
+
+
+def muscle_matrix(muscle: MuscleModel, cells: int, cell_s: float, hold_s: float) -> Matrix:
+    """Mean torque (cells, cells) in each cell from 1 Nm commanded in each."""
+    response = muscle_response(muscle, cells, cell_s, hold_s)
+    late = np.arange(cells)[:, None] - np.arange(cells)[None, :]
+    return np.where(late >= 0, response[np.abs(late)], 0.0)
 
 
 def muscle_response(muscle: MuscleModel, cells: int, cell_s: float, hold_s: float) -> Curve:
@@ -78,23 +85,19 @@ def _foot(foot: FootModel, stiffness_nm_per_rad: Curve, free: int, cell_s: float
     cells = len(stiffness_nm_per_rad)
     rounds = max(1, round(cell_s / SUBSTEP_S))
     dt = cell_s / rounds
-    inertia, damping = foot.inertia_kgm2, foot.damping_nms_per_rad
+    inertia, damping, stiff = foot.inertia_kgm2, foot.damping_nms_per_rad, stiffness_nm_per_rad
+    divisor = inertia + dt * damping + dt * dt * stiff
+    once = np.empty((cells, 2, 2))
+    once[:, 0, 0], once[:, 0, 1] = 1.0 - dt * dt * stiff / divisor, dt * inertia / divisor
+    once[:, 1, 0], once[:, 1, 1] = -dt * stiff / divisor, inertia / divisor
+    push = np.stack((dt * dt / divisor, dt / divisor), axis=1)[:, :, None]
+    whole, pushed = once, push
+    for _ in range(rounds - 1):
+        whole, pushed = once @ whole, once @ pushed + push
     state = np.zeros((2, cells))
     out = np.zeros((cells, cells))
     for k in range(free, cells):
-        stiff = float(stiffness_nm_per_rad[k])
-        divisor = inertia + dt * damping + dt * dt * stiff
-        once = np.array(
-            [
-                [1.0 - dt * dt * stiff / divisor, dt * inertia / divisor],
-                [-dt * stiff / divisor, inertia / divisor],
-            ]
-        )
-        push = np.array([dt * dt / divisor, dt / divisor])
-        whole, pushed = once, push
-        for _ in range(rounds - 1):
-            whole, pushed = once @ whole, once @ pushed + push
-        state = whole @ state
-        state[:, k] += pushed
+        state = whole[k] @ state
+        state[:, k] += pushed[k, :, 0]
         out[k] = state[0]
     return out

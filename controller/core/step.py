@@ -235,11 +235,17 @@ def _learn(state: CoreState) -> None:
         state.trusted = True
         state.ladder.doubt(doubtful=state.unsure or learner.odd)
     elif state.lesson_part == 2:
-        learner.move()
+        learner.weigh(swing)
     elif state.lesson_part == 3:
+        learner.model()
+    elif state.lesson_part == 4:
+        learner.move()
+    elif state.lesson_part == 5:
         learner.prove()
-    else:
+    elif state.lesson_part == 6:
         learner.retime(state.timing.percent_per_s)
+    else:
+        learner.take_pace()
         state.landed, state.lesson_part = None, 0
 
 

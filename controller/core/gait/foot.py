@@ -17,9 +17,7 @@ SLAP_SHARE = 0.25  # of the usual swing peak, toe-down: the foot falls flat afte
 SLAP_S = 0.08  # a dropped foot also turns toe-down before it lands, more briefly
 REFRACTORY_S = 0.08
 STANCE_MIN_S = 0.3  # without rest; a forefoot landing turns the toes up again within it
-SWING_MIN_NS = (
-    160_000_000  # on stairs feet swing for 190 ms and more; a spastic foot jerks sooner
-)
+SWING_MIN_NS = 160_000_000  # on stairs feet swing for 190 ms and more; a spastic foot jerks sooner
 REST_RATE_RPS = 0.6
 REST_ACC_MPS2 = 2.0
 REST_S = 0.04

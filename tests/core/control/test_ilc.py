@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import lsq_linear
 
 from controller.core.ilc import Law, Weights, bound, law, limited
+from controller.core.learner import within_limits
 from controller.core.lifted import lift, muscle_response
 from controller.core.params import Learning
 from tests.core.control.numbers import params
@@ -119,3 +121,20 @@ def test_a_command_without_authority_is_left_alone() -> None:
     held = np.where(np.arange(CELLS) < 10, 10.0, 0.0)
     made = law(plant(), FREE_CELLS, held, WEIGHTS)
     assert float(np.abs((made.learn @ GOAL)[:9]).max()) < 0.01 * float(np.abs(made.learn @ GOAL).max())
+
+
+def test_what_the_current_cannot_give_is_asked_for_before_and_after() -> None:
+    # the bounded least squares of scipy are the reference
+    pitch = plant()
+    root = np.vstack((pitch, math.sqrt(LEARNING.change) * np.eye(CELLS)))
+    normal, wanted = root.T @ root, pitch.T @ (3.0 * GOAL)
+    free = np.linalg.solve(normal, wanted)
+    most = 0.6 * float(free.max())
+    found = within_limits(normal, wanted, free, most)
+    best = lsq_linear(root, np.concatenate((3.0 * GOAL, np.zeros(CELLS))), bounds=(0.0, most)).x
+    cost, least, clipped = (
+        0.5 * u @ normal @ u - wanted @ u for u in (found, best, np.clip(free, 0.0, most))
+    )
+    assert found.min() >= 0.0
+    assert found.max() <= most
+    assert cost - least < 0.05 * (clipped - least)

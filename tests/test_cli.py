@@ -105,8 +105,10 @@ def test_a_session_on_real_devices_starts_only_with_a_person(tmp_path: Path) -> 
 
 def test_standing_still_gives_no_event(tmp_path: Path) -> None:
     file = still_recording(tmp_path / "still.csv")
-    code, output = invoke("events", str(file), "--segment", "shank", "--side", "left", "--json")
-    assert (code, output) == (0, "")
+    arguments = ["events", str(file), "--segment", "shank", "--side", "left", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "No step found" in result.stderr
 
 
 def test_replay_and_report_refuse_what_is_no_recording(tmp_path: Path) -> None:

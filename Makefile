@@ -51,6 +51,8 @@ validate: setup
 	@echo "==> models and controllers against their references: runs/validate/"
 	@$(BIN)/python -m models.validation --out runs/validate
 	@$(BIN)/python benchmarks/gait.py --out runs/validate
+	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (half an hour)"
+	@$(BIN)/python benchmarks/control.py 20 60 | tee runs/validate/control.txt
 
 mutate: setup
 	@echo "==> mutants of the guard (under ten minutes)"

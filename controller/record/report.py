@@ -133,7 +133,7 @@ def _pictures(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Pic
 
 def _ladder(arm: ArmData) -> str:
     """How long each rung carried the control, how long something below it did, and every change."""
-    heading = f'<h3 style="color:{colour(arm.mode)}">{escape(arm.label)}</h3>'
+    heading = _arm_heading(arm, arm.label)
     if arm.blinded:
         return heading + "<p>Blinded.</p>"
     seconds, changes = rung_seconds(arm.ticks), rung_changes(arm.ticks)
@@ -195,7 +195,8 @@ def _figure(picture: Picture) -> str:
 
 def _summary_table(arms: Sequence[ArmData], summaries: Sequence[ArmSummary]) -> str:
     heads = "".join(
-        f'<th scope="col" style="color:{colour(arm.mode)}">{escape(arm.label)}</th>' for arm in arms
+        f'<th scope="col" style="border-bottom:3px solid {colour(arm.mode)}">{escape(arm.label)}</th>'
+        for arm in arms
     )
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
@@ -257,8 +258,13 @@ def _guard(arm: ArmData) -> str:
         f"<li>{count} frames blocked: {escape(reason)}</li>"
         for reason, count in sorted(arm.blocked.items(), key=lambda item: -item[1])
     )
-    heading = f'<h3 style="color:{colour(arm.mode)}">{escape(arm.label)}: trips {arm.trips}</h3>'
+    heading = _arm_heading(arm, f"{arm.label}: trips {arm.trips}")
     return heading + table + (f"<ul>{blocked}</ul>" if blocked else "")
+
+
+def _arm_heading(arm: ArmData, text: str) -> str:
+    """The arm's colour stands beside the words: as their own it has too little contrast."""
+    return f'<h3 style="border-left:4px solid {colour(arm.mode)};padding-left:6px">{escape(text)}</h3>'
 
 
 def _limits(recording: Path) -> str:

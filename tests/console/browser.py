@@ -103,12 +103,12 @@ def demo_with_console(folder: Path) -> Iterator[Rig]:
     assert process.stdout is not None
     reader = threading.Thread(target=rig.lines.extend, args=(process.stdout,), daemon=True)
     reader.start()
-    deadline = time.monotonic() + 30
-    while not rig.url:
-        assert process.poll() is None, "".join(rig.lines)
-        assert time.monotonic() < deadline, "no address"
-        time.sleep(0.05)
+    deadline = time.monotonic() + READY_MS / 1e3
     try:
+        while not rig.url:
+            assert process.poll() is None, "".join(rig.lines)
+            assert time.monotonic() < deadline, "no address"
+            time.sleep(0.05)
         yield rig
     finally:
         process.terminate()

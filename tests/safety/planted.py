@@ -146,7 +146,7 @@ PLANTS = (
     Plant(
         "arming without the checklist",
         "react.py",
-        "why = list(objections(setup.config.checklist))",
+        "why = list(objections(setup.config.checklist if known.checklist is None else known.checklist))",
         "why: list[str] = []",
         "test_react.py::test_an_unanswered_checklist_forbids_arming",
     ),
@@ -163,6 +163,41 @@ PLANTS = (
         "if channel is None or channel.current_ma == 0.0:",
         "if channel is None or channel.current_ma == 0.0 or _train_s(track) >= 2.0:",
         "test_envelope.py::test_blocking_a_train_does_not_end_it",
+    ),
+    Plant(
+        "feedback before the staged unlock",
+        "react.py",
+        "frame.feedback and not known.unlock.full:",
+        "frame.feedback and known.unlock.full:",
+        "test_unlock.py::test_before_the_unlock_current_is_reduced_to_the_ceiling_and_feedback_blocked",
+    ),
+    Plant(
+        "a stimulator that does not answer has contact",
+        "contact.py",
+        "and probe.answered >= probe.sent for",
+        "for",
+        "test_arming.py::test_an_answer_that_is_late_or_strange_does_not_count",
+    ),
+    Plant(
+        "any rest begins a new bout",
+        "rest.py",
+        "span, effective) > 0.0 else 0, on_ns=now_ns)",
+        "span, effective) > 1e9 else 0, on_ns=now_ns)",
+        "test_pauses.py::test_a_rest_that_is_too_short_ends_nothing",
+    ),
+    Plant(
+        "STOP waits behind the controller's queue",
+        "guard.py",
+        'for role in ("operator", "", "controller"):',
+        'for role in ("controller", "operator", ""):',
+        "test_guard.py::test_stop_is_read_before_a_controllers_queue",
+    ),
+    Plant(
+        "the computer's sleep is not seen",
+        "guard.py",
+        "asleep_ns - self._asleep_ns > SUSPEND_NS and",
+        "asleep_ns < self._asleep_ns and",
+        "test_guard.py::test_a_computer_that_slept_trips_and_one_that_did_not_does_not",
     ),
 )
 

@@ -57,6 +57,7 @@ class Travel:
         self._rest_seen = False
         self._usual_turned_rad = 0.0
         self._stances = 0
+        self._swinging = False
         self._since_s = 0.0
         self._heading_rad = 0.0
         self._coning_rad = 0.0
@@ -74,17 +75,18 @@ class Travel:
         self.top_speed_mps = max(self.top_speed_mps, self._speed_mps - self._rest[1])
         self._turn(dt_s, gyr, frame)
         if swing:
-            if self._rest[0] > 0.0:
+            if not self._swinging:
+                self._swinging = True
                 self._begin_stride()
             return
-        self._swing_start_m = self.forward_m
+        self._swinging = False
         if since_s < SETTLE_S:
             return
         turning = gyr[0] * gyr[0] + gyr[1] * gyr[1] + gyr[2] * gyr[2]
         if turning <= 1.02 * self._stillest + 0.05:  # as still as at any moment of this stance
             self._stillest = min(self._stillest, turning)
             self._rest = (self._time_s, self._speed_mps, self._rising_mps, self._way_m, self._height_m)
-            self.top_speed_mps = self._swing_start_m = 0.0
+            self.top_speed_mps = 0.0
             if since_s > 2.0:
                 self._heading_rad = self._coning_rad = self._since_s = 0.0
 
@@ -114,6 +116,7 @@ class Travel:
         self._speed_mps -= speed_mps
         self._rising_mps -= rising_mps
         self._way_m, self._height_m = forward_m, up_m
+        self._swing_start_m = forward_m
         self._rest = (0.0, 0.0, 0.0, 0.0, 0.0)
 
     def contact(self) -> None:

@@ -309,7 +309,7 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         return _off(now_ns, params, state, window.why)
     if state.timing.strides < SURE_STRIDES:
         return _off(now_ns, params, state, "waiting for a whole step before the first pulse")
-    if (now_ns - window.opened_ns) / 1e9 > params.pulse.train_max_s:
+    if (now_ns - window.train_ns) / 1e9 > params.pulse.train_max_s:
         return _off(now_ns, params, state, "longest train reached")
     rung = state.ladder.stand(now_ns, window.opened_ns, _senses(now_ns, state))
     state.law = _law(state.mode, rung)
@@ -641,6 +641,9 @@ def _fingerprint(state: CoreState) -> int:
         timing.initial_contact_ns,
         window.since_ns,
         window.opened_ns,
+        window.train_ns,
+        window.contact_ns,
+        window.stance_s,
     )
     numbers += state.learner.command_nm.tobytes()
     if state.steering is not None and state.second is not None:

@@ -5,6 +5,7 @@ Every state has its own time limit, so that a missed event ends the pulses inste
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,10 @@ from controller.core.signals import GaitEvent
 PRE_SWING_MAX_S = 0.6  # heel-off not followed by toe-off: a weight shift, not a step
 SWING_MAX_S = 1.2  # single-swing cap (field notes, 5.3)
 STOP_FALL_S = 0.1  # walking has stopped: down to nothing within this
+FALL_MIN_S = 0.01
+STANCE_SHARE = (
+    0.8  # of initial contact to heel-off: over by then, so that every stride has its pause (assumed)
+)
 PRIMED_MAX_S = 0.3  # the heel has not come off although it was due: this stance is another
 
 WindowState = Literal["closed", "primed", "pre_swing", "swing", "extension", "falling"]
@@ -27,11 +32,16 @@ class Window:
     state: WindowState = "closed"
     since_ns: int = 0
     opened_ns: int = 0
+    train_ns: int = 0  # since when it has not been closed
+    contact_ns: int | None = None
+    stance_s: float = math.inf  # initial contact to heel-off, as last seen
     fall_s: float = 0.0
     why: str = "waiting for the first heel-off"
 
     def note(self, event: GaitEvent, now_ns: int) -> None:
         """React to an event as it is emitted; ``now_ns`` is the tick's time."""
+        if event.kind == "heel_off" and self.contact_ns is not None:
+            self.stance_s, self.contact_ns = (now_ns - self.contact_ns) / 1e9, None
         if event.kind == "heel_off" and self.state in ("closed", "primed", "falling", "extension"):
             if self.state != "primed":
                 self.opened_ns = now_ns
@@ -41,6 +51,7 @@ class Window:
                 self.opened_ns = now_ns
             self._enter("swing", now_ns, "swing: toe is off")
         elif event.kind == "initial_contact" and self.state in ("primed", "pre_swing", "swing"):
+            self.contact_ns = now_ns
             self._enter("extension", now_ns, "extension past initial contact")
 
     def prime(self, now_ns: int) -> None:
@@ -60,8 +71,9 @@ class Window:
             self._fall(now_ns, self.envelope.fall_s, "no toe-off after heel-off: ramping down")
         elif self.state == "swing" and age_s > SWING_MAX_S:
             self._fall(now_ns, self.envelope.fall_s, "no initial contact in time: ramping down")
-        elif self.state == "extension" and age_s > self.envelope.extension_s:
-            self._fall(now_ns, self.envelope.fall_s, "foot is loaded: ramping down")
+        elif self.state == "extension" and age_s > min(self.envelope.extension_s, self._loading_s() / 2):
+            fall_s = min(self.envelope.fall_s, max(FALL_MIN_S, self._loading_s() - age_s))
+            self._fall(now_ns, fall_s, "foot is loaded: ramping down")
         elif self.state == "falling" and age_s >= self.fall_s:
             self._enter("closed", now_ns, "stance: waiting for heel-off" if walking else "not walking")
 
@@ -73,9 +85,15 @@ class Window:
             return 1.0
         return max(0.0, 1.0 - (now_ns - self.since_ns) / 1e9 / self.fall_s)
 
+    def _loading_s(self) -> float:
+        """What a stance as short as the last one leaves for extension and ramp down."""
+        return STANCE_SHARE * self.stance_s
+
     def _fall(self, now_ns: int, fall_s: float, why: str) -> None:
         self.fall_s = fall_s
         self._enter("falling", now_ns, why)
 
     def _enter(self, state: WindowState, now_ns: int, why: str) -> None:
+        if self.state == "closed":
+            self.train_ns = now_ns
         self.state, self.since_ns, self.why = state, now_ns, why

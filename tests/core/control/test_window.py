@@ -104,3 +104,36 @@ def test_a_primed_window_opens_at_heel_off_or_closes_by_itself() -> None:
     other.note(GaitEvent("heel_off", 500 * MS, 500 * MS), 500 * MS)
     other.prime(510 * MS)
     assert other.state == "pre_swing"
+
+
+def step_of(made: Window, begin_ms: int, stride_ms: int, *, stance_ms: int) -> set[str]:
+    """The states seen in a stride of 5 ms ticks: 100 ms of pre-swing, swing, then ``stance_ms``."""
+    swing_ms = stride_ms - stance_ms - 100
+    events: dict[int, EventKind] = {
+        0: "heel_off",
+        100: "toe_off",
+        100 + swing_ms: "initial_contact",
+    }
+    seen = set()
+    for t_ms in range(0, stride_ms, 5):
+        if t_ms in events:
+            at_ns = (begin_ms + t_ms) * MS
+            made.note(GaitEvent(events[t_ms], at_ns, at_ns), at_ns)
+        seen.add(state_after(made, begin_ms + t_ms))
+    return seen
+
+
+@pytest.mark.parametrize("stance_ms", [150, 200, 250, 300, 360, 600])
+def test_a_quick_walkers_window_closes_before_the_next_heel_off(stance_ms: int) -> None:
+    made = Window(ENVELOPE)  # extension and ramp take 350 ms
+    step_of(made, 0, 900, stance_ms=stance_ms)  # how long its stance lasts is seen in the first stride
+    step_of(made, 900, 900, stance_ms=stance_ms)
+    for stride in range(2, 6):
+        begin_ms = 900 * stride
+        assert "closed" in step_of(made, begin_ms, 900, stance_ms=stance_ms)
+        assert made.train_ns >= (begin_ms - 900) * MS  # no train longer than a stride
+
+
+def test_a_train_lasts_from_closed_to_closed_whatever_opens_again_between() -> None:
+    made = window(("heel_off", 1000), ("toe_off", 1100), ("initial_contact", 1500), ("heel_off", 1550))
+    assert (made.opened_ns, made.train_ns) == (1550 * MS, 1000 * MS)

@@ -20,8 +20,13 @@ from models.patient import VirtualPatient
 from tests.core.control.numbers import params
 from tests.record.made import SESSION, write
 
-HALVED_S = 20.0  # from here the body takes steps of half the duration: no ordinary strides, until they are
-WALK = (Activity("stand", 4.0), Activity("walk", HALVED_S - 4.0, 0.7, 1.6), Activity("walk", 1e3, 0.7, 0.8))
+UNEVEN_S = 20.0  # from here quick, slow and quick again: no ordinary strides, until they are even again
+WALK = (
+    Activity("stand", 4.0),
+    Activity("walk", UNEVEN_S - 4.0, 0.7, 1.6),
+    *(Activity("walk", 4 * stride_s, 0.7, stride_s) for stride_s in (0.8, 1.8, 0.8)),
+    Activity("walk", 1e3, 0.7, 1.6),
+)
 RISE_MA = params("learning").pulse.rise_ma_per_tick
 
 
@@ -54,7 +59,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for from_s, sensor, seconds in ((12.0, "shank", 0.5), (14.0, "foot", 0.085), (17.0, "foot", 0.3)):
         at_s = into_swing(walk, from_s)
         faults.spans.append((sensor, at_s, at_s + seconds))
-    walk.walk(26.0)
+    walk.walk(38.0)
     entries: list[tuple[str, int, Record]] = []
     for number, point in enumerate(walk.trace):
         now_ns = EPOCH_NS + round(point.time_s * 1e9)
@@ -75,8 +80,8 @@ def test_each_fault_brings_its_rung_and_the_ladder_is_climbed_again(arm: ArmData
         change for change in rung_changes(arm.ticks) if RUNGS.index(change.after) > RUNGS.index(change.before)
     ]
     assert {"one sensor", "learned command", "trapezoid", "off"} == {change.after for change in fallen}
-    halved_ns = EPOCH_NS + int(HALVED_S * 1e9)
-    assert {change.after for change in fallen if change.t_ns > halved_ns} == {"trapezoid"}
+    uneven_ns = EPOCH_NS + int(UNEVEN_S * 1e9)
+    assert {change.after for change in fallen if change.t_ns > uneven_ns} == {"trapezoid"}
     assert arm.ticks.rung[np.isfinite(arm.ticks.rung)][-1] == RUNGS.index("two sensors")
 
 

@@ -130,6 +130,16 @@ def test_minutes_are_said_as_minutes() -> None:
     off = (Clock(S, None, 0), Clock())
     assert "another 120 s" in objections(80 * S + 1, off, effective)[0]
     assert "another 2 min" in objections(80 * S, off, effective)[0]
+    half_an_hour = (Clock(S, None, 0), Clock())
+    long = limits(bout_max_s=1.0, pause_min_s=1830.0)
+    assert "another 30 min" in objections(30 * S, half_an_hour, long)[0]
+
+
+def test_what_is_on_counts_up_to_now_and_has_not_rested_at_all() -> None:
+    effective = limits(**BOUT)
+    on = switched_on(5 * S, FRESH, effective)
+    assert objections(7 * S - 1, on, effective) == ()
+    assert "rest for another 90 s" in objections(7 * S, on, effective)[0]
 
 
 # --- over restarts ---
@@ -174,8 +184,13 @@ def test_a_rest_that_begins_in_the_future_is_no_rest() -> None:
     ],
 )
 def test_anything_else_is_not_a_past(found: object) -> None:
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match=r"no on-times|bout: |session: "):
         restored(found, 0, 0, "a")
+
+
+def test_a_past_without_on_time_is_a_past() -> None:
+    data = {"boot": "a", "spans": {"bout": {"used_ns": 0, "off_ns": 15 * S}}}
+    assert restored(data, 20 * S, 20 * S, "a")[0] == Clock(0, None, 15 * S)
 
 
 def make_guard(tmp_path: Path, name: str, **changes: Any) -> Guard:  # Any: JSON

@@ -36,7 +36,7 @@ lint: setup
 test: setup lint
 	@echo "==> tests"
 	@sh tests/debian.sh
-	@$(BIN)/pytest --ignore tests/safety $(RIGS:%=--ignore %)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/safety $(RIGS:%=--ignore %)
 	@echo "==> tests of the guard, every branch of its judgement"
 	@rm -f .coverage*
 	@$(BIN)/coverage run -m pytest tests/safety

@@ -7,6 +7,7 @@ import io
 import shutil
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +53,11 @@ def get(runs: Path) -> Get:
         async with httpx.AsyncClient(transport=transport, base_url="http://console", timeout=200.0) as client:
             return await client.get(path)
 
-    return lambda path: asyncio.run(ask(path))
+    def in_a_loop_of_its_own(path: str) -> httpx.Response:
+        with ThreadPoolExecutor(1) as thread:  # the browser tests of this folder keep a loop in this one
+            return thread.submit(lambda: asyncio.run(ask(path))).result()
+
+    return in_a_loop_of_its_own
 
 
 def page(runs: Path, name: str) -> str:

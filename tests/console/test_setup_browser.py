@@ -116,7 +116,8 @@ def test_the_short_tests_identify_the_muscle(page: Page) -> None:
 
 def test_the_first_steps_are_assisted_and_the_set_up_is_done(page: Page) -> None:
     press(page, "walks")
-    if page.locator("#arm").is_visible():
+    page.wait_for_selector('#arm[aria-disabled="false"]:visible, #disarm:visible', timeout=STEP_MS)
+    if not page.locator("#disarm").is_visible():
         arm_by_holding(page)
     expect(page.locator("#assisted")).to_have_text(re.compile(r"^[1-9]"), timeout=30_000)
     shot(page, "setup-walk")

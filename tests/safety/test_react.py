@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from controller.errors import InputError
 from controller.safety.envelope import MS
 from controller.safety.faults import FAULTS, TABLE
 from controller.safety.frames import BadFrame, Frame, SensorStamp
@@ -19,11 +20,13 @@ from controller.safety.react import (
     Timer,
     Trouble,
     deadline_ns,
+    prepare,
     refusals,
 )
 from controller.safety.rest import Clock
+from controller.safety.settings import parse
 from drivers.interface import StimulatorNotice
-from tests.safety.rig import SESSION, Bench, pulse_train
+from tests.safety.rig import CAPABILITY, SESSION, Bench, pulse_train, raw_settings
 
 GO = pulse_train(20.0)
 
@@ -824,3 +827,43 @@ def test_where_the_session_asks_for_a_stop_button_it_has_to_be_there() -> None:
     assert bench.stage == "armed"
     bench.feed(Peer("button", False))
     assert (bench.stage, bench.fault) == ("tripped", "F10")
+
+
+@pytest.mark.parametrize("output", [3, 4, 7])
+def test_a_channel_the_stimulator_does_not_have_is_named(output: int) -> None:
+    raw = raw_settings(channels=[{"name": "tibialis anterior", "electrode_area_cm2": 25.0, "output": output}])
+    four = replace(CAPABILITY, channels=4)
+    config = parse(raw, "guard.json")
+    if output == 3:  # the last of four
+        prepare(config, four, "guard.json")
+        return
+    with pytest.raises(InputError) as refused:
+        prepare(config, four, "guard.json")
+    error = refused.value
+    assert (error.source, error.where, error.found) == ("guard.json", "channels[0].output", output)
+    assert error.allowed == "0 to 3"
+
+
+def test_a_layer_that_loosens_is_named_with_its_file() -> None:
+    raw = raw_settings(
+        limits=[
+            {"who": "clinic", "limits": {"current_max_ma": 20.0}},
+            {"who": "session", "limits": {"current_max_ma": 30.0}},
+        ]
+    )
+    with pytest.raises(InputError) as refused:
+        prepare(parse(raw, "guard.json"), CAPABILITY, "guard.json")
+    assert refused.value.source == "guard.json"
+
+
+def test_frames_alone_are_held_against_the_age_of_the_sensor() -> None:
+    """No timer runs while the sample grows old: the frames themselves must not get through."""
+    bench = Bench().active()
+    newest_ns = bench.now_ns
+    while bench.fault is None:
+        bench.now_ns += 5 * MS
+        before_ns = bench.now_ns
+        bench.frame(GO)
+    assert bench.fault == "F1"
+    assert 150 * MS < before_ns - newest_ns <= 175 * MS
+    assert not bench.reactions[-1][1].pulses

@@ -12,11 +12,22 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controller.safety.envelope import MS
 from controller.safety.frames import BadFrame, Frame
-from controller.safety.react import Link, Peer, Reaction, RecorderTook, Request, Timer, Trouble, deadline_ns
+from controller.safety.react import (
+    Answer,
+    Link,
+    Peer,
+    Reaction,
+    RecorderTook,
+    Request,
+    Timer,
+    Trouble,
+    deadline_ns,
+)
 from drivers.interface import StimulatorNotice
 from tests.safety.rig import SESSION, Bench, pulse_train
 
 CURRENT_MAX_MA, WIDTH_MAX_US, RATE_MAX_HZ = 40.0, 400.0, 50.0  # as in rig.SESSION_LIMITS
+STAGED_MAX_MA = 30.0  # three quarters
 FRAME_MAX_NS, SENSOR_MAX_NS = 60 * MS, 150 * MS
 
 
@@ -185,5 +196,51 @@ class Walk(RuleBasedStateMachine):
         assert due_ns is None or due_ns <= self.bench.now_ns + FRAME_MAX_NS
 
 
+class StagedWalk(Walk):
+    """The same, where feedback waits for three answered strides and a person since the last arming."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench(unlock="person")
+        self.answered = 0
+        self.unlocked = False
+
+    def see(self, reaction: Reaction, frame_came: bool = False) -> None:
+        super().see(reaction, frame_came)
+        if self.bench.stage in ("off", "tripped"):
+            self.answered, self.unlocked = 0, False
+        if not self.unlocked:
+            assert all(pulse.current_ma <= STAGED_MAX_MA for pulse in reaction.pulses)
+
+    @rule(current_ma=st.none() | st.floats(0, 45))
+    def feedback(self, current_ma: float | None) -> None:
+        bench = self.bench
+        bench.now_ns += 5 * MS
+        bench.stamp()
+        self.sampled_ns = bench.now_ns
+        bench.seq += 1
+        channel = None if current_ma is None else pulse_train(current_ma)
+        reaction = bench.feed(Frame(SESSION, bench.seq, bench.now_ns, 60.0, (channel,), feedback=True))
+        assert self.unlocked or bench.stage == "ramp" or not reaction.pulses, "feedback before the unlock"
+        self.see(reaction, frame_came=True)
+
+    @rule(count=st.integers(1, 4))
+    def strides_answer(self, count: int) -> None:
+        for _ in range(count):
+            self.see(self.bench.feed(Answer("The stride lifted the toes by 8 deg.")))
+            self.answered += self.bench.stage in ("armed", "active")
+
+    @rule()
+    def unlock(self) -> None:
+        self.see(self.bench.feed(Request("unlock", "Ada")))
+        self.unlocked |= self.answered >= 3 and self.bench.stage in ("armed", "active")
+
+    @invariant()
+    def the_unlock_is_what_the_model_says(self) -> None:
+        assert self.bench.known.unlock.full <= self.unlocked
+
+
 TestWalk = Walk.TestCase
+TestStagedWalk = StagedWalk.TestCase
+TestStagedWalk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestWalk.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

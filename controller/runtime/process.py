@@ -20,11 +20,11 @@ CONTROLLER_PRIORITY = 10
 GUARD_PRIORITY = 20  # above the controller: the guard's deadline protects from the controller
 
 
-def begin(name: str) -> None:
-    """Name the process as ``ps`` shows it and tie its life to its parent's."""
+def begin(name: str, orphaned: signal.Signals = signal.SIGTERM) -> None:
+    """Name the process as ``ps`` shows it; the signal ``orphaned`` comes when its parent dies."""
     setproctitle(name)
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, orphaned)
 
 
 def go_real_time(priority: int) -> str:

@@ -71,6 +71,7 @@ BATCH = 64  # messages taken from one peer before STOP is looked for again: abou
 RETRY_NS = 500_000_000  # between two tries to reach the recorder or to open the stimulator
 RECORDER_BUFFER_BYTES = 8 * 1024  # some 50 ms of verdicts: a recorder that hangs shows soon (F12)
 RECORDER_TAKES_S = 5.0  # at the end, with the stimulator closed, for what a slow recorder has not taken yet
+ORPHANED = signal.SIGHUP  # the parent or its terminal is gone: no STOP that a person pressed
 SUSPEND_NS = 500_000_000  # F15
 OPS = ("arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat")
 NAME_MAX = 80  # characters of who asked for something
@@ -200,7 +201,7 @@ class Guard:
             end.setblocking(False)
         self._poller.register(wake_r, select.POLLIN)
         signal.set_wakeup_fd(wake_w.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, ORPHANED):
             signal.signal(number, lambda caught, _frame: self._signals.append(caught))
         if self._in_flight.found:
             self._feed(Trouble("F16", f"in force was {self._in_flight.found}"))
@@ -219,9 +220,7 @@ class Guard:
         if wake.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(64)
-        if (
-            os.getppid() != self._parent
-        ):  # first: its death also sends the SIGTERM that would be taken as STOP
+        if ORPHANED in self._signals or os.getppid() != self._parent:
             self._feed(Trouble("F10", "the program that started the guard is gone"))
             self._ended = True
         self._obey_signals()
@@ -258,6 +257,8 @@ class Guard:
     def _obey_signals(self) -> None:
         while self._signals:
             caught = self._signals.pop()
+            if caught == ORPHANED:
+                continue
             self._ended = self._ended or caught == signal.SIGTERM
             if self._known.state.may_pulse or caught == signal.SIGINT:
                 self._feed(Request("stop", signal.Signals(caught).name))
@@ -612,7 +613,7 @@ def main() -> None:
         "--limits", type=Path, required=True, help="JSON file with session, limits, checklist"
     )
     arguments = parser.parse_args()
-    process.begin("dorsi-guard")
+    process.begin("dorsi-guard", ORPHANED)
     source = str(arguments.limits)
     try:
         config = load(arguments.limits)

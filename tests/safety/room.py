@@ -116,7 +116,9 @@ class Room:
 
     def run(self) -> None:
         """The guard's whole loop as its process runs it, with a parent that is gone already."""
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {
+            number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        }
         wakeup_fd = signal.set_wakeup_fd(-1)
         self.guard._parent = 0
         self.guard._poller.unregister(self.wake_r)

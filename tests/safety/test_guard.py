@@ -228,9 +228,13 @@ def test_a_silent_sensor_trips_though_the_controller_goes_on(room: Room) -> None
     assert room.fault == "F1"
 
 
-def test_the_guard_ends_when_the_program_that_started_it_is_gone(room: Room) -> None:
+@pytest.mark.parametrize("told", ["by the kernel's signal", "by another parent"])
+def test_the_guard_ends_when_the_program_that_started_it_is_gone(room: Room, told: str) -> None:
     room.walk()
-    room.guard._parent = 0
+    if told == "by another parent":
+        room.guard._parent = 0
+    else:  # sent as the first of the parent's threads dies, while the parent still has its number
+        room.guard._signals.append(signal.SIGHUP)
     room.round()
     assert (room.stage, room.fault) == ("tripped", "F10")
     assert room.guard._ended

@@ -12,7 +12,8 @@ from controller.safety.limits import Effective
 
 STRIDES = 3  # answered, since arming: one or two may be chance
 # Of the comfort current. Of 12 virtual patients of a cohort 9 answered at 0.6 of it, whose comfort is 1.3 to
-# 1.7 times the current of half their fibres, and one was taken for a loose electrode (F17); at 0.75 all did.
+# 1.7 times the current of half their fibres, and one was taken for a loose electrode (F17); at 0.75 nine were
+# tried, those three among them, and all did.
 # No clinical source: a proposal.
 SHARE = 0.75
 

@@ -370,7 +370,8 @@ class SetupPages:
         with contextlib.suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, process.pid, LOW_PRIORITY)
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), TESTS_S)
+            async with asyncio.timeout(TESTS_S):
+                output, _ = await process.communicate()
         except TimeoutError:
             process.kill()
             await process.wait()

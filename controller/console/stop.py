@@ -93,8 +93,9 @@ class GuardLine:
                 break
             self._drop()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._answered.wait(), ANSWER_S)
-            return "stopped"
+            async with asyncio.timeout(ANSWER_S):
+                await self._answered.wait()
+                return "stopped"
         return "unanswered"
 
 
@@ -137,7 +138,8 @@ class Door:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError):
             try:
-                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_S)
+                async with asyncio.timeout(HEAD_S):
+                    head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.LimitOverrunError:
                 writer.write(_response("431 Request Header Fields Too Large", "", ""))
             else:
@@ -170,7 +172,8 @@ class Door:
         pages_writer.write(head if upgrade else _closing(head))
         inward = asyncio.create_task(_carry(reader, pages_writer))
         try:
-            first = await asyncio.wait_for(pages_reader.read(PIPE_BYTES), PAGES_S)
+            async with asyncio.timeout(PAGES_S):
+                first = await pages_reader.read(PIPE_BYTES)
         except TimeoutError:
             first = b""
         if first:

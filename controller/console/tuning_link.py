@@ -78,7 +78,8 @@ class TuningLink:
             if told.trail and told.trail[-1].kind == "refused" and told.trail[-1].t_ns > since_ns:
                 return told.trail[-1].text
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._news.wait()
         return "waiting" if heard else "unanswered"
 
     def probe(self, current_ma: float) -> bool:

@@ -99,8 +99,9 @@ class Recorder:
         telemetry = self._begin(self._telemetry.run(), "telemetry") if self._telemetry else None
         await self._finish.wait()
         with contextlib.suppress(TimeoutError):
-            if self._peers:
-                await asyncio.wait_for(self._peers_gone.wait(), PEERS_CLOSE_S)
+            async with asyncio.timeout(PEERS_CLOSE_S):
+                if self._peers:
+                    await self._peers_gone.wait()
         for server in servers:
             loop.remove_reader(server.fileno())
             server.close()

@@ -48,7 +48,8 @@ async def serve(port: int) -> None:
     parent = os.getppid()
     while os.getppid() == parent and not stop.is_set():
         try:
-            await asyncio.wait_for(stop.wait(), PARENT_LOOK_S)
+            async with asyncio.timeout(PARENT_LOOK_S):
+                await stop.wait()
         except TimeoutError:
             continue
     await broker.shutdown()

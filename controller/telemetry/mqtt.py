@@ -187,7 +187,8 @@ class MqttTelemetry:
         self._ending = True
         self._wake.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._ended.wait()
         self.dropped += len(self._events) + len(self._under_way)
         self._events.clear()
 

@@ -35,9 +35,7 @@ from controller.safety.frames import (
     decode_stamp,
     encode_verdict,
 )
-from controller.safety.plausibility import Plausibility, railed
-from controller.safety.pulses import PulseOrder
-from controller.safety.react import (
+from controller.safety.known import (
     Answer,
     Checklist,
     Happening,
@@ -50,16 +48,18 @@ from controller.safety.react import (
     Setup,
     Timer,
     Trouble,
-    ages,
     begin,
-    deadline_ns,
     prepare,
-    react,
-    refusals,
 )
+from controller.safety.moves import ages
+from controller.safety.plausibility import Plausibility, railed
+from controller.safety.pulses import PulseOrder
+from controller.safety.react import react
 from controller.safety.settings import GuardConfig, load
 from controller.safety.states import Stage, State
 from controller.safety.unlock import STRIDES, Unlock, ceiling_ma
+from controller.safety.watch import deadline_ns
+from controller.safety.wishes import refusals
 from drivers.interface import DeviceError, Stimulator
 from drivers.stimulators.p24 import P24
 

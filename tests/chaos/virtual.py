@@ -21,9 +21,7 @@ from controller.rehearsal import EPOCH_NS, LINK_S, SENSOR_HZ, Rehearsal
 from controller.runtime import process
 from controller.safety.arming import QUESTIONS
 from controller.safety.frames import BadFrame, Frame, SensorStamp, encode_verdict
-from controller.safety.limits import charge_uc
-from controller.safety.plausibility import Plausibility, railed
-from controller.safety.react import (
+from controller.safety.known import (
     Happening,
     Known,
     Link,
@@ -35,8 +33,10 @@ from controller.safety.react import (
     Trouble,
     begin,
     prepare,
-    react,
 )
+from controller.safety.limits import charge_uc
+from controller.safety.plausibility import Plausibility, railed
+from controller.safety.react import react
 from controller.safety.settings import parse
 from drivers.interface import ChannelCommand, ImuSample
 from drivers.stimulators.p24 import P24

@@ -95,21 +95,21 @@ PLANTS = (
     ),
     Plant(
         "a repeated sample keeps the sensor alive",
-        "react.py",
+        "watch.py",
         "if stamp.seq <= track.seq and (",
         "if stamp.seq < 0 and (",
         "test_react.py::test_repeating_an_old_sample_with_a_new_time_keeps_nothing_alive",
     ),
     Plant(
         "an invalid sample keeps the sensor alive",
-        "react.py",
+        "watch.py",
         "if stamp.valid and not ill:",
         "if not ill:",
         "test_react.py::test_an_invalid_sample_keeps_nothing_alive",
     ),
     Plant(
         "the keep-alive is fed by a timer",
-        "react.py",
+        "watch.py",
         "    ramping = known.state.stage is Stage.RAMP\n    if ramping and",
         "    known = replace(known, frame_ns=now_ns)\n"
         "    ramping = known.state.stage is Stage.RAMP\n    if ramping and",
@@ -145,14 +145,14 @@ PLANTS = (
     ),
     Plant(
         "arming without the checklist",
-        "react.py",
+        "wishes.py",
         "why = list(objections(setup.config.checklist if known.checklist is None else known.checklist))",
         "why: list[str] = []",
         "test_react.py::test_an_unanswered_checklist_forbids_arming",
     ),
     Plant(
         "a new arming forgets the dose",
-        "react.py",
+        "wishes.py",
         "tracks=fresh_memory(0, known.memory.tracks).tracks",
         "tracks=fresh_memory(len(known.memory.tracks)).tracks",
         "test_react.py::test_the_dose_outlives_a_trip_and_a_new_arming",

@@ -7,7 +7,7 @@ from typing import Any
 from controller.safety.arming import QUESTIONS
 from controller.safety.envelope import MS
 from controller.safety.frames import Frame, SensorStamp
-from controller.safety.react import (
+from controller.safety.known import (
     Happening,
     Known,
     Link,
@@ -19,8 +19,8 @@ from controller.safety.react import (
     Timer,
     begin,
     prepare,
-    react,
 )
+from controller.safety.react import react
 from controller.safety.settings import parse
 from drivers.interface import ChannelCommand, StimulatorCapability
 

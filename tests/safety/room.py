@@ -23,7 +23,7 @@ from controller.safety.frames import (
     encode_stamp,
 )
 from controller.safety.guard import Guard
-from controller.safety.react import prepare
+from controller.safety.known import prepare
 from controller.safety.settings import parse
 from drivers.emulated.p24 import EmulatedP24, PulsePoints
 from drivers.interface import ChannelCommand

@@ -13,7 +13,8 @@ from controller.record.records import GuardEvent
 from controller.safety.arming import QUESTIONS
 from controller.safety.envelope import MS
 from controller.safety.frames import BadFrame
-from controller.safety.react import Checklist, Link, Peer, Reaction, Request, deadline_ns
+from controller.safety.known import Checklist, Link, Peer, Reaction, Request
+from controller.safety.watch import deadline_ns
 from drivers.interface import ContactCheck, StimulatorNotice
 from drivers.stimulators import sheets
 from tests.safety.rig import CAPABILITY, Bench, make_setup, pulse_train

@@ -12,17 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controller.safety.envelope import MS
 from controller.safety.frames import BadFrame, Frame
-from controller.safety.react import (
-    Answer,
-    Link,
-    Peer,
-    Reaction,
-    RecorderTook,
-    Request,
-    Timer,
-    Trouble,
-    deadline_ns,
-)
+from controller.safety.known import Answer, Link, Peer, Reaction, RecorderTook, Request, Timer, Trouble
+from controller.safety.watch import deadline_ns
 from drivers.interface import StimulatorNotice
 from tests.safety.rig import SESSION, Bench, pulse_train
 

@@ -14,7 +14,7 @@ from controller.errors import InputError
 from controller.record.oracle import Finding, as_table, judge_recording, read_pulse_log
 from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record
 from controller.safety.envelope import MS
-from controller.safety.react import Peer, Request
+from controller.safety.known import Peer, Request
 from drivers.interface import ChannelCommand
 from tests.record.made import imu, tick, write
 from tests.safety.rig import SESSION_LIMITS, START_NS, Bench, pulse_train

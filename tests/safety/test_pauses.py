@@ -12,8 +12,8 @@ import pytest
 from controller.errors import InputError
 from controller.safety import rest
 from controller.safety.guard import Guard
+from controller.safety.known import Link, Request, prepare
 from controller.safety.limits import Effective, Layer, merge
-from controller.safety.react import Link, Request, prepare
 from controller.safety.rest import FRESH, Clock, kept, objections, restored, spent, switched_off, switched_on
 from controller.safety.settings import parse
 from drivers.stimulators.p24 import P24
@@ -133,6 +133,7 @@ def test_minutes_are_said_as_minutes() -> None:
     half_an_hour = (Clock(S, None, 0), Clock())
     long = limits(bout_max_s=1.0, pause_min_s=1830.0)
     assert "another 30 min" in objections(30 * S, half_an_hour, long)[0]
+    assert "another 120 min" in objections(0, half_an_hour, limits(bout_max_s=1.0, pause_min_s=7200.0))[0]
 
 
 def test_what_is_on_counts_up_to_now_and_has_not_rested_at_all() -> None:

@@ -11,20 +11,12 @@ from controller.errors import InputError
 from controller.safety.envelope import MS
 from controller.safety.faults import FAULTS, TABLE
 from controller.safety.frames import BadFrame, Frame, SensorStamp
-from controller.safety.react import (
-    RAMP_NS,
-    Link,
-    Peer,
-    RecorderTook,
-    Request,
-    Timer,
-    Trouble,
-    deadline_ns,
-    prepare,
-    refusals,
-)
+from controller.safety.known import Link, Peer, RecorderTook, Request, Timer, Trouble, prepare
+from controller.safety.moves import RAMP_NS
 from controller.safety.rest import Clock
 from controller.safety.settings import parse
+from controller.safety.watch import deadline_ns
+from controller.safety.wishes import refusals
 from drivers.interface import StimulatorNotice
 from tests.safety.rig import CAPABILITY, SESSION, Bench, pulse_train, raw_settings
 

@@ -10,7 +10,7 @@ import pytest
 
 from controller.errors import InputError
 from controller.safety.arming import QUESTIONS, objections
-from controller.safety.react import prepare
+from controller.safety.known import prepare
 from controller.safety.settings import ChannelSettings, SensorSettings, load, parse
 from tests.safety.rig import CAPABILITY, raw_settings
 

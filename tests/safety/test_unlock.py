@@ -12,8 +12,8 @@ import pytest
 from controller.record.records import GuardEvent, Tick
 from controller.safety.envelope import MS
 from controller.safety.frames import Frame, SensorStamp, decode_frame, encode_frame, encode_stamp
+from controller.safety.known import Answer, Link, Peer, Reaction, Request
 from controller.safety.plausibility import STRONG_SHARE
-from controller.safety.react import Answer, Link, Peer, Reaction, Request
 from controller.safety.unlock import SHARE, STRIDES
 from drivers.interface import ChannelCommand
 from tests.safety.rig import SESSION, Bench, pulse_train

@@ -1,0 +1,123 @@
+"""The guard's watch: sensors' stamps, deadlines, and who and what is there.
+
+Freshness is the age of the last valid sample by the guard's own clock; refuses samples that repeat old ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.safety import contact, rest
+from controller.safety.envelope import MS
+from controller.safety.frames import SensorStamp
+from controller.safety.known import Known, Link, Note, Peer, Reaction, SensorTrack, Setup
+from controller.safety.moves import RAMP_NS, ages, fault, move, untouched, while_armed
+from controller.safety.states import Event, Stage
+
+HEARTBEAT_NS = 500 * MS  # F10
+RECORDER_REFUSES_NS = 500 * MS  # F12: a recorder that takes nothing for so long has lost the session
+GAP_WINDOW_NS = 100 * MS  # F2
+GAPS_INVALID = 4  # F2: more than 3
+FROZEN_SAMPLES = 10  # F2
+
+
+def deadline_ns(setup: Setup, known: Known) -> int | None:
+    """When a Timer is due even if nothing else happens; ``None`` while nothing can leave."""
+    if not known.state.may_pulse:
+        return None
+    limits = setup.rules.effective.limits
+    due = [(known.frame_ns or 0) + round(limits.frame_age_max_ms * MS)]
+    if known.contact is not None:
+        due.append(known.contact.since_ns + contact.TIMEOUT_NS)
+    if known.state.stage is Stage.RAMP:
+        due.append(known.ramp_ns + RAMP_NS)
+    else:
+        due.extend(
+            round(age.age_max_ms * MS) + (known.sensors[age.sensor].valid_ns or 0)
+            for age in ages(0, setup, known)
+        )
+    for since_ns, span_ns in (
+        (known.heartbeat_ns if setup.config.supervised else None, HEARTBEAT_NS),
+        (known.refused_ns, RECORDER_REFUSES_NS),
+    ):
+        if since_ns is not None:
+            due.append(since_ns + span_ns)
+    return min(due)
+
+
+def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    if not known.state.may_pulse:
+        return Reaction(), known
+    if known.contact is not None and now_ns - known.contact.since_ns > contact.TIMEOUT_NS:
+        return untouched(now_ns, f"not tested within {contact.TIMEOUT_NS / 1e9:g} s", known)
+    ramping = known.state.stage is Stage.RAMP
+    if ramping and now_ns - known.ramp_ns >= RAMP_NS:
+        return move(now_ns, Event.RAMP_DONE, known, Note("disarm", "The current is down to zero."))
+    limits = setup.rules.effective.limits
+    frame_age_ms = (now_ns - (known.frame_ns or 0)) / MS
+    if frame_age_ms > limits.frame_age_max_ms:
+        return fault(now_ns, "F4", f"last frame {frame_age_ms:.0f} ms ago", setup, known)
+    if ramping:
+        return Reaction(), known
+    for age in ages(now_ns, setup, known):
+        if age.age_ms > age.age_max_ms:
+            detail = f"sensor {age.sensor}: newest valid sample is {age.age_ms:.0f} ms old"
+            return fault(now_ns, "F1", detail, setup, known)
+    if setup.config.supervised and now_ns - (known.heartbeat_ns or 0) > HEARTBEAT_NS:
+        return fault(now_ns, "F10", f"no heartbeat for {HEARTBEAT_NS // MS} ms", setup, known)
+    if known.refused_ns is not None and now_ns - known.refused_ns > RECORDER_REFUSES_NS:
+        detail = f"it took nothing for {RECORDER_REFUSES_NS // MS} ms"
+        return fault(now_ns, "F12", detail, setup, replace(known, refused_ns=None))
+    if spent := rest.spent(now_ns, known.clocks, setup.rules.effective):
+        return fault(now_ns, "F9", spent, setup, known)
+    return Reaction(), known
+
+
+def on_stamp(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    track = known.sensors.get(stamp.sensor)
+    if track is None or stamp.session != setup.rules.session:
+        return Reaction(), known
+    if stamp.seq <= track.seq and (known.state.may_pulse or stamp.t_ns <= track.t_ns):
+        return Reaction(), known  # a repeat keeps nothing alive; a restarted counter may do so only while off
+    gap = track.seq >= 0 and stamp.seq > track.seq + 1
+    gaps_ns = tuple(t for t in track.gaps_ns if stamp.t_ns - t < GAP_WINDOW_NS)
+    gaps_ns = (*gaps_ns, stamp.t_ns) if gap else gaps_ns
+    same = track.same + 1 if stamp.digest and stamp.digest == track.digest else 1
+    ill = ""
+    if len(gaps_ns) >= GAPS_INVALID:
+        ill = f"{stamp.sensor}: {len(gaps_ns)} gaps in {GAP_WINDOW_NS // MS} ms"
+    elif same >= FROZEN_SAMPLES:
+        ill = f"{stamp.sensor}: {same} identical samples"
+    valid_ns = track.valid_ns
+    if stamp.valid and not ill:
+        valid_ns = max(min(stamp.t_ns, now_ns), valid_ns or min(stamp.t_ns, now_ns))
+    track = SensorTrack(valid_ns, max(stamp.t_ns, track.t_ns), stamp.seq, stamp.digest, same, gaps_ns, ill)
+    begins = ill and not known.sensors[stamp.sensor].ill
+    known = replace(known, sensors={**known.sensors, stamp.sensor: track})
+    return fault(now_ns, "F2", ill, setup, known) if begins else (Reaction(), known)
+
+
+def on_peer(now_ns: int, peer: Peer, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    match peer.role:
+        case "controller":
+            known = replace(known, controller=peer.present)
+            if peer.present:  # a new controller counts from anew
+                return Reaction(), replace(known, memory=replace(known.memory, last_seq=-1), frame_ns=None)
+            return while_armed(now_ns, "F3", "", setup, known)
+        case "operator":
+            known = replace(known, operators=known.operators + (1 if peer.present else -1))
+            if known.operators == 0:
+                return while_armed(now_ns, "F10", "no operator is connected", setup, known)
+            return Reaction(), known
+        case "button":
+            known = replace(known, button=peer.present)
+            if peer.present:
+                return Reaction(), known
+            return while_armed(now_ns, "F10", "the STOP button is gone", setup, known)
+    known = replace(known, recorder=peer.present, refused_ns=None)
+    return (Reaction(), known) if peer.present else while_armed(now_ns, "F12", "", setup, known)
+
+
+def on_link(now_ns: int, link: Link, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    known = replace(known, link=link.up)
+    return (Reaction(), known) if link.up else while_armed(now_ns, "F19", link.text, setup, known)

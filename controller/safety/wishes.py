@@ -1,0 +1,152 @@
+"""What people ask of the guard: arm, unlock, disarm, acknowledge, STOP, and the checklist's answers.
+
+Promises that arming is refused with every reason there is; feedback and current are earned after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.safety import contact, rest
+from controller.safety.arming import answers_in, objections
+from controller.safety.envelope import MS, fresh_memory
+from controller.safety.known import Answer, Checklist, Known, Note, Reaction, Request, Setup
+from controller.safety.moves import ages, fault, move
+from controller.safety.pulses import Metronome
+from controller.safety.states import Event, Stage, transition
+from controller.safety.unlock import STRIDES, refusal, stage_words
+from controller.safety.watch import HEARTBEAT_NS
+from drivers.interface import StimulatorNotice
+
+
+def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    match request.op:
+        case "stop":
+            return fault(now_ns, "F11", f"by {request.by}", setup, known)
+        case "heartbeat":
+            return Reaction(), replace(known, heartbeat_ns=now_ns)
+        case "acknowledge":
+            note = Note("acknowledge", f"{known.state.fault} acknowledged.", known.state.fault, request.by)
+            return move(now_ns, Event.ACKNOWLEDGE, known, note)
+        case "disarm":
+            note = Note("disarm", "Disarmed.", by=request.by)
+            return move(now_ns, Event.RAMP_DOWN, known, note)
+        case "unlock":
+            return _on_unlock(request.by, setup, known)
+    why = refusals(now_ns, setup, known)
+    if why:
+        return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
+    known = replace(known, clocks=rest.switched_on(now_ns, known.clocks, setup.rules.effective))
+    check = setup.capability.contact
+    if check is None:
+        return _armed(request.by, setup, known)
+    if not contact.testable(check, setup.rules.effective.limits):
+        untested = f"The electrodes were not tested: the limits are below {check.current_ma:g} mA."
+        return _armed(request.by, setup, known, untested)
+    test = contact.start(request.by, now_ns, len(setup.config.channels))
+    known = replace(_from_zero(known), state=transition(known.state, Event.TEST), contact=test)
+    return Reaction(notes=(Note("contact", "Testing the electrodes.", by=request.by),)), known
+
+
+def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
+    """Why the guard does not arm now; empty where it does."""
+    limits = setup.rules.effective.limits
+    why = list(objections(setup.config.checklist if known.checklist is None else known.checklist))
+    if known.state.stage is not Stage.OFF:
+        cause = f" ({known.state.fault}): acknowledge first" if known.state.fault else ""
+        why.append(f"guard is {known.state.stage.value}{cause}")
+    if not known.controller:
+        why.append("no controller")
+    if not known.recorder or known.refused_ns is not None:
+        why.append("no recorder")
+    if setup.config.stop_button is not None and not known.button:
+        why.append("STOP button is not there")
+    if not known.link:
+        why.append("stimulator is not open")
+    if known.frame_ns is None or now_ns - known.frame_ns > limits.frame_age_max_ms * MS:
+        why.append("no fresh frame")
+    elif not known.frame_zero:
+        why.append("the controller asks for current already")
+    for age in ages(now_ns, setup, known):
+        if not age.age_ms <= age.age_max_ms:
+            why.append(f"sensor {age.sensor} is silent")
+    if not known.state.may_pulse:
+        why.extend(rest.objections(now_ns, known.clocks, setup.rules.effective))
+    if setup.config.supervised and (known.heartbeat_ns is None or now_ns - known.heartbeat_ns > HEARTBEAT_NS):
+        why.append("no heartbeat of the console")
+    return tuple(why)
+
+
+def _armed(by: str, setup: Setup, known: Known, words: str = "") -> tuple[Reaction, Known]:
+    known = replace(_from_zero(known), state=transition(known.state, Event.ARM), contact=None)
+    parts = ["Armed.", words, _stage_words(setup, known)]
+    return Reaction(notes=(Note("arm", " ".join(part for part in parts if part), by=by),)), known
+
+
+def _from_zero(known: Known) -> Known:
+    """Only the dose and the time of the last pulses are kept of what was before."""
+    return replace(
+        known,
+        memory=replace(known.memory, tracks=fresh_memory(0, known.memory.tracks).tracks, bad_ns=()),
+        metronomes=tuple(Metronome(None, metronome.fired_ns) for metronome in known.metronomes),
+        late_ns=(),
+    )
+
+
+def on_answer(notice: StimulatorNotice, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """The stimulator found nothing wrong; the last such answer of the contact test arms."""
+    outputs = [channel.output for channel in setup.config.channels]
+    if known.contact is None or notice.code != 0 or notice.channel not in outputs:
+        return Reaction(), known
+    test = contact.answered(known.contact, outputs.index(notice.channel))
+    if contact.passed(test):
+        return _armed(test.by, setup, known, "The electrodes have contact.")
+    return Reaction(), replace(known, contact=test)
+
+
+def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction, Known]:
+    """Today's answers take the place of the file's; such as forbid stimulation end it."""
+    answers = answers_in(given.answers)
+    if answers is None:
+        words = "Checklist not taken: each question needs an answer, and only the known ones."
+        return Reaction(notes=(Note("refused", words, by=given.by),)), known
+    said = ", ".join(f"{key} {answer}" for key, answer in answers.items())
+    note = Note("checklist", f"Checklist answered at {given.utc}: {said}.", by=given.by)
+    known = replace(known, checklist=dict(answers))
+    forbids = objections(answers)
+    if not forbids or not known.state.may_pulse:
+        return Reaction(notes=(note,)), known
+    words = f"Disarmed: {'; '.join(forbids)}."
+    reaction, known = move(now_ns, Event.RAMP_DOWN, known, Note("disarm", words, by=given.by))
+    return replace(reaction, notes=(note, *reaction.notes)), known
+
+
+def on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A stride counts towards the unlock while the open-loop stage lasts."""
+    stage = known.state.stage
+    if setup.config.unlock is None or known.unlock.full or stage not in (Stage.ARMED, Stage.ACTIVE):
+        return Reaction(), known
+    known = replace(known, unlock=replace(known.unlock, answered=known.unlock.answered + 1))
+    said = Note("answer", f"{answer.text} {_stage_words(setup, known)}".strip())
+    if setup.config.unlock == "person" or known.unlock.answered < STRIDES:
+        return Reaction(notes=(said,)), known
+    known = replace(known, unlock=replace(known.unlock, full=True))
+    return Reaction(notes=(said, Note("unlock", _stage_words(setup, known), by="strides"))), known
+
+
+def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A person's act; it does nothing that the strides have not earned."""
+    why = refusal(known.unlock)
+    if known.state.stage not in (Stage.ARMED, Stage.ACTIVE):
+        why = f"guard is {known.state.stage.value}"
+    elif setup.config.unlock is None:
+        why = "this session is open loop"
+    if why:
+        return Reaction(notes=(Note("refused", f"Not unlocked: {why}.", by=by),)), known
+    known = replace(known, unlock=replace(known.unlock, full=True))
+    return Reaction(notes=(Note("unlock", _stage_words(setup, known), by=by),)), known
+
+
+def _stage_words(setup: Setup, known: Known) -> str:
+    by = setup.config.unlock
+    return "" if by is None else stage_words(known.unlock, by, setup.rules.effective)

@@ -206,7 +206,12 @@ def report(
 def export(
     recording: Annotated[Path, typer.Argument(help="session.mcap")],
     folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+    *,
     to: Annotated[Literal["csv", "parquet", "edf", "bids"], typer.Option(help="The format.")],
+    unblind: Annotated[
+        bool,
+        typer.Option("--unblind", help="Look at the key of a blinded trial, once its results are fixed."),
+    ] = False,
 ) -> None:
     """A recording as CSV or Parquet tables, EDF+ or Motion-BIDS."""
     from controller.record.export import export as export_recording
@@ -214,7 +219,11 @@ def export(
     with console.status("reading") as status:
         files = _refusing(
             lambda: export_recording(
-                recording, to, folder, lambda count: status.update(f"reading: {count:,} messages")
+                recording,
+                to,
+                folder,
+                lambda count: status.update(f"reading: {count:,} messages"),
+                unblind=unblind,
             )
         )
     for file in files:

@@ -1,7 +1,7 @@
 """The files of a recording for download: the report as PDF, the exports as one archive each.
 
 Promises to make them in a process of their own at the lowest priority, one at a time, so that a running
-session does not notice. Refuses a recording that is not summed up yet, and exports of a blinded trial.
+session does not notice. Refuses a recording that is not summed up yet; never unblinds a trial.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ def links_html(texts: Texts, item: Recorded) -> str:
     path = f"/sessions/{quote(item.name)}"
     files = [(f"{path}/report.html", texts.get("sessions.report"))] if item.has_report else []
     files.append((f"{path}/report.pdf", f"{texts.get('sessions.report')} (PDF)"))
-    if not item.blinded:
-        files += [(f"{path}/export/{kind}", name) for kind, name in EXPORTS.items()]
+    files += [(f"{path}/export/{kind}", name) for kind, name in EXPORTS.items()]
     links = "".join(
         f'<a class="button" href="{link}" target="_blank">{escape(name)}</a> ' for link, name in files
     )
@@ -63,8 +62,6 @@ def add_routes(app: FastAPI, runs: Path) -> None:
         item = sessions.one(runs, name)
         if item is None or not item.arms or kind not in EXPORTS:
             return Response(status_code=404)
-        if item.blinded:
-            return Response("This trial is blinded.", status_code=403, media_type="text/plain")
         folder = Path(tempfile.mkdtemp(prefix="dorsi-"))
         async with one_at_a_time:
             said = await _dorsi("export", "--to", kind, str(runs / name / "session.mcap"), str(folder / kind))

@@ -50,10 +50,6 @@ class Recorded:
     arms: tuple[ArmSummary, ...]
     has_report: bool
 
-    @property
-    def blinded(self) -> bool:
-        return any(arm.blinded for arm in self.arms)
-
 
 def found(runs: Path, search: str = "") -> list[Recorded]:
     """The recordings whose name, pseudonym or modes hold every word of ``search``; the newest first."""

@@ -1,7 +1,8 @@
 """A recording in other people's formats: CSV or Parquet tables, EDF+, Motion-BIDS.
 
 Promises every sample, tick, pulse, event and stride of the recording in the tables, with units in the names.
-Refuses what the reader refuses, and a format that cannot hold what the recording lacks.
+Of a blinded trial the labels alone, without current, unless it is unblinded. Refuses what the reader refuses,
+and a format that cannot hold what the recording lacks.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import math
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from controller.errors import InputError
+from controller.record.arms import trial_key
 from controller.record.reader import header, messages, raw_messages
 from controller.record.records import (
     TOPICS,
@@ -84,21 +86,52 @@ TABLES: dict[str, list[tuple[str, pyarrow.DataType]]] = {
     "clock": [("monotonic_ns", _INT), ("utc_ns", _INT), ("boottime_ns", _INT)],
 }  # fmt: skip
 
+DOSE = ("charge_uc", "pulses", "current_max_ma")  # of a stride
+
 Row = Sequence[object]
 
 
-def export(recording: Path, kind: Kind, folder: Path, progress: Progress) -> tuple[Path, ...]:
+@dataclass(frozen=True, slots=True)
+class _Veil:
+    """Over a blinded trial: what gives an arm's mode away is left out, or with the ``key`` is named."""
+
+    hidden: bool = False
+    arms: tuple[tuple[int, str], ...] = ()  # begin and label, in order
+    key: Mapping[str, str] = field(default_factory=dict)  # label to mode
+
+    def label(self, t_ns: int) -> str:
+        """Of the arm at that time; empty before the first."""
+        return next((label for begin_ns, label in reversed(self.arms) if begin_ns <= t_ns), "")
+
+    def name(self, label: str) -> str:
+        return f"{label}: {self.key[label]}" if label in self.key else label
+
+
+def _veil(recording: Path, *, unblind: bool) -> _Veil:
+    arms = [m.record for m in messages(recording, ("arm",)) if isinstance(m.record, Arm)]
+    if not any(arm.blinded for arm in arms):
+        return _Veil()
+    if unblind:
+        return _Veil(key=trial_key(recording))
+    return _Veil(hidden=True, arms=tuple((arm.t_ns, arm.label) for arm in arms if arm.kind == "begin"))
+
+
+def export(
+    recording: Path, kind: Kind, folder: Path, progress: Progress, *, unblind: bool = False
+) -> tuple[Path, ...]:
     """Write ``recording`` into ``folder``; returns the files written.
 
-    Raises InputError for what is no recording, a folder that cannot be written and a recording without a
-    sample for EDF+ and BIDS.
+    Of a blinded trial everything that gives an arm's mode away is left out, unless ``unblind``. Raises
+    InputError for what is no recording, a folder that cannot be written and a recording without a sample for
+    EDF+ and BIDS.
     """
     facts = header(recording)
+    veil = _veil(recording, unblind=unblind)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if kind in ("csv", "parquet"):
-            return _write_tables(recording, kind, folder, progress)
-        signals = _read_signals(recording, facts, progress)
+            return _write_tables(recording, kind, folder, progress, veil)
+        signals = _read_signals(recording, facts, progress, veil)
         if kind == "edf":
             return _write_edf(recording, signals, folder)
         return _write_bids(recording, signals, folder)
@@ -106,7 +139,9 @@ def export(recording: Path, kind: Kind, folder: Path, progress: Progress) -> tup
         raise InputError(str(folder), "folder", error.strerror or str(error), "a writable folder") from error
 
 
-def _rows(recording: Path, facts: dict[str, str], progress: Progress) -> Iterator[tuple[str, Row]]:
+def _rows(
+    recording: Path, facts: dict[str, str], progress: Progress, veil: _Veil
+) -> Iterator[tuple[str, Row]]:
     """Every row of every table, in the order of the recording."""
     teller = Teller(facts.get("session", recording.stem))
     count = 0
@@ -117,36 +152,36 @@ def _rows(recording: Path, facts: dict[str, str], progress: Progress) -> Iterato
             except msgspec.DecodeError as error:
                 where = f"message {message.topic!r} at {message.t_ns} ns"
                 raise InputError(str(recording), where, str(error), "the shape of its topic") from error
-            yield from _rows_of(record)
-            yield from _stride_rows(teller.take(message.topic, message.payload))
+            yield from _rows_of(record, veil)
+            yield from _stride_rows(teller.take(message.topic, message.payload), veil)
         if count % PROGRESS_EVERY == 0:
             progress(count)
-    yield from _stride_rows(teller.end())
+    yield from _stride_rows(teller.end(), veil)
     progress(count)
 
 
-def _rows_of(record: Record) -> Iterator[tuple[str, Row]]:
+def _rows_of(record: Record, veil: _Veil) -> Iterator[tuple[str, Row]]:
     match record:
         case Tick():
             for sample in record.inputs.imu:
                 yield "samples", _sample_row(sample)
             for frame in record.inputs.emg:
                 yield from (("emg", row) for row in _emg_rows(frame))
-            yield "ticks", _tick_row(record)
+            yield "ticks", _tick_row(record, veil)
             for event in record.decision.events:
                 yield "events", (event.t_ns, event.kind, "", event.emitted_ns, event.confidence, None)
-        case GuardVerdict():
+        case GuardVerdict() if not veil.hidden:
             for pulse in record.pulses:
                 yield (
                     "pulses",
                     (pulse.t_ns, pulse.channel, pulse.current_ma, pulse.width_us, pulse.phase_charge_uc,
                      record.frame_seq, pulse.packet),
                 )  # fmt: skip
-        case GuardEvent():
+        case GuardEvent() if not veil.hidden or record.kind == "trip":
             text = f"{record.state}: {record.text}"
             yield "events", (record.t_ns, f"guard_{record.kind}", text, None, None, record.fault)
         case Arm():
-            label = record.label or record.mode
+            label = veil.name(record.label or record.mode)
             yield "events", (record.t_ns, f"arm_{record.kind}", label, None, None, None)
         case Process():
             text = f"{record.process}: {record.text}" if record.text else record.process
@@ -170,21 +205,26 @@ def _emg_rows(frame: EmgFrame) -> Iterator[Row]:
             yield (*head, channel, volt, frame.valid, frame.reason)
 
 
-def _tick_row(tick: Tick) -> Row:
+def _tick_row(tick: Tick, veil: _Veil) -> Row:
     view = tick.decision.view
+    mode, reason = (veil.label(tick.now_ns), "") if veil.hidden else (view.mode, tick.decision.reason)
     currents = [channel.current_ma for channel in tick.decision.command.channels if channel is not None]
     return (
-        tick.now_ns, tick.seq, tick.deadline, tick.lateness_us, tick.duration_us, view.mode,
+        tick.now_ns, tick.seq, tick.deadline, tick.lateness_us, tick.duration_us, mode,
         view.phase_percent, view.swing, view.strides, view.foot_pitch_deg, view.ankle_deg,
-        view.reference_pitch_deg, max(currents, default=None), tick.decision.reason,
+        view.reference_pitch_deg, None if veil.hidden else max(currents, default=None), reason,
     )  # fmt: skip
 
 
-def _stride_rows(events: Iterable[Told]) -> Iterator[tuple[str, Row]]:
+def _stride_rows(events: Iterable[Told], veil: _Veil) -> Iterator[tuple[str, Row]]:
     for event in events:
         if event.kind == "stride":
             stride = msgspec.json.decode(event.payload_json, type=StrideTold)
-            yield "strides", [getattr(stride, name) for name, _ in TABLES["strides"]]
+            row = {name: getattr(stride, name) for name, _ in TABLES["strides"]}
+            row["arm"], row["mode"] = veil.name(stride.arm), veil.key.get(stride.arm, stride.mode)
+            if veil.hidden:
+                row |= dict.fromkeys(DOSE)
+            yield "strides", list(row.values())
 
 
 class _Table:
@@ -211,10 +251,12 @@ class _Table:
         self._rows.clear()
 
 
-def _write_tables(recording: Path, kind: Kind, folder: Path, progress: Progress) -> tuple[Path, ...]:
+def _write_tables(
+    recording: Path, kind: Kind, folder: Path, progress: Progress, veil: _Veil
+) -> tuple[Path, ...]:
     with ExitStack() as stack:
         tables = {name: _Table(name, kind, folder, stack) for name in TABLES}
-        for name, row in _rows(recording, header(recording), progress):
+        for name, row in _rows(recording, header(recording), progress, veil):
             tables[name].add(row)
         for table in tables.values():
             table.flush()
@@ -247,6 +289,7 @@ class _Signals:
     """What EDF+ and BIDS hold: the series by source, the events, the clock."""
 
     facts: dict[str, str]
+    veil: _Veil = field(default_factory=_Veil)
     imu: dict[str, _Series] = field(default_factory=dict)
     emg: dict[str, _Series] = field(default_factory=dict)
     core: _Series = field(
@@ -266,13 +309,13 @@ class _Signals:
                     self._take_emg(frame)
                 view = record.decision.view
                 currents = [one.current_ma for one in record.decision.command.channels if one is not None]
-                command_ma = max(currents, default=0.0)
+                command_ma = None if self.veil.hidden else max(currents, default=0.0)
                 self.core.add(record.now_ns, (view.foot_pitch_deg, view.ankle_deg, command_ma))
             case Clock() if self.utc_minus_monotonic_ns is None:
                 self.utc_minus_monotonic_ns = record.utc_ns - record.monotonic_ns
             case _:
                 pass
-        for table, row in _rows_of(record):
+        for table, row in _rows_of(record, self.veil):
             if table == "events" and isinstance(row[0], int):
                 self.events.append((row[0], str(row[1]), str(row[2])))
 
@@ -302,8 +345,8 @@ AXES = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 AXIS_UNITS = ("m/s^2",) * 3 + ("rad/s",) * 3
 
 
-def _read_signals(recording: Path, facts: dict[str, str], progress: Progress) -> _Signals:
-    signals = _Signals(facts)
+def _read_signals(recording: Path, facts: dict[str, str], progress: Progress, veil: _Veil) -> _Signals:
+    signals = _Signals(facts, veil)
     topics = ("tick", "guard/event", "arm", "process", "clock")
     count = 0
     for count, message in enumerate(messages(recording, topics), 1):
@@ -337,6 +380,8 @@ def _write_edf(recording: Path, signals: _Signals, folder: Path) -> tuple[Path, 
         notes += [(float(at_s[at]), f"gap {name} {at_s[at + 1] - at_s[at]:.3f} s") for at in gaps]
         notes.append((float(at_s[-1]), f"end {name}"))
         for column, label, unit in zip(values.T, one.names, one.units, strict=True):
+            if label == "command" and signals.veil.hidden:
+                continue  # EDF has no unknown values, and zero would say that no current flowed
             known = np.isfinite(column)
             on_grid = np.interp(grid_s, at_s[known], column[known]) if known.any() else np.zeros(len(grid_s))
             limit = _round_up(float(np.abs(on_grid).max()))

@@ -8,7 +8,6 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -19,7 +18,8 @@ from fastapi import FastAPI
 from controller.console import session_files, sessions
 from controller.console.texts import load_texts
 from controller.record.report import write_report
-from controller.record.summary import Summary, summarise
+from controller.record.summary import summarise
+from tests.record.test_arms import trial
 from tests.record.walk import record_walk
 
 
@@ -31,9 +31,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("whole", "running", "blind"):
         (runs / name).mkdir()
         shutil.copy(walk, runs / name / "session.mcap")
+    trial(runs / "blind" / "session.mcap")
     summary = summarise(runs / "whole" / "session.mcap")
     write_report(runs / "whole" / "session.mcap", runs / "whole" / "report.html")
-    blind = Summary(tuple(replace(arm, blinded=True) for arm in summary.arms))
+    blind = summarise(runs / "blind" / "session.mcap")
     (runs / "whole" / "summary.json").write_bytes(msgspec.json.encode(summary))
     (runs / "blind" / "summary.json").write_bytes(msgspec.json.encode(blind))
     return runs
@@ -97,9 +98,12 @@ def test_a_recording_that_is_not_summed_up_offers_nothing_and_gives_nothing(runs
         assert get(f"/sessions/{path}").status_code == 404
 
 
-def test_a_blinded_trial_gives_no_export(runs: Path, get: Get) -> None:
-    assert "export/" not in page(runs, "blind")
-    assert get("/sessions/blind/export/csv").status_code == 403
+def test_the_export_of_a_blinded_trial_stays_blinded(get: Get) -> None:
+    archive = get("/sessions/blind/export/csv")
+    with zipfile.ZipFile(io.BytesIO(archive.content)) as files:
+        ticks = files.read("ticks.csv")
+    assert b'"A"' in ticks
+    assert b"learning" not in ticks
 
 
 def test_the_report_comes_as_pdf_and_the_export_as_archive(get: Get) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from controller.core.signals import Mode
+from controller.core.signals import GaitEvent, Mode
 from controller.record.arms import read_arms
 from controller.record.live import Live
 from controller.record.records import Arm, GuardEvent, Pulse, Record, TrialKey, TrueStride, Truth, encode
 from controller.record.report import report_html
 from controller.record.summary import Spread, summarise
 from controller.telemetry.told import told
-from tests.record.made import IDLE_VIEW, MS, SESSION, tick, verdict, write
+from tests.record.made import IDLE_VIEW, MS, SESSION, imu, tick, verdict, write
 
 S = 1000 * MS
 AFTER = Spread(2.0, 2.8)  # of 1, 2 and 3 deg
@@ -37,7 +37,15 @@ def trial(path: Path, *, blinded: bool = True) -> Path:
         for k in range(100):
             now_ns = begin_ns + k * 50 * MS
             view = replace(IDLE_VIEW, mode=mode, strides=k // 20, swing=k % 20 > 12)
-            made = tick(1000 * number + k, now_ns=now_ns, view=view, current_ma=20.0)
+            contact = (GaitEvent("initial_contact", now_ns, now_ns),) if k % 20 == 0 else ()
+            made = tick(
+                1000 * number + k,
+                now_ns=now_ns,
+                samples=(imu(k, now_ns),),
+                events=contact,
+                view=view,
+                current_ma=20.0,
+            )
             entries.append(("tick", now_ns, made))
             entries.append(("world/truth", now_ns, Truth(now_ns, 1.0, 2.0, 3.0, 4.0, 0.5, 50.0, False)))
             pulse = Pulse(now_ns, 0, 20.0, 300.0, 0)

@@ -20,6 +20,7 @@ from controller.record.export import TABLES, Kind, export
 from controller.record.records import Clock, Process, Record, Tick
 from drivers.interface import EmgFrame, ImuSample
 from tests.record.made import IDLE_VIEW, MS, tick, write
+from tests.record.test_arms import trial
 from tests.record.walk import STRIDE_MS, TOE_OFF, record_walk
 
 STRIDES = 6
@@ -205,3 +206,47 @@ def test_one_sample_and_a_value_never_known_make_an_edf(tmp_path: Path) -> None:
     (path,) = export(recording, "edf", tmp_path / "out", silent)
     with pyedflib.EdfReader(str(path)) as edf:
         assert np.abs(edf.readSignal(0)).max() < 1e-3
+
+
+MODES = (b"learning", b"trapezoid")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "edf", "bids"])
+def test_no_export_of_a_blinded_trial_gives_an_arm_away(tmp_path: Path, kind: Kind) -> None:
+    recording = trial(tmp_path / "trial.mcap")
+    for path in export(recording, kind, tmp_path / "out", silent):
+        assert not any(mode in path.read_bytes() for mode in MODES), path
+    for path in export(recording, "csv", tmp_path / "csv", silent):
+        assert "20.0" not in path.read_text(), path  # mA
+
+
+def test_a_blinded_export_has_the_labels_and_no_dose(tmp_path: Path) -> None:
+    export(trial(tmp_path / "trial.mcap"), "parquet", tmp_path, silent)
+    assert sorted(query(tmp_path / "ticks.parquet", "distinct mode")) == [("A",), ("B",)]
+    assert query(tmp_path / "ticks.parquet", "count(*), count(commanded_ma)") == [(200, 0)]
+    assert query(tmp_path / "pulses.parquet", "count(*)") == [(0,)]
+    (dose,) = query(tmp_path / "strides.parquet", "count(*), count(charge_uc), count(pulses), count(mode)")
+    assert (dose[0], dose[1], dose[2]) == (8, 0, 0)
+    assert dose[3] == 8
+    assert query(tmp_path / "samples.parquet", "count(*)") == [(200,)]
+
+
+def test_a_blinded_edf_has_no_channel_of_the_command(tmp_path: Path) -> None:
+    for unblind in (False, True):
+        recording = trial(tmp_path / f"{unblind}.mcap")
+        (path,) = export(recording, "edf", tmp_path, silent, unblind=unblind)
+        with pyedflib.EdfReader(str(path)) as edf:
+            assert ("core command" in edf.getSignalLabels()) is unblind
+
+
+def test_an_unblinded_export_is_that_of_an_open_trial_with_the_labels_beside_the_modes(
+    tmp_path: Path,
+) -> None:
+    export(trial(tmp_path / "b.mcap"), "parquet", tmp_path / "b", silent, unblind=True)
+    export(trial(tmp_path / "o.mcap", blinded=False), "parquet", tmp_path / "o", silent)
+    for table in ("ticks", "pulses", "samples"):
+        assert query(tmp_path / "b" / f"{table}.parquet", "*") == query(
+            tmp_path / "o" / f"{table}.parquet", "*"
+        )
+    strides = query(tmp_path / "b" / "strides.parquet", "distinct arm, mode")
+    assert sorted(strides) == [("A: learning", "learning"), ("B: trapezoid", "trapezoid")]

@@ -8,32 +8,61 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from controller.record.reader import messages, raw_messages
-from controller.record.records import Arm, GuardEvent, GuardVerdict, Tick
+from controller.core.signals import TickInputs
+from controller.record.reader import messages
+from controller.record.records import Arm, GuardEvent, GuardVerdict, Record, Tick, encode
 from controller.runtime import bus
+from drivers.interface import EmgFrame, ImuSample
+from tests.record.made import MS, tick
 from tests.record.walk import record_walk
 
 pylsl = pytest.importorskip("pylsl", reason="pylsl is not installed (extra lsl)")
 
 PATIENCE_S = 30.0
-STREAMS = ("command", "pulses", "markers")
+STREAMS = ("command", "pulses", "markers", "foot", "emg")
+EMG_HZ = 200.0
+CHANNELS = 8  # of a Myo
+FRAMES = 40
+FIRST_FRAME_NS = 60 * 10**9  # after the walk
 pylsl.set_config_content("[multicast]\nResolveScope = machine\n[log]\nlevel = -1\n")
 
 
+Sent = list[tuple[str, int, Record]]
+
+
+def sensed(number: int) -> Tick:
+    """A tick with two EMG samples of eight channels and an IMU sample; every tenth is not valid."""
+    t_ns, valid = FIRST_FRAME_NS + number * 10 * MS, number % 10 != 9
+    volts = tuple(
+        tuple(1e-6 * (8 * (2 * number + k) + channel) for channel in range(CHANNELS)) for k in (0, 1)
+    )
+    frame = EmgFrame(
+        "emg", t_ns, t_ns + 9 * MS, 2 * number, EMG_HZ, volts, valid=valid, reason="" if valid else "railed"
+    )
+    sample = ImuSample(
+        "foot", t_ns + 1, t_ns + 9 * MS, number, (0.1, 9.81, 1 / 3), (-0.0, 1e-300, number), valid=valid
+    )
+    made = tick(10_000 + number, now_ns=t_ns + 9 * MS)
+    return replace(made, inputs=TickInputs(imu=(sample,), emg=(frame,)))
+
+
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return record_walk(tmp_path_factory.mktemp("lsl") / "walk.mcap", strides=1)
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Sent:
+    """A walk, and then half a second of EMG."""
+    walk = record_walk(tmp_path_factory.mktemp("lsl") / "walk.mcap", strides=1)
+    ticks = [sensed(number) for number in range(FRAMES)]
+    return [(m.topic, m.t_ns, m.record) for m in messages(walk)] + [("tick", t.now_ns, t) for t in ticks]
 
 
 Pulled = dict[str, tuple[list[list[float | str]], list[float]]]
 
 
 @pytest.fixture(scope="module")
-def pulled(walk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pulled]:
+def pulled(sent: Sent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pulled]:
     """Samples and times of each stream of the walk."""
     folder = tmp_path_factory.mktemp("rig")
     (folder / "header.json").write_bytes(b'{"session":"walk"}')
@@ -42,22 +71,26 @@ def pulled(walk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pul
     recorder = subprocess.Popen(command)
     try:
         sender = bus.Sender(bus.connect(folder, "recorder"), keep_bytes=bus.KEEP_RECORDS_BYTES)
+        first = sensed(0)  # the sensors' streams begin with their first samples, which nobody hears
+        sender.send(bus.pack_record("tick", first.now_ns, encode(first)))
         inlets = {}
         for name in STREAMS:
             found = pylsl.resolve_byprop("name", f"rig-1-{name}", 1, PATIENCE_S)
             assert found, f"no stream {name}"
             inlets[name] = pylsl.StreamInlet(found[0], recover=False)
             inlets[name].open_stream(PATIENCE_S)
-        records = list(raw_messages(walk))
-        kept = [m.record for m in messages(walk)]
+        kept = [record for _, _, record in sent]
+        samples = [s for r in kept if isinstance(r, Tick) for s in (*r.inputs.imu, *r.inputs.emg) if s.valid]
         expected = {
             "command": sum(isinstance(record, Tick) for record in kept),
             "pulses": sum(len(record.pulses) for record in kept if isinstance(record, GuardVerdict)),
             "markers": sum(isinstance(record, Arm | GuardEvent) for record in kept)
             + sum(len(record.decision.events) for record in kept if isinstance(record, Tick)),
+            "foot": sum(isinstance(sample, ImuSample) for sample in samples),
+            "emg": sum(len(sample.volts) for sample in samples if isinstance(sample, EmgFrame)),
         }
-        for message in records:
-            sender.send(bus.pack_record(message.topic, message.t_ns, message.payload))
+        for topic, t_ns, record in sent:
+            sender.send(bus.pack_record(topic, t_ns, encode(record)))
             if sender.behind:
                 time.sleep(0.005)
         sender.close(wait_s=PATIENCE_S)
@@ -80,12 +113,12 @@ def test_its_clock_is_the_recordings() -> None:
     assert pylsl.local_clock() == pytest.approx(time.monotonic(), abs=1.0)
 
 
-def test_every_command_comes_with_its_tick_and_off_is_not_zero(pulled: Pulled, walk: Path) -> None:
-    ticks = [m.record for m in messages(walk, ("tick",)) if isinstance(m.record, Tick)]
+def test_every_command_comes_with_its_tick_and_off_is_not_zero(pulled: Pulled, sent: Sent) -> None:
+    ticks = [record for _, _, record in sent if isinstance(record, Tick)]
     values, times = pulled["command"]
     assert times == [tick.now_ns / 1e9 for tick in ticks]
-    for row, tick in zip(values, ticks, strict=True):
-        given = [channel for channel in tick.decision.command.channels if channel is not None]
+    for row, made in zip(values, ticks, strict=True):
+        given = [channel for channel in made.decision.command.channels if channel is not None]
         command = given[0] if given else None
         if command is None:
             assert all(isinstance(value, float) and math.isnan(value) for value in row)
@@ -93,8 +126,8 @@ def test_every_command_comes_with_its_tick_and_off_is_not_zero(pulled: Pulled, w
             assert row == [command.current_ma, command.width_us, command.rate_hz]
 
 
-def test_every_pulse_and_every_marker_is_there(pulled: Pulled, walk: Path) -> None:
-    verdicts = [m.record for m in messages(walk, ("guard/verdict",)) if isinstance(m.record, GuardVerdict)]
+def test_every_pulse_and_every_marker_is_there(pulled: Pulled, sent: Sent) -> None:
+    verdicts = [record for _, _, record in sent if isinstance(record, GuardVerdict)]
     pulses = [pulse for verdict in verdicts for pulse in verdict.pulses]
     values, times = pulled["pulses"]
     assert values == [[float(pulse.channel), pulse.current_ma, pulse.width_us] for pulse in pulses]
@@ -103,3 +136,20 @@ def test_every_pulse_and_every_marker_is_there(pulled: Pulled, walk: Path) -> No
     assert words[0] == "arm begin off"
     assert "toe_off" in words
     assert any(str(word).startswith("guard trip F1") for word in words)
+
+
+def test_every_valid_imu_sample_comes_whole_at_its_own_time(pulled: Pulled, sent: Sent) -> None:
+    ticks = [record for _, _, record in sent if isinstance(record, Tick)]
+    samples = [sample for tick in ticks for sample in tick.inputs.imu if sample.valid]
+    values, times = pulled["foot"]
+    assert values == [[*sample.acc_mps2, *sample.gyr_rps] for sample in samples]
+    assert times == [sample.t_ns / 1e9 for sample in samples]
+
+
+def test_every_valid_emg_sample_comes_with_all_channels_at_its_own_time(pulled: Pulled, sent: Sent) -> None:
+    ticks = [record for _, _, record in sent if isinstance(record, Tick)]
+    frames = [frame for tick in ticks for frame in tick.inputs.emg if frame.valid]
+    assert len(frames) == FRAMES - FRAMES // 10
+    values, times = pulled["emg"]
+    assert values == [list(volts) for frame in frames for volts in frame.volts]
+    assert times == [frame.t_ns / 1e9 + k / EMG_HZ for frame in frames for k in range(2)]

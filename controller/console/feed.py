@@ -14,7 +14,7 @@ import socket
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class Feed:
         self._refusals: list[tuple[str, str]] = []
         self._dose_max_uc: float | None = None
         self.limits: dict[str, tuple[float, str]] = {}  # the guard's, and who set each
-        self.may_arm: Callable[[], bool] = lambda: True
+        self._checklist: Json | None = None  # as answered today
         self.stride_count = 0
         self.assisted = 0  # whole strides in which current flowed
         self._ages_ms: dict[str, float] = {}
@@ -112,13 +112,19 @@ class Feed:
         self._ask({"op": op, "by": "console"})
         self._ask({"op": "state"})
 
+    def answer(self, answers: Mapping[str, str], by: str) -> None:
+        """Today's checklist, for the guard to judge; told again to every guard that comes after."""
+        self._checklist = {"op": "checklist", "answers": dict(answers), "by": by}
+        self._ask(self._checklist)
+        self._ask({"op": "state"})
+
     def _show(self, news: Json) -> None:
         self._shown_s = time.monotonic()
         self._to_browsers(news)
 
     def arm(self) -> None:
         """A person holds the button: arm if the guard said that it would; and ask it how it is now."""
-        if self._state == "off" and not self._refusals and self.may_arm():
+        if self._state == "off" and not self._refusals:
             self._ask({"op": "arm", "by": "console"})
         self._ask({"op": "state"})
 
@@ -129,8 +135,8 @@ class Feed:
 
     @property
     def refusals(self) -> list[tuple[str, str]]:
-        """Why the guard, or today's checklist, does not allow arming: key of the words, and a name."""
-        return [*self._refusals, *(() if self.may_arm() else (("today", ""),))]
+        """Why the guard does not allow arming: key of the words, and a name."""
+        return self._refusals
 
     def sensor_age_ms(self, name: str) -> float | None:
         """Age of the sensor's newest sample now."""
@@ -187,6 +193,8 @@ class Feed:
                 self._guard = bus.connect(self._rig, "guard", timeout_s=0.0)
                 self._sender = bus.Sender(self._guard)
                 self._ask({"role": "operator", "name": "console"})
+                if self._checklist is not None:
+                    self._ask(self._checklist)  # a new guard knows the patient file alone
                 loop.add_reader(self._guard.fileno(), self._hear_guard)
 
     def _hear_live(self) -> None:
@@ -222,7 +230,7 @@ class Feed:
         if word.get("reply") == "state":
             self._detail = str(word.get("text", ""))
             refusals = word.get("refusals")
-            self._refusals = [_refusal(str(why)) for why in refusals] if isinstance(refusals, list) else []
+            self._refusals = _refusals(refusals) if isinstance(refusals, list) else []
             self.limits = _limits(word.get("limits"))
             self._dose_max_uc = self.limits.get("dose_max_uc", (None, ""))[0]
         elif "reply" not in word:
@@ -244,7 +252,7 @@ class Feed:
         alarms = [asdict(alarm) for alarm in self._alarms.now(time.time())]
         return {
             "state": self._state,
-            "refusals": self.refusals,
+            "refusals": self._refusals,
             "alarms": alarms,
             "answered": self._answered,
         }
@@ -329,12 +337,18 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
+def _refusals(told: list[object]) -> list[tuple[str, str]]:
+    """The guard's refusals in its order; a question that nobody answered is one of many and told once."""
+    return list(dict.fromkeys(_refusal(str(why)) for why in told))
+
+
 def _refusal(why: str) -> tuple[str, str]:
     """The key of the words for a refusal of the guard, and the name that goes into them."""
     if why.startswith("sensor "):
         return "sensor", why.removeprefix("sensor ").removesuffix(" is silent")
     if why.startswith("checklist: "):
-        return "checklist", why.removeprefix("checklist: ")
+        question, _, said = why.removeprefix("checklist: ").partition(" ")
+        return ("unanswered", "") if said == "is not answered" else ("checklist", question)
     return next(((key, "") for begin, key in REFUSALS if why.startswith(begin)), ("other", why))
 
 

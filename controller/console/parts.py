@@ -41,7 +41,14 @@ NAVIGATION = (
     ("/sessions", "sessions"),
 )
 STATIC = "/console-static"
-PAGE_WORDS = ("state", "setup.live", "arm.", "refusal.", "unlock.")  # what the script of the pages says
+PAGE_WORDS = (
+    "state",
+    "setup.live",
+    "arm.",
+    "refusal.",
+    "question.",
+    "unlock.",
+)  # what the script of the pages says
 HEAD = f'<link rel="stylesheet" href="{STATIC}/console.css">'
 
 

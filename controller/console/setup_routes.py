@@ -83,7 +83,8 @@ class SetupPages:
         self._most_deg = 0.0
         self._tests: asyncio.Task[None] | None = None
         self._tests_word = ""
-        self._feed.may_arm = lambda: not self._state.objections()
+        if not unanswered(self._state.answers):
+            self._feed.answer(self._state.answers, self._state.by)
 
     def trail(self) -> Iterable[Audit]:
         return tuple(self._trail)
@@ -211,10 +212,10 @@ class SetupPages:
             texts = self._texts_of(request)
             return self._refuse(request, "setup.unanswered", question=texts.get(f"question.{missing[0]}"))
         self._state.answers = answers
+        self._feed.answer(answers, self._state.by)  # allowed or not: the guard judges them, and disarms
         said = ", ".join(f"{key} {answer}" for key, answer in answers.items())
         if self._state.objections():
             self._state.reopen("checklist")
-            self._feed.request("disarm")
             self._keep(f"checklist does not allow stimulation: {said}")
             return self._refuse(request, "setup.forbidden")
         return self._next("checklist", f"checklist: {said}")

@@ -12,7 +12,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed (
 from playwright.sync_api import Page, expect
 
 from controller.record.reader import messages
-from controller.record.records import Audit
+from controller.record.records import Audit, GuardEvent
 from tests.console.browser import CHROMIUM, STEP_MS, Rig, make_off, shot
 
 pytestmark = [
@@ -60,7 +60,9 @@ def test_from_the_persons_name_to_the_sensors(page: Page, rig: Rig) -> None:
     press(page, "All questions were asked")
     expect(page.locator("[role=alert]")).to_contain_text("do not allow stimulation")
     page.goto(rig.url)
-    expect(page.locator("#refusals")).to_contain_text("Today's checklist does not allow", timeout=STEP_MS)
+    expect(page.locator("#refusals")).to_contain_text(
+        "The checklist does not allow it: Broken", timeout=STEP_MS
+    )
     expect(page.locator("#arm")).to_have_attribute("aria-disabled", "true")
     page.goto(f"{rig.url}/setup")
     at(page, "checklist")  # left and taken up again
@@ -126,10 +128,14 @@ def test_the_first_steps_are_assisted_and_the_set_up_is_done(page: Page) -> None
 
 
 def test_every_step_is_in_the_recording(rig: Rig) -> None:
-    trail = [m.record for m in messages(rig.folder / "session.mcap", ("audit",))]
+    recording = rig.folder / "session.mcap"
+    trail = [m.record for m in messages(recording, ("audit",))]
     said = [entry.text for entry in trail if isinstance(entry, Audit) and entry.kind == "setup"]
     wanted = ("patient P000-virtual", "checklist does not allow", "checklist: pacemaker no", "sensors found",
               "electrodes placed", "test train of 4 mA", "train of 4 mA: nothing", "thresholds: sensory 5 mA",
               "identified: ", "first steps: ")  # fmt: skip
     places = [next(i for i, text in enumerate(said) if text.startswith(words)) for words in wanted]
     assert places == sorted(places)
+    guard = [m.record for m in messages(recording, ("guard/event",)) if isinstance(m.record, GuardEvent)]
+    answered = [event for event in guard if event.kind == "checklist" and event.by == "AB"]
+    assert ["skin yes" in event.text for event in answered] == [True, False]  # judged by the guard itself

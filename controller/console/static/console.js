@@ -114,7 +114,7 @@
     const ready = refusals.length === 0 && state === "off";
     $("arm").setAttribute("aria-disabled", String(!ready));
     const first = state === "tripped" ? refusals.filter(([key]) => key === "state") : refusals;
-    const words = first.map(([key, name]) => say(`refusal.${key}`, { name }));
+    const words = first.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name }));
     set("refusals", state === "off" || state === "tripped" ? (ready ? texts["arm.ready"] : words.join(" ")) : "");
   };
 

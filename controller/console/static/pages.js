@@ -95,7 +95,7 @@
     arm.setAttribute("aria-disabled", String(!ready));
     const waits = now.answered !== null;
     $("unlock").hidden = !(waits && now.answered >= 3);
-    set("refusals", waits && on ? say("unlock.stage", { answered: now.answered }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name })).join(" "));
+    set("refusals", waits && on ? say("unlock.stage", { answered: now.answered }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name })).join(" "));
   };
 
   const showSetup = (now) => {

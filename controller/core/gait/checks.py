@@ -23,7 +23,7 @@ CLIP_GYR_RPS = radians(240.0)  # below the smallest usual range of 250 deg/s
 CLIP_STRIDES = 2
 STRIDES_MIN = 6
 SETTLED_STRIDES = 12  # the long axis has found its place
-LATE_NS = (200_000_000, 400_000_000)  # after contact a firm sensor is quiet again
+LATE_FROM_S, LATE_TO_S = 0.2, 0.4  # after contact a firm sensor is quiet again
 LOOSE_SHARE = (
     0.04  # of the landing's peak: firm sensors show up to 0.03 over ground, ringing ones 0.05 to 0.1
 )
@@ -72,7 +72,7 @@ class SensorCheck:
 
     def sample(self, dt_s: float, acc: Vec3, gyr: Vec3, shake_mps2: float, since_contact_s: float) -> None:
         """Follow one sample."""
-        self._same = self._same + 1 if acc == self._acc and gyr == self._gyr else 0
+        self._same = self._same + 1 if gyr == self._gyr and acc == self._acc else 0
         (ax, ay, az), (gx, gy, gz) = acc, gyr
         turning, pulling = gx * gx + gy * gy + gz * gz, ax * ax + ay * ay + az * az
         if turning > CLIP_GYR_RPS * CLIP_GYR_RPS or pulling > CLIP_ACC_MPS2 * CLIP_ACC_MPS2:
@@ -81,7 +81,7 @@ class SensorCheck:
         self._stride_s += dt_s
         if turning < REST_RPS * REST_RPS:
             self._rest_s += dt_s
-        if LATE_NS[0] < since_contact_s * 1e9 < LATE_NS[1]:
+        if LATE_FROM_S < since_contact_s < LATE_TO_S:
             self._late_sum += shake_mps2
             self._late_count += 1
 

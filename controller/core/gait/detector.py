@@ -56,7 +56,7 @@ class GaitDetector:
         travel.update(dt_s, gyr_rps, frame, swing=swing or machine.in_swing, since_s=since_s)
         self._check.sample(dt_s, acc_mps2, gyr_rps, machine.shake_mps2, since_s)
         self._last_ns = t_ns
-        clock.sample(t_ns)
+        clock.sample_ns = t_ns
         if not frame.known:
             return []
         for event in events:
@@ -69,8 +69,9 @@ class GaitDetector:
                 self._settled = False
                 self._check.contact(frame, machine.landing_shake_mps2, travel.usual_coning_rad)
         clock.in_swing = machine.in_swing
-        if clock.walking and (machine.stopped or travel.turning or clock.overdue(t_ns)):
-            clock.stop()
+        if clock.walking:
+            if machine.stopped or travel.turning or clock.overdue(t_ns):
+                clock.stop()
         elif machine.in_full_swing and travel.ahead:
             clock.resume(t_ns)
         return events

@@ -56,17 +56,20 @@ class FootEvents(LimbEvents):
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
-        norm = sqrt(acc[0] * acc[0] + acc[1] * acc[1] + acc[2] * acc[2])
-        if abs(rate) >= REST_RATE_RPS or abs(norm - GRAVITY_MPS2) >= REST_ACC_MPS2:
+        ax, ay, az = acc
+        if (
+            abs(rate) >= REST_RATE_RPS
+            or abs(sqrt(ax * ax + ay * ay + az * az) - GRAVITY_MPS2) >= REST_ACC_MPS2
+        ):
             self._rest_ns = None
         elif self._rest_ns is None:
             self._rest_ns = t_ns
         rest_s = (t_ns - self._rest_ns) * 1e-9 if self._rest_ns is not None else 0.0
-        resting = rest_s >= (REST_IN_SWING_S if self._swing else REST_S)
-        self._landing.add(t_ns, self._shake, rate / max(self._peak, 0.1))
-        if self._swing:
+        resting = rest_s >= (REST_IN_SWING_S if self.in_swing else REST_S)
+        self._landing.add(t_ns, self.shake_mps2, rate / max(self._peak, 0.1))
+        if self.in_swing:
             return self._swinging(t_ns, rate, tilt, resting)
-        if self._since < REFRACTORY_S:
+        if self.since_contact_s < REFRACTORY_S:
             return []
         return self._stance(t_ns, rate, tilt, resting)
 
@@ -89,7 +92,7 @@ class FootEvents(LimbEvents):
             self._trough = min(self._trough, rate)
         pushed = self._heel_off and self._trough < -max(self.peak_floor_rps, PUSH_SHARE * self._usual_peak)
         lifted = rate > max(self.peak_floor_rps, SWING_SHARE * self._usual_peak)
-        lifted = lifted and (self._flat or self._since > STANCE_MIN_S)
+        lifted = lifted and (self._flat or self.since_contact_s > STANCE_MIN_S)
         if (pushed and rate > PUSH_END_SHARE * self._trough and self._slope > 0.0) or lifted:
             self._enter_swing(t_ns, rate)
             self._toe_off_due = True
@@ -107,7 +110,7 @@ class FootEvents(LimbEvents):
         if self._mid_done and not was_terminal:
             self._landing.begin()
         struck = rate < TERMINAL_SHARE * self._peak and self._landing.begun(
-            self._shake, rate / max(self._peak, 0.1)
+            self.shake_mps2, rate / max(self._peak, 0.1)
         )
         if rate > 0.0:
             self._turned_ns = None
@@ -126,7 +129,7 @@ class FootEvents(LimbEvents):
             self._rest_ns = None
             self._flat = self._heel_off = False
         elif resting:
-            self._swing = self._flat = self._heel_off = False
+            self.in_swing = self._flat = self._heel_off = False
             self._trough = 0.0
             self._rest_ns = None
         return events

@@ -91,48 +91,76 @@ class SagittalFrame:
         dt = (t_ns - self._last_t_ns) * 1e-9
         self._last_t_ns = t_ns
         self._track_up(dt, (t_ns - self._start_ns) * 1e-9, acc_mps2, gyr_rps)
-        self._track_axis(dt, acc_mps2, gyr_rps)
+        if not self._given:
+            self._turn_axis(dt, gyr_rps)
+        self._project(t_ns, dt, acc_mps2, gyr_rps)
         return True
+
+    # The three below run at every sample: their vector arithmetic is written out.
 
     def _track_up(self, dt: float, age_s: float, acc: Vec3, gyr: Vec3) -> None:
         lx, ly, lz = self._last_gyr
-        wx, wy, wz = 0.5 * (lx + gyr[0]), 0.5 * (ly + gyr[1]), 0.5 * (lz + gyr[2])
-        self._last_gyr = gyr
+        gx, gy, gz = self._last_gyr = gyr
+        wx, wy, wz = 0.5 * (lx + gx), 0.5 * (ly + gy), 0.5 * (lz + gz)
         x, y, z = self._up
         # midpoint rule for du/dt = u x w; its error over a swing is far below the correction by gravity
-        mx, my, mz = (
-            x + 0.5 * dt * (y * wz - z * wy),
-            y + 0.5 * dt * (z * wx - x * wz),
-            z + 0.5 * dt * (x * wy - y * wx),
-        )
+        half = 0.5 * dt
+        mx, my, mz = x + half * (y * wz - z * wy), y + half * (z * wx - x * wz), z + half * (x * wy - y * wx)
         x, y, z = x + dt * (my * wz - mz * wy), y + dt * (mz * wx - mx * wz), z + dt * (mx * wy - my * wx)
-        k = min(1.0, dt / min(UP_TAU_S, max(age_s, 0.05)))
+        if age_s < UP_TAU_S:
+            age_s = max(age_s, 0.05)
+            up_tau_s, long_tau_s = age_s, min(LONG_AXIS_TAU_S, age_s)
+        else:
+            up_tau_s, long_tau_s = UP_TAU_S, LONG_AXIS_TAU_S
+        k = dt / up_tau_s if dt < up_tau_s else 1.0
+        ax, ay, az = acc
         x, y, z = (
-            x + k * (acc[0] / GRAVITY_MPS2 - x),
-            y + k * (acc[1] / GRAVITY_MPS2 - y),
-            z + k * (acc[2] / GRAVITY_MPS2 - z),
+            x + k * (ax / GRAVITY_MPS2 - x),
+            y + k * (ay / GRAVITY_MPS2 - y),
+            z + k * (az / GRAVITY_MPS2 - z),
         )
         self._up = (x, y, z)
-        self.up = unit(self._up)
-        quiet = 1.0 + (wx * wx + wy * wy + wz * wz) / (QUIET_RATE_RPS * QUIET_RATE_RPS)
-        k = min(1.0, dt / (min(LONG_AXIS_TAU_S, max(age_s, 0.05)) * quiet))
+        n = sqrt(x * x + y * y + z * z)
+        self.up = x, y, z = (x / n, y / n, z / n) if n > 0.0 else (x, y, z)
+        long_tau_s *= 1.0 + (wx * wx + wy * wy + wz * wz) / (QUIET_RATE_RPS * QUIET_RATE_RPS)
+        k = dt / long_tau_s if dt < long_tau_s else 1.0
         bx, by, bz = self.long_axis
-        ux, uy, uz = self.up
-        self.long_axis = unit((bx + k * (ux - bx), by + k * (uy - by), bz + k * (uz - bz)))
+        x, y, z = bx + k * (x - bx), by + k * (y - by), bz + k * (z - bz)
+        n = sqrt(x * x + y * y + z * z)
+        self.long_axis = (x / n, y / n, z / n) if n > 0.0 else (x, y, z)
 
-    def _track_axis(self, dt: float, acc: Vec3, gyr: Vec3) -> None:
-        if not self._given:
-            self._turn_axis(dt, gyr)
+    def _turn_axis(self, dt: float, gyr: Vec3) -> None:
+        keep = exp(-dt / AXIS_TAU_S)
+        (gx, gy, gz), (lx, ly, lz), (vx, vy, vz) = gyr, self.long_axis, self.axis
+        g = gx * lx + gy * ly + gz * lz
+        hx, hy, hz = gx - g * lx, gy - g * ly, gz - g * lz
+        xx, xy, xz, yy, yz, zz = self._c
+        self._c = xx, xy, xz, yy, yz, zz = (
+            keep * xx + hx * hx * dt, keep * xy + hx * hy * dt, keep * xz + hx * hz * dt,
+            keep * yy + hy * hy * dt, keep * yz + hy * hz * dt, keep * zz + hz * hz * dt,
+        )  # fmt: skip
+        if vx == 0.0 and vy == 0.0 and vz == 0.0:
+            vx, vy, vz = hx, hy, hz
+        # one step of the power iteration per sample follows the principal axis and never flips it
+        px, py, pz = xx * vx + xy * vy + xz * vz, xy * vx + yy * vy + yz * vz, xz * vx + yz * vy + zz * vz
+        g = px * lx + py * ly + pz * lz
+        px, py, pz = px - g * lx, py - g * ly, pz - g * lz
+        n = sqrt(px * px + py * py + pz * pz)
+        self.axis = (px / n, py / n, pz / n) if n > 0.0 else (px, py, pz)
+
+    def _project(self, t_ns: int, dt: float, acc: Vec3, gyr: Vec3) -> None:
         (lx, ly, lz), (mx, my, mz), (ux, uy, uz) = self.long_axis, self.axis, self.up
-        ax, ay, az = acc
-        fx, fy, fz = uy * mz - uz * my, uz * mx - ux * mz, ux * my - uy * mx  # written out: once a sample
+        (ax, ay, az), (gx, gy, gz) = acc, gyr
+        fx, fy, fz = uy * mz - uz * my, uz * mx - ux * mz, ux * my - uy * mx
         n = sqrt(fx * fx + fy * fy + fz * fz)
         forward = (ax * fx + ay * fy + az * fz) / n if n > 0.0 else 0.0
-        rate = gyr[0] * mx + gyr[1] * my + gyr[2] * mz
-        self._velocity = 0.0 if dt > GAP_S else self._velocity * exp(-dt / VELOCITY_TAU_S) + forward * dt
-        self._mean_velocity += min(1.0, dt / MEAN_TAU_S) * (self._velocity - self._mean_velocity)
+        rate = gx * mx + gy * my + gz * mz
         if not self._given:
-            self._judge_sign(dt, rate * rate * (self._velocity - self._mean_velocity) * dt)
+            velocity = 0.0 if dt > GAP_S else self._velocity * exp(-dt / VELOCITY_TAU_S) + forward * dt
+            mean = self._mean_velocity
+            mean += (dt / MEAN_TAU_S if dt < MEAN_TAU_S else 1.0) * (velocity - mean)
+            self._velocity, self._mean_velocity = velocity, mean
+            self._judge_sign(t_ns, dt, rate * rate * (velocity - mean) * dt)
         sign = self.sign
         self.rate_rps = sign * rate
         self.forward_mps2 = sign * forward
@@ -140,35 +168,18 @@ class SagittalFrame:
         sin = ux * (ly * mz - lz * my) + uy * (lz * mx - lx * mz) + uz * (lx * my - ly * mx)
         self.inclination_rad = atan2(sign * sin, ux * lx + uy * ly + uz * lz)
 
-    def _judge_sign(self, dt: float, travel: float) -> None:
-        young = not self.known or (self._last_t_ns or 0) - self._known_ns < SIGN_YOUNG_NS
+    def _judge_sign(self, t_ns: int, dt: float, travel: float) -> None:
+        young = not self.known or t_ns - self._known_ns < SIGN_YOUNG_NS
         keep = exp(-dt / (SIGN_TAU_S if young else SIGN_TAU_OLD_S))
         self._sign_sum = keep * self._sign_sum + travel
         self._abs_sum = keep * self._abs_sum + abs(travel)
-        if self._abs_sum < SIGN_FLOOR or (self._last_t_ns or 0) - self._start_ns < SIGN_AGE_NS:
+        if self._abs_sum < SIGN_FLOOR or t_ns - self._start_ns < SIGN_AGE_NS:
             return
         share = self._sign_sum / self._abs_sum
-        if not self.known and abs(share) > SIGN_FIRST:
-            self.sign = 1.0 if share > 0.0 else -1.0
-            self.known = True
-            self._known_ns = self._last_t_ns or 0
-        elif self.known and self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
+        if not self.known:
+            if abs(share) > SIGN_FIRST:
+                self.sign = 1.0 if share > 0.0 else -1.0
+                self.known = True
+                self._known_ns = t_ns
+        elif self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
             self.sign = -self.sign
-
-    def _turn_axis(self, dt: float, gyr: Vec3) -> None:
-        keep = exp(-dt / AXIS_TAU_S)
-        long_axis = self.long_axis
-        g = dot(gyr, long_axis)
-        hx, hy, hz = gyr[0] - g * long_axis[0], gyr[1] - g * long_axis[1], gyr[2] - g * long_axis[2]
-        xx, xy, xz, yy, yz, zz = self._c
-        self._c = xx, xy, xz, yy, yz, zz = (
-            keep * xx + hx * hx * dt, keep * xy + hx * hy * dt, keep * xz + hx * hz * dt,
-            keep * yy + hy * hy * dt, keep * yz + hy * hz * dt, keep * zz + hz * hz * dt,
-        )  # fmt: skip
-        vx, vy, vz = self.axis
-        if vx == 0.0 and vy == 0.0 and vz == 0.0:
-            vx, vy, vz = hx, hy, hz
-        # one step of the power iteration per sample follows the principal axis and never flips it
-        px, py, pz = xx * vx + xy * vy + xz * vz, xy * vx + yy * vy + yz * vz, xz * vx + yz * vy + zz * vz
-        g = px * long_axis[0] + py * long_axis[1] + pz * long_axis[2]
-        self.axis = unit((px - g * long_axis[0], py - g * long_axis[1], pz - g * long_axis[2]))

@@ -46,15 +46,14 @@ class LimbEvents:
 
     def __init__(self) -> None:
         self._last_ns: int | None = None
-        self._dt = 0.0
         self._rate_lp = 0.0
         self._slope = 0.0
         self._shaker = Shake()
-        self._shake = 0.0
+        self.shake_mps2 = 0.0
         self._landing = Landing(self.top_weight, self.margin)
         self._usual_peak = 0.0
         self._usual_excursion = 0.0
-        self._swing = False
+        self.in_swing = False
         self._valid = False
         self._mid_done = False
         self._peak = 0.0
@@ -64,7 +63,7 @@ class LimbEvents:
         self._tilt_min = 0.0
         self._trough = 0.0
         self._contact_ns: int | None = None
-        self._since = 1e9
+        self.since_contact_s = 1e9
         self._gap_ns: int | None = None
         self._gap_length_ns = 0
         self._still_ns: int | None = None
@@ -80,18 +79,19 @@ class LimbEvents:
             self._shaker.update(0.0, acc_mps2)
             self._rate_lp = frame.rate_rps
             return []
-        self._dt = (t_ns - self._last_ns) * 1e-9
+        dt_s = (t_ns - self._last_ns) * 1e-9
         self._last_ns = t_ns
-        if self._dt > GAP_S:
+        if dt_s > GAP_S:
             self._gap_ns = t_ns
-            self._gap_length_ns = round(self._dt * 1e9)
-        self._shake = self._shaker.update(self._dt, acc_mps2)
-        self._slope = (frame.rate_rps - self._rate_lp) / SLOPE_TAU_S
-        self._rate_lp += (1.0 - exp(-self._dt / SLOPE_TAU_S)) * (frame.rate_rps - self._rate_lp)
-        self._since = (t_ns - self._contact_ns) * 1e-9 if self._contact_ns is not None else 1e9
-        if self._since > FADE_START_S:
+            self._gap_length_ns = round(dt_s * 1e9)
+        self.shake_mps2 = self._shaker.update(dt_s, acc_mps2)
+        off = frame.rate_rps - self._rate_lp
+        self._slope = off / SLOPE_TAU_S
+        self._rate_lp += (1.0 - exp(-dt_s / SLOPE_TAU_S)) * off
+        self.since_contact_s = (t_ns - self._contact_ns) * 1e-9 if self._contact_ns is not None else 1e9
+        if self.since_contact_s > FADE_START_S:
             self._sure = UNKNOWN
-            fade = exp(-self._dt / FADE_TAU_S)
+            fade = exp(-dt_s / FADE_TAU_S)
             self._usual_peak *= fade
             self._usual_excursion *= fade
         events = self._step(t_ns, acc_mps2, frame)
@@ -99,57 +99,42 @@ class LimbEvents:
         return events
 
     @property
-    def in_swing(self) -> bool:
-        return self._swing
-
-    @property
     def in_full_swing(self) -> bool:
         """The swing has reached a fair share of this leg's usual and goes on."""
-        return self._swing and self._valid and not self.stopped
-
-    @property
-    def shake_mps2(self) -> float:
-        return self._shake
+        return self.in_swing and self._valid and not self.stopped
 
     @property
     def landing_shake_mps2(self) -> float:
         """The usual peak of this leg's landings."""
         return self._landing.peak_shake_mps2
 
-    @property
-    def since_contact_s(self) -> float:
-        return self._since
-
     def _tipped(self) -> None:
         """The limb has begun to tip over its toes."""
         self.tipped = True
-        self._tip_s = self._since if self._since < STOP_STANCE_S else 0.0
+        self._tip_s = self.since_contact_s if self.since_contact_s < STOP_STANCE_S else 0.0
 
-    @property
     def _waits(self) -> bool:
-        """The limb has not tipped: it stands longer than in a stride, or swings without having done so."""
-        if self.tipped:
-            return False
+        """It stands longer than in a stride before tipping, or swings without having done so."""
         late_s = self._usual_tip_s + max(TIP_LATE * self._usual_tip_s, TIP_SPREADS * self._tip_spread_s)
-        return not self._valid if self._swing else self._tips >= TIPS_MIN and self._since > late_s
+        return not self._valid if self.in_swing else self._tips >= TIPS_MIN and self.since_contact_s > late_s
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         raise NotImplementedError
 
     def _watch_stop(self, t_ns: int, rate: float) -> None:
-        if self._swing and abs(rate) < max(STOP_RATE_FLOOR_RPS, STOP_RATE_SHARE * self._usual_peak):
+        if self.in_swing and abs(rate) < max(STOP_RATE_FLOOR_RPS, STOP_RATE_SHARE * self._usual_peak):
             if self._still_ns is None:
                 self._still_ns = t_ns
-            self.stopped = (t_ns - self._still_ns) * 1e-9 > STOP_SWING_S
+            stopped = (t_ns - self._still_ns) * 1e-9 > STOP_SWING_S
         else:
             self._still_ns = None
-            self.stopped = self._since > STOP_STANCE_S
-        self.stopped = self.stopped or self._waits
+            stopped = self.since_contact_s > STOP_STANCE_S
+        self.stopped = stopped or (not self.tipped and self._waits())
 
     def _enter_swing(self, t_ns: int, rate: float) -> None:
-        self._swing = True
-        if self._tip_s == 0.0 and self._since < STOP_STANCE_S:
-            self._tip_s = self._since
+        self.in_swing = True
+        if self._tip_s == 0.0 and self.since_contact_s < STOP_STANCE_S:
+            self._tip_s = self.since_contact_s
         self._valid = self._mid_done = False
         self._peak, self._peak_ns = rate, t_ns
 
@@ -191,8 +176,8 @@ class LimbEvents:
         self._tip_s = 0.0
         self.tipped = False
         self._contact_ns = t_ns
-        self._since = 0.0
-        self._swing = False
+        self.since_contact_s = 0.0
+        self.in_swing = False
         self._trough = 0.0
         return event
 

@@ -7,7 +7,7 @@ extrapolate over silence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from controller.core.signals import EventKind, GaitEvent
 
@@ -28,8 +28,7 @@ OVERDUE = 1.5  # strides
 SPREAD_START = 0.08  # of the stride, until strides have shown their own spread
 
 
-@dataclass(frozen=True, slots=True)
-class GaitPhase:
+class GaitPhase(NamedTuple):  # made at every tick, in a quarter of a frozen dataclass's time
     """The stride as believed at one instant.
 
     ``phase_percent`` runs from 0 at initial contact to 100, ``None`` while not walking or before the first
@@ -62,7 +61,7 @@ class StrideClock:
         self._step_level = self._ahead = False
         self._level = True
         self._event_ns = 0
-        self._sample_ns = 0
+        self.sample_ns = 0
         self._last_kind: EventKind | None = None
         self._spread_s = 0.0
         self.stride_s: float | None = None
@@ -70,9 +69,6 @@ class StrideClock:
         self.walking = False
         self.in_swing = False
         self.confidence = 0.0
-
-    def sample(self, t_ns: int) -> None:
-        self._sample_ns = t_ns
 
     def event(self, event: GaitEvent, *, ahead: bool) -> None:
         """Take one event in the order of emission; ``ahead`` where a contact ended a step forward."""
@@ -105,8 +101,8 @@ class StrideClock:
         """No next contact for much longer than a stride."""
         if self._contact_ns is None:
             return False
-        stride_s = self.stride_s if self.stride_s is not None else STRIDE_MAX_S / OVERDUE
-        return (t_ns - self._contact_ns) * 1e-9 > OVERDUE * stride_s
+        limit_s = OVERDUE * self.stride_s if self.stride_s is not None else STRIDE_MAX_S
+        return (t_ns - self._contact_ns) * 1e-9 > limit_s
 
     def resume(self, t_ns: int) -> None:
         """The limb swings ahead from standing: it walks, though no contact has shown it yet."""
@@ -141,44 +137,49 @@ class StrideClock:
             if 0.0 < share < 1.0:
                 self._shares[kind] += LEARN * (share - self._shares[kind])
 
-    def _due_ns(self, kind: EventKind) -> int | None:
-        """When ``kind`` is next due: within this stride if still to come, else in the next one."""
-        if self._contact_ns is None or self.stride_s is None:
-            return None
-        share = self._shares[kind]
-        late = kind in self._seen or (kind == "heel_off" and "toe_off" in self._seen)
-        return self._contact_ns + round(
-            (share + (1.0 if late or kind == "initial_contact" else 0.0)) * self.stride_s * 1e9
-        )
+    def _due_ns(self, kind: EventKind, contact_ns: int, stride_s: float, *, late: bool) -> int:
+        """When ``kind`` is next due: within this stride, or where it came already in the next one."""
+        return contact_ns + round((self._shares[kind] + (1.0 if late else 0.0)) * stride_s * 1e9)
 
     def at(self, now_ns: int) -> GaitPhase:
-        walking = self.walking and (now_ns - self._sample_ns) * 1e-9 <= SILENCE_S
+        walking = self.walking and (now_ns - self.sample_ns) * 1e-9 <= SILENCE_S
+        contact_ns, stride_s, seen = self._contact_ns, self.stride_s, self._seen
+        percent: float | None = None
+        contact_due_ns: int | None = None
+        heel_off_due_ns: int | None = None
+        toe_off_due_ns: int | None = None
+        if walking and contact_ns is not None and stride_s is not None:
+            lifted = "toe_off" in seen
+            percent = self._percent(now_ns, contact_ns, stride_s)
+            contact_due_ns = self._due_ns("initial_contact", contact_ns, stride_s, late=True)
+            heel_off_due_ns = self._due_ns(
+                "heel_off", contact_ns, stride_s, late=lifted or "heel_off" in seen
+            )
+            toe_off_due_ns = self._due_ns("toe_off", contact_ns, stride_s, late=lifted)
         return GaitPhase(
-            phase_percent=self._percent(now_ns) if walking else None,
-            in_swing=walking and self.in_swing,
-            walking=walking,
-            strides=self.strides,
-            stride_s=self.stride_s,
-            last_event=self._last_kind,
-            since_last_event_s=None if self._last_kind is None else (now_ns - self._event_ns) * 1e-9,
-            next_initial_contact_ns=self._due_ns("initial_contact") if walking else None,
-            next_heel_off_ns=self._due_ns("heel_off") if walking else None,
-            next_toe_off_ns=self._due_ns("toe_off") if walking else None,
-            uncertainty_ns=round(self._spread_s * 1e9) if self.stride_s is not None else None,
-            confidence=self.confidence if walking else 0.0,
+            percent,
+            walking and self.in_swing,
+            walking,
+            self.strides,
+            stride_s,
+            self._last_kind,
+            None if self._last_kind is None else (now_ns - self._event_ns) * 1e-9,
+            contact_due_ns,
+            heel_off_due_ns,
+            toe_off_due_ns,
+            round(self._spread_s * 1e9) if stride_s is not None else None,
+            self.confidence if walking else 0.0,
         )
 
-    def _percent(self, now_ns: int) -> float | None:
+    def _percent(self, now_ns: int, contact_ns: int, stride_s: float) -> float:
         """Linear from the last event's share at the usual stride time, held at the share of the next
         unseen.
         """
-        if self._contact_ns is None or self.stride_s is None:
-            return None
-        base, base_ns, ceiling = 0.0, self._contact_ns, 1.0
+        base, base_ns, ceiling = 0.0, contact_ns, 1.0
         toe_off_ns = self._seen.get("toe_off")
         if toe_off_ns is None:
             ceiling = self._shares["toe_off"]
         else:
             base, base_ns = self._shares["toe_off"], toe_off_ns
-        share = base + (now_ns - base_ns) * 1e-9 / self.stride_s
+        share = base + (now_ns - base_ns) * 1e-9 / stride_s
         return 100.0 * max(base, min(ceiling, share))

@@ -52,14 +52,14 @@ class ShankEvents(LimbEvents):
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
         slope = self._slope
-        if not self._swing:
+        if not self.in_swing:
             if rate <= 0.0:
                 self._landing.crossed(t_ns)
-            self._landing.add(t_ns, self._shake, rate / max(self._peak, 0.1))
-        if self._since < REFRACTORY_S:
+            self._landing.add(t_ns, self.shake_mps2, rate / max(self._peak, 0.1))
+        if self.since_contact_s < REFRACTORY_S:
             self._tilt_min = tilt
             return []
-        if self._swing:
+        if self.in_swing:
             return self._swinging(t_ns, rate, tilt, slope)
         return self._stance(t_ns, rate, tilt, slope)
 
@@ -81,7 +81,11 @@ class ShankEvents(LimbEvents):
             self._rates.popleft()
         tipping = rate < min(0.0, -TIP_RATE_SHARE * self._usual_tip_rps)
         tipping = tipping and tilt < self._contact_tilt - HEEL_OFF_SHARE * lean
-        if not self.tipped and tipping and self._since > max(TIP_MIN_S, TIP_EARLY * self._usual_tip_s):
+        if (
+            not self.tipped
+            and tipping
+            and self.since_contact_s > max(TIP_MIN_S, TIP_EARLY * self._usual_tip_s)
+        ):
             self._tipped()
             events.append(self._event("heel_off", t_ns, t_ns))
         pushed = self._trough < -max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak)
@@ -108,8 +112,8 @@ class ShankEvents(LimbEvents):
         if self._valid and not valid:
             landing.begin()
         if self._valid:
-            landing.add(t_ns, self._shake, rate / self._peak)
-        if self._terminal and landing.begun(self._shake, rate / self._peak):
+            landing.add(t_ns, self.shake_mps2, rate / self._peak)
+        if self._terminal and landing.begun(self.shake_mps2, rate / self._peak):
             return [*events, self._contact(t_ns - LANDING_NS, t_ns, tilt)]
         if rate + LEAD_S * min(slope, 0.0) <= 0.0 and self._valid:
             ahead_s = min(LEAD_S, max(0.0, rate / -slope)) if slope < 0.0 else 0.0
@@ -122,7 +126,7 @@ class ShankEvents(LimbEvents):
                 at_ns = self._crossing_ns + round(max(0.0, landing.lag_s) * 1e9)
                 return [*events, self._contact(at_ns - LANDING_NS, t_ns, tilt)]
         elif rate <= 0.0 and not self._valid and t_ns - self._toe_off_ns > TOE_OFF_NS:
-            self._swing = False
+            self.in_swing = False
             self._trough = 0.0
         return events
 

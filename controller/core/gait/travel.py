@@ -68,11 +68,11 @@ class Travel:
     def update(self, dt_s: float, gyr: Vec3, frame: SagittalFrame, *, swing: bool, since_s: float) -> None:
         """Follow one sample; ``since_s`` is the time since contact."""
         self._time_s += dt_s
-        self._speed_mps += frame.forward_mps2 * dt_s
-        self._rising_mps += frame.upward_mps2 * dt_s
-        self._way_m += self._speed_mps * dt_s
-        self._height_m += self._rising_mps * dt_s
-        self.top_speed_mps = max(self.top_speed_mps, self._speed_mps - self._rest[1])
+        speed_mps = self._speed_mps = self._speed_mps + frame.forward_mps2 * dt_s
+        rising_mps = self._rising_mps = self._rising_mps + frame.upward_mps2 * dt_s
+        self._way_m += speed_mps * dt_s
+        self._height_m += rising_mps * dt_s
+        self.top_speed_mps = max(self.top_speed_mps, speed_mps - self._rest[1])
         self._turn(dt_s, gyr, frame)
         if swing:
             if not self._swinging:

@@ -23,7 +23,7 @@ def clock_after(strides: int, stride_s: float = 1.2) -> StrideClock:
         clock.event(event("initial_contact", i * stride_s), ahead=True)
         if i < strides:
             clock.event(event("toe_off", (i + 0.65) * stride_s), ahead=True)
-    clock.sample(round(strides * stride_s * 1e9))
+    clock.sample_ns = round(strides * stride_s * 1e9)
     return clock
 
 
@@ -49,12 +49,12 @@ def test_phase_waits_for_an_event_that_has_not_come() -> None:
     clock = clock_after(6)
     for late_s in (0.9, 1.2, 1.5):
         now_ns = round((7.2 + late_s) * 1e9)
-        clock.sample(now_ns)
+        clock.sample_ns = now_ns
         percent = clock.at(now_ns).phase_percent
         assert percent is not None
         assert percent <= 65.5
     clock.event(event("toe_off", 8.8), ahead=True)
-    clock.sample(round(12.0e9))
+    clock.sample_ns = round(12.0e9)
     assert clock.at(round(12.0e9)).phase_percent == 100.0
 
 

@@ -58,6 +58,14 @@ class Alarms:
         else:
             self._alarms[fault] = Alarm(fault, FAULTS[fault].priority, now_s, now_s, 1, detail, latched=False)
 
+    def lasts(self, fault: str, detail: str, now_s: float) -> None:
+        """A fault that latches nothing is still there: shown on, and counted once."""
+        known = self._alarms.get(fault)
+        if known is None:
+            self.noticed(fault, detail, now_s)
+        elif not known.latched:
+            self._alarms[fault] = replace(known, last_s=now_s, detail=detail)
+
     def now(self, now_s: float) -> tuple[Alarm, ...]:
         """The alarms at ``now_s``."""
         for name, alarm in list(self._alarms.items()):

@@ -89,6 +89,7 @@ class Feed:
         self._answered: int | None = None  # strides of the staged unlock; None where none is under way
         self._asked_s = 0.0
         self._alarms = Alarms()
+        self._cut = ""  # what keeps the broker away, as told last
         self._strides = Strides()
         self._arm = ""
         self._points: deque[list[float | None]] = deque(maxlen=KEPT_POINTS)
@@ -270,7 +271,11 @@ class Feed:
             if note.kind == "fault" and note.fault is not None:
                 self._alarms.noticed(note.fault, "", now_s)
         if status.recorder != "ok":
-            self._alarms.noticed("F12", status.recorder, now_s)
+            self._alarms.lasts("F12", status.recorder, now_s)
+        cut = status.telemetry.kind if status.telemetry else ""
+        if cut and cut != self._cut:
+            self._alarms.noticed("F13", "", now_s)
+        self._cut = cut
         points = [_point(point) for point in status.trace]
         events: list[list[object]] = [[event.t_ns / 1e9, event.kind] for event in status.gait_events]
         strides = [_figures(stride) for stride in self._strides.take(status.trace, status.gait_events)]
@@ -301,6 +306,7 @@ class Feed:
             "missed_ticks": status.missed_ticks,
             "dose_left_uc": dose_left,
             "links": links,
+            "telemetry": None if status.telemetry is None else asdict(status.telemetry),
         }
         self._show({**self._last, **self._words(), "points": points, "events": events, "strides": strides})
 

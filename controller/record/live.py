@@ -15,6 +15,7 @@ import msgspec
 
 from controller.core.signals import GaitEvent, View
 from controller.record.records import Arm, GuardEvent, GuardVerdict
+from controller.telemetry.port import BrokerLink
 from drivers.interface import ChannelCommand
 
 BUCKET_RATIO = 1.04  # neighbouring histogram buckets: a quantile is right to 2 %
@@ -116,6 +117,7 @@ class LiveStatus:
     trace: tuple[TracePoint, ...] = ()
     gait_events: tuple[GaitEvent, ...] = ()
     notes: tuple[GuardEvent, ...] = ()
+    telemetry: BrokerLink | None = None  # None where this session has no broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +282,7 @@ class Live:
             if arrival_ns is not None:
                 self._sensor_to_pulse_us.add((verdict.pulses[0].t_ns - arrival_ns) / 1e3)
 
-    def status(self, now_ns: int, recorder: str) -> LiveStatus:
+    def status(self, now_ns: int, recorder: str, telemetry: BrokerLink | None = None) -> LiveStatus:
         """The state of things at ``now_ns`` (CLOCK_MONOTONIC), with what came since the last call."""
         trace, gait_events, notes = tuple(self._trace), tuple(self._gait_events), tuple(self._notes)
         for queue in (self._trace, self._gait_events, self._notes):
@@ -320,6 +322,7 @@ class Live:
             trace=trace,
             gait_events=gait_events,
             notes=notes,
+            telemetry=telemetry,
         )
 
 

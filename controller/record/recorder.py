@@ -243,20 +243,22 @@ class Recorder:
     def _note_undelivered(self) -> None:
         if self._telemetry is None:
             return
-        if self._telemetry.trouble != self._trouble:
-            self._trouble = self._telemetry.trouble
+        link = self._telemetry.link
+        if link.why != self._trouble:
+            self._trouble = link.why
             said = self._trouble or "the MQTT broker is back"
             self._note(Process(time.monotonic_ns(), "recorder", os.getpid(), "telemetry", said))
-        if self._telemetry.dropped == self._undelivered:
+        if link.dropped == self._undelivered:
             return
-        self._undelivered = self._telemetry.dropped
+        self._undelivered = link.dropped
         text = f"{self._undelivered} events undelivered so far"
         self._note(Process(time.monotonic_ns(), "recorder", os.getpid(), "telemetry", text))
 
     async def _show(self) -> None:
         while True:
             await asyncio.sleep(LIVE_PERIOD_S)
-            status = self._live.status(time.monotonic_ns(), self._failure or "ok")
+            link = self._telemetry.link if self._telemetry else None
+            status = self._live.status(time.monotonic_ns(), self._failure or "ok", link)
             message = msgspec.json.encode(status)
             for fileno, sender in tuple(self._subscribers.items()):
                 sender.send(message)

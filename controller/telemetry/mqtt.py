@@ -21,9 +21,9 @@ import aiomqtt
 import msgspec
 
 from controller.telemetry.client import Client
-from controller.telemetry.port import RigState
+from controller.telemetry.port import BrokerLink, RigState
 from controller.telemetry.position import Position
-from controller.telemetry.trouble import explain
+from controller.telemetry.trouble import Trouble, explain
 
 ROOT = "dorsi/1"
 # Six events a stride, one stride a second, the longest session (4 h): 86,400. About 400 bytes each.
@@ -129,7 +129,20 @@ class MqttTelemetry:
         self._ended = asyncio.Event()
         self.dropped = 0
         self.connections = 0
-        self.trouble = ""
+        self._connected = False
+        self._trouble: Trouble | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing gets out at the moment, in words for the user; empty when all is well."""
+        return self._trouble.text if self._trouble else ""
+
+    @property
+    def link(self) -> BrokerLink:
+        """How the connection is, and how much waits for it."""
+        behind = len(self._events) + len(self._under_way)
+        kind = self._trouble.kind if self._trouble else ""
+        return BrokerLink(self._connected, behind, self.dropped, kind, self.trouble)
 
     def state(self, state: RigState) -> None:
         """The rig's state changed; retained."""
@@ -168,17 +181,19 @@ class MqttTelemetry:
                     async with self._client() as client:
                         backoff_s = BACKOFF_FIRST_S
                         self.connections += 1
-                        self.trouble = ""
+                        self._connected, self._trouble = True, None
                         self._unsent = dict(self._retained)
                         await self._deliver_while_connected(client)
                 except (aiomqtt.MqttError, OSError) as error:
-                    self.trouble = explain(error, self._settings.host, self._settings.port)
+                    self._connected = False
+                    self._trouble = explain(error, self._settings.host, self._settings.port)
                     if not self._ending:
                         await asyncio.sleep(backoff_s * self._jitter.uniform(0.5, 1.0))
                         backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
                 if self._ending:
                     return
         finally:
+            self._connected = False
             self._ended.set()
 
     async def finish(self, timeout_s: float) -> None:

@@ -6,10 +6,25 @@ Nothing that decides depends on it; what it cannot deliver it drops, oldest firs
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 RigState = Literal["init", "ready", "active", "tripped", "disconnected"]
 Scope = Literal["machine", "link", "site"]  # how far LSL streams are told
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerLink:
+    """How the way out is. ``behind`` is the number of events not delivered yet, all of them recorded.
+
+    ``kind`` and ``why`` say what is wrong where there is no connection, for words of one's own and in ours.
+    """
+
+    connected: bool
+    behind: int
+    dropped: int = 0  # of them, left to ``dorsi mqtt forward``
+    kind: str = ""
+    why: str = ""
 
 
 class Outlets(Protocol):
@@ -23,8 +38,10 @@ class Outlets(Protocol):
 class Telemetry(Protocol):
     """A way to tell the world outside the rig. No call blocks, none raises."""
 
-    dropped: int
-    trouble: str  # why nothing gets out at the moment, in words for the user; empty when all is well
+    @property
+    def link(self) -> BrokerLink:
+        """How the way out is at the moment."""
+        ...
 
     def state(self, state: RigState) -> None:
         """The rig's state changed."""

@@ -185,7 +185,7 @@ async def _follow(settings: MqttSettings, site_name: str | None, site: Site) -> 
                         retained = bool(message.retain)
                         site.take(str(message.topic), message.payload, time.monotonic(), retained=retained)
         except (aiomqtt.MqttError, OSError) as error:
-            said = explain(error, settings.host, settings.port)
+            said = explain(error, settings.host, settings.port).text
             site.trouble = "; ".join(part for part in said.split("; ") if "session goes on" not in part)
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)

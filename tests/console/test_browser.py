@@ -73,6 +73,7 @@ def test_a_short_press_does_not_arm_and_one_second_does(page: Page, rig: Rig) ->
     arm(page, rig)
     expect_state(page, "active")
     expect(page.locator("#tile-strides")).to_have_text(re.compile(r"^[1-9]"), timeout=STEP_MS)
+    expect(page.locator("#telemetry")).to_have_text("Dashboards (MQTT): connected.", timeout=STEP_MS)
     shot(page, "stimulating")
 
 

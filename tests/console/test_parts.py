@@ -25,6 +25,7 @@ from controller.record.live import TracePoint
 from controller.record.summary import ArmSummary, Spread, Summary
 from controller.record.writer import RecordingWriter
 from controller.safety.faults import FAULTS
+from controller.telemetry.trouble import KINDS
 
 MS = 1_000_000
 STEP_NS = 20 * MS
@@ -106,11 +107,26 @@ def test_a_latched_alarm_stays_until_acknowledged_and_a_passing_one_ends() -> No
     assert alarms.now(200.0) == ()
 
 
+def test_a_fault_that_lasts_is_counted_once_and_ends_when_it_does() -> None:
+    alarms = Alarms()
+    for tenth in range(50):
+        alarms.lasts("F12", "disk full", 100.0 + tenth / 10)
+    (alarm,) = alarms.now(105.0)
+    assert (alarm.times, alarm.since_s, alarm.detail) == (1, 100.0, "disk full")
+    assert alarms.now(104.9 + PASSING_S + 0.1) == ()
+
+
 def test_a_fault_nobody_knows_makes_no_alarm() -> None:
     alarms = Alarms()
     alarms.noticed("F99", "", 0.0)
     alarms.tripped("F99", "", 0.0)
     assert alarms.now(0.0) == ()
+
+
+def test_there_are_words_for_every_trouble_with_the_broker() -> None:
+    for texts in load_texts().values():
+        for kind in KINDS:
+            assert texts.get(f"telemetry.{kind}")
 
 
 def test_every_language_has_every_word_and_every_fault_its_own() -> None:

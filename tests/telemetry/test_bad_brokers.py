@@ -18,12 +18,14 @@ import msgspec
 import pytest
 
 from controller.record.arms import read_arms
+from controller.record.live import LiveStatus
 from controller.record.reader import header, messages, raw_messages
 from controller.record.records import Process
 from controller.runtime import bus
 from controller.telemetry.broker import LOOPBACK
 from controller.telemetry.forward import forward
 from controller.telemetry.mqtt import MqttSettings
+from controller.telemetry.port import BrokerLink
 from controller.telemetry.position import Position
 from controller.telemetry.told import told
 from tests.record.walk import record_walk
@@ -44,6 +46,12 @@ async def main():
         await asyncio.sleep(600)
 asyncio.run(main())
 """
+SHOWN = {
+    "killed": "nobody",
+    "wrong password": "login",
+    "expired certificate": "expired",
+    "slow subscriber": "",
+}
 # what the broker does, and what the recording says of it; None where it is no trouble of the rig's
 BAD = {
     "killed": "nobody listens",
@@ -60,6 +68,7 @@ class Rig:
     folder: Path
     settings: MqttSettings
     process: subprocess.Popen[bytes]
+    said: BrokerLink | None = None  # in the live feed, when all was handed over
 
     @property
     def recording(self) -> Path:
@@ -74,6 +83,14 @@ class Rig:
                 time.sleep(0.005)
         sender.close(wait_s=PATIENCE_S)
         return sender.dropped
+
+    def glance(self) -> BrokerLink | None:
+        """What the console would be told of the broker now."""
+        live = bus.connect(self.folder, "live")
+        live.setblocking(True)
+        live.settimeout(PATIENCE_S)
+        with live:
+            return msgspec.json.decode(live.recv(bus.MAX_MESSAGE_BYTES), type=LiveStatus).telemetry
 
 
 def start(folder: Path, settings: MqttSettings) -> Rig:
@@ -139,6 +156,7 @@ def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rig]]:
         assert [rig.feed(records[half:]) for rig in made.values()] == [0] * len(made)
         time.sleep(1.5)  # what is wrong is noted once a second
         for rig in made.values():
+            rig.said = rig.glance()
             rig.process.send_signal(signal.SIGTERM)
         assert [rig.process.wait(PATIENCE_S) for rig in made.values()] == [0] * len(made)
         yield made
@@ -171,6 +189,15 @@ def test_the_recording_says_what_was_wrong_with_the_broker(rigs: dict[str, Rig],
         assert said == ""
     else:
         assert expected in said
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_live_feed_says_how_the_broker_is_and_how_much_waits(rigs: dict[str, Rig], name: str) -> None:
+    said = rigs[name].said
+    assert said is not None
+    assert (said.connected, said.kind) == (name == "slow subscriber", SHOWN[name])
+    assert (said.behind > 0) is (name != "slow subscriber")
+    assert said.dropped == 0
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -194,6 +194,17 @@
     $("tile-battery").title = batteries.length ? "" : texts["tile.unreported"];
     set("mode", texts[`mode.${now.mode}`] ?? now.mode);
     set("reason", now.reason);
+    showTelemetry(now.telemetry);
+  };
+
+  const showTelemetry = (link) => {
+    $("telemetry").hidden = !link;
+    if (!link) return;
+    const waits = link.behind ? ` ${say("telemetry.behind", { count: show(link.behind, 0) })}` : "";
+    const lost = link.dropped ? ` ${say("telemetry.dropped", { count: show(link.dropped, 0) })}` : "";
+    const state = link.connected ? texts["telemetry.connected"] : texts[`telemetry.${link.kind || "connecting"}`] ?? link.why;
+    set("telemetry", `${texts["telemetry.label"]}: ${state}${waits}${lost}`);
+    $("telemetry").classList.toggle("cut", Boolean(link.kind));
   };
 
   const watch = () => {

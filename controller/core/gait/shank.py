@@ -39,7 +39,6 @@ class ShankEvents(LimbEvents):
 
     def __init__(self) -> None:
         super().__init__()
-        self._terminal = False
         self._crossing_ns: int | None = None
         self._rising_ns: int | None = None
         self._toe_off_ns = 0
@@ -75,47 +74,49 @@ class ShankEvents(LimbEvents):
             self._flat_done = True
             events.append(self._event("foot_flat", t_ns, t_ns))
             self._trough = 0.0
+        rates, leant = self._rates, self._contact_tilt - tilt
+        rates.append((t_ns, rate))
+        while rates[0][0] < t_ns - TIP_NS:
+            rates.popleft()
         lean = self._usual_lean if self._usual_lean > 0.0 else USUAL_LEAN_RAD
-        self._rates.append((t_ns, rate))
-        while self._rates[0][0] < t_ns - TIP_NS:
-            self._rates.popleft()
-        tipping = rate < min(0.0, -TIP_RATE_SHARE * self._usual_tip_rps)
-        tipping = tipping and tilt < self._contact_tilt - HEEL_OFF_SHARE * lean
-        if (
-            not self.tipped
-            and tipping
-            and self.since_contact_s > max(TIP_MIN_S, TIP_EARLY * self._usual_tip_s)
-        ):
+        if not self.tipped and rate < 0.0 and self._rolls_over(rate, leant, lean):
             self._tipped()
             events.append(self._event("heel_off", t_ns, t_ns))
-        pushed = self._trough < -max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak)
-        leaning = tilt < self._contact_tilt - TOE_OFF_SHARE * lean
-        lifting = pushed and leaning and slope > 0.0 and rate + TOE_OFF_LEAD_S * slope >= 0.0
-        if lifting or rate > max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak):
+        swings_at = max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak)
+        lifting = slope > 0.0 and self._trough < -swings_at and rate + TOE_OFF_LEAD_S * slope >= 0.0
+        lifting = lifting and leant > TOE_OFF_SHARE * lean
+        if lifting or rate > swings_at:
             ahead_s = min(TOE_OFF_LEAD_S, -rate / slope) if lifting and rate < 0.0 else 0.0
             at_ns = t_ns + round(ahead_s * 1e9) if rate < 0.0 or self._rising_ns is None else self._rising_ns
             events.append(self._event("toe_off", at_ns, t_ns))
-            self._tip_rps = max(0.0, -self._rates[0][1])
-            self._rates.clear()
+            self._tip_rps = max(0.0, -rates[0][1])
+            rates.clear()
             self._enter_swing(t_ns, rate)
             self._toe_off_ns = t_ns
-            self._terminal = False
             self._crossing_ns = None
         return events
 
+    def _rolls_over(self, rate: float, leant: float, lean: float) -> bool:
+        """The shank turns forward over its foot as fast as it usually does, and has come as far."""
+        far = rate < -TIP_RATE_SHARE * self._usual_tip_rps and leant > HEEL_OFF_SHARE * lean
+        return far and self.since_contact_s > max(TIP_MIN_S, TIP_EARLY * self._usual_tip_s)
+
     def _swinging(self, t_ns: int, rate: float, tilt: float, slope: float) -> list[GaitEvent]:
-        valid = self._valid
+        was_valid = self._valid
         self._swing_on(t_ns, rate, tilt)
+        if not self._valid:
+            if rate <= 0.0 and t_ns - self._toe_off_ns > TOE_OFF_NS:
+                self.in_swing = False
+                self._trough = 0.0
+            return []
         events = self._mid_swing(t_ns, rate, 0.9)
-        self._terminal = self._valid and rate < TERMINAL_SHARE * self._peak
-        landing = self._landing
-        if self._valid and not valid:
+        landing, rate_share = self._landing, rate / self._peak
+        if not was_valid:
             landing.begin()
-        if self._valid:
-            landing.add(t_ns, self.shake_mps2, rate / self._peak)
-        if self._terminal and landing.begun(self.shake_mps2, rate / self._peak):
+        landing.add(t_ns, self.shake_mps2, rate_share)
+        if rate_share < TERMINAL_SHARE and landing.begun(self.shake_mps2, rate_share):
             return [*events, self._contact(t_ns - LANDING_NS, t_ns, tilt)]
-        if rate + LEAD_S * min(slope, 0.0) <= 0.0 and self._valid:
+        if rate + LEAD_S * min(slope, 0.0) <= 0.0:
             ahead_s = min(LEAD_S, max(0.0, rate / -slope)) if slope < 0.0 else 0.0
             if self._crossing_ns is None:
                 hidden_ns = self._gap_length_ns // 2 if self._gap_ns == t_ns else 0
@@ -125,9 +126,6 @@ class ShankEvents(LimbEvents):
             if (t_ns - self._crossing_ns) * 1e-9 >= wait_s - LEAD_S:
                 at_ns = self._crossing_ns + round(max(0.0, landing.lag_s) * 1e9)
                 return [*events, self._contact(at_ns - LANDING_NS, t_ns, tilt)]
-        elif rate <= 0.0 and not self._valid and t_ns - self._toe_off_ns > TOE_OFF_NS:
-            self.in_swing = False
-            self._trough = 0.0
         return events
 
     def _contact(self, at_ns: int, t_ns: int, tilt: float) -> GaitEvent:

@@ -120,6 +120,14 @@ class EversionSection(Section):
     compliance_deg_per_nm: float = Field(14.0, ge=2, le=60, allow_inf_nan=False)
 
 
+class ThresholdsSection(Section):
+    """Currents of short test trains at which the search found each; they steer nothing."""
+
+    sensory_ma: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
+    motor_ma: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
+    comfort_ma: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
+
+
 class ReferenceSection(Section):
     """Whose foot pitch to follow: a normal walk at this speed."""
 
@@ -132,6 +140,7 @@ class PatientFile(Section):
     patient: PatientSection
     checklist: dict[str, Answer]  # every question of controller.safety.arming, answered for this person
     limits: LimitsSection
+    thresholds: ThresholdsSection | None = None
     muscle: MuscleSection
     ankle: AnkleSection
     eversion: EversionSection | None = None
@@ -545,12 +554,21 @@ def _load(path: Path, model: type[Model]) -> tuple[Model, str]:
         ) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: is not UTF-8 text, allowed: a TOML file"]) from None
+    return _checked(path, text, model), text
+
+
+def check_patient(path: Path, text: str) -> None:
+    """Raises ConfigError where ``text`` would not do as the patient file at ``path``."""
+    _checked(path, text, PatientFile)
+
+
+def _checked(path: Path, text: str, model: type[Model]) -> Model:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from None
     try:
-        return model.model_validate(table), text
+        return model.model_validate(table)
     except ValidationError as error:
         raise ConfigError([_explain(path, text, model, fault) for fault in error.errors()]) from None
 

@@ -150,6 +150,7 @@ def _attended(session: Session, out: Path, console: Console, *, port: int, virtu
         side=session.patient.patient.paretic_side,
         sensors=tuple((sensor.name, sensor.device, sensor.segment) for sensor in session.file.sensors),
         checklist=tuple(session.patient.checklist.items()),
+        patient_file="" if virtual else str((folder / session.file.session.patient_file).resolve()),
     )
     return Attended(settings, lambda url: console.print(f"Console: {url}  (arm there; STOP there or here)"))
 

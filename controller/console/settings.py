@@ -40,6 +40,7 @@ class ConsoleSettings:
     normal_swing_percent: float = 37.0  # of the stride, at that speed
     sensors: tuple[tuple[str, str, str], ...] = ()  # name, device, segment
     checklist: tuple[tuple[str, str], ...] = ()  # question, answer in the patient file
+    patient_file: str = ""  # empty where the body is virtual: what is found then is not this person's
 
     @property
     def scheme(self) -> str:

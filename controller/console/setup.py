@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from html import escape
 
 from controller.console import parts
+from controller.console.patient_file import CEILING, Found
 from controller.console.settings import ConsoleSettings
 from controller.console.setup_state import EFFECTS, MARKS, STEPS, SetupState, Step
 from controller.console.texts import Texts
@@ -265,14 +266,52 @@ def _walk(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
 
 def finished_html(texts: Texts, state: SetupState) -> str:
     t = texts.get
+    file = f'<a class="button second" href="/setup/file">{escape(t("setup.file_title"))}</a>'
     return (
         f'{_stepper(texts, state, STEPS[-1])}<section class="card step">'
         f"<h2>{escape(t('setup.all_done'))}</h2>"
         f'<p class="lead">{escape(t("setup.all_done_do"))}</p><div class="tools">'
         f'<a class="button" href="/">{escape(t("page.live"))}</a>'
         f'<a class="button second" href="/profiles">{escape(t("profiles.title"))}</a>'
+        f"{file if state.thresholds or state.identified else ''}"
         f"{_form('', _button(texts, 'setup.anew', second=True), 'anew')}</div></section>"
     )
+
+
+def file_html(
+    texts: Texts, found: Found | None, *, virtual: bool, notice: str = "", problem: str = ""
+) -> str:
+    """What would change in the patient file, and the button that does it."""
+    t = texts.get
+    head = f'<p class="notice" role="status">{escape(notice)}</p>' if notice else ""
+    head += f'<p class="bad box" role="alert">{escape(problem)}</p>' if problem else ""
+    back = f'<a class="button second" href="/setup">{escape(t("setup.title"))}</a>'
+    if found is None or not found.edits:
+        key = "file_virtual" if virtual else "file_unreadable" if found is None else "file_same"
+        return f'{head}<p>{escape(t(f"setup.{key}"))}</p><p class="tools">{back}</p>'
+    rows = [
+        (
+            escape(_file_name(texts, edit.key)),
+            "–" if edit.old is None else figure(texts, edit.old),
+            f"<b>{figure(texts, edit.new)}</b>",
+            IDENTIFIED_UNITS.get(edit.key, "mA"),
+        )
+        for edit in found.edits
+    ]
+    heads = [escape(t(key)) for key in ("tuning.setting", "setup.file_old", "setup.file_new", "tuning.unit")]
+    button = _button(texts, "setup.file_ok")
+    form = f'<input type="hidden" name="digest" value="{found.digest}">{button}'
+    return (
+        f'{head}<p class="lead">{escape(t("setup.file_do"))}</p>{parts.table(heads, rows)}'
+        f'<div class="tools">{_form("file", form)}{back}</div>'
+    )
+
+
+def _file_name(texts: Texts, key: str) -> str:
+    table, _, name = key.rpartition(".")
+    if table == "thresholds":
+        return texts.get(f"setup.mark_{name.removesuffix('_ma')}")
+    return texts.get("setup.file_ceiling" if key == CEILING else f"setup.found_{name}")
 
 
 def _walk_buttons(texts: Texts, settings: ConsoleSettings) -> str:

@@ -22,6 +22,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 
 from controller.console import parts, setup
 from controller.console.feed import Feed
+from controller.console.patient_file import Found, look, write
 from controller.console.settings import ConsoleSettings
 from controller.console.setup_state import (
     EFFECTS,
@@ -36,6 +37,7 @@ from controller.console.setup_state import (
 )
 from controller.console.texts import Texts
 from controller.console.tuning_link import TuningLink
+from controller.errors import ConfigError, InputError
 from controller.record import records
 from controller.record.records import Audit
 from controller.runtime import bus
@@ -99,6 +101,8 @@ class SetupPages:
         app.get("/now")(self.now)
         for step in STEPS:
             app.post(f"/setup/{step}")(getattr(self, f"post_{step}"))
+        app.get("/setup/file")(self.file)
+        app.post("/setup/file")(self.write_file)
         app.post("/setup/anew")(self.anew)
         app.post("/setup/virtual")(self.virtual)
         app.post("/setup/hold")(self.hold)
@@ -256,6 +260,49 @@ class SetupPages:
         self._state = SetupState(self._settings.session, by=self._state.by)
         self._keep("set-up begun anew")
         return RedirectResponse("/setup", status_code=303)
+
+    # --- the patient file ---
+
+    async def file(self, request: Request) -> Response:
+        return self._file_page(request)
+
+    def _file_page(
+        self, request: Request, *, notice: str = "", problem: str = "", status: int = 200
+    ) -> Response:
+        texts, found = self._texts_of(request), None
+        if self._settings.patient_file:
+            try:
+                found = self._would_change()
+            except InputError as error:
+                problem = problem or str(error)
+        virtual = self._settings.virtual
+        body = setup.file_html(texts, found, virtual=virtual, notice=notice, problem=problem)
+        page = parts.whole_page(texts, "/setup", texts.get("setup.file_title"), body, with_state=True)
+        return HTMLResponse(page, status_code=status)
+
+    def _would_change(self) -> Found:
+        path = Path(self._settings.patient_file)
+        return look(path, self._state.thresholds, self._state.identified)
+
+    async def write_file(self, request: Request) -> Response:
+        """Confirmed: what was looked at goes into the file, or nothing does."""
+        texts, path = self._texts_of(request), self._settings.patient_file
+        digest = str((await request.form()).get("digest", ""))
+        if not path or not self._state.by:
+            key = "setup.who" if path else "setup.file_virtual"
+            return self._file_page(request, problem=texts.get(key), status=409)
+        try:
+            found = self._would_change()
+            kept = write(Path(path), Found(digest, found.edits))
+        except (InputError, ConfigError, OSError) as error:
+            problem = texts.get("setup.file_refused").format(why=error)
+            return self._file_page(request, problem=problem, status=409)
+        said = ", ".join(
+            f"{edit.key} {'none' if edit.old is None else f'{edit.old:g}'} -> {edit.new:g}"
+            for edit in found.edits
+        )
+        self._keep(f"patient file: {said}; the old one is kept as {kept.name}")
+        return self._file_page(request, notice=texts.get("setup.file_written").format(kept=kept.name))
 
     # --- arming, test trains ---
 

@@ -51,9 +51,10 @@ class SagittalFrame:
     """Finds the up direction, the mediolateral axis and its sign from gravity and walking.
 
     Up is the acceleration averaged in a frame that turns with the gyroscope. The mediolateral axis is the
-    principal axis of the angular rate across the mean up direction. Its sign comes from physics: the limb
-    travels forward while it turns fast, so squared rate times forward velocity must be positive on average.
-    A given ``swing_axis`` is taken as it is.
+    principal axis of the angular rate across the mean up direction; ``axis_share`` weighs the samples in it
+    once the sign is known, for a caller who knows when the limb turns about other axes. The sign comes from
+    physics: the limb travels forward while it turns fast, so squared rate times forward velocity must be
+    positive on average. A given ``swing_axis`` is taken as it is.
     """
 
     def __init__(self, swing_axis: Vec3 | None = None) -> None:
@@ -69,6 +70,7 @@ class SagittalFrame:
         self._abs_sum = 0.0
         self.up: Vec3 = (0.0, 0.0, 0.0)
         self.long_axis: Vec3 = (0.0, 0.0, 0.0)
+        self.axis_share = 1.0
         self._given = swing_axis is not None
         self.axis: Vec3 = swing_axis if swing_axis is not None else (0.0, 0.0, 0.0)
         self.sign = 1.0
@@ -161,6 +163,8 @@ class SagittalFrame:
         g = dot(gyr, long_axis)
         hx, hy, hz = gyr[0] - g * long_axis[0], gyr[1] - g * long_axis[1], gyr[2] - g * long_axis[2]
         xx, xy, xz, yy, yz, zz = self._c
+        if self.known:
+            dt *= self.axis_share
         self._c = xx, xy, xz, yy, yz, zz = (
             keep * xx + hx * hx * dt, keep * xy + hx * hy * dt, keep * xz + hx * hz * dt,
             keep * yy + hy * hy * dt, keep * yz + hy * hz * dt, keep * zz + hz * hz * dt,

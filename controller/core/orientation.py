@@ -7,7 +7,7 @@ are not later than the one before.
 
 from __future__ import annotations
 
-from math import asin, atan2, radians
+from math import asin, atan2, hypot, radians
 
 import numpy as np
 from vqf import VQF
@@ -21,6 +21,7 @@ GAP_S = 0.25  # a longer gap is not bridged by the last rate
 ALIGN_CONTACTS = 2  # standing plus two steps
 FLAT_GAIN = 0.5  # of the pitch left in the stillest moment of stance is taken out at each
 FLAT_LIMIT_RAD = radians(15.0)  # more than a ramp's slope is not a flat foot
+LOOSE_SHARE = 0.05  # of a foot off the ground in its swing axis: stimulated, it everts as it rises
 STILL_RATE_RPS = 0.15
 STILL_S = 0.5
 STANDING_LIMIT_RAD = radians(20.0)  # a shank that leans further is not standing
@@ -121,8 +122,11 @@ class SegmentOrientation:
 
     def note(self, event: GaitEvent) -> None:
         """Take one event of the same leg: the stillest moment between foot-flat and heel-off zeroes the foot,
-        contacts complete the alignment.
+        the heel's rise over the ball shows its axis, contacts complete the alignment.
         """
+        on_ground = event.kind in ("foot_flat", "heel_off")
+        if self.segment == "foot":
+            self.frame.axis_share = 1.0 if on_ground else LOOSE_SHARE
         if self.segment == "foot" and event.kind == "foot_flat":
             self._flat = (dot(self._last_gyr, self._last_gyr), self._raw_rad)
         elif event.kind in ("heel_off", "toe_off") and self._flat is not None:
@@ -155,7 +159,10 @@ class SegmentOrientation:
         right = unit(tuple_minus(frame.axis, dot(frame.axis, zero), zero))
         forward = cross(zero, right)
         standing_rad = STANDING_SHANK_RAD if self._standing is not None else 0.0
-        self._raw_rad = atan2(sign * dot(up, forward), dot(up, zero)) + standing_rad
+        upright = dot(up, zero)
+        if self.segment == "foot":  # the rise of its long axis, however it is turned about that
+            upright = hypot(upright, dot(up, right))
+        self._raw_rad = atan2(sign * dot(up, forward), upright) + standing_rad
         if self._flat is not None and dot(gyr, gyr) < self._flat[0]:
             self._flat = (dot(gyr, gyr), self._raw_rad)
         self._stride_sum += self._raw_rad * dt_s

@@ -51,9 +51,10 @@ class SagittalFrame:
     """Finds the up direction, the mediolateral axis and its sign from gravity and walking.
 
     Up is the acceleration averaged in a frame that turns with the gyroscope. The mediolateral axis is the
-    principal axis of the angular rate across the mean up direction. Its sign comes from physics: the limb
-    travels forward while it turns fast, so squared rate times forward velocity must be positive on average.
-    A given ``swing_axis`` is taken as it is.
+    principal axis of the angular rate across the mean up direction; ``axis_share`` weighs the samples in it
+    once the sign is known, for a caller who knows when the limb turns about other axes. The sign comes from
+    physics: the limb travels forward while it turns fast, so squared rate times forward velocity must be
+    positive on average. A given ``swing_axis`` is taken as it is.
     """
 
     def __init__(self, swing_axis: Vec3 | None = None) -> None:
@@ -69,6 +70,7 @@ class SagittalFrame:
         self._abs_sum = 0.0
         self.up: Vec3 = (0.0, 0.0, 0.0)
         self.long_axis: Vec3 = (0.0, 0.0, 0.0)
+        self.axis_share = 1.0
         self._given = swing_axis is not None
         self.axis: Vec3 = swing_axis if swing_axis is not None else (0.0, 0.0, 0.0)
         self.sign = 1.0
@@ -131,6 +133,8 @@ class SagittalFrame:
 
     def _turn_axis(self, dt: float, gyr: Vec3) -> None:
         keep = exp(-dt / AXIS_TAU_S)
+        if self.known:
+            dt *= self.axis_share
         (gx, gy, gz), (lx, ly, lz), (vx, vy, vz) = gyr, self.long_axis, self.axis
         g = gx * lx + gy * ly + gz * lz
         hx, hy, hz = gx - g * lx, gy - g * ly, gz - g * lz

@@ -83,6 +83,29 @@ def test_every_true_stride_is_found_and_the_foot_pitch_is_right(segment: Segment
         assert abs(lead_s) < 0.25 / RATE_HZ  # the pitch belongs to the sample's own time
 
 
+def test_a_foot_that_everts_under_stimulation_shows_its_pitch_all_the_same() -> None:
+    patient = VirtualPatient(PatientParams(nerve_eversion_share=0.5, inversion_tone_nm=0.0), seed=4)
+    detector, orientation = GaitDetector("foot", "left"), SegmentOrientation("foot", "left")
+    off_deg, eversion_deg, pulse_s = [], [], 0.0
+    for i in range(int(30 * RATE_HZ)):
+        t_s, t_ns = i / RATE_HZ, round(i / RATE_HZ * 1e9)
+        while pulse_s <= t_s:
+            patient.advance(pulse_s)
+            if patient.truth().in_swing:
+                patient.pulse(pulse_s, 0, 34.0, 300.0)
+            pulse_s += 0.03
+        _, acc, gyr = patient.imu("foot", t_s)
+        orientation.update(t_ns, acc, gyr)
+        for event in detector.update(t_ns, acc, gyr):
+            orientation.note(event)
+        truth = patient.truth()
+        if t_s > 15.0 and orientation.pitch_rad is not None and truth.in_swing and truth.phase_percent > 80.0:
+            off_deg.append(math.degrees(orientation.pitch_rad) - truth.foot_pitch_deg)
+            eversion_deg.append(-truth.inversion_deg)
+    assert np.median(eversion_deg) > 10.0
+    assert abs(np.median(off_deg)) < 3.0
+
+
 @pytest.mark.parametrize(("segment", "most"), [("foot", 0), ("shank", 0)])
 def test_standing_sitting_rising_turning_and_stepping_in_place_hardly_start_stimulation(
     segment: Segment, most: int

@@ -153,6 +153,7 @@ class SessionSection(Section):
     patient_file: str
     mode: Mode
     unlock: Literal["person", "strides"] = "person"  # who lets feedback begin once the leg has answered
+    stop_button: str | None = Field(default=None, min_length=1)  # event device of a button that types a key
 
 
 class SensorSection(Section):

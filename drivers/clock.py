@@ -1,7 +1,8 @@
 """Maps a device's own clock to host monotonic time from arrivals that come late, in bursts, but never early.
 
 Pure: arrival times are arguments. Promises a time that never goes back and is never later than the arrival;
-refuses to follow single late arrivals: only the earliest ones (the lower envelope) tell the offset.
+refuses to follow single late arrivals: only the earliest ones (the lower envelope) tell the offset. A stamp
+far from what its arrival allows moves nothing until the next one confirms it: its bits may have flipped.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ WINDOW_BUCKETS = 60  # 30 s: long against a burst, short against the thermal dri
 FIT_SPAN_NS = 5_000_000_000  # below this span the slope would follow jitter, not drift
 DRIFT_MAX = 200e-6  # two crystals of +-100 ppm
 SLEW = 1e-3  # correction per device time: spacing stays true to 0.1 %, yet ten times faster than drift
+EARLY_DOUBT_NS = 20_000_000  # earlier than this by one stamp alone: a flipped bit, or all before it were late
 EARLY_RESET_NS = 200_000_000  # a sample cannot arrive before it was made: earlier than this, the clock jumped
 LATE_RESET_NS = 2_000_000_000  # later than any radio queue
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """``t_ns`` on the host's monotonic clock; ``device_ns`` unwrapped, going on across a device reset."""
+    """``t_ns`` on the host's monotonic clock; ``device_ns`` unwrapped, going on across a device reset.
+
+    Where ``doubtful``, the stamp says nothing yet: ``t_ns`` is the arrival, ``device_ns`` follows from it.
+    """
 
     t_ns: int
     device_ns: int
     reset: bool
+    doubtful: bool = False
 
 
 class DeviceClock:
@@ -41,6 +47,7 @@ class DeviceClock:
         self._span_ns = wrap * tick_ns
         self._tick_ns = tick_ns
         self._raw_ns: int | None = None
+        self._doubted: tuple[int, int, int] | None = None  # stamp, arrival, device time of one not confirmed
         self._device_ns = 0
         self._arrival_ns = 0
         self._t_ns = 0
@@ -51,23 +58,42 @@ class DeviceClock:
     def map(self, stamp: int, arrival_ns: int) -> Mapped:
         """Device time stamp to host time, given when it arrived (ns, monotonic, not decreasing)."""
         arrival_ns = max(arrival_ns, self._arrival_ns)
+        self._arrival_ns = arrival_ns
         raw_ns = stamp * self._tick_ns
+        doubted, self._doubted = self._doubted, None
+        reset = False
         if self._raw_ns is None:
-            reset = False
             self._restart(0, arrival_ns)
         else:
             elapsed_ns = arrival_ns - round(self._offset_ns) - self._device_ns
-            half = self._span_ns // 2
-            step_ns = (raw_ns - self._raw_ns - elapsed_ns + half) % self._span_ns - half + elapsed_ns
+            step_ns = self._unwrapped(raw_ns - self._raw_ns, elapsed_ns)
             reset = not -EARLY_RESET_NS <= elapsed_ns - step_ns <= LATE_RESET_NS
-            if reset:
-                self._restart(self._device_ns + arrival_ns - self._arrival_ns, arrival_ns)
-            else:
-                self._follow(self._device_ns + step_ns, arrival_ns)
+            if reset or step_ns - elapsed_ns > EARLY_DOUBT_NS:
+                device_ns = self._device_ns + max(elapsed_ns, 0)
+                if doubted is None or not self._goes_on(doubted, raw_ns, arrival_ns):
+                    self._doubted = (raw_ns, arrival_ns, device_ns)
+                    self._t_ns = arrival_ns
+                    return Mapped(arrival_ns, device_ns, reset=False, doubtful=True)
+            if reset and doubted is not None:
+                raw_before_ns, arrival_before_ns, device_before_ns = doubted
+                self._restart(device_before_ns, arrival_before_ns)
+                since_ns = arrival_ns - arrival_before_ns
+                step_ns = self._unwrapped(raw_ns - raw_before_ns, since_ns)
+            self._follow(self._device_ns + step_ns, arrival_ns)
         self._raw_ns = raw_ns
-        self._arrival_ns = arrival_ns
         self._t_ns = max(self._t_ns, min(round(self._device_ns + self._offset_ns), arrival_ns))
         return Mapped(self._t_ns, self._device_ns, reset)
+
+    def _unwrapped(self, step_ns: int, elapsed_ns: int) -> int:
+        """The step that is nearest to the time elapsed, by whole turns of the counter."""
+        half = self._span_ns // 2
+        return (step_ns - elapsed_ns + half) % self._span_ns - half + elapsed_ns
+
+    def _goes_on(self, doubted: tuple[int, int, int], raw_ns: int, arrival_ns: int) -> bool:
+        """Whether this stamp follows the doubted one as the arrivals do."""
+        elapsed_ns = arrival_ns - doubted[1]
+        late_ns = elapsed_ns - self._unwrapped(raw_ns - doubted[0], elapsed_ns)
+        return -EARLY_DOUBT_NS <= late_ns <= LATE_RESET_NS
 
     def _restart(self, device_ns: int, arrival_ns: int) -> None:
         self._device_ns = device_ns
@@ -86,7 +112,7 @@ class DeviceClock:
         if newest[0] // BUCKET_NS == device_ns // BUCKET_NS:
             if offset < newest[1]:
                 self._envelope[-1] = point
-        else:
+        elif device_ns > newest[0]:
             self._envelope.append(point)
             self._line = _lower_line(self._envelope)
         slope, base = self._line

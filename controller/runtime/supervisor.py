@@ -41,6 +41,7 @@ ARM_AGAIN_S = 0.5
 DISARMING_S = 1.0  # the guard ramps down in 100 ms
 RECOMPACTING_S = 120.0
 LOOK_S = 0.05
+BEAT_S = 0.05  # the guard waits a second for one (F23)
 STOP_KEYS = b" \x1b"  # space, escape
 UNLOCK_KEYS = b"uU"
 
@@ -101,12 +102,14 @@ class Supervisor:
         self._virtual = virtual
         self._show = show
         self._attended = attended
+        self._overseen = True  # this loop's beats (F23)
         self._stop: str | None = None
         self._guard: bus.Sender | None = None
         self._trip: str | None = None
         self._arming = False
         self._closed_loop = True  # whether some arm needs the staged unlock
         self._armed = False
+        self._beat_s = 0.0
 
     def run(
         self, arms: Sequence[ArmPlan], mqtt: Mapping[str, object] | None, seconds: float | None = None
@@ -277,10 +280,14 @@ class Supervisor:
             ],
             "sensors": [{"name": s.name, "segment": s.segment} for s in required],
             "stimulator": {"device": stimulator.device, "port": port},
-            "checklist": dict(session.patient.checklist),
+            # whoever stands before a person at the console answers today's questions there
+            "checklist": {} if self._attended and not self._virtual else dict(session.patient.checklist),
+            "overseen": self._overseen,
             "supervised": self._attended is not None,  # the console's heartbeat, F10
             "rest_file": str(self._rest_file(rig)),
         }
+        if (button := session.file.session.stop_button) is not None:
+            told["stop_button"] = button
         if self._closed_loop:
             told["unlock"] = session.file.session.unlock
         path = rig.path / "guard.json"
@@ -318,6 +325,9 @@ class Supervisor:
 
     def _look(self, guard_socket: socket.socket, live: socket.socket, keys: int | None) -> None:
         """Wait a moment for the guard's words, the live feed or a key, and take them."""
+        if (now_s := time.monotonic()) - self._beat_s >= BEAT_S:
+            self._ask("beat")
+            self._beat_s = now_s
         sources: list[socket.socket | int] = [guard_socket, live, *([] if keys is None else [keys])]
         readable, _, _ = select.select(sources, [], [], LOOK_S)
         typed = os.read(keys, 64) if keys is not None and keys in readable else b""
@@ -335,7 +345,7 @@ class Supervisor:
                 continue
             self._armed = word["state"] in ("armed", "active", "ramp")
             if word["state"] == "tripped" and self._attended is None:  # else a person acknowledges
-                self._trip = str(word.get("text") or word.get("fault"))
+                self._trip = self._trip or str(word.get("text") or word.get("fault"))
 
     def _newest(self, live: socket.socket, status: LiveStatus | None) -> LiveStatus | None:
         while message := bus.receive(live):

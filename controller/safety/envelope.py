@@ -97,10 +97,14 @@ class Judgement:
     fresh: bool = True
 
 
-def fresh_memory(channels: int, doses: Sequence[Track] = ()) -> Memory:
-    """A memory without past, except the dose already given in ``doses``."""
-    kept = [Track(doses=track.doses) for track in doses] or [Track()] * channels
-    return Memory(tuple(kept))
+def fresh_memory(channels: int) -> Memory:
+    """A memory without past."""
+    return Memory((Track(),) * channels)
+
+
+def rested(tracks: Sequence[Track]) -> tuple[Track, ...]:
+    """Without past, except the dose already given."""
+    return tuple(Track(doses=track.doses) for track in tracks)
 
 
 def dose_uc(track: Track, now_ns: int) -> float:

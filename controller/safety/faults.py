@@ -1,7 +1,7 @@
 """The one table of faults: what can go wrong, how it shows, what the guard does, by when, and its words.
 
 Everything that shows an alarm reads it, and the tests walk it. The order of the ids is that of the table in
-the safety notes; F19, F20 and F22 are the stimulator's own, F21 is the sensors' seat.
+the safety notes; F19, F20 and F22 are the stimulator's own, F21 is the sensors' seat, F23 the supervisor's.
 """
 
 from __future__ import annotations
@@ -295,6 +295,17 @@ TABLE: tuple[Fault, ...] = (
         "The test of the electrodes failed",
         "Nothing was armed; the test pulses ended",
         "Moisten and press down both pads, check their cable and plug, then arm again",
+    ),
+    Fault(
+        "F23",
+        "the supervisor, which hears the STOP key and Ctrl-C, has not answered for 1 s",
+        "beats that it sends with each turn of its loop",
+        "safe action",
+        1020.0,
+        "high",
+        "The program that hears the keyboard's STOP stopped answering",
+        "Stimulation was stopped",
+        "End the session and start it anew; close other programs on this computer",
     ),
 )
 

@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -74,6 +75,7 @@ RECORDER_TAKES_S = 5.0  # at the end, with the stimulator closed, for what a slo
 ORPHANED = signal.SIGHUP  # the parent or its terminal is gone: no STOP that a person pressed
 SUSPEND_NS = 500_000_000  # F15
 OPS = ("arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat")
+KEPT_NOTES = 32  # for the recorder that is not there yet
 NAME_MAX = 80  # characters of who asked for something
 IN_FLIGHT = "guard.inflight"  # what was in force, for the guard that comes after a crash
 KEPT_BYTES = 2048
@@ -163,6 +165,7 @@ class Guard:
         self._poller.register(self._server, select.POLLIN)
         self._connections: dict[int, _Connection] = {}
         self._recorder: _Connection | None = None
+        self._untold: deque[dict[str, object]] = deque(maxlen=KEPT_NOTES)
         self._retry_ns = 0
         self._ended = False
         self._parent = os.getppid()
@@ -303,6 +306,8 @@ class Guard:
                 self._poller.register(sock, select.POLLIN)
                 self._feed(Peer("recorder", True))
                 self._record_setup()
+                while self._untold:  # after what they were judged by, with their own times in them
+                    self._record("guard/event", now_ns, self._untold.popleft())
         path = self._setup.config.stop_button
         if path is not None and self._button is None:
             with contextlib.suppress(OSError):
@@ -382,6 +387,8 @@ class Guard:
             self._answer(connection, "stop", ok=True, text="")
         elif not connection.role:
             self._hello(connection, message)
+        elif op == "beat":  # not answered: the supervisor only wants to be heard
+            self._feed(Request("beat", by))
         elif op == "checklist":
             utc = datetime.now(UTC).isoformat(timespec="seconds")
             reaction = self._feed(Checklist(message.get("answers"), by, utc))
@@ -397,7 +404,10 @@ class Guard:
             self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
         else:
             self._answer(
-                connection, str(op), ok=False, text=f"known requests: {', '.join(OPS)}, checklist, state"
+                connection,
+                str(op),
+                ok=False,
+                text=f"known requests: {', '.join(OPS)}, beat, checklist, state",
             )
 
     def _hello(self, connection: _Connection, message: dict[str, object]) -> None:
@@ -426,6 +436,7 @@ class Guard:
         if op == "state":
             answer["refusals"] = refusals(self._clock(), self._setup, self._known)
             answer["limits"] = self._limits()
+            answer["checklist"] = self._known.checklist
         connection.sender.send(_json(answer))
 
     def _push(self, connection: _Connection, text: str = "") -> None:
@@ -551,6 +562,8 @@ class Guard:
             "by": note.by,
             "state": self._known.state.stage.value,
         }
+        if self._recorder is None:
+            self._untold.append(payload)
         self._record("guard/event", now_ns, payload)
 
     def _record_setup(self) -> None:
@@ -570,6 +583,7 @@ class Guard:
             "safe_action": config.safe_action,
             "recorder_loss": config.recorder_loss,
             "supervised": config.supervised,
+            "overseen": config.overseen,
             "checklist": dict(config.checklist),
             "unlock": config.unlock
             and {

@@ -31,9 +31,9 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A person's wish; ``by`` is who, for the record."""
+    """A person's wish, or a sign that one can be heard; ``by`` is who, for the record."""
 
-    op: Literal["arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat"]
+    op: Literal["arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat", "beat"]
     by: str = "operator"
 
 
@@ -175,7 +175,8 @@ class Known:
     frame_ns: int | None = None  # tick time of the newest fresh frame
     frame_zero: bool = False  # it asked for no current
     late_ns: tuple[int, ...] = ()
-    heartbeat_ns: int | None = None
+    heartbeat_ns: int | None = None  # of the console
+    beat_ns: int | None = None  # of the supervisor
     refused_ns: int | None = None  # since when the recorder takes nothing
     checklist: Mapping[str, str] | None = None  # answered today; None: as in the patient file
     contact: Contact | None = None  # the electrodes are being tested

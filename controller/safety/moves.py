@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 from controller.safety import rest
+from controller.safety.contact import Contact
 from controller.safety.envelope import MS, SensorAge
 from controller.safety.faults import FAULTS
 from controller.safety.known import Known, Note, Reaction, Setup
@@ -20,11 +21,11 @@ RAMP_NS = 100 * MS  # soft stop: short against a swing of 400 ms, long against a
 
 def fault(now_ns: int, name: str, detail: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """React to fault ``name`` as its line of the table says."""
-    line = FAULTS[name]
+    line, config = FAULTS[name], setup.config
     text = line.text(detail)
-    if not line.trips or (name == "F12" and setup.config.recorder_loss == "alarm"):
+    if not line.trips or (name == "F12" and config.recorder_loss == "alarm"):
         return Reaction(notes=(Note("fault", text, name),)), known
-    if line.reaction == "safe action" and setup.config.safe_action == "ramp":
+    if line.reaction == "safe action" and config.safe_action == "ramp":
         return move(now_ns, Event.RAMP_DOWN, known, Note("trip", text, name), name=name, detail=detail)
     kind: Literal["stop", "trip"] = "stop" if name == "F11" else "trip"
     return move(now_ns, Event.TRIP, known, Note(kind, text, name), name=name, detail=detail)
@@ -35,10 +36,9 @@ def while_armed(now_ns: int, name: str, detail: str, setup: Setup, known: Known)
     return fault(now_ns, name, detail, setup, known) if known.state.may_pulse else (Reaction(), known)
 
 
-def untouched(now_ns: int, detail: str, known: Known) -> tuple[Reaction, Known]:
-    """The electrodes' contact is not shown: no arming (F22)."""
-    by = known.contact.by if known.contact is not None else ""
-    return move(now_ns, Event.OPEN, known, Note("refused", FAULTS["F22"].text(detail), "F22", by))
+def untouched(now_ns: int, detail: str, test: Contact, known: Known) -> tuple[Reaction, Known]:
+    """The electrodes' contact is not shown by their ``test``: no arming (F22)."""
+    return move(now_ns, Event.OPEN, known, Note("refused", FAULTS["F22"].text(detail), "F22", test.by))
 
 
 def move(

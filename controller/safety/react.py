@@ -66,7 +66,7 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
         return on_answer(happening, setup, known)
     check = setup.capability.contact
     if known.contact is not None and check is not None and happening.code == check.error_code:
-        return untouched(now_ns, happening.text, known)
+        return untouched(now_ns, happening.text, known.contact, known)
     # a negative code is the driver's own: no answer, or none that can be understood
     return while_armed(now_ns, "F19" if happening.code < 0 else "F20", happening.text, setup, known)
 

@@ -55,6 +55,7 @@ class GuardConfig:
     safe_action: SafeAction = "stop"  # or a ramp to zero
     recorder_loss: RecorderLoss = "stop"  # trial; "alarm" for therapy
     supervised: bool = False  # operators send heartbeats, F10
+    overseen: bool = False  # the supervisor, which hears STOP keys and signals, sends beats, F23
     stop_button: str | None = None  # event device of a button that types a key
     unlock: UnlockBy | None = None  # who lets feedback begin; None: this session is open loop
     rest_file: str | None = None  # where on-times outlive the guard; None: it forgets them
@@ -98,6 +99,13 @@ class _Part:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= high:
             raise InputError(self.source, self._at(key), value, f"a number above 0, at most {high:g}")
         return float(value)
+
+    def flag(self, key: str) -> bool:
+        """False where it is not there."""
+        value = self._left.pop(key, False)
+        if not isinstance(value, bool):
+            raise InputError(self.source, self._at(key), value, "true or false")
+        return value
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
         value = self.take(key)
@@ -189,9 +197,7 @@ def parse(raw: object, source: str) -> GuardConfig:
     checklist.done()
     safe_action = top.choice("safe_action", get_args(SafeAction)) if top.has("safe_action") else "stop"
     loss = top.choice("recorder_loss", get_args(RecorderLoss)) if top.has("recorder_loss") else "stop"
-    supervised: object = top.take("supervised") if top.has("supervised") else False
-    if not isinstance(supervised, bool):
-        raise InputError(source, "supervised", supervised, "true or false")
+    supervised, overseen = top.flag("supervised"), top.flag("overseen")
     stop_button = top.text("stop_button") if top.has("stop_button") else None
     rest_file = top.text("rest_file") if top.has("rest_file") else None
     unlock = top.choice("unlock", get_args(UnlockBy)) if top.has("unlock") else None
@@ -207,6 +213,7 @@ def parse(raw: object, source: str) -> GuardConfig:
         safe_action=cast(SafeAction, safe_action),
         recorder_loss=cast(RecorderLoss, loss),
         supervised=supervised,
+        overseen=overseen,
         stop_button=stop_button,
         unlock=cast(UnlockBy | None, unlock),
         rest_file=rest_file,

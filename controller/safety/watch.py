@@ -15,6 +15,7 @@ from controller.safety.moves import RAMP_NS, ages, fault, move, untouched, while
 from controller.safety.states import Event, Stage
 
 HEARTBEAT_NS = 500 * MS  # F10
+BEAT_NS = 1000 * MS  # F23: the supervisor has no real-time priority; it beats every 50 ms
 RECORDER_REFUSES_NS = 500 * MS  # F12: a recorder that takes nothing for so long has lost the session
 GAP_WINDOW_NS = 100 * MS  # F2
 GAPS_INVALID = 4  # F2: more than 3
@@ -38,6 +39,7 @@ def deadline_ns(setup: Setup, known: Known) -> int | None:
         )
     for since_ns, span_ns in (
         (known.heartbeat_ns if setup.config.supervised else None, HEARTBEAT_NS),
+        (known.beat_ns if setup.config.overseen else None, BEAT_NS),
         (known.refused_ns, RECORDER_REFUSES_NS),
     ):
         if since_ns is not None:
@@ -49,7 +51,8 @@ def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     if not known.state.may_pulse:
         return Reaction(), known
     if known.contact is not None and now_ns - known.contact.since_ns > contact.TIMEOUT_NS:
-        return untouched(now_ns, f"not tested within {contact.TIMEOUT_NS / 1e9:g} s", known)
+        detail = f"not tested within {contact.TIMEOUT_NS / 1e9:g} s"
+        return untouched(now_ns, detail, known.contact, known)
     ramping = known.state.stage is Stage.RAMP
     if ramping and now_ns - known.ramp_ns >= RAMP_NS:
         return move(now_ns, Event.RAMP_DONE, known, Note("disarm", "The current is down to zero."))
@@ -65,6 +68,8 @@ def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
             return fault(now_ns, "F1", detail, setup, known)
     if setup.config.supervised and now_ns - (known.heartbeat_ns or 0) > HEARTBEAT_NS:
         return fault(now_ns, "F10", f"no heartbeat for {HEARTBEAT_NS // MS} ms", setup, known)
+    if setup.config.overseen and now_ns - (known.beat_ns or 0) > BEAT_NS:
+        return fault(now_ns, "F23", f"no beat for {BEAT_NS // MS} ms", setup, known)
     if known.refused_ns is not None and now_ns - known.refused_ns > RECORDER_REFUSES_NS:
         detail = f"it took nothing for {RECORDER_REFUSES_NS // MS} ms"
         return fault(now_ns, "F12", detail, setup, replace(known, refused_ns=None))

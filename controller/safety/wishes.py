@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from controller.safety import contact, rest
 from controller.safety.arming import answers_in, objections
-from controller.safety.envelope import MS, fresh_memory
+from controller.safety.envelope import MS, rested
 from controller.safety.known import Answer, Checklist, Known, Note, Reaction, Request, Setup
 from controller.safety.moves import ages, fault, move
 from controller.safety.pulses import Metronome
 from controller.safety.states import Event, Stage, transition
 from controller.safety.unlock import STRIDES, refusal, stage_words
-from controller.safety.watch import HEARTBEAT_NS
+from controller.safety.watch import BEAT_NS, HEARTBEAT_NS
 from drivers.interface import StimulatorNotice
 
 
@@ -25,6 +25,8 @@ def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tup
             return fault(now_ns, "F11", f"by {request.by}", setup, known)
         case "heartbeat":
             return Reaction(), replace(known, heartbeat_ns=now_ns)
+        case "beat":
+            return Reaction(), replace(known, beat_ns=now_ns)
         case "acknowledge":
             note = Note("acknowledge", f"{known.state.fault} acknowledged.", known.state.fault, request.by)
             return move(now_ns, Event.ACKNOWLEDGE, known, note)
@@ -74,6 +76,8 @@ def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
         why.extend(rest.objections(now_ns, known.clocks, setup.rules.effective))
     if setup.config.supervised and (known.heartbeat_ns is None or now_ns - known.heartbeat_ns > HEARTBEAT_NS):
         why.append("no heartbeat of the console")
+    if setup.config.overseen and (known.beat_ns is None or now_ns - known.beat_ns > BEAT_NS):
+        why.append("the supervisor does not answer")
     return tuple(why)
 
 
@@ -87,7 +91,7 @@ def _from_zero(known: Known) -> Known:
     """Only the dose and the time of the last pulses are kept of what was before."""
     return replace(
         known,
-        memory=replace(known.memory, tracks=fresh_memory(0, known.memory.tracks).tracks, bad_ns=()),
+        memory=replace(known.memory, tracks=rested(known.memory.tracks), bad_ns=()),
         metronomes=tuple(Metronome(None, metronome.fired_ns) for metronome in known.metronomes),
         late_ns=(),
     )

@@ -376,7 +376,8 @@ async def _serve(device: EmulatedP24) -> None:
     loop.add_reader(device.fileno(), device.service)
     while not ended.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), 0.005 if device.running_by_itself else 0.1)
+            async with asyncio.timeout(0.005 if device.running_by_itself else 0.1):
+                await ended.wait()
         device.service()
     loop.remove_reader(device.fileno())
 

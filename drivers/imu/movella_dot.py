@@ -244,7 +244,8 @@ class MovellaDot(BleSensor[ImuSample]):
     """A DOT streaming custom mode 5: ``async with`` connects and starts it, ``async for`` gives samples.
 
     ``address`` is the Bluetooth address or the advertised name. ``seq`` follows the device's time stamps, so
-    a lost notification shows as a jump; a broken or repeated one is an invalid sample with a reason.
+    a lost notification shows as a jump; one that is broken, repeated or stamped far off its arrival is an
+    invalid sample with a reason.
     """
 
     def __init__(
@@ -284,6 +285,8 @@ class MovellaDot(BleSensor[ImuSample]):
         except ValueError as error:
             return self._invalid(str(error), arrival_ns)
         mapped = self._clock.map(frame.stamp_us, arrival_ns)
+        if mapped.doubtful:
+            return self._invalid("time stamp does not fit its arrival", arrival_ns)
         step = 1
         if self._device_ns is not None:
             step = round((mapped.device_ns - self._device_ns) / self._period_ns)

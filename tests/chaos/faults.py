@@ -126,6 +126,7 @@ def _press_stop(rig: ChaosRig) -> None:
 SAFE_MS = 170.0  # F1
 FROZEN_MS = SAFE_MS + 170.0  # ten samples at 60 Hz before a frozen value counts as one (F2)
 DOOR_MS = 520.0  # F10
+BEAT_MS = 1020.0  # F23
 RECORDER_MS = 600.0  # F12 where it hangs or says that it cannot write
 
 FAULTS = (
@@ -160,5 +161,5 @@ FAULTS = (
 )
 SUPERVISOR = (
     Fault("supervisor killed", _nothing, _nothing, ("F10",), DOOR_MS),
-    Fault("supervisor stopped", _nothing, _nothing),
+    Fault("supervisor stopped", _nothing, _nothing, ("F23",), BEAT_MS),
 )

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from controller.record import records
 from controller.record.reader import messages
-from tests.chaos.faults import CONT, FAULTS, HOLD_S, STOP, SUPERVISOR, Fault, Needs
+from tests.chaos.faults import CONT, FAULTS, KILL, STOP, SUPERVISOR, Fault, Needs
 from tests.chaos.findings import OUT, PERIOD_MS, Row, Try, add, cut, examine, load, save, table
 from tests.chaos.rig import ChaosRig
 from tests.process.rigs import StallWatch, children, pulse_log, wait_for_pulses
@@ -163,7 +163,7 @@ def run_group(faults: list[Fault], wanted: int, say: Callable[[str], None]) -> l
 
 
 def run_supervisor(fault: Fault, wanted: int, say: Callable[[str], None]) -> list[Row]:
-    """A session of its own with the real supervisor for each kill; stops follow one another in one."""
+    """A session of its own with the real supervisor for each try."""
     row = Row(fault.what)
     dice = random.Random(f"{SEED} {fault.what}")
     left = wanted
@@ -181,50 +181,34 @@ def run_supervisor(fault: Fault, wanted: int, say: Callable[[str], None]) -> lis
             try:
                 wait_for_pulses(process, folder, 4 * PULSES_FIRST)
                 pids = list(children(process.pid).values())
-                inside = 1 if fault.names else left
-                tries = _supervisor_tries(fault, process, folder, inside, dice)
+                found = _supervisor_try(fault, process, folder, dice)
             finally:
                 _end(process, pids)
-            if fault.names:
-                tries = [_named(fault, one, folder / "session.mcap") for one in tries]
+            tries = [_named(fault, found, folder / "session.mcap")]
             part = Row(fault.what)
             examine(part, fault, tries, [(folder / "session.mcap", folder / "pulses.jsonl")])
             if part.wrong and watch.stood_still(begin_ns) and row.repeated < ATTEMPTS:
                 row.repeated += 1
                 continue
-            left -= inside
+            left -= 1
             add(row, part)
             say(f"  {fault.what}: {wanted - left} tries, last pulse after {row.worst_ms or 0.0:.0f} ms")
     return [row]
 
 
-def _supervisor_tries(
-    fault: Fault, process: subprocess.Popen[str], folder: Path, wanted: int, dice: random.Random
-) -> list[Try]:
-    found = []
-    for _ in range(wanted):
-        time.sleep(dice.uniform(0.0, STRIDE_S))
-        begin_ns = time.monotonic_ns()
-        wrong = [] if process.poll() is None else ["ended before the fault"]
-        if fault.names:
-            process.kill()
-            time.sleep(1.0)
-            after = [pulse.t_ns for pulse in pulse_log(folder) if pulse.t_ns > begin_ns]
-            last_ms = max(((t_ns - begin_ns) / 1e6 for t_ns in after), default=0.0)
-            assert fault.deadline_ms is not None
-            if last_ms > fault.deadline_ms + PERIOD_MS:
-                wrong.append(f"a pulse {last_ms:.0f} ms after the fault")
-            found.append(Try(begin_ns, last_ms, "-", tuple(wrong)))
-            continue
-        process.send_signal(STOP)
-        time.sleep(HOLD_S)
-        process.send_signal(CONT)
-        time.sleep(GOES_ON_S / 2)
-        pulses = pulse_log(folder)
-        if not any(pulse.t_ns > time.monotonic_ns() - STRIDE_S * 1e9 for pulse in pulses):
-            wrong.append("no pulse afterwards")
-        found.append(Try(begin_ns, 0.0, "-", tuple(wrong)))
-    return found
+def _supervisor_try(fault: Fault, process: subprocess.Popen[str], folder: Path, dice: random.Random) -> Try:
+    time.sleep(dice.uniform(0.0, STRIDE_S))
+    begin_ns = time.monotonic_ns()
+    wrong = [] if process.poll() is None else ["ended before the fault"]
+    process.send_signal(KILL if "killed" in fault.what else STOP)
+    assert fault.deadline_ms is not None
+    time.sleep(fault.deadline_ms / 1000.0 + 0.5)
+    process.send_signal(CONT)
+    after = [pulse.t_ns for pulse in pulse_log(folder) if pulse.t_ns > begin_ns]
+    last_ms = max(((t_ns - begin_ns) / 1e6 for t_ns in after), default=0.0)
+    if last_ms > fault.deadline_ms + PERIOD_MS:
+        wrong.append(f"a pulse {last_ms:.0f} ms after the fault")
+    return Try(begin_ns, last_ms, "-", tuple(wrong))
 
 
 def _named(fault: Fault, one: Try, recording: Path) -> Try:

@@ -96,6 +96,7 @@ class ChaosRig(Supervisor):
         if console:
             attended = Attended(ConsoleSettings("127.0.0.1", 0, str(folder)), lambda _url: None)
         super().__init__(chaos_session(), folder, Virtual(1, {}), lambda _progress: None, attended)
+        self._overseen = False  # nobody's loop goes on while a fault is made
         self._folder = folder
         self._disk = disk or folder
         self._attended_by = attended

@@ -88,12 +88,42 @@ def test_device_reset_starts_anew_and_time_goes_on(stamp_after: int) -> None:
     before = [clock.map(3_000_000_000 + 16_667 * k, 10**9 + 16_667_000 * k) for k in range(120)]
     arrival_ns = 10**9 + 16_667_000 * 150
     after = clock.map(stamp_after, arrival_ns)
-    assert after.reset
-    assert after.t_ns == arrival_ns
+    assert (after.doubtful, after.reset, after.t_ns) == (True, False, arrival_ns)
     assert before[-1].device_ns < after.device_ns
     following = clock.map(stamp_after + 16_667, arrival_ns + 16_667_000)
-    assert not following.reset
-    assert following.t_ns - after.t_ns == 16_667_000
+    assert (following.doubtful, following.reset) == (False, True)
+    assert following.t_ns - after.t_ns == following.device_ns - after.device_ns == 16_667_000
+    third = clock.map(stamp_after + 2 * 16_667, arrival_ns + 2 * 16_667_000)
+    assert (third.doubtful, third.reset) == (False, False)
+    assert third.t_ns - following.t_ns == 16_667_000
+
+
+@pytest.mark.parametrize("bit", range(32))
+def test_one_flipped_bit_of_a_stamp_moves_no_other_sample(bit: int) -> None:
+    sound, hurt = DeviceClock(), DeviceClock()
+    for k in range(400):
+        stamp, arrival_ns = 16_667 * k, 10**9 + 16_667_000 * k
+        wanted = sound.map(stamp, arrival_ns)
+        found = hurt.map(stamp ^ (1 << bit) if k == 300 else stamp, arrival_ns)
+        assert found.t_ns <= arrival_ns
+        if k != 300:
+            assert not found.doubtful
+            assert abs(found.device_ns - wanted.device_ns) == 0
+            assert wanted.t_ns - found.t_ns < 20_000_000
+
+
+@pytest.mark.parametrize(("drop_us", "doubtful"), [(20_000, False), (20_001, True)])
+def test_a_drop_counts_at_once_up_to_20_ms_and_beyond_when_the_next_sample_confirms_it(
+    drop_us: int, doubtful: bool
+) -> None:
+    """The radio held the first samples back by as much; from the eleventh on it delivers promptly."""
+    clock = DeviceClock()
+    held = [clock.map(16_667 * k, 10**9 + 16_667_000 * k + 1000 * drop_us) for k in range(10)]
+    assert not any(mapped.doubtful for mapped in held)
+    found = [clock.map(16_667 * k, 10**9 + 16_667_000 * k) for k in range(10, 15)]
+    assert [mapped.doubtful for mapped in found] == [doubtful, False, False, False, False]
+    assert [mapped.t_ns for mapped in found] == [10**9 + 16_667_000 * k for k in range(10, 15)]
+    assert not any(mapped.reset for mapped in found)
 
 
 def test_one_late_sample_does_not_move_the_clock() -> None:

@@ -1,8 +1,8 @@
 """Mutation test of the guard: every small change to what judges has to make a test fail.
 
 ``python -m tests.safety.mutate [CHILDREN [MODULE ...]]`` runs the sound code first, then each of mutmut's
-mutants in a forked child, fastest test first; prints each survivor that was not reviewed and ends with 1
-where there is one.
+mutants in a forked child with the tests that reach the changed statement: those first that killed others of
+its function, then the fastest. Prints each survivor that was not reviewed and ends with 1 where there is one.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import FrameType, FunctionType
 
 import libcst
 import pytest
 from _pytest.runner import runtestprotocol
-from libcst.metadata import MetadataWrapper
+from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
 from mutmut.mutation.file_mutation import Mutation, MutationVisitor
 from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
@@ -54,6 +55,8 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
 UNREVIEWED = ("known", "moves", "watch", "wishes", "react")  # by name only: survivors nobody has looked at
 LIMIT_CPU_S = 5.0  # beside four times what its tests take: a child that needs more is in an endless loop
 LIMIT_BYTES = 4 << 30
+KILLER_MAX = 200  # a child ends with 1 + the place of the test that failed, as far as a status can say
+Line = tuple[str, int]  # file and number
 
 # Survivors that were looked at, by the changed code itself: what was removed, what was put in its place, why.
 REVIEWED: tuple[tuple[str, str, str], ...] = (
@@ -70,6 +73,10 @@ REVIEWED: tuple[tuple[str, str, str], ...] = (
     (r"strict=True", r".*", "lengths are equal by the check for F7; strict is a second lock"),
     (r"link=False", r"link=None", "both are false"),
     (r"\(?known\.frame_ns or 0\)?", r".*or 1.*", "a nanosecond, and only where there is no frame"),
+    (r"gap_ns = 0 if", r"gap_ns = 1 if", "a nanosecond, and only where there is no frame"),
+    (r"(heart)?beat_ns or 0", r".*or 1.*", "a nanosecond, and only where nothing was heard: no arming"),
+    (r"Event\.ACKNOWLEDGE, known", r"move\(None", "a trip is off already: no time is taken from now"),
+    (r"metronomes == known\.metronomes", r"and False", "the same again, made anew"),
     (r"valid_ns or 0", r".*or 1.*", "a nanosecond, and only where there is no sample"),
     (r"ages\(0, setup, known\)", r"ages\(1, setup, known\)", "the limit does not depend on the time"),
     (r"value < values\[name\]:", r".*<= values\[name\]:", "no default equals its cap"),
@@ -92,6 +99,7 @@ class Mutant:
     made: FunctionType
     removed: str
     added: str
+    lines: frozenset[Line]  # of the changed statement
 
     def install(self) -> None:
         self.target.__code__ = self.made.__code__
@@ -123,8 +131,10 @@ def plain(function: object) -> FunctionType:
 def mutants_of(module_name: str) -> Iterator[Mutant]:
     """mutmut's mutants of all functions and methods, properties too."""
     module = importlib.import_module(f"controller.safety.{module_name}")
-    source = re.sub(r"^ *@property\n", "", inspect.getsource(module), flags=re.MULTILINE)
+    source = re.sub(r"^ *@property\n", "\n", inspect.getsource(module), flags=re.MULTILINE)
     wrapper = MetadataWrapper(libcst.parse_module(source))
+    positions = wrapper.resolve(PositionProvider)
+    parents = wrapper.resolve(ParentNodeProvider)
     visitor = MutationVisitor(mutation_operators, IgnoredCode(set(), set(), set()))
     wrapper.visit(visitor)
     targets: dict[libcst.FunctionDef, FunctionType] = {}
@@ -139,10 +149,19 @@ def mutants_of(module_name: str) -> Iterator[Mutant]:
     for mutation in visitor.mutations:
         node = mutation.contained_by_top_level_function
         if isinstance(node, libcst.FunctionDef):
-            yield mutant(mutation, node, targets[node])
+            changed: libcst.CSTNode = mutation.original_node
+            inner = changed
+            while not isinstance(changed, libcst.BaseStatement | libcst.ExceptHandler | libcst.MatchCase):
+                inner, changed = changed, parents[changed]
+            place = positions[changed if isinstance(changed, libcst.SimpleStatementLine) else inner]
+            numbers = range(place.start.line, place.end.line + 1)
+            lines = frozenset((targets[node].__code__.co_filename, number) for number in numbers)
+            yield mutant(mutation, node, targets[node], lines)
 
 
-def mutant(mutation: Mutation, node: libcst.FunctionDef, target: FunctionType) -> Mutant:
+def mutant(
+    mutation: Mutation, node: libcst.FunctionDef, target: FunctionType, lines: frozenset[Line]
+) -> Mutant:
     changed = node.deep_replace(mutation.original_node, mutation.mutated_node)
     assert isinstance(changed, libcst.FunctionDef)
     before, after = (
@@ -154,7 +173,7 @@ def mutant(mutation: Mutation, node: libcst.FunctionDef, target: FunctionType) -
     flags = __future__.annotations.compiler_flag
     space = dict(target.__globals__)
     exec(compile("\n".join(after), "<mutant>", "exec", flags=flags, dont_inherit=True), space)  # noqa: S102, this file's own
-    return Mutant(target, plain(space[node.name.value]), removed, added)
+    return Mutant(target, plain(space[node.name.value]), removed, added, lines)
 
 
 @dataclass(slots=True)
@@ -186,7 +205,8 @@ class Run:
     used: set[int] = field(default_factory=set)
     sound: bool = False
     seconds: dict[str, float] = field(default_factory=dict)  # of each test
-    calls: dict[str, set[CodeType]] = field(default_factory=dict)  # what each test calls
+    lines: dict[str, set[Line]] = field(default_factory=dict)  # what each test runs of the guard
+    killers: dict[str, Counter[str]] = field(default_factory=dict)  # of each function's mutants
     items: list[pytest.Item] = field(default_factory=list)
 
     def pytest_configure(self) -> None:
@@ -206,53 +226,49 @@ class Run:
         return True
 
     def check_the_sound_code(self) -> bool:
-        """Whether all tests pass on it; notes what they call and how long they take."""
+        """Whether all tests pass on it; notes which lines they run and how long they take."""
         for item in self.items:
-            called: set[CodeType] = set()
-
-            def note(frame: FrameType, event: str, _: object, called: set[CodeType] = called) -> None:
-                if event == "call":
-                    called.add(frame.f_code)
-
+            ran: set[Line] = set()
             begin_s = time.process_time()
-            sys.setprofile(note)
+            sys.settrace(tracer(ran))
             passed = passes(item)
-            sys.setprofile(None)
+            sys.settrace(None)
             self.seconds[item.nodeid] = time.process_time() - begin_s
-            self.calls[item.nodeid] = called
+            self.lines[item.nodeid] = ran
             if not passed:
                 print(f"{item.nodeid}: the sound code does not pass: no mutant says anything")
                 return False
         return True
 
-    def tests_of(self, module: str, target: FunctionType) -> list[pytest.Item]:
-        """Those of its module that call ``target``, fastest first."""
+    def tests_of(self, module: str, one: Mutant) -> list[pytest.Item]:
+        """Those of its module that run what was changed; killers of its function's mutants first."""
         names = tuple(MODULES[module])
+        killers = self.killers.setdefault(one.target.__qualname__, Counter())
         own = [
             item
             for item in self.items
-            if item.path.name.startswith(names) and target.__code__ in self.calls[item.nodeid]
+            if item.path.name.startswith(names) and not one.lines.isdisjoint(self.lines[item.nodeid])
         ]
-        return sorted(own, key=lambda item: self.seconds[item.nodeid])
+        return sorted(own, key=lambda item: (-killers[item.nodeid], self.seconds[item.nodeid]))
 
     def try_all(self, module: str) -> None:
         begin_s = time.monotonic()
         figures = Figures(module)
-        running: dict[int, Mutant] = {}
+        running: dict[int, tuple[Mutant, list[pytest.Item]]] = {}
         for one in mutants_of(module):
             figures.mutants += 1
             if len(running) == self.children:
                 self.wait(figures, running)
-            running[self.fork(module, one)] = one
+            tests = self.tests_of(module, one)
+            running[self.fork(one, tests)] = (one, tests)
         while running:
             self.wait(figures, running)
         figures.seconds = time.monotonic() - begin_s
         print(figures, flush=True)
         self.figures.append(figures)
 
-    def fork(self, module: str, one: Mutant) -> int:
+    def fork(self, one: Mutant, tests: list[pytest.Item]) -> int:
         """A child that ends with 0 where every test passes with the mutant in place."""
-        tests = self.tests_of(module, one.target)
         child = os.fork()
         if child:
             return child
@@ -267,15 +283,19 @@ class Run:
         status = 1
         try:
             one.install()
-            status = 0 if all(passes(item) for item in tests) else 1
+            failed = (1 + min(place, KILLER_MAX) for place, item in enumerate(tests) if not passes(item))
+            status = next(failed, 0)
         finally:
             os._exit(status)
 
-    def wait(self, figures: Figures, running: dict[int, Mutant]) -> None:
+    def wait(self, figures: Figures, running: dict[int, tuple[Mutant, list[pytest.Item]]]) -> None:
         """For one child; counts what became of its mutant."""
         child, status = os.wait()
-        one = running.pop(child)
+        one, tests = running.pop(child)
         if status != 0:
+            if os.WIFEXITED(status) and 0 < os.WEXITSTATUS(status) <= min(len(tests), KILLER_MAX):
+                killer = tests[os.WEXITSTATUS(status) - 1]
+                self.killers[one.target.__qualname__][killer.nodeid] += 1
             return
         place = one.review()
         if one.is_prose:
@@ -287,6 +307,19 @@ class Run:
             figures.survived += 1
             name = one.target.__qualname__
             print(f"SURVIVED in {figures.module}.{name}\n  - {one.removed}\n  + {one.added}", flush=True)
+
+
+def tracer(ran: set[Line]) -> Callable[[FrameType, str, object], Callable[..., object] | None]:
+    """For ``sys.settrace``: notes the lines of the guard that are run."""
+
+    def line(frame: FrameType, event: str, _: object) -> Callable[..., object]:
+        ran.add((frame.f_code.co_filename, frame.f_lineno))
+        return line
+
+    def call(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+        return line if "/controller/safety/" in frame.f_code.co_filename else None
+
+    return call
 
 
 def has_processes(item: pytest.Item) -> bool:

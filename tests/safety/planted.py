@@ -153,8 +153,8 @@ PLANTS = (
     Plant(
         "a new arming forgets the dose",
         "wishes.py",
-        "tracks=fresh_memory(0, known.memory.tracks).tracks",
-        "tracks=fresh_memory(len(known.memory.tracks)).tracks",
+        "tracks=rested(known.memory.tracks)",
+        "tracks=tuple(type(track)() for track in known.memory.tracks)",
         "test_react.py::test_the_dose_outlives_a_trip_and_a_new_arming",
     ),
     Plant(

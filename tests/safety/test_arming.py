@@ -219,6 +219,7 @@ def test_limits_below_what_the_device_needs_are_said_and_arm_untested(limits: di
     bench = Wired(limits=[{"who": "session", "limits": limits}]).wants_to_arm()
     assert bench.stage == "armed"
     assert bench.notes[-1].text == "Armed. The electrodes were not tested: the limits are below 15 mA."
+    assert bench.notes[-1].by == "Ada"
 
 
 @pytest.mark.parametrize("limits", [{"current_max_ma": 15.0}, {"rise_max_ma_per_250ms": 15.0}])
@@ -255,6 +256,7 @@ def test_the_whole_guard_takes_todays_checklist_and_does_not_arm_an_open_electro
         assert replies == [False, True]
         (said,) = room.events("checklist")
         assert (said["by"], "pacemaker no" in said["text"]) == ("Ada", True)
+        assert room.ask("state")["checklist"] == NO
         room.device.loose_electrodes.add(0)
         room.tick()
         assert room.ask("arm")["state"] == "contact test"
@@ -352,10 +354,15 @@ def test_a_yes_while_armed_disarms_and_a_no_changes_nothing() -> None:
     assert bench.stage == "active"
     bench.feed(Checklist(NO | {"pregnancy": "accepted"}, "Ada", AT))
     assert bench.stage == "active"
+    bench.notes.clear()
     bench.feed(Checklist(NO | {"pregnancy": "yes"}, "Ada", AT))
     assert bench.stage == "ramp"
-    assert [note.kind for note in bench.notes[-2:]] == ["checklist", "disarm"]
+    assert [(note.kind, note.by) for note in bench.notes] == [("checklist", "Ada"), ("disarm", "Ada")]
     assert bench.notes[-1].text == "Disarmed: checklist: pregnancy is answered 'yes'."
+    since_ns = bench.now_ns
+    while bench.stage == "ramp":
+        bench.tick(pulse_train(20.0))
+    assert (bench.stage, bench.now_ns - since_ns) == ("off", 100 * MS)
 
 
 @pytest.mark.parametrize(

@@ -371,7 +371,8 @@ def test_the_end_of_the_recorder_stops_stimulation_and_the_next_one_is_found(roo
     assert (room.stage, room.fault) == ("tripped", "F12")
     room.round(guard_module.RETRY_NS / MS)
     room.listen()
-    assert room.records[-1][0] == "guard/setup"
+    assert [topic for topic, _ in room.records[-2:]] == ["guard/setup", "guard/event"]
+    assert room.records[-1][1]["fault"] == "F12"  # what no recorder heard
 
 
 def test_a_recorder_that_takes_nothing_stops_stimulation_after_half_a_second(room: Room) -> None:

@@ -11,7 +11,7 @@ from controller.errors import InputError
 from controller.safety.envelope import MS
 from controller.safety.faults import FAULTS, TABLE
 from controller.safety.frames import BadFrame, Frame, SensorStamp
-from controller.safety.known import Link, Peer, RecorderTook, Request, Timer, Trouble, prepare
+from controller.safety.known import Link, Note, Peer, RecorderTook, Request, Timer, Trouble, begin, prepare
 from controller.safety.moves import RAMP_NS
 from controller.safety.rest import Clock
 from controller.safety.settings import parse
@@ -31,9 +31,13 @@ def pulses(bench: Bench, since_ns: int = 0) -> list[int]:
 
 
 def test_with_everything_there_a_person_arms_and_current_flows() -> None:
-    bench = Bench().active()
+    bench = Bench().ready()
+    bench.feed(Request("arm", "Ada"))
+    for _ in range(20):
+        bench.tick(GO)
+    assert bench.stage == "active"
     assert pulses(bench)
-    assert [note.kind for note in bench.notes] == ["arm"]
+    assert [(note.kind, note.by) for note in bench.notes] == [("arm", "Ada")]
 
 
 def test_zero_in_gives_zero_out_while_armed() -> None:
@@ -63,10 +67,18 @@ def test_arming_is_refused_with_the_reason(spoil: Callable[[Bench], object], wor
     bench = Bench().ready()
     spoil(bench)
     before = bench.stage
-    bench.feed(Request("arm"))
+    bench.feed(Request("arm", "Ada"))
     assert bench.stage == before
-    assert bench.notes[-1].kind == "refused"
+    assert (bench.notes[-1].kind, bench.notes[-1].by) == ("refused", "Ada")
     assert words in bench.notes[-1].text
+
+
+@pytest.mark.parametrize(("current_ma", "stage"), [(0.0, "armed"), (1.0, "off")])
+def test_only_a_frame_of_no_current_lets_arm(current_ma: float, stage: str) -> None:
+    bench = Bench().ready()
+    bench.tick(pulse_train(current_ma))
+    bench.feed(Request("arm"))
+    assert bench.stage == stage
 
 
 def test_arming_at_the_edge_of_freshness_is_allowed() -> None:
@@ -165,15 +177,20 @@ def test_nothing_leaves_before_arming_however_much_is_asked() -> None:
         reaction = bench.tick(GO)
         assert reaction.verdict is not None
         assert reaction.verdict.verdict == "blocked"
-        assert "guard is off" in reaction.verdict.reason
+        assert reaction.verdict.reason == "guard is off: not armed"
     assert pulses(bench) == []
+    bench.feed(Request("stop"))
+    verdict = bench.tick(GO).verdict
+    assert verdict is not None
+    assert verdict.reason == "guard is tripped: F11"
 
 
 def test_a_disarm_ramps_down_within_100_ms_and_ends_off_without_a_fault() -> None:
     bench = Bench().active()
     begin_ns = bench.now_ns
-    bench.feed(Request("disarm"))
+    bench.feed(Request("disarm", "Ada"))
     assert bench.stage == "ramp"
+    assert bench.notes[-1] == Note("disarm", "Disarmed.", by="Ada")
     last = 20.0
     while bench.stage == "ramp":
         reaction = bench.tick(GO)
@@ -185,6 +202,7 @@ def test_a_disarm_ramps_down_within_100_ms_and_ends_off_without_a_fault() -> Non
     assert bench.now_ns - begin_ns == RAMP_NS
     assert (bench.stage, bench.fault) == ("off", None)
     assert bench.reactions[-1][1].stop
+    assert bench.notes[-1] == Note("disarm", "The current is down to zero.")
 
 
 def test_halfway_down_the_ramp_half_the_current_is_left() -> None:
@@ -263,6 +281,12 @@ def refusing_recorder(bench: Bench) -> None:
         bench.tick(GO)
 
 
+def silent_supervisor(bench: Bench) -> None:
+    config = replace(bench.setup.config, overseen=True)
+    bench.setup = replace(bench.setup, config=config)
+    bench.tick(GO)
+
+
 CAUSES: dict[str, Callable[[Bench], object]] = {
     "F1": silent_sensor,
     "F2": gaps,
@@ -282,6 +306,7 @@ CAUSES: dict[str, Callable[[Bench], object]] = {
     "F21": lambda bench: bench.feed(Trouble("F21", "foot: loose?")),
     "F19": lambda bench: bench.feed(Link(up=False, text="the line has gone")),
     "F20": lambda bench: bench.feed(StimulatorNotice(0, True, 0, 10, "electrode error")),
+    "F23": silent_supervisor,
 }
 NOT_CAUSED_HERE = {
     "F5",  # the guard itself is gone: test_process
@@ -293,7 +318,7 @@ NOT_CAUSED_HERE = {
 
 def test_the_table_is_walked_whole() -> None:
     assert set(CAUSES) | NOT_CAUSED_HERE == set(FAULTS)
-    assert [fault.id for fault in TABLE] == [f"F{number}" for number in range(1, 23)]
+    assert [fault.id for fault in TABLE] == [f"F{number}" for number in range(1, 24)]
 
 
 @pytest.mark.parametrize("name", CAUSES)
@@ -334,7 +359,7 @@ def test_a_trip_keeps_its_first_cause_and_only_a_person_clears_it(name: str) -> 
     assert (bench.stage, bench.fault) == ("tripped", name)
     bench.feed(Request("acknowledge", "Dr. A"))
     assert (bench.stage, bench.fault) == ("off", None)
-    assert (bench.notes[-1].kind, bench.notes[-1].fault, bench.notes[-1].by) == ("acknowledge", name, "Dr. A")
+    assert bench.notes[-1] == Note("acknowledge", f"{name} acknowledged.", name, "Dr. A")
 
 
 @pytest.mark.parametrize("name", ["F1", "F9", "F10", "F12", "F17"])
@@ -350,12 +375,15 @@ def test_where_the_safe_action_is_a_ramp_current_falls_and_the_trip_follows(name
     assert (note.kind, note.fault) == ("trip", name)
     assert note.text == FAULTS[name].text(bench.known.state.detail)
     begin_ns = bench.now_ns
+    reduced = 0
     while bench.stage == "ramp":
         bench.now_ns += 5 * MS
-        bench.frame(GO)
+        verdict = bench.frame(GO).verdict
+        reduced += verdict is not None and verdict.verdict == "reduced"
         bench.feed(Timer())
     assert (bench.stage, bench.fault) == ("tripped", name)
     assert bench.now_ns - begin_ns <= RAMP_NS
+    assert reduced >= 18  # a silent sensor does not cut the ramp short
     assert pulses(bench, bench.now_ns + 1) == []
 
 
@@ -396,6 +424,7 @@ def test_a_sensor_is_silent_after_150_ms_and_not_before() -> None:
     bench.now_ns += 1
     bench.feed(Timer())
     assert (bench.stage, bench.fault) == ("tripped", "F1")
+    assert bench.known.state.detail == "sensor foot: newest valid sample is 150 ms old"
 
 
 def test_a_sensor_may_ask_for_a_tighter_age() -> None:
@@ -424,9 +453,18 @@ def test_a_controller_that_comes_back_from_a_hang_before_the_timer_saw_it_trips_
     bench.stamp()
     reaction = bench.frame(GO)
     assert (bench.stage, bench.fault) == ("tripped", "F4")
+    assert bench.known.state.detail == "60 ms between two frames"
     assert reaction.pulses == ()
     assert reaction.verdict is not None
-    assert reaction.verdict.channels == (None,)
+    assert (reaction.verdict.verdict, reaction.verdict.channels) == ("blocked", (None,))
+
+
+def test_60_ms_between_two_frames_are_borne() -> None:
+    bench = Bench().active()
+    bench.now_ns += 60 * MS
+    bench.stamp()
+    bench.frame(GO)
+    assert bench.stage == "active"
 
 
 def test_a_backlog_is_judged_by_the_frames_own_times() -> None:
@@ -461,6 +499,18 @@ def test_three_late_ticks_in_a_second_are_borne_and_the_fourth_trips(late: int, 
     for _ in range(late):
         bench.tick(GO, ms=20.1)
     assert bench.stage == ("tripped" if tripped else "active")
+
+
+@pytest.mark.parametrize(("last_ms", "stage"), [(1000.0, "armed"), (999.9, "tripped")])
+def test_a_late_tick_counts_for_less_than_a_second(last_ms: float, stage: str) -> None:
+    bench = Bench().armed()
+    for _ in range(3):
+        bench.tick(None, ms=30.0)
+    first_ns = bench.now_ns - 60 * MS
+    while bench.now_ns < first_ns + 970 * MS:
+        bench.tick(None, ms=10.0)
+    bench.tick(None, ms=last_ms - 970.0)
+    assert bench.stage == stage
 
 
 def test_late_ticks_far_apart_are_borne() -> None:
@@ -527,6 +577,61 @@ def test_in_a_supervised_session_the_heartbeat_has_a_deadline() -> None:
     assert bench.stage == "armed"
     bench.tick(None)
     assert (bench.stage, bench.fault) == ("tripped", "F10")
+    assert bench.known.state.detail == "no heartbeat for 500 ms"
+
+
+def test_the_supervisor_who_hears_the_stop_key_has_a_deadline_where_the_session_asks_for_it() -> None:
+    bench = Bench(overseen=True).ready()
+    bench.feed(Request("arm"))
+    assert bench.notes[-1].text == "Not armed: the supervisor does not answer."
+    bench.feed(Request("beat"))
+    for _ in range(200):  # a second is not too long ago
+        bench.tick(None)
+    bench.feed(Request("arm"))
+    assert bench.stage == "armed"
+    assert deadline_ns(bench.setup, bench.known) == bench.now_ns
+    bench.now_ns += 1
+    bench.feed(Timer())
+    assert (bench.stage, bench.fault) == ("tripped", "F23")
+    assert bench.known.state.detail == "no beat for 1000 ms"
+    bench.feed(Request("acknowledge"))
+    bench.feed(Link(up=True))
+    bench.tick(None)
+    bench.feed(Request("arm"))
+    assert bench.stage == "off"
+    for _ in range(1000):
+        bench.feed(Request("beat"))
+        bench.tick(None)
+        bench.feed(Request("arm"))
+    assert bench.stage == "armed"
+
+
+def test_a_recorder_that_takes_nothing_is_borne_for_half_a_second_and_no_longer() -> None:
+    bench = Bench().active()
+    bench.feed(RecorderTook(False))
+    for _ in range(100):
+        bench.tick(None)
+    assert bench.stage == "active"
+    bench.now_ns += 1
+    bench.feed(Timer())
+    assert (bench.stage, bench.fault) == ("tripped", "F12")
+    assert bench.known.state.detail == "it took nothing for 500 ms"
+
+
+def test_a_new_recorder_does_not_inherit_the_refusals_of_the_last() -> None:
+    bench = Bench().ready()
+    bench.feed(RecorderTook(False))
+    bench.feed(Peer("recorder", False))
+    bench.feed(Peer("recorder", True))
+    bench.feed(Request("arm"))
+    assert bench.stage == "armed"
+
+
+def test_a_recorder_that_ends_stops_at_once_and_the_time_on_is_kept() -> None:
+    bench = Bench().active()
+    bench.feed(Peer("recorder", False))
+    assert (bench.stage, bench.fault, bench.known.state.detail) == ("tripped", "F12", "")
+    assert bench.known.clocks[0].off_ns == bench.now_ns
 
 
 def test_a_recorder_that_recovers_within_half_a_second_is_forgiven() -> None:
@@ -653,11 +758,33 @@ def test_a_restarted_counter_is_taken_up_while_off_and_only_then() -> None:
     assert valid_ns(bench) == bench.now_ns
     feed_stamp(bench, bench.now_ns, 0)
     assert bench.known.sensors["foot"].seq == 0
+    before = bench.known
+    feed_stamp(bench, bench.now_ns, -1)  # counted anew, and no newer than the one before
+    assert bench.known == before
     bench = Bench().active()
     before = valid_ns(bench)
     bench.now_ns += 5 * MS
     feed_stamp(bench, bench.now_ns, 0)
     assert valid_ns(bench) == before
+
+
+def test_a_gap_is_a_number_left_out_and_counts_for_less_than_100_ms() -> None:
+    bench = Bench()
+    for t_ms, seq, gaps in (
+        (0, 0, 0),
+        (10, 2, 1),
+        (20, 3, 1),
+        (109, 5, 2),
+        (110, 6, 1),
+        (208, 7, 1),
+        (209, 8, 0),
+    ):
+        feed_stamp(bench, bench.now_ns + t_ms * MS, seq)
+        assert len(bench.known.sensors["foot"].gaps_ns) == gaps
+        assert bench.known.sensors["foot"].ill == ""
+    late = Bench()
+    feed_stamp(late, late.now_ns, 7)  # the first there is
+    assert late.known.sensors["foot"].gaps_ns == ()
 
 
 @pytest.mark.parametrize(("count", "ill"), [(3, False), (4, True)])
@@ -668,7 +795,8 @@ def test_more_than_three_gaps_in_100_ms_make_a_sensor_invalid(count: int, ill: b
         bench.stamp_seq += 1
         bench.stamp()
     assert (valid_ns(bench) != bench.now_ns) == ill
-    assert bool(bench.known.sensors["foot"].ill) == ill
+    assert bench.known.sensors["foot"].ill == ("foot: 4 gaps in 100 ms" if ill else "")
+    assert ("foot: 4 gaps in 100 ms" in bench.notes[-1].text) == ill
 
 
 def test_gaps_spread_out_are_borne_and_an_ill_sensor_recovers() -> None:
@@ -694,7 +822,7 @@ def test_ten_identical_samples_are_frozen(count: int, ill: bool) -> None:
     for _ in range(count):
         bench.now_ns += 5 * MS
         bench.stamp(digest=77)
-    assert bool(bench.known.sensors["foot"].ill) == ill
+    assert bench.known.sensors["foot"].ill == ("foot: 10 identical samples" if ill else "")
     bench.stamp(digest=77)
     assert [note.fault for note in bench.notes] == ["F2"]
     bench.stamp(digest=78)
@@ -737,8 +865,16 @@ def test_stop_while_off_forbids_arming_until_acknowledged() -> None:
 def test_one_operator_of_two_may_leave() -> None:
     bench = Bench().active()
     bench.feed(Peer("operator", True))
+    assert bench.known.operators == 2
     bench.feed(Peer("operator", False))
-    assert bench.stage == "active"
+    assert (bench.stage, bench.known.operators) == ("active", 1)
+
+
+def test_a_stimulator_that_says_it_is_there_changes_nothing() -> None:
+    bench = Bench().active()
+    before = bench.known
+    bench.feed(Link(up=True))
+    assert bench.known == before
 
 
 def test_a_notice_that_is_no_fault_is_none() -> None:
@@ -759,6 +895,7 @@ def test_a_new_controller_counts_from_anew_but_not_while_armed() -> None:
     bench = Bench().ready()
     bench.feed(Peer("controller", False))
     bench.feed(Peer("controller", True))
+    assert bench.known.memory.last_seq == begin(bench.setup).memory.last_seq
     bench.seq = 0
     bench.tick(None)
     bench.feed(Request("arm"))
@@ -769,7 +906,8 @@ def test_bad_frames_are_answered_and_counted() -> None:
     bench = Bench().active()
     verdict = bench.feed(BadFrame("checksum does not match")).verdict
     assert verdict is not None
-    assert (verdict.frame_seq, verdict.verdict, verdict.channels) == (0, "blocked", (None,))
+    assert (verdict.frame_seq, verdict.t_ns) == (0, 0)
+    assert (verdict.verdict, verdict.channels) == ("blocked", (None,))
     assert bench.known.memory.bad_total == 1
 
 
@@ -795,7 +933,29 @@ def test_pulses_keep_their_distance_over_a_stop_and_a_new_arming() -> None:
     bench.feed(Request("arm"))
     while not bench.tick(GO, ms=1.0).pulses:
         pass
-    assert bench.now_ns - last_ns >= 20 * MS
+    assert bench.now_ns - last_ns == 20 * MS  # the closest allowed: a new train waits for no old beat
+
+
+def test_a_train_that_begins_anew_waits_for_the_closest_pulse_allowed_and_not_for_the_old_beat() -> None:
+    bench = Bench().active()
+    while not bench.tick(GO, ms=1.0).pulses:
+        pass
+    last_ns = bench.now_ns
+    bench.tick(None)
+    while not bench.tick(GO, ms=1.0).pulses:
+        pass
+    assert bench.now_ns - last_ns == 20 * MS
+
+
+def test_late_ticks_of_before_do_not_count_after_a_new_arming() -> None:
+    bench = Bench().armed()
+    for _ in range(3):
+        bench.tick(None, ms=21.0)
+    bench.feed(Request("disarm"))
+    bench.feed(Link(up=True))
+    bench.feed(Request("arm"))
+    bench.tick(None, ms=21.0)
+    assert bench.stage == "armed"
 
 
 def test_the_frame_after_a_new_arming_starts_from_zero() -> None:
@@ -819,6 +979,7 @@ def test_where_the_session_asks_for_a_stop_button_it_has_to_be_there() -> None:
     assert bench.stage == "armed"
     bench.feed(Peer("button", False))
     assert (bench.stage, bench.fault) == ("tripped", "F10")
+    assert bench.known.state.detail == "the STOP button is gone"
 
 
 @pytest.mark.parametrize("output", [3, 4, 7])

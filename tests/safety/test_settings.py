@@ -31,6 +31,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         safe_action="ramp",
         recorder_loss="alarm",
         supervised=True,
+        overseen=True,
         stop_button="/dev/input/event7",
         unlock="person",
         rest_file="rest.json",
@@ -43,7 +44,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     )
     assert got.sensors == (SensorSettings("foot", 100.0), SensorSettings("shank", None))
     assert (got.stimulator_device, got.stimulator_port) == ("hasomed-p24", "/dev/null")
-    assert (got.safe_action, got.recorder_loss, got.supervised) == ("ramp", "alarm", True)
+    assert (got.safe_action, got.recorder_loss, got.supervised, got.overseen) == ("ramp", "alarm", True, True)
     assert (got.stop_button, got.unlock, got.rest_file) == ("/dev/input/event7", "person", "rest.json")
     assert got.checklist == {question.key: "no" for question in QUESTIONS}
     assert [layer.who for layer in got.layers] == ["session"]
@@ -51,7 +52,12 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
 
 def test_what_may_be_left_out_has_the_careful_value() -> None:
     got = parse(raw_settings(), "x")
-    assert (got.safe_action, got.recorder_loss, got.supervised) == ("stop", "stop", False)
+    assert (got.safe_action, got.recorder_loss, got.supervised, got.overseen) == (
+        "stop",
+        "stop",
+        False,
+        False,
+    )
     assert (got.stop_button, got.unlock, got.rest_file) == (None, None, None)
 
 
@@ -128,6 +134,7 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"safe_action": "hold"}, "safe_action", "hold", "one of stop, ramp"),
         ({"recorder_loss": "ignore"}, "recorder_loss", "ignore", "one of stop, alarm"),
         ({"supervised": 1}, "supervised", 1, "true or false"),
+        ({"overseen": "yes"}, "overseen", "yes", "true or false"),
         ({"stop_button": ""}, "stop_button", "", "a text that is not empty"),
         ({"rest_file": ""}, "rest_file", "", "a text that is not empty"),
         ({"unlock": "nobody"}, "unlock", "nobody", "one of person, strides"),

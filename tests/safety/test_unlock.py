@@ -100,7 +100,7 @@ def test_three_answered_strides_unlock_where_strides_decide() -> None:
 def test_where_a_person_decides_strides_are_not_enough_and_the_person_alone_is_not_either() -> None:
     bench = answers(Bench(unlock="person").armed(), STRIDES - 1)
     bench.feed(Request("unlock", "Ada"))
-    assert bench.notes[-1].kind == "refused"
+    assert (bench.notes[-1].kind, bench.notes[-1].by) == ("refused", "Ada")
     assert bench.notes[-1].text == "Not unlocked: the leg has answered 2 of 3 strides."
     answers(bench, 1)
     assert bench.notes[-1].text.endswith("3 of 3 strides answered; then a person unlocks.")

@@ -183,7 +183,7 @@ def test_a_restarted_device_goes_on_in_sequence() -> None:
         stamp_us = 3_000_000_000 + k * period_us if k < 30 else (k - 30) * period_us + k % 2
         arrival_ns = 10**9 + k * period_us * 1000 + (period_us * 500 if k >= 30 else 0)
         sample = sensor.accept(dot.pack_custom5(dot.Custom5(stamp_us, *still)), arrival_ns)
-        assert sample.valid
+        assert sample.valid == (k != 30)  # its first stamp may be a damaged one
         seqs.append(sample.seq)
     steps = {b - a for a, b in pairwise(seqs[:30])} | {b - a for a, b in pairwise(seqs[30:])}
     assert steps == {1}

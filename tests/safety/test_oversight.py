@@ -1,0 +1,117 @@
+"""Who hears STOP is there: beats of the supervisor, what it tells the guard, what waits for the recorder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controller.config import Session, load_session
+from controller.console.settings import ConsoleSettings
+from controller.demo import DEMO_SESSION
+from controller.runtime.rig import Rig
+from controller.runtime.supervisor import Attended, Supervisor, Virtual
+from controller.safety.arming import objections
+from controller.safety.envelope import MS
+from controller.safety.faults import FAULTS
+from controller.safety.guard import IN_FLIGHT
+from controller.safety.settings import GuardConfig, load
+from tests.safety.room import Room
+
+
+def beat(room: Room) -> None:
+    assert room.operator is not None
+    room.operator.send(b'{"op":"beat"}')
+
+
+def test_a_supervisor_that_hangs_stops_stimulation_within_its_deadline(tmp_path: Path) -> None:
+    room = Room(tmp_path, overseen=True)
+    try:
+        room.complete()
+        assert "the supervisor does not answer" in room.ask("arm")["text"]
+        assert room.operator is not None
+        beat(room)
+        room.tick()
+        assert not any("reply" in word for word in room.heard(room.operator))  # a beat asks for nothing
+        assert room.ask("arm")["ok"]
+        for _ in range(400):  # two seconds with beats
+            beat(room)
+            room.tick(20.0 if room.stage in ("armed", "active") else None)
+            if room.now_ns % (300 * MS) == 0:
+                room.tick()
+        assert room.stage == "active", room.events()
+        last_ns = room.now_ns
+        while room.stage == "active":
+            room.tick(1.0 if (room.now_ns - last_ns) // MS % 300 < 150 else None)
+        assert room.fault == "F23"
+        deadline_ms = FAULTS["F23"].deadline_ms
+        assert deadline_ms is not None
+        assert 1000.0 < (room.now_ns - last_ns) / MS <= deadline_ms
+        count = len(room.device.pulses)
+        for _ in range(20):
+            beat(room)
+            room.tick(20.0)
+        assert len(room.device.pulses) == count
+    finally:
+        room.close()
+
+
+def test_what_a_guard_found_before_there_was_a_recorder_is_recorded_when_it_comes(tmp_path: Path) -> None:
+    (tmp_path / IN_FLIGHT).write_text('{"state":"active","channels":[20]}')
+    room = Room(tmp_path)
+    try:
+        began_ns = room.now_ns
+        room.now_ns += 50 * MS
+        room.run()  # a guard that starts, looks for the recorder and ends again
+        room.listen()
+        topics = [topic for topic, _ in room.records]
+        assert topics[0] == "guard/setup"  # what it is judged by comes first
+        (trip,) = room.events("trip")
+        assert trip["fault"] == "F16"
+        assert "[20]" in trip["text"]
+        assert began_ns < trip["t_ns"] <= room.now_ns
+    finally:
+        room.close()
+
+
+class Written(Rig):
+    """A rig whose processes are not started: their settings are all that is asked for."""
+
+    def start(self, name: str, module: str, *arguments: str) -> None:
+        assert (name, module) == ("guard", "controller.safety.guard")
+
+
+def told(tmp_path: Path, session: Session, *, virtual: bool, attended: bool) -> GuardConfig:
+    """What the supervisor tells the guard, as the guard reads it."""
+    supervisor = Supervisor(
+        session,
+        tmp_path,
+        Virtual(1, {}) if virtual else None,
+        lambda _progress: None,
+        Attended(ConsoleSettings("127.0.0.1", 0, str(tmp_path)), lambda _url: None) if attended else None,
+    )
+    with Written(tmp_path / "logs") as rig:
+        supervisor._start_guard(rig, 7, "/dev/null")
+        return load(rig.path / "guard.json")
+
+
+@pytest.mark.parametrize(
+    ("virtual", "attended"), [(True, False), (True, True), (False, False), (False, True)]
+)
+def test_a_person_at_the_console_answers_todays_checklist_there(
+    tmp_path: Path, virtual: bool, attended: bool
+) -> None:
+    config = told(tmp_path, load_session(DEMO_SESSION), virtual=virtual, attended=attended)
+    assert config.overseen
+    assert config.supervised == attended
+    assert bool(objections(config.checklist)) == (attended and not virtual)
+    assert config.stop_button is None
+
+
+def test_the_sessions_stop_button_reaches_the_guard(tmp_path: Path) -> None:
+    session = load_session(DEMO_SESSION)
+    part = session.file.session.model_copy(update={"stop_button": "/dev/input/by-id/usb-STOP-event-kbd"})
+    session = replace(session, file=session.file.model_copy(update={"session": part}))
+    config = told(tmp_path, session, virtual=True, attended=False)
+    assert config.stop_button == "/dev/input/by-id/usb-STOP-event-kbd"

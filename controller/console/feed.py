@@ -79,6 +79,7 @@ class Feed:
         self._refusals: list[tuple[str, str]] = []
         self._dose_max_uc: float | None = None
         self.limits: dict[str, tuple[float, str]] = {}  # the guard's, and who set each
+        self.left_over: Callable[[], bool] = lambda: False  # settings reset by a new start
         self._checklist: Json | None = None  # as answered today
         self.stride_count = 0
         self.assisted = 0  # whole strides in which current flowed
@@ -256,6 +257,7 @@ class Feed:
             "refusals": self._refusals,
             "alarms": alarms,
             "answered": self._answered,
+            "left_over": self.left_over(),
         }
 
     def _take(self, status: LiveStatus) -> None:

@@ -133,6 +133,8 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
         f'<div><p>{escape(t("mode.label"))}: <strong id="mode">–</strong> · {escape(who)}</p>'
         '<p id="stage" role="status" hidden><span id="stage-words"></span> '
         f'<button type="button" id="unlock" class="button small">{escape(t("unlock.label"))}</button></p>'
+        f'<p id="left-over" role="status" hidden>{escape(t("tuning.reset"))} '
+        f'<a href="/tuning">{escape(t("page.tuning"))}</a></p>'
         '<p id="why"><span id="reason"></span></p><p id="refusals" role="status"></p>'
         '<p id="telemetry" class="quiet" role="status" hidden></p></div></div>'
         f'<dl id="tiles">{tiles}</dl>'

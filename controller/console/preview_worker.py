@@ -38,6 +38,7 @@ class PreviewWorker:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Future[asyncio.subprocess.Process] | None = None
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
         self._number = 0
         self._task: asyncio.Task[None] | None = None
@@ -67,7 +68,7 @@ class PreviewWorker:
                 await self._answer(job)
             except (OSError, msgspec.DecodeError) as error:
                 job.error = str(error) or DIED
-                await self.close()
+                await self._end()
 
     async def _answer(self, job: Job) -> None:
         process = await self._started()
@@ -87,7 +88,7 @@ class PreviewWorker:
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
+            made = asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "controller.console.preview",
@@ -95,12 +96,25 @@ class PreviewWorker:
                 stdout=asyncio.subprocess.PIPE,
                 limit=LINE_BYTES,
             )
+            self._starting = asyncio.ensure_future(made)
+            self._process = await asyncio.shield(self._starting)  # half started it could not be ended
         return self._process
 
     async def close(self) -> None:
-        """End the process; it ends by itself too when this one is gone."""
-        if self._process is not None:
+        """End what is asked and the process; that ends by itself too when this one is gone."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._starting is not None:
+            await asyncio.wait((self._starting,))
+        await self._end()
+
+    async def _end(self) -> None:
+        process = self._process
+        if process is None and self._starting is not None and not self._starting.exception():
+            process = self._starting.result()
+        self._process = self._starting = None
+        if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
-            self._process = None
+                process.kill()
+            await process.wait()

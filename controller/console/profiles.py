@@ -6,6 +6,7 @@ profile, naming file, key and value.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -21,6 +22,7 @@ from controller.knobs import BY_KEY, KNOBS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 NOTE_MAX = 300  # characters
+LAST = "last-session"  # what was in force after the last change, kept by the console itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,12 @@ class Profiles:
         if not NAME.fullmatch(name) or not (self._folder / f"{name}.toml").is_file():
             return None
         return read(self._folder / f"{name}.toml")
+
+    def last(self) -> Profile | None:
+        """What the last change of a session left in force; ``None`` where nothing readable was kept."""
+        with contextlib.suppress(InputError):
+            return self.one(LAST)
+        return None
 
     def save(
         self, name: str, by: str, note: str, values: Mapping[str, float], found: Mapping[str, float]

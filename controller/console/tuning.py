@@ -16,6 +16,7 @@ from controller.console.parts import table
 from controller.console.preview_chart import Line, chart
 from controller.console.preview_words import PERCENTS, Binding, Preview, Walk
 from controller.console.preview_worker import Job
+from controller.console.profiles import LAST
 from controller.console.texts import Texts
 from controller.knobs import BY_KEY, KNOBS, Allowed
 from controller.record.records import Change
@@ -78,8 +79,12 @@ def tuning_html(
     problems: Mapping[str, str],
     notice: str,
     by: str,
+    left_over: Mapping[str, float],
 ) -> str:
-    """The page; ``typed`` and ``problems`` by setting, from a form that was refused."""
+    """The page; ``typed`` and ``problems`` by setting, from a form that was refused.
+
+    ``left_over`` are settings that somebody changed before the controller was started anew.
+    """
     t = texts.get
     if told is None:
         return f"<p role=status>{escape(t('tuning.no_controller'))}</p>"
@@ -89,6 +94,8 @@ def tuning_html(
         head += (
             f'<div class="bad box" role="alert"><p>{escape(t("tuning.refused"))}</p><ul>{lines}</ul></div>'
         )
+    if left_over:
+        head += _left_over(texts, told, left_over)
     recent = _recent(texts, told, by)
     groups = "".join(_group(texts, group, told, typed, problems) for group in GROUPS)
     return (
@@ -98,6 +105,28 @@ def tuning_html(
         f'<div class="tools sticky"><button class="button">{escape(t("tuning.preview"))}</button>'
         f'<span class="quiet">{escape(t("tuning.version"))} {told.version}</span></div></form>'
         f"{'' if told.trail else recent}"
+    )
+
+
+def _left_over(texts: Texts, told: Told, values: Mapping[str, float]) -> str:
+    t = texts.get
+    rows = [
+        (
+            escape(t(f"knob.{key}.name")),
+            figure(texts, told.values[key]),
+            figure(texts, value),
+            escape(BY_KEY[key].unit),
+        )
+        for key, value in values.items()
+    ]
+    heads = [escape(t(f"tuning.{name}")) for name in ("setting", "old", "before", "unit")]
+    return (
+        f'<section class="card reset" role="status"><h2>{escape(t("tuning.reset"))}</h2>'
+        f'<p>{escape(t("tuning.reset_why"))}</p>{table(heads, rows)}<div class="tools">'
+        f'<form method="post" action="/profiles/{LAST}/propose">'
+        f'<button class="button">{escape(t("tuning.reset_preview"))}</button></form>'
+        f'<form method="post" action="/tuning/keep">'
+        f'<button class="button second">{escape(t("tuning.reset_keep"))}</button></form></div></section>'
     )
 
 

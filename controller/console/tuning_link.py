@@ -28,9 +28,9 @@ APPLIED_S = 6.0  # a stride with its window takes less; where nobody walks it is
 class TuningLink:
     """Holds what the controller told last; ``None`` while there is no controller."""
 
-    def __init__(self, rig: Path, told: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, rig: Path) -> None:
         self._rig = rig
-        self._on_told = told
+        self.on_told: Callable[[], None] = lambda: None
         self._sock: socket.socket | None = None
         self._sender: bus.Sender | None = None
         self._decoder = msgspec.json.Decoder(Told)
@@ -56,7 +56,7 @@ class TuningLink:
             self._sock.close()
             self._sock = self._sender = self.now = None
         self._news.set()
-        self._on_told()
+        self.on_told()
 
     async def wish(self, wish: Wish) -> str:
         """Ask for a change and wait until it holds. Empty where it does, else why not, in the log's words."""

@@ -6,6 +6,7 @@ settings that no longer hold is refused and says so.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ from controller.console.entry import COOKIE_DAYS
 from controller.console.feed import Feed
 from controller.console.preview_words import Ceiling, Question
 from controller.console.preview_worker import PreviewWorker
-from controller.console.profiles import NOTE_MAX, Profile, Profiles, differences, text
+from controller.console.profiles import LAST, NOTE_MAX, Profile, Profiles, differences, text
 from controller.console.settings import ConsoleSettings
 from controller.console.texts import Texts
 from controller.console.tuning import Proposal
@@ -63,6 +64,34 @@ class TuningPages:
         self._worker = PreviewWorker()
         self._numbers = count(1)
         self._proposals: OrderedDict[int, Proposal] = OrderedDict()
+        self._last = profiles.last()
+        self._kept = 0  # version of the settings kept
+        link.on_told = self.heard
+
+    def heard(self) -> None:
+        """The controller has told something: settings that a person changed are kept for the next start."""
+        told = self._link.now
+        if told is None or told.waiting or told.version in (0, self._kept):
+            self._kept = told.version if told else 0
+            return
+        by = next((entry.by for entry in told.trail[::-1] if entry.kind != "refused"), "")
+        self._keep(told.values, by)
+        self._kept = told.version
+
+    def _keep(self, values: dict[str, float], by: str) -> None:
+        with contextlib.suppress(OSError):
+            self._last = self._profiles.save(LAST, by, "", values, self._found())
+
+    def left_over(self) -> dict[str, float]:
+        """What the last session, or the controller before this one, had otherwise; empty once changed."""
+        told = self._link.now
+        if told is None or told.version or self._last is None:
+            return {}
+        return {
+            key: value
+            for key, value in self._last.values.items()
+            if key in told.allowed and value != told.values[key]
+        }
 
     async def close(self) -> None:
         await self._worker.close()
@@ -74,6 +103,7 @@ class TuningPages:
         app.get("/tuning/proposal/{number}/progress")(self.progress)
         app.post("/tuning/proposal/{number}/apply")(self.apply)
         app.post("/tuning/undo")(self.undo)
+        app.post("/tuning/keep")(self.keep)
         app.get("/audit")(self.audit)
         app.get("/profiles")(self.profile_list)
         app.post("/profiles/save")(self.save)
@@ -101,7 +131,13 @@ class TuningPages:
         texts = self._texts_of(request)
         by = request.cookies.get(BY_COOKIE, "")[:BY_MAX]
         body = tuning.tuning_html(
-            texts, self._link.now, typed=typed or {}, problems=problems or {}, notice=notice, by=by
+            texts,
+            self._link.now,
+            typed=typed or {},
+            problems=problems or {},
+            notice=notice,
+            by=by,
+            left_over=self.left_over(),
         )
         return self._page(texts, "/tuning", "tuning.title", body, status)
 
@@ -211,6 +247,13 @@ class TuningPages:
         if why:
             return self._tuning(request, problems={"version": self._words(texts, why)}, status=409)
         return self._done("undo", by)
+
+    async def keep(self) -> Response:
+        """The settings of the session file shall hold: what was left over is forgotten."""
+        told = self._link.now
+        if told is not None and self.left_over():
+            self._keep(told.values, self._last.by if self._last else "")
+        return RedirectResponse("/tuning", status_code=303)
 
     @staticmethod
     def _done(kind: str, by: str) -> Response:

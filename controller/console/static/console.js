@@ -406,6 +406,7 @@
     if (news.state) showState(news.state);
     if (news.refusals) showRefusals(news.refusals);
     if ("answered" in news) showStage(news.answered);
+    if ("left_over" in news) $("left-over").hidden = !news.left_over;
     if (news.alarms) showAlarms(news.alarms);
     if (news.points) {
       points.push(...news.points);

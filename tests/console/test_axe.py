@@ -14,6 +14,9 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed (
 
 from playwright.sync_api import Browser, Page
 
+from controller.console import parts
+from controller.console.setup_state import STEPS
+from controller.console.texts import LANGUAGES, load_texts
 from controller.record.report import write_report
 from controller.record.summary import summarise
 from tests.console.browser import CHROMIUM, TABLET, Rig
@@ -28,7 +31,7 @@ RUN = """async (tags) => {
 }"""
 WHOLE = "19990101-walk"  # a recording that is summed up and has a report
 PAGES = (
-    "/", "/tuning", "/audit", "/setup", "/profiles",
+    "/", "/tuning", "/audit", "/profiles", *(f"/setup?step={step}" for step in STEPS), "/setup/file",
     "/sessions", "/sessions?q=nothing", f"/sessions/{WHOLE}", f"/sessions/compare?run={WHOLE}&run={WHOLE}",
     f"/sessions/{WHOLE}/report.html", "/sessions/unknown",
 )  # fmt: skip
@@ -67,17 +70,40 @@ def violations(page: Page, axe: str) -> list[Any]:  # Any: what axe found, as JS
 
 
 @pytest.mark.usefixtures("recorded")
-def test_axe_finds_nothing_against_wcag_aa_on_any_page(browser: Browser, rig: Rig, axe: str) -> None:
-    context = browser.new_context(viewport=TABLET, locale="en-GB")
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_axe_finds_nothing_against_wcag_aa_on_any_page(
+    browser: Browser, rig: Rig, axe: str, locale: str
+) -> None:
+    context = browser.new_context(viewport=TABLET, locale=locale)
     page = context.new_page()
     poor = {}
     for path in PAGES:
         page.goto(f"{rig.url}{path}")
         page.wait_for_load_state("domcontentloaded")
+        if not path.endswith("report.html"):  # the report is a document for researchers, in English
+            assert page.evaluate("document.documentElement.lang") == locale[:2], path
         if found := violations(page, axe):
             poor[path] = found
     context.close()
     assert poor == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("wrong", [False, True])
+def test_axe_finds_nothing_on_the_page_that_asks_for_the_token(
+    browser: Browser, rig: Rig, axe: str, language: str, wrong: bool
+) -> None:
+    """As the network sees it: this rig is on loopback, its style sheet is the same."""
+    page = browser.new_page(viewport=TABLET)
+    html = parts.login_page(load_texts()[language], wrong=wrong)
+    page.route(f"{rig.url}/login", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto(f"{rig.url}/login")
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('#stop')).backgroundColor")
+        == "rgb(184, 0, 28)"
+    )
+    assert violations(page, axe) == []
+    page.close()
 
 
 def test_axe_would_find_poor_contrast(browser: Browser, axe: str) -> None:

@@ -172,6 +172,15 @@ def test_nothing_of_the_controllers_leaves_while_the_electrodes_are_tested() -> 
     assert first.verdict.channels == (pulse_train(1.0),)  # from zero again, not from the test's 15 mA
 
 
+def test_the_first_pulse_after_the_test_waits_for_the_closest_allowed_and_not_for_the_tests_beat() -> None:
+    bench = Wired().wants_to_arm()
+    bench.go_through()
+    last_ns = max(t_ns for t_ns, reaction in bench.reactions if reaction.pulses)
+    while not bench.wired_tick(pulse_train(20.0)).pulses:
+        pass
+    assert bench.now_ns - last_ns == 20 * MS  # the limit of 50 Hz; the test's own 25 Hz would be 40 ms
+
+
 @pytest.mark.parametrize(
     ("spoil", "fault"),
     [

@@ -551,7 +551,8 @@ def test_the_next_timer_is_due_when_the_first_deadline_is() -> None:
 def test_in_an_unsupervised_session_heartbeats_mean_nothing() -> None:
     bench = Bench().active(5.0)
     bench.feed(Request("heartbeat"))
-    for _ in range(120):
+    bench.feed(Request("beat"))
+    for _ in range(210):
         bench.tick(None)
     assert bench.stage == "active"
     assert deadline_ns(bench.setup, bench.known) == bench.now_ns + 60 * MS
@@ -590,6 +591,8 @@ def test_the_supervisor_who_hears_the_stop_key_has_a_deadline_where_the_session_
     bench.feed(Request("arm"))
     assert bench.stage == "armed"
     assert deadline_ns(bench.setup, bench.known) == bench.now_ns
+    bench.feed(Timer())
+    assert bench.stage == "armed"
     bench.now_ns += 1
     bench.feed(Timer())
     assert (bench.stage, bench.fault) == ("tripped", "F23")
@@ -860,6 +863,13 @@ def test_stop_while_off_forbids_arming_until_acknowledged() -> None:
     bench.feed(Request("stop"))
     assert (bench.stage, bench.fault) == ("tripped", "F11")
     assert [note.kind for note in bench.notes] == ["stop"]
+
+
+def test_a_recorder_that_comes_while_armed_changes_nothing() -> None:
+    bench = Bench().active()
+    before = bench.known
+    bench.feed(Peer("recorder", True))
+    assert bench.known == before
 
 
 def test_one_operator_of_two_may_leave() -> None:

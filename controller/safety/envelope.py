@@ -169,21 +169,18 @@ def judge(
             limit = f"sensor {age.sensor} age {age.age_max_ms:g} ms"
             return Judgement("blocked", reason, off, limit, fault="F1"), _rest(now_ns, memory)
 
-    memory = replace(
-        memory,
-        tracks=tuple(
-            _asked(now_ns, track, channel)
-            for track, channel in zip(memory.tracks, frame.channels, strict=True)
-        ),
+    tracks = tuple(
+        _asked(now_ns, track, channel) for track, channel in zip(memory.tracks, frame.channels, strict=True)
     )
     for index, channel in enumerate(frame.channels):
         if channel is None:
             continue
-        name, found = _beyond(now_ns, channel, rules.areas_cm2[index], memory.tracks[index], rules)
+        name, found = _beyond(now_ns, channel, rules.areas_cm2[index], tracks[index], rules)
         if name:
             limit = rules.effective.named(name)
-            fault = "F9" if _used_up(name, memory.tracks[index], limits.train_max_s) else None
+            fault = "F9" if _used_up(name, tracks[index], limits.train_max_s) else None
             reason = f"channel {index}: {found} is beyond {limit}"
+            memory = replace(memory, tracks=tracks)
             return Judgement("blocked", reason, off, limit, fault), _rest(now_ns, memory)
 
     applied: list[ChannelCommand | None] = []
@@ -193,16 +190,16 @@ def judge(
         if channel is None:
             applied.append(None)
             continue
-        allowed_ma, limit = _allowed_ma(now_ns, channel, memory.tracks[index], rules)
+        allowed_ma, limit = _allowed_ma(now_ns, channel, tracks[index], rules)
         if ceiling_ma is not None and ceiling_ma[index] < allowed_ma:
             allowed_ma, limit = ceiling_ma[index], ceiling
         if channel.current_ma > allowed_ma:
             reasons.append(f"channel {index}: {channel.current_ma:.3g} to {allowed_ma:.3g} mA by {limit}")
             binding = binding or limit
-        applied.append(replace(channel, current_ma=min(channel.current_ma, allowed_ma)))
-    tracks = tuple(
-        _levelled(now_ns, track, channel) for track, channel in zip(memory.tracks, applied, strict=True)
-    )
+            applied.append(replace(channel, current_ma=allowed_ma))
+        else:
+            applied.append(channel)
+    tracks = tuple(_levelled(now_ns, track, channel) for track, channel in zip(tracks, applied, strict=True))
     verdict = "reduced" if reasons else "ok"
     return Judgement(verdict, "; ".join(reasons), tuple(applied), binding), replace(memory, tracks=tracks)
 

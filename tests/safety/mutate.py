@@ -52,7 +52,6 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "wishes": MIND,
     "react": MIND,
 }
-UNREVIEWED = ("known", "moves", "watch", "wishes", "react")  # by name only: survivors nobody has looked at
 LIMIT_CPU_S = 5.0  # beside four times what its tests take: a child that needs more is in an endless loop
 LIMIT_BYTES = 4 << 30
 KILLER_MAX = 200  # a child ends with 1 + the place of the test that failed, as far as a status can say
@@ -336,7 +335,7 @@ def passes(item: pytest.Item) -> bool:
 def main() -> int:
     begin_s = time.monotonic()
     children = int(sys.argv[1]) if len(sys.argv) > 1 else os.cpu_count() or 1
-    modules = tuple(sys.argv[2:]) or tuple(name for name in MODULES if name not in UNREVIEWED)
+    modules = tuple(sys.argv[2:]) or tuple(MODULES)
     names = {name for module in modules for name in MODULES[module]}
     files = sorted(str(path) for name in names for path in TESTS.glob(f"{name}*.py"))
     run = Run(modules, children)

@@ -286,7 +286,8 @@ def _test_train(
     now_ns: int, params: CoreParams, state: CoreState, *, walking: bool
 ) -> tuple[Command, str] | None:
     """The test train that a person asked for, in place of the control law's silence; ``None`` without one."""
-    free = not walking and state.window.state == "closed"
+    steps = walking or state.detector.stepping
+    free = not steps and state.window.state == "closed"
     wanted_ma = state.probe.wanted_ma(now_ns, free=free)
     if wanted_ma is None:
         return None

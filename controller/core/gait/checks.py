@@ -1,5 +1,5 @@
-"""Watches one sensor for what goes wrong on a body: frozen, clipped, loose, slipped, other leg, other
-segment.
+"""Watches one sensor for what goes wrong on a body: frozen, clipped, upside down, loose, slipped, other leg,
+other segment.
 
 Promises words for the therapist: what is seen, what it means for the therapy, what to do. Refuses to accuse
 on less than a few strides.
@@ -14,7 +14,7 @@ from typing import Literal
 from controller.core.gait.frame import SagittalFrame, dot
 from drivers.interface import Segment, Side, Vec3
 
-FindingKind = Literal["frozen", "clipped", "loose", "slipped", "other_leg", "other_segment"]
+FindingKind = Literal["frozen", "clipped", "upside_down", "loose", "slipped", "other_leg", "other_segment"]
 
 FROZEN_SAMPLES = 10  # noise alone changes the last bit sooner
 CLIP_RUN = 3  # samples at the very same large value; a held sample repeats once
@@ -69,6 +69,7 @@ class SensorCheck:
         self._slip_rad = 0.0
         self._peak_shake = 0.0
         self._coning_rad = 0.0
+        self._backward = False
 
     def sample(self, dt_s: float, acc: Vec3, gyr: Vec3, shake_mps2: float, since_contact_s: float) -> None:
         """Follow one sample."""
@@ -88,6 +89,7 @@ class SensorCheck:
     def contact(self, frame: SagittalFrame, peak_shake_mps2: float, usual_coning_rad: float) -> None:
         """Judge the stride that ends."""
         self._strides += 1
+        self._backward = frame.backward
         self._peak_shake, self._coning_rad = peak_shake_mps2, usual_coning_rad
         if self._late_count:
             self._late_shake += LEARN * (self._late_sum / self._late_count - self._late_shake)
@@ -116,6 +118,12 @@ class SensorCheck:
             found.append(Finding("clipped", text))
         if self._strides < STRIDES_MIN:
             return tuple(found)
+        if self._backward:
+            text = (
+                f"The {where} sensor sits upside down for the axis given: the limb swings backward. "
+                "No step counts as walking; turn it round, or let the axis be found."
+            )
+            return (*found, Finding("upside_down", text))
         if self._late_shake > max(LOOSE_MPS2, LOOSE_SHARE * self._peak_shake):
             text = f"The {where} sensor rings after each step. Timing is less certain; tighten the strap."
             found.append(Finding("loose", text))

@@ -69,10 +69,10 @@ class GaitDetector:
                 self._settled = False
                 self._check.contact(frame, machine.landing_shake_mps2, travel.usual_coning_rad)
         clock.in_swing = machine.in_swing
-        if clock.walking:
-            if machine.stopped or travel.turning or clock.overdue(t_ns):
-                clock.stop()
-        elif machine.in_full_swing and travel.ahead:
+        moves = clock.walking or clock.stepping
+        if moves and (machine.stopped or travel.turning or frame.backward or clock.overdue(t_ns)):
+            clock.stop()
+        elif machine.in_full_swing and travel.ahead and not frame.backward:
             clock.resume(t_ns)
         return events
 

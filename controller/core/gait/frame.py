@@ -75,6 +75,7 @@ class SagittalFrame:
         self.axis: Vec3 = swing_axis if swing_axis is not None else (0.0, 0.0, 0.0)
         self.sign = 1.0
         self.known = self._given
+        self.backward = False  # the limb swings the other way about a given axis
         self.rate_rps = 0.0
         self.inclination_rad = 0.0
         self.forward_mps2 = 0.0
@@ -159,12 +160,11 @@ class SagittalFrame:
         n = sqrt(fx * fx + fy * fy + fz * fz)
         forward = (ax * fx + ay * fy + az * fz) / n if n > 0.0 else 0.0
         rate = gx * mx + gy * my + gz * mz
-        if not self._given:
-            velocity = 0.0 if dt > GAP_S else self._velocity * exp(-dt / VELOCITY_TAU_S) + forward * dt
-            mean = self._mean_velocity
-            mean += (dt / MEAN_TAU_S if dt < MEAN_TAU_S else 1.0) * (velocity - mean)
-            self._velocity, self._mean_velocity = velocity, mean
-            self._judge_sign(t_ns, dt, rate * rate * (velocity - mean) * dt)
+        velocity = 0.0 if dt > GAP_S else self._velocity * exp(-dt / VELOCITY_TAU_S) + forward * dt
+        mean = self._mean_velocity
+        mean += (dt / MEAN_TAU_S if dt < MEAN_TAU_S else 1.0) * (velocity - mean)
+        self._velocity, self._mean_velocity = velocity, mean
+        self._judge_sign(t_ns, dt, rate * rate * (velocity - mean) * dt)
         sign = self.sign
         self.rate_rps = sign * rate
         self.forward_mps2 = sign * forward
@@ -180,7 +180,9 @@ class SagittalFrame:
         if self._abs_sum < SIGN_FLOOR or t_ns - self._start_ns < SIGN_AGE_NS:
             return
         share = self._sign_sum / self._abs_sum
-        if not self.known:
+        if self._given:
+            self.backward = share < -SIGN_FIRST
+        elif not self.known:
             if abs(share) > SIGN_FIRST:
                 self.sign = 1.0 if share > 0.0 else -1.0
                 self.known = True

@@ -25,6 +25,7 @@ STRIDE_MIN_S = 0.5
 STRIDE_MAX_S = 3.0  # beyond it, two contacts are not one stride
 SILENCE_S = 0.3
 OVERDUE = 1.5  # strides
+SURE_STRIDES = 2  # measured once in a session: as many as alignment takes, and a spread takes two
 SPREAD_START = 0.08  # of the stride, until strides have shown their own spread
 
 
@@ -64,6 +65,7 @@ class StrideClock:
         self.sample_ns = 0
         self._last_kind: EventKind | None = None
         self._spread_s = 0.0
+        self._measured = 0
         self.stride_s: float | None = None
         self.strides = 0
         self.walking = False
@@ -84,7 +86,8 @@ class StrideClock:
         """The stance ends; what the stride before it was is known better than at its contact."""
         self._level = level
         if self._ahead:
-            self.walking = self._step_level = level
+            self._step_level = level
+            self.walking = level and self._sure
 
     def stop(self) -> None:
         """The limb stands, turns or hangs still: no phase until it steps again."""
@@ -107,21 +110,28 @@ class StrideClock:
     def resume(self, t_ns: int) -> None:
         """The limb swings ahead from standing: it walks, though no contact has shown it yet."""
         if self._step_level or self._step_ns is None or (t_ns - self._step_ns) * 1e-9 > STRIDE_MAX_S:
-            self.walking = True
+            self.walking = self._sure
 
     def _contact(self, t_ns: int, *, ahead: bool) -> None:
         self.strides += 1
         self._ahead = ahead
-        self.walking = self._step_level = ahead and self._level
+        self._step_level = ahead and self._level
         self._step_ns = t_ns
         if self._contact_ns is not None:
             stride_s = (t_ns - self._contact_ns) * 1e-9
             if STRIDE_MIN_S <= stride_s <= STRIDE_MAX_S:
                 self._learn(stride_s)
+        self.walking = self._step_level and self._sure
         self._contact_ns = t_ns
         self._seen = {}
 
+    @property
+    def _sure(self) -> bool:
+        """The stride's time, and with it the phase, has been measured."""
+        return self._measured >= SURE_STRIDES
+
     def _learn(self, stride_s: float) -> None:
+        self._measured += 1
         if self.stride_s is None:
             self.stride_s = stride_s
             self._spread_s = SPREAD_START * stride_s

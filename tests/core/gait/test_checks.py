@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks.gait import Leg, damaged
+from benchmarks.gait import Leg, damaged, detect, rotation
 from controller.core.gait import Finding, GaitDetector
 from drivers.interface import Segment, Side
 from tests.core.gait.runs import FEET, TREADMILL, WALKWAY, run_of
-from tests.data import needs_data
+from tests.data import DATA, needs_data
 
 
 def findings(leg: Leg, segment: Segment | None = None, side: Side | None = None) -> tuple[Finding, ...]:
@@ -61,6 +62,29 @@ def test_a_sensor_on_the_other_leg_is_suspected() -> None:
 def test_a_sensor_on_the_other_segment_is_suspected() -> None:
     assert "other_segment" in kinds(findings(FEET[0], segment="shank"))
     assert "other_segment" in kinds(findings(WALKWAY[0], segment="foot"))
+
+
+@needs_data
+@pytest.mark.parametrize(
+    "leg", [WALKWAY[0], WALKWAY[12], FEET[0]] if DATA.is_dir() else [], ids=lambda leg: leg.name
+)
+def test_upside_down_is_no_matter_where_the_axis_is_found_and_is_named_where_it_is_given(leg: Leg) -> None:
+    """Half a turn about the sagittal axis: what was up is down, and swing turns the other way."""
+    half_turn = rotation(np.cross(leg.swing_axis, leg.acc_mps2[0]), math.pi)
+    turned = replace(leg, acc_mps2=leg.acc_mps2 @ half_turn, gyr_rps=leg.gyr_rps @ half_turn)
+    assert [(e.kind, e.emitted_ns) for e in detect(turned)] == [
+        (e.kind, e.emitted_ns) for e in run_of(leg.name).events
+    ]
+    for one, named in ((leg, False), (turned, True)):
+        detector = GaitDetector(leg.segment, leg.side, tuple(leg.swing_axis.tolist()))
+        walked = False
+        for t_s, acc, gyr in zip(one.time_s, one.acc_mps2.tolist(), one.gyr_rps.tolist(), strict=True):
+            detector.update(round(t_s * 1e9), tuple(acc), tuple(gyr))
+            walked = walked or detector.tick(round(t_s * 1e9)).walking
+        found = [finding for finding in detector.findings() if finding.kind == "upside_down"]
+        assert (len(found), walked) == (int(named), not named)
+        assert not named or f"{leg.side} {leg.segment}" in found[0].text
+        assert not named or "turn it round" in found[0].text
 
 
 @needs_data

@@ -71,8 +71,9 @@ class TuningPages:
     def heard(self) -> None:
         """The controller has told something: settings that a person changed are kept for the next start."""
         told = self._link.now
-        if told is None or told.waiting or told.version in (0, self._kept):
-            self._kept = told.version if told else 0
+        if told is None or told.version == 0:
+            self._kept = 0
+        if told is None or told.waiting or told.version == self._kept:
             return
         by = next((entry.by for entry in told.trail[::-1] if entry.kind != "refused"), "")
         self._keep(told.values, by)

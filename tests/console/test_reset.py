@@ -40,6 +40,7 @@ class ControllerEnd:
 
     def turn(self) -> None:
         now_ns = time.monotonic_ns()
+        self.consoles.after_tick(now_ns, retuned=self.tuning.waiting)  # a wish waits for a moment
         self.consoles.after_tick(now_ns, retuned=self.tuning.take(now_ns) is not None)
 
 

@@ -39,9 +39,9 @@ def _row(texts: Texts, entry: Audit) -> tuple[str, ...]:
     before, after = entry.preview.get("error_deg_before"), entry.preview.get("error_deg_after")
     seen = "–"
     if predicted is not None:
-        seen = f"{t('preview.error_deg')} {number(texts, predicted)}°"
+        seen = f"{t('preview.error_deg')} {number(texts, round(predicted, 1))}°"
     elif before is not None and after is not None:
-        seen = f"{number(texts, before)}° → {number(texts, after)}°"
+        seen = f"{number(texts, round(before, 1))}° → {number(texts, round(after, 1))}°"
     kind = f'<span class="kind {entry.kind}">{escape(t(f"audit.{entry.kind}"))}</span>'
     return (when, escape(entry.by), kind, what, escape(entry.reason), seen)
 

@@ -167,6 +167,7 @@ def live_script(texts: Texts, settings: ConsoleSettings, charts: dict[str, int])
     told = {
         "language": texts.language,
         "texts": dict(texts.words),
+        "phrases": list(texts.phrases.items()),
         "charts": charts,
         "normal_swing_percent": settings.normal_swing_percent,
     }
@@ -177,7 +178,8 @@ def live_script(texts: Texts, settings: ConsoleSettings, charts: dict[str, int])
 def page_script(texts: Texts) -> str:
     """For pages with the guard's state in the bar: its words, and the script that asks for it."""
     words = {key: text for key, text in texts.words.items() if key.startswith(PAGE_WORDS)}
-    safe = json.dumps({"language": texts.language, "texts": words}).replace("<", "\\u003c")
+    told = {"language": texts.language, "texts": words, "phrases": list(texts.phrases.items())}
+    safe = json.dumps(told).replace("<", "\\u003c")
     words_script = f'<script type="application/json" id="dorsi-page">{safe}</script>'
     return f'{words_script}<script src="{STATIC}/pages.js"></script>'
 

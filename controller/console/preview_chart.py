@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 460, 200
-LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 30
+LEFT, RIGHT, TOP, BOTTOM = 44, 18, 10, 30
 STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 LINES_MAX = 6  # horizontal ones
 

@@ -26,7 +26,6 @@ PICTURE = re.compile(
     r"<figcaption>[^<>]*</figcaption></figure>"
 )
 FIGURES: tuple[tuple[str, str], ...] = (  # field of ArmSummary, unit
-    ("mode", ""),
     ("seconds", "s"),
     ("strides", ""),
     ("ankle_at_initial_contact_deg", "°"),
@@ -112,7 +111,9 @@ def list_html(texts: Texts, items: Sequence[Recorded], search: str) -> str:
             if item.has_report
             else "–"
         )
-        modes = ", ".join(escape(arm.mode) for arm in item.arms) or escape(t("sessions.running"))
+        modes = ", ".join(escape(_mode(texts, arm.mode)) for arm in item.arms) or escape(
+            t("sessions.running")
+        )
         rows.append(
             [
                 choice,
@@ -166,7 +167,8 @@ def _figures_html(texts: Texts, items: Sequence[Recorded]) -> str:
     columns = [(item, arm) for item in items for arm in item.arms]
     if not columns:
         return f"<p>{escape(t('sessions.running'))}</p>"
-    heads = [escape(t("sessions.figure")), *(escape(f"{item.name}: {arm.mode}") for item, arm in columns)]
+    names = (f"{item.name}: {_mode(texts, arm.mode)}" for item, arm in columns)
+    heads = [escape(t("sessions.figure")), *map(escape, names)]
     rows = [
         [
             f"{escape(t(f'sessions.{name}'))}",
@@ -175,6 +177,11 @@ def _figures_html(texts: Texts, items: Sequence[Recorded]) -> str:
         for name, unit in FIGURES
     ]
     return table(heads, rows)
+
+
+def _mode(texts: Texts, mode: str) -> str:
+    """A mode in words; the label of a blinded arm as it is."""
+    return texts.words.get(f"mode.{mode}", mode)
 
 
 def value_text(texts: Texts, value: Spread | Latency | float | str | None, unit: str) -> str:

@@ -198,7 +198,8 @@ def _thresholds(texts: Texts, settings: ConsoleSettings, state: SetupState) -> s
             f'<span id="level">{level}</span> mA</p>'
             f'<div class="tools"><form method="post" action="/setup/train">'
             f'<button class="button" id="give">{escape(t("setup.give"))}</button></form>'
-            f'<form method="post" action="/setup/level">{_lower(texts, 1.0)}{_lower(texts, 0.5)}</form></div>'
+            f'<form method="post" action="/setup/level" class="tools">'
+            f"{_lower(texts, 1.0)}{_lower(texts, 0.5)}</form></div>"
         )
     return (
         f'<dl class="marks">{marks}</dl>{_stand_button(texts, settings)}'

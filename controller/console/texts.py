@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.errors import InputError
@@ -21,10 +21,11 @@ COOKIE = "dorsi_lang"
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """All texts of one language, by dotted key."""
+    """All texts of one language, by dotted key; ``phrases`` are those of English sentences from elsewhere."""
 
     language: str
     words: Mapping[str, str]
+    phrases: Mapping[str, str] = field(default_factory=dict)  # the longest first
 
     def get(self, key: str) -> str:
         """Raises KeyError on a key that no file has: a mistake in the program."""
@@ -37,7 +38,7 @@ def load_texts() -> dict[str, Texts]:
     for language in LANGUAGES:
         path = WORDS / f"{language}.toml"
         words = _flat(tomllib.loads(path.read_text(encoding="utf-8")))
-        found[language] = Texts(language, {**_fault_words(), **words})
+        found[language] = Texts(language, {**_fault_words(), **words}, _phrases(language))
     wanted = set(found[LANGUAGES[0]].words)
     for language, texts in found.items():
         for key in sorted(wanted ^ set(texts.words)):
@@ -45,6 +46,15 @@ def load_texts() -> dict[str, Texts]:
                 f"words/{language}.toml", key, "missing or too much", "the keys of every language"
             )
     return found
+
+
+def _phrases(language: str) -> dict[str, str]:
+    """What the controller says in English; the reason for a decision is recorded, so it has one language."""
+    path = WORDS / f"phrases.{language}.toml"
+    if not path.exists():
+        return {}
+    found: dict[str, str] = tomllib.loads(path.read_text(encoding="utf-8"))["phrases"]
+    return {phrase: found[phrase] for phrase in sorted(found, key=len, reverse=True)}
 
 
 def _fault_words() -> dict[str, str]:

@@ -67,8 +67,12 @@ def range_words(texts: Texts, allowed: Allowed) -> str:
     words = f"{figure(texts, allowed.low)} … {figure(texts, allowed.high)}"
     if not allowed.set_by:
         return words
-    limit, _, who = allowed.set_by.partition(", ")
-    return f"{words} ({texts.get('tuning.bound_by')} {limit}, {who})"
+    return f"{words} ({texts.get('tuning.bound_by')} {who(texts, allowed.set_by.rpartition(', ')[2])})"
+
+
+def who(texts: Texts, layer: str) -> str:
+    """Who set a limit, in words."""
+    return texts.words.get(f"who.{layer}", layer)
 
 
 def tuning_html(
@@ -258,6 +262,9 @@ def result_html(texts: Texts, proposal: Proposal, found: Preview) -> str:
         for name, unit in zip(FIGURES, FIGURE_UNITS, strict=True)
     ]
     expected = t("preview.expected").format(error=figure(texts, found.predicted_error_deg, 1))
+    measured_deg = proposal.job.question.measured_error_deg
+    if measured_deg is not None:
+        expected += " " + t("preview.measured").format(error=figure(texts, measured_deg, 1))
     basis = t("preview.basis_measured" if proposal.measured else "preview.basis_model")
     charts = "".join(
         _chart(texts, name, found, from_zero=name == "current_ma")
@@ -322,7 +329,7 @@ def _share(texts: Texts, walk: Walk, name: str) -> str:
     if found is None:
         return "–"
     words = texts.get("preview.share").format(strides=found.strides, share=f"{100 * found.share:.0f}")
-    return escape(words + (f" ({found.set_by})" if found.set_by else ""))
+    return escape(words + (f" ({who(texts, found.set_by)})" if found.set_by else ""))
 
 
 def _limit_words(texts: Texts, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from controller.safety.faults import FAULTS
 from controller.telemetry.trouble import KINDS
 
 MS = 1_000_000
+SIDES, SEGMENTS = ("left", "right"), ("foot", "shank")
 STEP_NS = 20 * MS
 STRIDE_NS = 1000 * MS
 
@@ -135,6 +137,27 @@ def test_every_language_has_every_word_and_every_fault_its_own() -> None:
     german = (WORDS / "de.toml").read_text(encoding="utf-8")
     for name in FAULTS:
         assert f"[fault.{name}]" in german
+
+
+def test_every_phrase_is_one_the_controller_says() -> None:
+    """A sentence that was changed at its source and not here would show half in English."""
+    core = Path(__file__).resolve().parents[2] / "controller"
+    sources = " ".join(path.read_text(encoding="utf-8") for path in core.rglob("*.py"))
+    said = re.sub(r'"\s*\n\s*f?"', "", sources)
+    placed = [said.replace("{where}", f"{side} {segment}") for side in SIDES for segment in SEGMENTS]
+    for phrase in load_texts()["de"].phrases:
+        assert phrase.removeprefix("by ") in " ".join(placed), phrase
+
+
+def test_a_reason_is_whole_in_the_readers_language() -> None:
+    said = "foot is loaded: ramping down; learned command (7 strides) and feedback, two sensors"
+    for phrase, own in load_texts()["de"].phrases.items():
+        said = said.replace(phrase, own)
+    assert (
+        said
+        == "der Fuß ist belastet: klingt ab; gelernter Befehl (7 Schritte) und Rückführung, zwei Sensoren"
+    )
+    assert load_texts()["en"].phrases == {}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@
   const formats = [number(0), number(1), number(2)];
   const show = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value));
   const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  const plain = (text) => page.phrases.reduce((said, [english, own]) => said.replaceAll(english, own), text); // in the reader's language
   const clock = (ms) => new Date(ms).toLocaleTimeString(page.language, { hour12: false });
   const set = (id, text) => {
     const element = $(id);
@@ -84,7 +85,7 @@
     const list = element("dl");
     const times = alarm.times > 1 ? `, ${say("alarm.times", { count: alarm.times })}` : "";
     const rows = {
-      condition: `${alarm.fault}: ${text("condition")}${alarm.detail ? ` (${alarm.detail})` : ""}`,
+      condition: `${alarm.fault}: ${text("condition")}${alarm.detail ? ` (${plain(alarm.detail)})` : ""}`,
       occurrence: clock(alarm.since_s * 1000) + times,
       signal: texts[`alarm.${alarm.priority}`],
       suppression: texts[alarm.latched ? "alarm.latched" : "alarm.passing"],
@@ -193,7 +194,7 @@
     for (const [name, [value, digits]] of Object.entries(values)) set(`tile-${name}`, show(value, digits));
     $("tile-battery").title = batteries.length ? "" : texts["tile.unreported"];
     set("mode", texts[`mode.${now.mode}`] ?? now.mode);
-    set("reason", now.reason);
+    set("reason", plain(now.reason));
     showTelemetry(now.telemetry);
   };
 

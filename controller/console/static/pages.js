@@ -7,6 +7,7 @@
   const page = JSON.parse(document.getElementById("dorsi-page").textContent);
   const $ = (id) => document.getElementById(id);
   const texts = page.texts;
+  const plain = (text) => page.phrases.reduce((said, [english, own]) => said.replaceAll(english, own), text);
   const hear = [];
   let heardMs = performance.now();
 
@@ -90,7 +91,8 @@
     $("disarm").hidden = !on;
     $("acknowledge").hidden = now.state !== "tripped";
     if (on) release();
-    const why = now.refusals.filter(([key]) => key !== "current");
+    const all = now.refusals.filter(([key]) => key !== "current");
+    const why = now.state === "tripped" ? all.filter(([key]) => key === "state") : all;
     const ready = why.length === 0 && now.state === "off";
     arm.setAttribute("aria-disabled", String(!ready));
     const waits = now.answered !== null;
@@ -105,7 +107,7 @@
     }
     now.sensors.forEach(showSensor);
     showArming(now);
-    if ($("findings")) set("findings", now.findings.length ? now.findings.join(" ") : texts["setup.live_no_findings"]);
+    if ($("findings")) set("findings", now.findings.length ? plain(now.findings.join(" ")) : texts["setup.live_no_findings"]);
     set("strides-seen", show(now.strides, 0));
     set("assisted", show(now.assisted, 0));
     set("error", show(now.error_deg, 1));

@@ -40,8 +40,8 @@ RANGES: dict[str, Range] = {
     "second_dorsiflexion_share": Range(0.0, 0.2, "assumed"),
     "delay_s": Range(0.025, 0.060, "issue range; Riener 1998 25 ms, electromechanical delay 20 to 50 ms"),
     "muscle_slowness": Range(0.75, 1.35, "assumed; bandwidth 14 to 25 rad/s around Ding 2003"),
-    "stiffness": Range(0.6, 2.5, "Chung 2004: stroke 1.5 times controls, wide spread"),
-    "neutral_shift_deg": Range(-8.0, 2.0, "Chung 2004: range of motion some 10 deg less in stroke"),
+    "resistance": Range(0.6, 2.5, "Chung 2004: stroke 1.5 times controls, wide spread"),
+    "shifted_share": Range(0.0, 1.0, "Chung 2004: the same resistance, seen as 10 deg less range of motion"),
     "damping_nms": Range(0.3, 0.8, "order of magnitude only (unverified)"),
     "reflex_gain_nms": Range(2.0, 10.0, "order of magnitude only (unverified); in 4 of 11, Galiana 2005"),
     "reflex_threshold_dps": Range(10.0, 50.0, "order of magnitude only (unverified)"),
@@ -59,6 +59,7 @@ RANGES: dict[str, Range] = {
     "stride_s": Range(1.15, 1.7, "assumed: slow gait after stroke"),
     "speed_mps": Range(0.5, 1.0, "assumed: slow gait after stroke"),
 }
+STEEP_DEG = 1.0 / 0.0843  # the calf's passive moment grows e-fold in this (Riener and Edrich 1999)
 SPASTIC_SHARE = 4 / 11  # Galiana 2005: raised reflex gain in 4 of 11 stroke ankles
 
 
@@ -87,6 +88,9 @@ def cohort_patient(number: int, seed: int = 1) -> CohortPatient:
     source = np.random.default_rng([0xC0, seed, number])
     drawn = {name: float(source.uniform(r.low, r.high)) for name, r in RANGES.items()}
     spastic = source.random() < SPASTIC_SHARE
+    resistance = math.exp(
+        source.uniform(math.log(RANGES["resistance"].low), math.log(RANGES["resistance"].high))
+    )
     i50 = drawn["i50_ma"]
     params = PatientParams(
         side="left" if source.random() < 0.5 else "right",
@@ -104,10 +108,8 @@ def cohort_patient(number: int, seed: int = 1) -> CohortPatient:
         second_dorsiflexion_share=drawn["second_dorsiflexion_share"],
         delay_s=drawn["delay_s"],
         muscle_slowness=drawn["muscle_slowness"],
-        stiffness=math.exp(
-            source.uniform(math.log(RANGES["stiffness"].low), math.log(RANGES["stiffness"].high))
-        ),
-        neutral_shift_deg=drawn["neutral_shift_deg"],
+        stiffness=resistance ** (1.0 - drawn["shifted_share"]),
+        neutral_shift_deg=-drawn["shifted_share"] * math.log(resistance) * STEEP_DEG,
         damping_nms=drawn["damping_nms"],
         reflex_gain_nms=drawn["reflex_gain_nms"] if spastic else 0.0,
         reflex_threshold_dps=drawn["reflex_threshold_dps"],

@@ -55,8 +55,8 @@ class Intensity:
             self.current_ma + pulse.rise_ma_per_tick,
             lowest_ma + pulse.rise_ma_per_250ms,
         )
-        bounded_ma = min(wanted_ma, ceiling_ma) if wanted_ma > 0.0 else 0.0  # and not for NaN
-        steps = int(bounded_ma / pulse.current_step_ma)
+        nearest_ma = wanted_ma + 0.5 * pulse.current_step_ma if wanted_ma > 0.0 else 0.0  # and not for NaN
+        steps = int(min(nearest_ma, ceiling_ma) / pulse.current_step_ma)
         self.current_ma = steps * pulse.current_step_ma
         self._recent.append((now_ns, self.current_ma))
         return self.current_ma

@@ -42,6 +42,8 @@ NO_AUTHORITY = 10.0  # (rad/Nm)^2: cells before the pulses can act are left alon
 BEFORE_NS = (
     200_000_000  # the detector's toe-off may be late: look that far back for the foot leaving the ground
 )
+PRE_SWING_MAX_NS = 700_000_000  # no command of this swing is older than this at toe-off
+BACKWARDS_PERCENT = 20.0  # a phase that falls back by more belongs to another stride
 GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
 ORDINARY = (0.75, 1.35)  # swing against the usual one
 OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
@@ -65,6 +67,7 @@ class Moment:
     command_nm: float
     torque_nm: float
     beside_nm: float = 0.0  # how much of the command came from feedback
+    percent: float | None = None  # the phase it was commanded for, where one was known
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,13 +282,19 @@ class Learner:
         self.command_nm = np.maximum(0.0, self.command_nm + (self._base - before) / self.belief.gain)
 
     def applied(self, swing: SwingPhase) -> tuple[Curve, Curve]:
-        """The command of the last swing as it was really given, and feedback's part in it, over the cells."""
-        share = (FIRST_PERCENT - swing.toe_off_percent) / (swing.contact_percent - swing.toe_off_percent)
-        first_ns = swing.toe_off_ns + int(share * (swing.contact_ns - swing.toe_off_ns))
-        moments = _between(self._moments, first_ns, self._moments[-1].t_ns)
-        times = [swing.percent(m.t_ns) for m in moments]
-        given = np.interp(PERCENT, times, [m.command_nm for m in moments])
-        beside = np.interp(PERCENT, times, [m.beside_nm for m in moments])
+        """The command of the last swing as it was really given, and feedback's part in it, over the cells.
+
+        Each stands in the cell it was commanded for, even where the swing turned out shorter or longer: put
+        in the cell it fell into, the command would creep along the phase by that much at every stride.
+        """
+        begin_ns = swing.toe_off_ns - PRE_SWING_MAX_NS
+        past = [m for m in _between(self._moments, begin_ns, self._moments[-1].t_ns) if m.percent is not None]
+        place = np.array([m.percent for m in past])
+        last_stride = np.flatnonzero(np.diff(place) < -BACKWARDS_PERCENT)
+        first = int(last_stride[-1]) + 1 if len(last_stride) else 0
+        place = np.maximum.accumulate(place[first:])
+        given = np.interp(PERCENT, place, [m.command_nm for m in past[first:]], left=0.0)
+        beside = np.interp(PERCENT, place, [m.beside_nm for m in past[first:]], left=0.0)
         return np.asarray(given, dtype=np.float64), np.asarray(beside, dtype=np.float64)
 
     def _why_not(self, swing: SwingPhase, *, trusted: bool) -> str:

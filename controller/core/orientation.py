@@ -22,6 +22,7 @@ ALIGN_CONTACTS = 2  # standing plus two steps
 FLAT_GAIN = 0.5  # of the pitch left in the stillest moment of stance is taken out at each
 FLAT_LIMIT_RAD = radians(15.0)  # more than a ramp's slope is not a flat foot
 LOOSE_SHARE = 0.05  # of a foot off the ground in its swing axis: stimulated, it everts as it rises
+RISEN_SHARE = 0.7  # of the pitch at the last toe-off, found late: until there the ball is on the ground
 STILL_RATE_RPS = 0.15
 STILL_S = 0.5
 STANDING_LIMIT_RAD = radians(20.0)  # a shank that leans further is not standing
@@ -94,6 +95,7 @@ class SegmentOrientation:
         self._raw_rad = 0.0
         self._last_gyr: Vec3 = (0.0, 0.0, 0.0)
         self._flat: tuple[float, float] | None = None  # squared rate and pitch where this stance is stillest
+        self._risen_rad = 0.0  # below this pitch the toe, too, may be off the ground
         self._still_ns: int | None = None
         self._standing: Vec3 | None = None
         self._stride_sum = 0.0
@@ -124,9 +126,10 @@ class SegmentOrientation:
         """Take one event of the same leg: the stillest moment between foot-flat and heel-off zeroes the foot,
         the heel's rise over the ball shows its axis, contacts complete the alignment.
         """
-        on_ground = event.kind in ("foot_flat", "heel_off")
         if self.segment == "foot":
-            self.frame.axis_share = 1.0 if on_ground else LOOSE_SHARE
+            self.frame.axis_share = 1.0 if event.kind in ("foot_flat", "heel_off") else LOOSE_SHARE
+            if event.kind == "toe_off":
+                self._risen_rad = RISEN_SHARE * self._raw_rad
         if self.segment == "foot" and event.kind == "foot_flat":
             self._flat = (dot(self._last_gyr, self._last_gyr), self._raw_rad)
         elif event.kind in ("heel_off", "toe_off") and self._flat is not None:
@@ -163,6 +166,8 @@ class SegmentOrientation:
         if self.segment == "foot":  # the rise of its long axis, however it is turned about that
             upright = hypot(upright, dot(up, right))
         self._raw_rad = atan2(sign * dot(up, forward), upright) + standing_rad
+        if self.segment == "foot" and self._raw_rad < self._risen_rad:
+            frame.axis_share = LOOSE_SHARE
         if self._flat is not None and dot(gyr, gyr) < self._flat[0]:
             self._flat = (dot(gyr, gyr), self._raw_rad)
         self._stride_sum += self._raw_rad * dt_s

@@ -386,10 +386,21 @@ def _remember(now_ns: int, command: Command, params: CoreParams, state: CoreStat
         given = max(0.0, given + lift_by_second / lift * state.second.activation_of(state.second.current_ma))
     given_nm = given * params.muscle.torque_max_nm
     beside_nm = 0.0
-    if state.law == "learning" and state.closed and state.demand_nm > 0.0:
-        beside_nm = state.demand_nm - state.feedforward_nm
+    if state.law == "learning" and state.closed and on is not None:
+        beside_nm = given_nm - _learned_part_nm(given_nm, on.current_ma, params, state)
     expected_nm = state.watch.note(now_ns, given_nm)
-    state.learner.remember(Moment(now_ns, given_nm, expected_nm, beside_nm))
+    state.learner.remember(Moment(now_ns, given_nm, expected_nm, beside_nm, _percent(now_ns, state)))
+
+
+def _learned_part_nm(given_nm: float, current_ma: float, params: CoreParams, state: CoreState) -> float:
+    """What of a given torque was the learned command: all of it, unless a limit took something away.
+
+    A device's steps take nothing away in the mean.
+    """
+    if current_ma > state.intensity.for_activation(state.activation) - params.pulse.current_step_ma:
+        return state.feedforward_nm
+    taken_nm = min(0.0, state.demand_nm - state.feedforward_nm)
+    return min(state.feedforward_nm, given_nm - taken_nm)
 
 
 def _senses(now_ns: int, state: CoreState) -> Senses:

@@ -29,7 +29,9 @@ def swing(
     return begin, end
 
 
-@pytest.mark.parametrize(("first", "last"), [(58.0, 100.0), (62.0, 99.0), (65.0, 101.0), (60.0, 100.0)])
+@pytest.mark.parametrize(
+    ("first", "last"), [(58.0, 100.0), (62.0, 99.0), (65.0, 101.0), (60.0, 100.0), (64.0, 97.0)]
+)
 def test_the_phases_of_the_events_are_found(first: float, last: float) -> None:
     alignment = ShankAlignment(CURVE.copy(), 60.0)
     found = alignment.settle(*swing(alignment, first, last, offset_deg=3.0))

@@ -29,6 +29,8 @@ BAD_FRAMES_TRIP = 3  # ... within the window trip
 TRAIN_PAUSE_NS = 100 * MS  # a shorter off does not begin a new train
 TRAIN_TRIP_NS = 1000 * MS  # F9: a controller that goes on asking this long past the train limit is broken
 DOSE_BIN_NS = 1000 * MS
+DOSE_WORDS = f"{{:.0f}} uC in {DOSE_WINDOW_S:g} s"
+DENSITY_WORDS = "{:.3g} mA/cm2 r.m.s. under half of {:g} cm2"
 
 # F7: beyond the number range of a ScienceMode4 point (header of the vendor's library), whatever the limits
 FIELD_CURRENT_MA = 150.0
@@ -262,24 +264,20 @@ def _beyond(
     energy = energy_mj(channel.current_ma, channel.width_us)
     train_s = _train_s(track) if channel.current_ma > 0.0 else 0.0
     dose = dose_uc(track, now_ns) + charge
-    for name, broken, found in (
-        ("current_max_ma", channel.current_ma > limits.current_max_ma, f"{channel.current_ma:g} mA"),
-        ("width_min_us", channel.width_us < limits.width_min_us, f"{channel.width_us:g} us"),
-        ("width_max_us", channel.width_us > limits.width_max_us, f"{channel.width_us:g} us"),
-        ("rate_min_hz", channel.rate_hz < limits.rate_min_hz, f"{channel.rate_hz:g} Hz"),
-        ("rate_max_hz", channel.rate_hz > limits.rate_max_hz, f"{channel.rate_hz:g} Hz"),
-        ("charge_max_uc", charge > limits.charge_max_uc, f"{charge:g} uC per phase"),
-        ("energy_max_mj", energy > limits.energy_max_mj, f"{energy:g} mJ per pulse"),
-        (
-            "density_rms_max_ma_cm2",
-            density > limits.density_rms_max_ma_cm2,
-            f"{density:.3g} mA/cm2 r.m.s. under half of {area_cm2:g} cm2",
-        ),
-        ("train_max_s", train_s > limits.train_max_s, f"a train of {train_s:.2f} s"),
-        ("dose_max_uc", dose > limits.dose_max_uc, f"{dose:.0f} uC in {DOSE_WINDOW_S:g} s"),
+    for name, broken, found, words in (
+        ("current_max_ma", channel.current_ma > limits.current_max_ma, channel.current_ma, "{:g} mA"),
+        ("width_min_us", channel.width_us < limits.width_min_us, channel.width_us, "{:g} us"),
+        ("width_max_us", channel.width_us > limits.width_max_us, channel.width_us, "{:g} us"),
+        ("rate_min_hz", channel.rate_hz < limits.rate_min_hz, channel.rate_hz, "{:g} Hz"),
+        ("rate_max_hz", channel.rate_hz > limits.rate_max_hz, channel.rate_hz, "{:g} Hz"),
+        ("charge_max_uc", charge > limits.charge_max_uc, charge, "{:g} uC per phase"),
+        ("energy_max_mj", energy > limits.energy_max_mj, energy, "{:g} mJ per pulse"),
+        ("density_rms_max_ma_cm2", density > limits.density_rms_max_ma_cm2, density, DENSITY_WORDS),
+        ("train_max_s", train_s > limits.train_max_s, train_s, "a train of {:.2f} s"),
+        ("dose_max_uc", dose > limits.dose_max_uc, dose, DOSE_WORDS),
     ):
         if broken:
-            return name, found
+            return name, words.format(found, area_cm2)
     return "", ""
 
 

@@ -19,9 +19,11 @@ from controller.core.step import step
 from controller.demo import DEMO_SESSION
 from controller.rehearsal import EPOCH_NS, LINK_S, SENSOR_HZ, Rehearsal
 from controller.runtime import process
+from controller.runtime.schedule import CLOSED_LOOP
 from controller.safety.arming import QUESTIONS
 from controller.safety.frames import BadFrame, Frame, SensorStamp, encode_verdict
 from controller.safety.known import (
+    Answer,
     Happening,
     Known,
     Link,
@@ -38,7 +40,8 @@ from controller.safety.limits import charge_uc
 from controller.safety.plausibility import Plausibility, railed
 from controller.safety.react import react
 from controller.safety.settings import parse
-from drivers.interface import ChannelCommand, ImuSample
+from controller.safety.states import Stage
+from drivers.interface import ChannelCommand, ImuSample, StimulatorNotice
 from drivers.stimulators.p24 import P24
 from models.cohort import CohortPatient, cohort
 from models.patient import VirtualPatient
@@ -67,8 +70,8 @@ FAULT_NAMES = {
 DEADLINE_S = 0.7  # the slowest line of these, F12 by refusal, and a tick
 
 
-def make_setup(comfort_ma: float) -> Setup:
-    raw = {
+def make_setup(comfort_ma: float, *, closed_loop: bool) -> Setup:
+    raw: dict[str, object] = {
         "session": SESSION,
         "channels": [{"name": "dorsiflexion", "electrode_area_cm2": 20.0}],
         "limits": [{"who": "patient", "limits": {"current_max_ma": comfort_ma, "width_max_us": 300.0}}],
@@ -76,14 +79,16 @@ def make_setup(comfort_ma: float) -> Setup:
         "stimulator": {"device": "hasomed-p24", "port": "/dev/null"},
         "checklist": {question.key: "no" for question in QUESTIONS},
     }
-    return prepare(parse(raw, "virtual"), replace(P24("/dev/null").capability, contact=None))
+    if closed_loop:
+        raw["unlock"] = "strides"
+    return prepare(parse(raw, "virtual"), P24("/dev/null").capability)
 
 
 @dataclass(slots=True)
 class GuardedWalk(Rehearsal):
     """A rehearsal whose pulses pass the guard; ``faults`` seeds what goes wrong, ``None``: a healthy walk."""
 
-    setup: Setup = field(default_factory=lambda: make_setup(50.0))
+    setup: Setup = field(default_factory=lambda: make_setup(50.0, closed_loop=False))
     faults: random.Random | None = None
     known: Known = field(init=False)
     watch: Plausibility = field(init=False)
@@ -92,9 +97,12 @@ class GuardedWalk(Rehearsal):
     wrong: list[str] = field(default_factory=list)
     given: int = 0
     steps: int = 0
+    unlocks: int = 0
     worst_s: dict[str, float] = field(default_factory=dict)
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _applied: list[Applied] = field(default_factory=list)
+    _answers: list[StimulatorNotice] = field(default_factory=list)  # of the stimulator, on their way
+    _ask: Mode | None = None  # of the core: open loop until the guard has unlocked
     _seq: int = 0
     _deadlines: int = 0
     _arrivals: int = 0
@@ -108,15 +116,23 @@ class GuardedWalk(Rehearsal):
         super(GuardedWalk, self).__post_init__()
         self.known = begin(self.setup)
         limits = self.setup.rules.effective.limits
+        self._ask = "trapezoid" if self.setup.config.unlock else None
         self.watch = Plausibility({"foot": "foot", "shank": "shank"}, limits.current_max_ma)
         for role in ("recorder", "operator", "controller"):
             self.feed(0.0, Peer(role, True))
 
     def feed(self, now_s: float, happening: Happening) -> None:
         now_ns = EPOCH_NS + round(now_s * 1e9)
-        reaction, self.known = react(now_ns, happening, self.setup, self.known)
+        before = self.known
+        reaction, self.known = react(now_ns, happening, self.setup, before)
         for pulse in reaction.pulses:
             self._given(now_s, pulse.current_ma, pulse.width_us)
+            self._answers.append(StimulatorNotice(now_ns, False, pulse.channel, 0, "ok"))
+        if self.known.state.stage is Stage.ARMED and before.state.stage is not Stage.ARMED:
+            self.watch.armed()
+        if self.known.unlock.full != before.unlock.full:
+            self.unlocks += self.known.unlock.full
+            self._ask = self.params.mode if self.known.unlock.full else "trapezoid"
         if reaction.verdict is not None:
             verdict = reaction.verdict
             self._hash.update(encode_verdict(verdict))
@@ -132,10 +148,14 @@ class GuardedWalk(Rehearsal):
     def _given(self, now_s: float, current_ma: float, width_us: float) -> None:
         self.patient.advance(now_s)
         self.patient.pulse(now_s, 0, current_ma, width_us)
-        self.watch.pulse(current_ma)
-        self.given += 1
         limits = self.setup.rules.effective.limits
         state = self.known.state.stage.value
+        if self.known.contact is not None:
+            if width_us > limits.width_min_us:
+                self.wrong.append(f"{now_s:.3f} s: a test pulse of {width_us} us")
+            return
+        self.watch.pulse(current_ma)
+        self.given += 1
         if state not in ("active", "ramp"):
             self.wrong.append(f"{now_s:.3f} s: a pulse in state {state}")
         if current_ma > limits.current_max_ma or charge_uc(current_ma, width_us) > limits.charge_max_uc:
@@ -169,15 +189,20 @@ class GuardedWalk(Rehearsal):
         samples = () if self._fault == "sensor silent" else arrived
         for sample in samples:
             self._stamp(now_s, sample)
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            self.feed(now_s, answer)
         applied, self._applied = tuple(self._applied), []
-        decision, self.state = step(now_ns, TickInputs(imu=samples, applied=applied), self.params, self.state)
+        mode, self._ask = self._ask, None
+        inputs = TickInputs(imu=samples, applied=applied, mode=mode)
+        decision, self.state = step(now_ns, inputs, self.params, self.state)
         if self._fault not in ("controller killed", "controller hung"):
             self._seq += 1
             command = decision.command
-            for frame in self._frames(
-                Frame(SESSION, self._seq, now_ns, command.lifetime_ms, command.channels)
-            ):
-                self.feed(now_s, frame)
+            by_feedback = decision.view.mode in CLOSED_LOOP
+            frame = Frame(SESSION, self._seq, now_ns, command.lifetime_ms, command.channels, by_feedback)
+            for received in self._frames(frame):
+                self.feed(now_s, received)
         self.feed(now_s, Timer())
 
     def _stamp(self, now_s: float, sample: ImuSample) -> None:
@@ -186,7 +211,11 @@ class GuardedWalk(Rehearsal):
             SESSION, sample.sensor, sample.t_ns, sample.seq, True, hash(motion) & 0xFFFFFFFF, motion
         )
         self.feed(now_s, replace(stamp, valid=False) if railed(stamp) else stamp)
-        for finding in self.watch.sample(stamp):
+        answers = self.watch.answers
+        findings = self.watch.sample(stamp)
+        if self.watch.answers > answers:
+            self.feed(now_s, Answer(f"The stride lifted the toes by {self.watch.gain_deg:.0f} deg."))
+        for finding in findings:
             if finding.kind == "trip" and self.known.state.may_pulse:
                 self.feed(now_s, Trouble(finding.fault, finding.text))
 
@@ -248,8 +277,6 @@ class GuardedWalk(Rehearsal):
             if not self.known.link:
                 self.feed(now_s, Link(True))
             self.feed(now_s, Request("arm"))
-            if self.known.state.stage.value == "armed":
-                self.watch.armed()
 
     def finished(self) -> str:
         return self._hash.hexdigest()
@@ -268,7 +295,8 @@ def guarded(member: CohortPatient, mode: Mode, seconds: float, faults: random.Ra
         pulse=replace(params.pulse, current_max_ma=comfort_ma),
     )
     patient = VirtualPatient(member.params, member.seed, member.schedule(seconds))
-    walk = GuardedWalk(params, patient, setup=make_setup(comfort_ma), faults=faults)
+    setup = make_setup(comfort_ma, closed_loop=mode in CLOSED_LOOP)
+    walk = GuardedWalk(params, patient, setup=setup, faults=faults)
     walk.walk(seconds)
     return walk
 
@@ -281,12 +309,12 @@ def main() -> int:
     prints = []
     for _ in range(2):
         begin_s = time.process_time()
-        walk = guarded(cohort(1)[0], "trapezoid", 60.0 * minutes, random.Random(SEED))
+        walk = guarded(cohort(1)[0], "feedback", 60.0 * minutes, random.Random(SEED))
         took_s = time.process_time() - begin_s
         prints.append(walk.finished())
         print(
             f"{minutes:g} min with faults in {took_s:.0f} s of processor time, "
-            f"{1e6 * took_s / walk.steps:.0f} us a step: {walk.given} pulses, "
+            f"{1e6 * took_s / walk.steps:.0f} us a step: {walk.given} pulses, {walk.unlocks} unlocks, "
             f"{sum(walk.trips.values())} trips {dict(sorted(walk.trips.items()))}"
         )
         print("  last pulse after, ms:", {k: round(1e3 * s) for k, s in sorted(walk.worst_s.items())})
@@ -298,20 +326,21 @@ def main() -> int:
     print("same bytes" if prints[0] == prints[1] else "NOT the same bytes", flush=True)
     begin_s = time.process_time()
     trips: Counter[str] = Counter()
-    given = 0
+    given = unlocks = 0
     for member in cohort(PATIENTS):
         mode: Mode = ("trapezoid", "feedback", "learning")[member.number % 3]
         walk = guarded(member, mode, 60.0 * minutes / PATIENTS, None)
         trips.update(walk.trips)
         given += walk.given
         wrong = [*walk.wrong, *([] if walk.given else ["no pulse at all"])]
+        unlocks += walk.unlocks
         for text in wrong[:3]:
             print(f"  WRONG patient {member.number}, {mode}: {text}", flush=True)
         broken += len(wrong)
     took_s = time.process_time() - begin_s
     print(
         f"{minutes:g} min without faults, {PATIENTS} patients, in {took_s:.0f} s of processor time: "
-        f"{given} pulses, false trips {dict(trips) or 'none'}"
+        f"{given} pulses, {unlocks} unlocks, false trips {dict(trips) or 'none'}"
     )
     return 1 if broken else 0
 

@@ -39,7 +39,7 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "arming": ("test_arming", "test_react"),
     "pulses": ("test_pulses",),
     "limits": ("test_limits",),
-    "frames": ("test_frames",),
+    "frames": ("test_frames", "test_unlock"),
     "envelope": ("test_envelope",),
     "settings": ("test_settings",),
     "plausibility": ("test_plausibility",),

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
 import pytest
 
-from benchmarks.gait import Leg, hemiparetic
-from controller.core.gait import GaitDetector
+from benchmarks.gait import Leg
+from controller.core.gait import GaitDetector, GaitPhase
+from controller.core.gait.frame import GRAVITY_MPS2, SagittalFrame
 from controller.core.gait.phase import StrideClock
 from controller.core.signals import EventKind, GaitEvent
+from tests.core.gait.runs import FEET, WALKWAY
 from tests.data import DATA, needs_data
 
-LEG = next(hemiparetic()) if DATA.is_dir() else None
+LEG = WALKWAY[0] if DATA.is_dir() else None
+PARETIC = WALKWAY[12] if DATA.is_dir() else None  # S24 left, the slowest
+SWINGING = [PARETIC, FEET[0]] if DATA.is_dir() else []
 
 
 def event(kind: EventKind, t_s: float) -> GaitEvent:
@@ -115,3 +123,123 @@ def test_samples_out_of_order_change_nothing() -> None:
     assert detector.update(t_ns, (0.0, 0.0, 0.0), (50.0, 0.0, 0.0)) == []
     assert detector.update(t_ns - 10**9, (0.0, 0.0, 0.0), (50.0, 0.0, 0.0)) == []
     assert detector.tick(t_ns) == before
+
+
+def phases(leg: Leg) -> tuple[list[GaitPhase], list[GaitEvent]]:
+    """The phase after each sample, and the events."""
+    detector = GaitDetector(leg.segment, leg.side)
+    found: list[GaitPhase] = []
+    events: list[GaitEvent] = []
+    for t_s, acc, gyr in zip(leg.time_s, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
+        events += detector.update(round(t_s * 1e9), tuple(acc), tuple(gyr))
+        found.append(detector.tick(round(t_s * 1e9)))
+    return found, events
+
+
+@cache
+def undisturbed(name: str) -> tuple[list[GaitPhase], list[GaitEvent]]:
+    return phases(next(leg for leg in (*WALKWAY, *FEET) if leg.name == name))
+
+
+def contacts(events: list[GaitEvent]) -> np.ndarray:
+    return np.array([one.t_ns * 1e-9 for one in events if one.kind == "initial_contact"])
+
+
+def off_percent(leg: Leg, found: list[GaitPhase], at_s: np.ndarray, from_s: float = 0.0) -> np.ndarray:
+    """How far the phase is from the share of the stride that, afterwards, had passed."""
+    off = []
+    for t_s, phase in zip(leg.time_s, found, strict=True):
+        stride = int(np.searchsorted(at_s, t_s, side="right")) - 1
+        if phase.phase_percent is None or t_s < from_s or not 0 <= stride < len(at_s) - 1:
+            continue
+        passed = 100.0 * (t_s - at_s[stride]) / (at_s[stride + 1] - at_s[stride])
+        off.append(abs((phase.phase_percent - passed + 50.0) % 100.0 - 50.0))
+    return np.array(off)
+
+
+def test_the_phase_is_off_by_no_more_than_the_stride_has_changed_and_half_of_it_two_strides_later() -> None:
+    for change in (0.75, 1.3):
+        clock, start_s = clock_after(6), 7.2
+        for stride in range(4):
+            worst = 0.0
+            for percent in range(1, 100):
+                t_s = start_s + 1.2 * change * percent / 100.0
+                clock.sample_ns = round(t_s * 1e9)
+                if percent == 65:
+                    clock.event(event("toe_off", t_s), ahead=True)
+                found = clock.at(clock.sample_ns).phase_percent
+                assert found is not None
+                worst = max(worst, abs(found - percent))
+            start_s += 1.2 * change
+            clock.event(event("initial_contact", start_s), ahead=True)
+            assert worst <= 100.0 * abs(1.0 - change) * (1.0, 1.0, 0.5, 0.35)[stride]
+
+
+@needs_data
+@pytest.mark.parametrize("leg", SWINGING, ids=lambda leg: leg.name)
+def test_the_phase_runs_from_0_to_100_and_is_off_by_little(leg: Leg) -> None:
+    found, events = undisturbed(leg.name)
+    known = [phase.phase_percent for phase in found if phase.phase_percent is not None]
+    assert 0.0 <= min(known) <= max(known) <= 100.0
+    off = off_percent(leg, found, contacts(events))
+    assert np.median(off) <= 3.0
+    assert np.percentile(off, 95) <= 12.0
+    for before, after, at in zip(found, found[1:], leg.time_s[1:], strict=False):
+        if before.phase_percent is None or after.phase_percent is None or after.strides == before.strides:
+            continue
+        assert after.phase_percent <= 10.0, f"no reset at the contact of {at:.2f} s"
+
+
+@needs_data
+def test_a_turn_ends_the_phase_and_the_steps_after_it_bring_it_back() -> None:
+    assert LEG is not None
+    found, _ = undisturbed(LEG.name)
+    for (_, end_s), (start_s, next_end_s) in zip(LEG.windows, LEG.windows[1:], strict=False):
+        turn = [p for t_s, p in zip(LEG.time_s, found, strict=True) if end_s < t_s < start_s]
+        straight = [p for t_s, p in zip(LEG.time_s, found, strict=True) if start_s + 1.5 < t_s < next_end_s]
+        assert any(phase.phase_percent is None and not phase.walking for phase in turn)
+        assert all(phase.phase_percent is not None for phase in straight)
+
+
+def stumbled(leg: Leg, caught_s: float, held_s: float) -> Leg:
+    """A copy whose swing catches at ``caught_s``: a blow from the front, stillness, the swing goes on."""
+    i, step_s = int(np.searchsorted(leg.time_s, caught_s)), float(np.median(np.diff(leg.time_s)))
+    rng, n = np.random.default_rng(1), round(held_s / step_s)
+    frame = SagittalFrame()
+    for t_s, acc, gyr in zip(
+        leg.time_s[:i], leg.acc_mps2[:i].tolist(), leg.gyr_rps[:i].tolist(), strict=True
+    ):
+        frame.update(round(t_s * 1e9), tuple(acc), tuple(gyr))
+    still = np.array(frame.up) * GRAVITY_MPS2 + rng.normal(0.0, 0.1, (n, 3))
+    still[: max(1, round(0.02 / step_s))] -= 15.0 * frame.sign * np.cross(frame.up, frame.axis)
+    return replace(
+        leg,
+        time_s=leg.time_s[0] + step_s * np.arange(len(leg.time_s) + n),
+        acc_mps2=np.concatenate([leg.acc_mps2[:i], still, leg.acc_mps2[i:]]),
+        gyr_rps=np.concatenate([leg.gyr_rps[:i], rng.normal(0.0, 0.02, (n, 3)), leg.gyr_rps[i:]]),
+    )
+
+
+@needs_data
+@pytest.mark.parametrize("held_s", [0.1, 0.35])
+@pytest.mark.parametrize("leg", SWINGING, ids=lambda leg: leg.name)
+def test_a_stumble_ends_the_swing_and_two_strides_later_phase_and_contacts_are_right(
+    leg: Leg, held_s: float
+) -> None:
+    found, events = undisturbed(leg.name)
+    caught_s = next(
+        float(t_s)
+        for t_s, phase in zip(leg.time_s, found, strict=True)
+        if t_s > leg.windows[0][0] + 4.0 and phase.in_swing and (phase.phase_percent or 0.0) > 75.0
+    )
+    one = stumbled(leg, caught_s, held_s)
+    after, stumbling = phases(one)
+    swings = [p.in_swing for t_s, p in zip(one.time_s, after, strict=True) if 0.3 < t_s - caught_s < held_s]
+    assert not any(swings)
+    assert all(p.phase_percent is None or 0.0 <= p.phase_percent <= 100.0 for p in after)
+    two_strides_s = caught_s + held_s + 2.5
+    expected = contacts(events) + np.where(contacts(events) > caught_s, held_s, 0.0)
+    got = contacts(stumbling)
+    assert len(got[got > two_strides_s]) == len(expected[expected > two_strides_s])
+    off = off_percent(one, after, got, two_strides_s)
+    assert np.percentile(off, 95) <= 12.0

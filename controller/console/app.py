@@ -176,14 +176,14 @@ class Console:
         def session_list(request: Request, q: str = "") -> Response:
             texts = self._of(request)
             body = sessions.list_html(texts, sessions.found(self._runs, q), q)
-            return HTMLResponse(parts.whole_page(texts, "/sessions", texts.get("sessions.title"), body))
+            return HTMLResponse(_recordings(texts, texts.get("sessions.title"), body))
 
         @app.get("/sessions/compare")
         def compare(request: Request) -> Response:
             texts = self._of(request)
             chosen = [sessions.one(self._runs, name) for name in request.query_params.getlist("run")]
             body = sessions.compare_html(texts, [item for item in chosen if item is not None])
-            return HTMLResponse(parts.whole_page(texts, "/sessions", texts.get("sessions.compare"), body))
+            return HTMLResponse(_recordings(texts, texts.get("sessions.compare"), body))
 
         @app.get("/sessions/{name}")
         def session(request: Request, name: str) -> Response:
@@ -191,11 +191,11 @@ class Console:
             found = sessions.one(self._runs, name)
             if found is None:
                 body = f"<p>{escape(texts.get('sessions.unknown'))}</p>"
-                page = parts.whole_page(texts, "/sessions", texts.get("sessions.title"), body)
+                page = _recordings(texts, texts.get("sessions.title"), body)
                 return HTMLResponse(page, status_code=404)
             pictures = sessions.pictures_html(self._runs / found.name / "report.html")
             body = sessions.detail_html(texts, found, session_files.links_html(texts, found), pictures)
-            return HTMLResponse(parts.whole_page(texts, "/sessions", found.name, body))
+            return HTMLResponse(_recordings(texts, found.name, body))
 
         @app.get("/sessions/{name}/report.html")
         def report(name: str) -> Response:
@@ -203,6 +203,10 @@ class Console:
             if found is None or not found.has_report:
                 return Response(status_code=404)
             return FileResponse(self._runs / found.name / "report.html", media_type="text/html")
+
+
+def _recordings(texts: Texts, title: str, body: str) -> str:
+    return parts.whole_page(texts, "/sessions", title, body, with_state=True)
 
 
 def main() -> None:

@@ -188,15 +188,14 @@ def value_text(texts: Texts, value: Spread | Latency | float | str | None, unit:
     """A figure in words: median and 90th percentile where there are both."""
     if value is None:
         return "–"
+    unit = unit if unit in ("", "°") else f" {unit}"
     match value:
         case Spread():
-            text = f"{value.median:.1f} ({texts.get('sessions.p90')}: {value.p90:.1f})"
+            text = f"{value.median:.1f}{unit} ({texts.get('sessions.p90')}: {value.p90:.1f}{unit})"
         case Latency():
-            text = f"{value.p99:.1f}"
+            text = f"{value.p99:.1f}{unit}"
         case float():
-            text = f"{value:.1f}"
+            text = f"{value:.1f}{unit}"
         case _:
-            text = str(value)
-    if texts.language == "de":
-        text = text.replace(".", ",")
-    return f"{text} {unit}".strip()
+            text = f"{value}{unit}"
+    return text.replace(".", ",") if texts.language == "de" else text

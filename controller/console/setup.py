@@ -148,7 +148,7 @@ def _electrodes(texts: Texts, settings: ConsoleSettings, state: SetupState) -> s
     return (
         f'<div class="split">{pads_svg(texts, settings)}<div><ol class="todo">'
         + "".join(f"<li>{escape(texts.get(f'setup.electrodes_{n}'))}</li>" for n in (1, 2, 3))
-        + f"</ol>{_stand_button(texts, settings)}{hold_button(texts)}"
+        + f"</ol>{_walk_buttons(texts, settings)}{hold_button(texts)}"
         f"{_form('electrodes', _button(texts, 'setup.electrodes_ok'))}</div></div>"
     )
 

@@ -182,6 +182,27 @@ def test_stop_works_while_the_pages_process_is_frozen_and_the_page_says_since_wh
     expect_state(page, "tripped")
 
 
+def test_stop_works_with_the_live_connection_cut_and_the_page_says_that_it_is(page: Page, rig: Rig) -> None:
+    arm(page, rig)
+    page.evaluate("window.socket.disconnect()")
+    expect(page.locator("#stale-words")).to_contain_text(
+        "The connection to the console is lost. STOP still works."
+    )
+    expect_state(page, "waiting")
+    rig.wait_for_pulses()
+    page.locator("#stop").hover()
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.locator("#stop-word")).to_contain_text("STOP taken")
+    stopped_ns = time.monotonic_ns()
+    time.sleep(SETTLE_S)
+    assert rig.last_pulse_ns() <= stopped_ns
+    shot(page, "cut")
+    page.reload()
+    expect_state(page, "tripped")
+    expect(page.locator("#stale")).to_be_hidden(timeout=STEP_MS)
+
+
 def test_stop_by_plain_http_needs_no_login(page: Page, rig: Rig) -> None:
     def press() -> None:
         with urllib.request.urlopen(urllib.request.Request(f"{rig.url}/stop", method="POST")) as answer:

@@ -239,8 +239,8 @@ def test_two_recordings_side_by_side_show_both_medians(tmp_path: Path) -> None:
     texts = load_texts()["de"]
     chosen = [item for name in ("a", "b") if (item := sessions.one(tmp_path, name))]
     page = sessions.compare_html(texts, chosen)
-    assert "12,5 (90 %: 25,0) °" in page
-    assert "4,2 (90 %: 8,5) °" in page
+    assert "12,5° (90 %: 25,0°)" in page
+    assert "4,2° (90 %: 8,5°)" in page
     assert texts.get("sessions.compare_hint") in sessions.compare_html(texts, chosen[:1])
 
 

@@ -46,6 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "contact": ("test_arming",),
     "unlock": ("test_unlock",),
     "rest": ("test_pauses",),
+    "faults": ("test_react",),
     "known": ("test_react",),
     "moves": MIND,
     "watch": MIND,
@@ -93,31 +94,53 @@ REVIEWED: tuple[tuple[str, str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One small change: ``code`` and defaults take the place of those of ``target``."""
+    """One small change to ``target``, made only where it is needed: in the child that tries it."""
 
+    mutation: Mutation
+    node: libcst.FunctionDef
     target: FunctionType
-    made: FunctionType
-    removed: str
-    added: str
     lines: frozenset[Line]  # of the changed statement
 
+    def source(self) -> tuple[list[str], list[str]]:
+        """Lines of the function, sound and changed."""
+        changed = self.node.deep_replace(self.mutation.original_node, self.mutation.mutated_node)
+        assert isinstance(changed, libcst.FunctionDef)
+        sound, made = (
+            libcst.Module([one.with_changes(decorators=[])]).code.strip().splitlines()
+            for one in (self.node, changed)
+        )
+        return sound, made
+
     def install(self) -> None:
-        self.target.__code__ = self.made.__code__
-        self.target.__defaults__ = self.made.__defaults__
-        self.target.__kwdefaults__ = self.made.__kwdefaults__
+        """Code and defaults take the place of those of ``target``."""
+        flags = __future__.annotations.compiler_flag
+        space = dict(self.target.__globals__)
+        code = compile("\n".join(self.source()[1]), "<mutant>", "exec", flags=flags, dont_inherit=True)
+        exec(code, space)  # noqa: S102, this file's own
+        made = plain(space[self.node.name.value])
+        self.target.__code__ = made.__code__
+        self.target.__defaults__ = made.__defaults__
+        self.target.__kwdefaults__ = made.__kwdefaults__
 
-    @property
-    def is_prose(self) -> bool:
-        """Only the words of a message were changed: in a string of several words, or by mutmut's XX marks."""
-        words = " " in self.removed and '"' in self.removed
-        return words and self.added.replace("XX", "").lower() == self.removed.lower()
+    def words(self) -> tuple[str, str]:
+        """What was removed and what was put in its place."""
+        diff = list(difflib.unified_diff(*self.source(), n=0, lineterm=""))[2:]
+        removed = " ".join(line[1:].strip() for line in diff if line.startswith("-"))
+        return removed, " ".join(line[1:].strip() for line in diff if line.startswith("+"))
 
-    def review(self) -> int | None:
-        """Place in REVIEWED of the reason why this one may live."""
-        for place, (before, after, _) in enumerate(REVIEWED):
-            if re.search(before, self.removed) and re.search(after, self.added):
-                return place
-        return None
+
+def is_prose(removed: str, added: str) -> bool:
+    """Only the words of a message were changed: in a string of several words, or by mutmut's XX marks."""
+    words = " " in removed and '"' in removed
+    return words and added.replace("XX", "").lower() == removed.lower()
+
+
+def review(removed: str, added: str) -> int | None:
+    """Place in REVIEWED of the reason why this one may live."""
+    for place, (before, after, _) in enumerate(REVIEWED):
+        if re.search(before, removed) and re.search(after, added):
+            return place
+    return None
 
 
 def plain(function: object) -> FunctionType:
@@ -156,24 +179,7 @@ def mutants_of(module_name: str) -> Iterator[Mutant]:
             place = positions[changed if isinstance(changed, libcst.SimpleStatementLine) else inner]
             numbers = range(place.start.line, place.end.line + 1)
             lines = frozenset((targets[node].__code__.co_filename, number) for number in numbers)
-            yield mutant(mutation, node, targets[node], lines)
-
-
-def mutant(
-    mutation: Mutation, node: libcst.FunctionDef, target: FunctionType, lines: frozenset[Line]
-) -> Mutant:
-    changed = node.deep_replace(mutation.original_node, mutation.mutated_node)
-    assert isinstance(changed, libcst.FunctionDef)
-    before, after = (
-        libcst.Module([one.with_changes(decorators=[])]).code.strip().splitlines() for one in (node, changed)
-    )
-    diff = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
-    removed = " ".join(line[1:].strip() for line in diff if line.startswith("-"))
-    added = " ".join(line[1:].strip() for line in diff if line.startswith("+"))
-    flags = __future__.annotations.compiler_flag
-    space = dict(target.__globals__)
-    exec(compile("\n".join(after), "<mutant>", "exec", flags=flags, dont_inherit=True), space)  # noqa: S102, this file's own
-    return Mutant(target, plain(space[node.name.value]), removed, added, lines)
+            yield Mutant(mutation, node, targets[node], lines)
 
 
 @dataclass(slots=True)
@@ -186,12 +192,14 @@ class Figures:
     reviewed: int = 0
     survived: int = 0
     seconds: float = 0.0
+    processor_s: float = 0.0
 
     def __str__(self) -> str:
         killed = self.mutants - self.prose - self.reviewed - self.survived
         return (
             f"{self.module:13}{self.mutants:5} mutants{killed:6} killed{self.prose:5} words of messages"
-            f"{self.reviewed:5} reviewed{self.survived:4} SURVIVED{self.seconds:7.1f} s"
+            f"{self.reviewed:5} reviewed{self.survived:4} SURVIVED{self.seconds:7.1f} s, "
+            f"{self.processor_s:.1f} s of processor time"
         )
 
 
@@ -252,7 +260,7 @@ class Run:
         return sorted(own, key=lambda item: (-killers[item.nodeid], self.seconds[item.nodeid]))
 
     def try_all(self, module: str) -> None:
-        begin_s = time.monotonic()
+        begin_s, began_s = time.monotonic(), processor_s()
         figures = Figures(module)
         running: dict[int, tuple[Mutant, list[pytest.Item]]] = {}
         for one in mutants_of(module):
@@ -263,7 +271,7 @@ class Run:
             running[self.fork(one, tests)] = (one, tests)
         while running:
             self.wait(figures, running)
-        figures.seconds = time.monotonic() - begin_s
+        figures.seconds, figures.processor_s = time.monotonic() - begin_s, processor_s() - began_s
         print(figures, flush=True)
         self.figures.append(figures)
 
@@ -297,8 +305,9 @@ class Run:
                 killer = tests[os.WEXITSTATUS(status) - 1]
                 self.killers[one.target.__qualname__][killer.nodeid] += 1
             return
-        place = one.review()
-        if one.is_prose:
+        removed, added = one.words()
+        place = review(removed, added)
+        if is_prose(removed, added):
             figures.prose += 1
         elif place is not None:
             figures.reviewed += 1
@@ -306,7 +315,13 @@ class Run:
         else:
             figures.survived += 1
             name = one.target.__qualname__
-            print(f"SURVIVED in {figures.module}.{name}\n  - {one.removed}\n  + {one.added}", flush=True)
+            print(f"SURVIVED in {figures.module}.{name}\n  - {removed}\n  + {added}", flush=True)
+
+
+def processor_s() -> float:
+    """Of this process and its children so far."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def tracer(ran: set[Line]) -> Callable[[FrameType, str, object], Callable[..., object] | None]:
@@ -349,7 +364,8 @@ def main() -> int:
     reviewed = sum(one.reviewed + one.prose for one in run.figures)
     print(
         f"{mutants} mutants, {mutants - survived - reviewed} killed, {reviewed} reviewed, "
-        f"{survived} survived, {time.monotonic() - begin_s:.0f} s"
+        f"{survived} survived, {time.monotonic() - begin_s:.0f} s, "
+        f"{processor_s():.0f} s of processor time in {children} children"
     )
     return 1 if survived or unused else 0
 

@@ -2,8 +2,9 @@
 sample.
 
 Contacts of the instrumented walkway, motion capture and photoelectric bars are the reference; a causal
-zero-crossing detector and, for feet, gaitmap's offline ones run on the same files for comparison. Refuses to
-run without the recordings.
+zero-crossing detector and, for feet, gaitmap's offline ones run on the same files for comparison. gaitkit's
+(1.5.0) apply to no mounting: each takes positions of markers or joint angles, none acceleration or angular
+rate. Refuses to run without the recordings.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ Array = NDArray[np.float64]
 Damage = Literal[
     "loss of 20 %", "gaps of 250 ms", "clock 100 ppm fast", "time jitter of half a sample",
     "stamped on arrival, 1 to 150 ms late", "5 % held", "slipped by 30 deg", "loose strap",
+    "gyroscope 5 deg/s off about each axis",
 ]  # fmt: skip
 DAMAGES: tuple[Damage, ...] = get_args(Damage)
 NON_GAIT: tuple[ActivityKind, ...] = ("stand", "turn", "sit", "stand_up", "weight_shift", "step_in_place")
@@ -335,6 +337,8 @@ def damaged(leg: Leg, how: Damage, seed: int = 0) -> Leg:
         half = len(time_s) // 2
         turn = rotation(rng.normal(size=3), math.radians(30.0))
         acc[half:], gyr[half:] = acc[half:] @ turn, gyr[half:] @ turn
+    elif how == "gyroscope 5 deg/s off about each axis":
+        gyr += math.radians(5.0) * rng.choice((-1.0, 1.0), 3)
     else:
         ringing(acc, gyr, step_s)
     return replace(leg, time_s=time_s[keep], acc_mps2=acc[keep], gyr_rps=gyr[keep])
@@ -498,6 +502,9 @@ def print_offline_rivals(feet: list[Leg]) -> None:
         print_rival(leg, one["detector"], times_to_events(one["ic"], one["tc"]), one["cost_us"])
     for leg in feet:
         print_rival(leg, "dorsi, online", detect(leg), cost_us(leg))
+    print(
+        "gaitkit 1.5.0: not applicable, its detectors take marker positions or joint angles, no inertial data"
+    )
 
 
 def times_to_events(contacts: list[float], toe_offs: list[float]) -> list[GaitEvent]:

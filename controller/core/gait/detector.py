@@ -12,6 +12,7 @@ from controller.core.gait.frame import SagittalFrame
 from controller.core.gait.phase import GaitPhase, StrideClock
 from controller.core.gait.shank import ShankEvents
 from controller.core.gait.travel import Travel
+from controller.core.gait.zero import GyroZero
 from controller.core.signals import GaitEvent
 from drivers.interface import Segment, Side, Vec3
 
@@ -29,12 +30,13 @@ class GaitDetector:
         self.segment = segment
         self.side = side
         self._frame = SagittalFrame(swing_axis)
+        self._zero = GyroZero()
         self._machine: FootEvents | ShankEvents = self._new_machine()
         self._clock = StrideClock()
         self._travel = Travel(segment)
         self._check = SensorCheck(segment, side)
         self._settled = True
-        self._last_ns = 0
+        self._last_ns: int | None = None
         self._sign = 0.0
 
     def _new_machine(self) -> FootEvents | ShankEvents:
@@ -43,19 +45,22 @@ class GaitDetector:
     def update(self, t_ns: int, acc_mps2: Vec3, gyr_rps: Vec3) -> list[GaitEvent]:
         """Take one sample; returns the events it made certain, oldest first."""
         frame = self._frame
-        if not frame.update(t_ns, acc_mps2, gyr_rps):
+        if self._last_ns is not None and t_ns <= self._last_ns:
             return []
+        dt_s = (t_ns - self._last_ns) * 1e-9 if self._last_ns is not None else 0.0
+        self._last_ns = t_ns
+        rate_rps = self._zero.update(dt_s, gyr_rps)
+        frame.update(t_ns, acc_mps2, rate_rps)
         if frame.sign != self._sign:
             self._sign = frame.sign
             self._machine = self._new_machine()
         machine, clock, travel = self._machine, self._clock, self._travel
         swing = machine.in_swing  # the sample of contact still ends the swing
         events = machine.update(t_ns, acc_mps2, frame)
-        dt_s = (t_ns - self._last_ns) * 1e-9 if self._last_ns else 0.0
         since_s = machine.since_contact_s
-        travel.update(dt_s, gyr_rps, frame, swing=swing or machine.in_swing, since_s=since_s)
+        travel.rest_seen = self._zero.seen
+        travel.update(dt_s, rate_rps, frame, swing=swing or machine.in_swing, since_s=since_s)
         self._check.sample(dt_s, acc_mps2, gyr_rps, machine.shake_mps2, since_s)
-        self._last_ns = t_ns
         clock.sample_ns = t_ns
         if not frame.known:
             return []

@@ -25,8 +25,6 @@ TURN_MAX_RAD = radians(25.0)  # in one stride; on the straight, recordings show 
 TURN_END_RAD = radians(15.0)  # a stride within it ends a turn
 DRIFT_STRIDES = 11  # their median: a turn is fewer
 DRIFT_STRIDE_S = 0.5
-STILL_RPS = radians(4.0)  # a person who stands sways by less; what the gyroscope shows then is its drift
-STILL_S = 0.3
 DRIFT_MAX_RAD = radians(32.0)  # in a stride; two recorded gyroscopes are 15 deg/s off about the vertical
 TIP_TURN_MAX_RAD = radians(10.0)  # of a stance's turning from the usual; a leg's own spread is 2 to 4 deg
 TIP_TURN_LEARN = 0.2
@@ -52,9 +50,7 @@ class Travel:
         self._drifts_rps: deque[float] = deque(maxlen=DRIFT_STRIDES)
         self._time_s = self._speed_mps = self._rising_mps = self._way_m = self._height_m = 0.0
         self._rest = (0.0, 0.0, 0.0, 0.0, 0.0)
-        self._hold: Vec3 = (0.0, 0.0, 0.0)
-        self._hold_s = 0.0
-        self._rest_seen = False
+        self.rest_seen = False  # the gyroscope's zero is known and taken out
         self._usual_turned_rad = 0.0
         self._stances = 0
         self._swinging = False
@@ -97,13 +93,6 @@ class Travel:
         turning = about_up
         if abs(lean) < FLAT_AXIS:
             turning = (about_up - (gx * mx + gy * my + gz * mz) * lean) / (1.0 - lean * lean)
-        (hx, hy, hz), self._hold_s = self._hold, self._hold_s + dt_s
-        ex, ey, ez = gx - hx, gy - hy, gz - hz
-        if ex * ex + ey * ey + ez * ez > STILL_RPS * STILL_RPS:
-            self._hold, self._hold_s = gyr, 0.0
-        elif self._hold_s > STILL_S:
-            self._rest_seen = True
-            self._drift_rps += min(1.0, dt_s / STILL_S) * (about_up - self._drift_rps)
         self._heading_rad += turning * dt_s
         self._coning_rad += (about_up - turning) * dt_s
         self._since_s += dt_s
@@ -124,7 +113,7 @@ class Travel:
         off_rad = self.turned_rad
         self._turn_limit_rad = TURN_END_RAD if abs(off_rad) > self._turn_limit_rad else TURN_MAX_RAD
         if self._since_s > DRIFT_STRIDE_S and abs(self._heading_rad) < DRIFT_MAX_RAD:
-            if not self._rest_seen:
+            if not self.rest_seen:
                 self._drifts_rps.append(self._heading_rad / self._since_s)
                 self._drift_rps = median(self._drifts_rps)
             self.usual_coning_rad += CONING_LEARN * (self._coning_rad - self.usual_coning_rad)
@@ -166,7 +155,7 @@ class Travel:
     @property
     def turned_rad(self) -> float:
         """Since contact, beyond the sensor's own drift."""
-        return self._heading_rad - self._drift_rps * self._since_s
+        return self._heading_rad - (0.0 if self.rest_seen else self._drift_rps * self._since_s)
 
     @property
     def ahead(self) -> bool:

@@ -18,6 +18,7 @@ from benchmarks.gait import (
     damaged,
     detect,
     score,
+    stimulations,
     without_swing,
 )
 from controller.core.gait import GaitDetector
@@ -123,6 +124,13 @@ def test_durations_agree_with_light_barriers(leg: Leg) -> None:
 def test_stairs_and_the_steps_before_and_after_them_start_no_stimulation() -> None:
     """Each recording begins with one or two steps on the level and ends with as many."""
     assert {leg.name: run_of(leg.name).starts_s for leg in STAIRS} == {leg.name: [] for leg in STAIRS}
+
+
+@needs_data
+@pytest.mark.parametrize("leg", [*TREADMILL[:1], *FEET[1:]], ids=lambda leg: leg.name)
+def test_a_gyroscope_that_is_off_costs_no_stimulation(leg: Leg) -> None:
+    off = stimulations(damaged(leg, "gyroscope 5 deg/s off about each axis"))
+    assert abs(len(off) - len(run_of(leg.name).starts_s)) <= 1
 
 
 @needs_data

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.runtime.supervisor import Progress
+from controller.telemetry.port import BrokerLink
 
 PLAIN_LINE_S = 5.0  # a log keeps a line every five seconds
 CURRENT_FULL_MA = 60.0
@@ -95,10 +96,18 @@ def picture(progress: Progress) -> Panel:
         rows.add_row(
             "sensor to pulse", latency, f"missed ticks {status.missed_ticks}, pulses {status.pulses}"
         )
+        if status.telemetry is not None:
+            rows.add_row("MQTT", *_broker(status.telemetry))
     keys = Text("SPACE or Ctrl-C = STOP", style="bold white on red")
     if status is not None and status.guard_text.endswith("then a person unlocks."):
         keys.append("   U = unlock feedback", style="default on default")
     return Panel(Group(rows, Text(), keys), title=title, expand=False)
+
+
+def _broker(link: BrokerLink) -> tuple[str, Text]:
+    """How the way to the broker is, and what waits for it."""
+    behind = f"{link.behind} events wait" if link.behind else ""
+    return ("connected" if link.connected else "not connected"), Text(link.why or behind, style="dim")
 
 
 def _stage(guard_text: str) -> str:

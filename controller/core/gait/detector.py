@@ -56,6 +56,7 @@ class GaitDetector:
             self._machine = self._new_machine()
         machine, clock, travel = self._machine, self._clock, self._travel
         swing = machine.in_swing  # the sample of contact still ends the swing
+        machine.gains_speed = swing and travel.gains_speed
         events = machine.update(t_ns, acc_mps2, frame)
         since_s = machine.since_contact_s
         travel.rest_seen = self._zero.seen

@@ -121,7 +121,8 @@ class FootEvents(LimbEvents):
         elif self._slap_ns is None:
             self._slap_ns = t_ns
         slap = self._slap_ns is not None and (t_ns - self._slap_ns) * 1e-9 >= SLAP_S
-        if t_ns - self._lifted_ns < SWING_MIN_NS and not self._blind(t_ns):
+        early = self.gains_speed or t_ns - self._lifted_ns < SWING_MIN_NS
+        if early and not self._blind(t_ns):
             struck = slap = False
         if self._valid and (struck or slap or resting):
             events.append(self._land(self._touched_ns(t_ns, tilt, struck or slap), t_ns))

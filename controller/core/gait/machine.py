@@ -67,6 +67,7 @@ class LimbEvents:
         self._gap_ns: int | None = None
         self._gap_length_ns = 0
         self._still_ns: int | None = None
+        self.gains_speed = False  # forward, in swing, up to the sample before
         self.tipped = True
         self._tip_s = self._usual_tip_s = self._tip_spread_s = 0.0
         self._tips = 0

@@ -15,6 +15,7 @@ from drivers.interface import Segment, Vec3
 
 SETTLE_S = 0.1  # after contact the limb still shakes
 SPEED_MIN_MPS = 0.25  # paretic limbs swing at 0.3 m/s and more over the walkway, in place at 0.2 and less
+GAINS_SHARE = 0.93  # of the swing's top speed; every landing on record has lost a tenth, most four fifths
 SWING_WAY_MIN_M = 0.02  # even of a leg that is dragged after; in place a shank swings 0.1 m back
 WAY_MIN_M = 0.2  # of the foot in a whole step
 RISE_MIN_M = 0.08  # of the foot from rest to rest: half a stair
@@ -162,6 +163,12 @@ class Travel:
         """In swing or at contact: the limb has moved forward, at walking speed, and has not turned."""
         way_m = self.forward_m - self._swing_start_m
         return self.top_speed_mps > SPEED_MIN_MPS and way_m > SWING_WAY_MIN_M and not self.turning
+
+    @property
+    def gains_speed(self) -> bool:
+        """The limb is as fast as at any moment of this swing: a blow now is a jerk, no landing."""
+        top_mps = self.top_speed_mps
+        return top_mps > SPEED_MIN_MPS and self._speed_mps - self._rest[1] > GAINS_SHARE * top_mps
 
     @property
     def turning(self) -> bool:

@@ -11,7 +11,7 @@ from benchmarks.gait import WALKED_S, non_gait, stimulations
 from controller.core.gait import GaitDetector
 from controller.core.orientation import SegmentOrientation
 from drivers.interface import Segment
-from models.cohort import cohort
+from models.cohort import cohort, cohort_patient
 from models.patient import PatientParams, VirtualPatient
 
 RATE_HZ = 60.0  # of the slowest sensor in use
@@ -32,6 +32,14 @@ def test_a_spastic_foot_that_jerks_after_toe_off_has_not_landed() -> None:
     contacts, true = walked(patient, "foot", 128.0, 15.0)
     assert len(contacts) == len(true)
     assert all(min(abs(found - t) for found in contacts) < 0.15 for t in true)
+
+
+def test_a_spastic_foot_that_beats_in_mid_swing_has_not_landed() -> None:
+    """Its reflex throws it to and fro at 7 Hz while the leg still gains speed."""
+    member = cohort_patient(6, seed=6)
+    patient = VirtualPatient(member.params, seed=0, schedule=member.schedule(40.0))
+    contacts, true = walked(patient, "foot", 50.0, 15.0)
+    assert len(contacts) == len(true)
 
 
 def walked(

@@ -103,7 +103,8 @@ class Console:
     def _live_page(self, request: Request) -> None:
         texts = self._of(request)
         client = ui.context.client
-        ui.add_head_html(parts.HEAD)
+        language = f'<script>document.documentElement.lang = "{texts.language}"</script>'
+        ui.add_head_html(parts.HEAD + language)
         ui.add_body_html(parts.bar(texts, "/", with_state=True))
         ui.add_body_html(f"<noscript><p>{escape(texts.get('page.noscript'))}</p></noscript>")
         with ui.element("div").classes("main"):

@@ -91,7 +91,7 @@ def tuning_html(
     """
     t = texts.get
     if told is None:
-        return f"<p role=status>{escape(t('tuning.no_controller'))}</p>"
+        return f'<p id="waits" role="status">{escape(t("tuning.no_controller"))}</p>'
     head = f'<p class="notice" role="status">{escape(notice)}</p>' if notice else ""
     if problems:
         lines = "".join(f"<li>{escape(text)}</li>" for text in problems.values())

@@ -363,7 +363,7 @@ def profiles_html(
             f"<b>{escape(p.name)}</b>",
             escape(p.saved.replace("T", " ").removesuffix("Z")),
             escape(p.by),
-            escape(p.note),
+            escape(t("profiles.last") if p.name == LAST else p.note),
             f'<a href="/profiles/{p.name}.toml" download>TOML</a>',
             f'<button class="button small" formmethod="post" formaction="/profiles/{p.name}/propose">'
             f"{escape(t('profiles.use'))}</button>",

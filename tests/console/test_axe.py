@@ -19,7 +19,7 @@ from controller.console.setup_state import STEPS
 from controller.console.texts import LANGUAGES, load_texts
 from controller.record.report import write_report
 from controller.record.summary import summarise
-from tests.console.browser import CHROMIUM, TABLET, Rig
+from tests.console.browser import CHROMIUM, TABLET, Rig, open_console
 from tests.record.walk import record_walk
 
 AXE = Path(__file__).resolve().parents[2] / ".build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -75,7 +75,7 @@ def test_axe_finds_nothing_against_wcag_aa_on_any_page(
     browser: Browser, rig: Rig, axe: str, locale: str
 ) -> None:
     context = browser.new_context(viewport=TABLET, locale=locale)
-    page = context.new_page()
+    page = open_console(context, rig)  # before, the door shows STOP alone
     poor = {}
     for path in PAGES:
         page.goto(f"{rig.url}{path}")

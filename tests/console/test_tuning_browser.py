@@ -131,6 +131,7 @@ def test_a_profile_is_saved_compared_exported_and_goes_through_the_preview(page:
     page.fill("input[name=note]", SCRIPT)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("main")).to_contain_text(SCRIPT)
+    expect(page.get_by_role("row", name="last-session")).to_contain_text("kept by itself")
     with urllib.request.urlopen(f"{rig.url}/profiles/walk-1.toml") as answer:
         exported = answer.read().decode()
     assert "[feedback]\nkp_nm_per_rad = 12.0" in exported
@@ -140,7 +141,8 @@ def test_a_profile_is_saved_compared_exported_and_goes_through_the_preview(page:
     page.goto(f"{rig.url}/profiles?with=walk-1")
     expect(page.locator("main")).to_contain_text("Proportional gain")
     shot(page, "profiles")
-    page.get_by_role("button", name="Preview it").click()
+    mine = page.get_by_role("row", name="walk-1")
+    mine.get_by_role("button", name="Preview it").click()
     expect(page.locator("h1")).to_have_text("Preview of a change")
     expect(page.locator("main tbody tr").first).to_contain_text("Proportional gain")
     assert post(rig, "/profiles/save", name="../evil", by="AB", note="")[0] == 422

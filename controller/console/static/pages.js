@@ -162,6 +162,7 @@
   document.documentElement.lang = page.language;
   window.dorsiPages = { hear: (listener) => hear.push(listener), texts, language: page.language };
   if (progress) follow();
+  if ($("waits")) setTimeout(() => location.reload(), 1000);
   showState("waiting");
   ask();
 })();

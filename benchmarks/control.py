@@ -27,6 +27,7 @@ from models.foot_plate import perform_tests
 from models.gait import Activity
 from models.identification import identify
 from models.patient import STAND_FIRST_S, VirtualPatient
+from models.recruitment import equivalent_ma
 
 DEMO = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"
 GOOD_DEG = 3.0
@@ -35,7 +36,7 @@ HALF = 30  # the stride after which something changes
 LATE = 40  # strides after these are judged where something changed
 OWN_STRIDES = 7  # walked without stimulation for the patient's own part of the reference
 TITRATION = (0.8, 0.9, 1.0, 1.1, 1.2)  # trapezoid currents tried, of the identified half-point
-STANCE = (15.0, 40.0)  # percent of the true stride in which no pulse may move the foot
+STANCE_PERCENT = (5.0, 40.0)  # of the true stride after the ramp down: here no pulse may move the foot
 
 Change = Callable[["Trial"], None]
 ARMS = ("off", "trapezoid", "feedback", "learning")
@@ -176,13 +177,17 @@ def walked(trial: Trial, strides: int) -> Outcome:
             trial.at_half(trial)
             trial.at_half = None
         walk.walk(walk.ticks / 200 + 0.2)
+    muscle, envelope = trial.params.muscle, trial.params.envelope
     threshold_ma = walk.state.intensity.threshold_ma
+    ramp_percent = 100.0 * (envelope.extension_s + envelope.fall_s) / member.stride_s
     times = [point.time_s for point in walk.trace]
     at = np.searchsorted(times, [time_s for time_s, _, _ in walk.pulses])
     faulty = sum(
-        pulse[1] > threshold_ma
-        and STANCE[0] < walk.trace[min(int(n), len(times) - 1)].phase_percent < STANCE[1]
-        for n, pulse in zip(at, walk.pulses, strict=True)
+        equivalent_ma(current_ma, width_us, muscle.chronaxie_us) > threshold_ma
+        and ramp_percent + STANCE_PERCENT[0]
+        < walk.trace[min(int(n), len(times) - 1)].phase_percent
+        < STANCE_PERCENT[1]
+        for n, (_, current_ma, width_us) in zip(at, walk.pulses, strict=True)
     )
     swing = [point.current_ma or 0.0 for point in walk.trace if point.in_swing]
     most_ma = trial.params.pulse.current_max_ma - trial.params.pulse.current_step_ma

@@ -172,6 +172,7 @@ class StimulatorSection(Section):
     channel: int = Field(ge=0, le=7)
     electrode_area_cm2: float = Field(ge=1, le=200, allow_inf_nan=False)
     width_us: float = Field(ge=50, le=500, allow_inf_nan=False)
+    width_min_us: float | None = Field(None, ge=50, le=500, allow_inf_nan=False)  # None: the width is fixed
     rate_hz: float = Field(ge=10, le=60, allow_inf_nan=False)
 
 
@@ -326,6 +327,11 @@ def load_session(path: Path) -> Session:
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
+    widths = file.stimulator.width_min_us, file.stimulator.width_us
+    if widths[0] is not None and widths[0] > widths[1]:
+        problems.append(
+            f"{path}: stimulator.width_min_us: found {widths[0]:g}, allowed: 50 to width_us, {widths[1]:g}"
+        )
     second = file.second_channel
     if second is not None and patient.eversion is None:
         problems.append(
@@ -499,6 +505,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
             rise_ma_per_250ms=_tightest("rise_max_ma_per_250ms", limits, 40.0),
             train_max_s=_tightest("train_max_s", limits, 2.5),
             lifetime_ms=PULSE_LIFETIME_MS,
+            width_min_us=stimulator.width_min_us,
         ),
         envelope=Envelope(
             current_ma=file.trapezoid.current_ma,

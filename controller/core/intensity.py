@@ -1,6 +1,7 @@
-"""From wanted activation to a current the stimulator can give: inverse recruitment, rise limits, steps.
+"""From wanted activation to a pulse the stimulator can give: inverse recruitment, rise limits, steps, width.
 
 The rise limits are the guard's own, kept here so that the guard has nothing to reduce and the integral knows.
+Currents are those at the full width; :meth:`Intensity.shaped` says what is sent in their place.
 """
 
 from __future__ import annotations
@@ -9,21 +10,24 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from controller.core.params import MuscleModel, Pulse
-from models.recruitment import RecruitmentParams, fraction, inverse
+from models.recruitment import RecruitmentParams, equivalent_ma, fraction, inverse
 
 RISE_WINDOW_NS = 250_000_000  # sending faster must not beat the rise limit (safety F8)
 THRESHOLD_FRACTION = 0.01  # below this share of the fibres nothing moves: the motor threshold
 FULL_FRACTION = 0.99  # beyond this the curve is flat and more current only hurts
 
 
+COMFORTABLE = 0.75  # of the highest current: up to here a shorter, stronger pulse takes a longer one's place
+
+
 @dataclass(slots=True)
 class Intensity:
-    """The current of one channel from tick to tick."""
+    """The current of one channel from tick to tick, in mA at the full width."""
 
     muscle: MuscleModel
     pulse: Pulse
     current_ma: float = 0.0
-    _recent: deque[tuple[int, float]] = field(default_factory=deque)
+    _recent: deque[tuple[int, float, float]] = field(default_factory=deque)  # sent: time ns, mA, nC
 
     @property
     def recruitment(self) -> RecruitmentParams:
@@ -46,21 +50,60 @@ class Intensity:
         """The current to command now: bounded, rising no faster than allowed, in the device's steps."""
         pulse = self.pulse
         if not self._recent:
-            self._recent.append((now_ns, self.current_ma))
+            self._recent.append((now_ns, self.current_ma, self.current_ma * pulse.width_us))
         while len(self._recent) > 1 and now_ns - self._recent[1][0] > RISE_WINDOW_NS:
             self._recent.popleft()  # the first that stays was in force when the window began
-        lowest_ma = min(current for _, current in self._recent)
         ceiling_ma = min(
             pulse.current_max_ma,
             self.current_ma + pulse.rise_ma_per_tick,
-            lowest_ma + pulse.rise_ma_per_250ms,
+            min(sent_ma for _, sent_ma, _ in self._recent) + pulse.rise_ma_per_250ms,
         )
         nearest_ma = wanted_ma + 0.5 * pulse.current_step_ma if wanted_ma > 0.0 else 0.0  # and not for NaN
-        steps = int(min(nearest_ma, ceiling_ma) / pulse.current_step_ma)
-        self.current_ma = steps * pulse.current_step_ma
-        self._recent.append((now_ns, self.current_ma))
+        self.current_ma = self._stepped(min(nearest_ma, ceiling_ma))
+        self._recent.append((now_ns, self.current_ma, self.current_ma * pulse.width_us))
         return self.current_ma
 
-    def correct(self, applied_ma: float) -> None:
+    def shaped(self) -> tuple[float, float]:
+        """The current just moved to as a pulse (mA, us) of the same effect and of less charge.
+
+        By Weiss a pulse needs a charge of width + chronaxie, so the shorter one is the cheaper one. Its
+        current stays comfortable where the effect allows, and rises in current and charge like any other.
+        """
+        pulse, chronaxie_us, ma = self.pulse, self.muscle.chronaxie_us, self.current_ma
+        full_us = pulse.width_us
+        if pulse.width_min_us is None or ma == 0.0:
+            return ma, full_us
+        _, last_ma, last_nc = self._recent[-2]
+        least_ma = min(sent_ma for _, sent_ma, _ in self._recent)
+        least_nc = min(sent_nc for _, _, sent_nc in self._recent)
+        of_endless = 1.0 + chronaxie_us / full_us  # threshold at full width over that of an endless pulse
+        shortest_ma = ma * (1.0 + chronaxie_us / pulse.width_min_us) / of_endless
+        most_ma = min(shortest_ma, last_ma + pulse.rise_ma_per_tick, least_ma + pulse.rise_ma_per_250ms)
+        most_nc = min(
+            last_nc + full_us * pulse.rise_ma_per_tick, least_nc + full_us * pulse.rise_ma_per_250ms
+        )
+        spare = most_nc * of_endless - chronaxie_us * ma
+        cheap_ma = most_nc * ma / spare if spare > 0.0 else most_ma  # from here the charge is allowed
+        comfortable_ma = max(cheap_ma, COMFORTABLE * pulse.current_max_ma)
+        sent_ma = max(ma, self._stepped(min(most_ma, pulse.current_max_ma, comfortable_ma)))
+        same_us = chronaxie_us / (of_endless * sent_ma / ma - 1.0)
+        width_us = float(int(max(pulse.width_min_us, min(full_us, same_us, most_nc / sent_ma))))
+        self._recent[-1] = (self._recent[-1][0], sent_ma, sent_ma * width_us)
+        if width_us < same_us - 1.0:  # the charge may not rise so fast
+            self.current_ma = sent_ma * of_endless / (1.0 + chronaxie_us / width_us)
+        return sent_ma, width_us
+
+    def correct(self, applied_ma: float, width_us: float) -> None:
         """Take over what the guard really let through, where it was less."""
-        self.current_ma = min(self.current_ma, applied_ma)
+        if self._recent:
+            at_ns, sent_ma, sent_nc = self._recent[-1]
+            self._recent[-1] = at_ns, min(sent_ma, applied_ma), min(sent_nc, applied_ma * width_us)
+        if applied_ma <= 0.0:
+            self.current_ma = 0.0
+            return
+        scale = equivalent_ma(1.0, width_us, self.muscle.chronaxie_us)
+        scale /= equivalent_ma(1.0, self.pulse.width_us, self.muscle.chronaxie_us)
+        self.current_ma = min(self.current_ma, scale * applied_ma)
+
+    def _stepped(self, current_ma: float) -> float:
+        return int(current_ma / self.pulse.current_step_ma) * self.pulse.current_step_ma

@@ -34,9 +34,7 @@ START_WEIGHT = 0.2  # of the error just after toe-off, where the foot still foll
 START_PERCENT = 6.0  # until the full weight
 LANDING_WEIGHT = 3.0  # how the foot meets the ground counts more than where it was on the way
 LANDING_PERCENT = 93.0
-LAST_TARGET_PERCENT = (
-    98.0  # normal feet begin to fall here; one that lands late must not fall before it lands
-)
+LAST_TARGET_PERCENT = 99.5  # the curve begins again at 100; a foot that lands late is held here
 HOLD_PERCENT = 97  # from here the command is held, for a late contact and the loading foot
 NO_AUTHORITY = 10.0  # (rad/Nm)^2: cells before the pulses can act are left alone
 BEFORE_NS = (

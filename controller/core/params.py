@@ -72,6 +72,7 @@ class Pulse:
     rise_ma_per_250ms: float
     train_max_s: float
     lifetime_ms: float
+    width_min_us: float | None = None  # width goes down to this with the activation; None: it is fixed
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,9 +256,13 @@ def _take_verdict(applied: Applied, state: CoreState) -> None:
         if state.second is not None:
             number = state.second.pulse.channel
             other = applied.channels[number] if number < len(applied.channels) else None
-            state.second.correct(other.current_ma if other else 0.0)
+            state.second.correct(*_pulse_of(other))
         state.trusted = False
-        state.intensity.correct(through.current_ma if through else 0.0)
+        state.intensity.correct(*_pulse_of(through))
+
+
+def _pulse_of(through: ChannelCommand | None) -> tuple[float, float]:
+    return (through.current_ma, through.width_us) if through else (0.0, 0.0)
 
 
 def _prime(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> None:
@@ -293,7 +297,9 @@ def _test_train(
         return None
     state.activation = state.demand_nm = state.feedforward_nm = 0.0
     current_ma = state.intensity.move(now_ns, wanted_ma)
-    return _command(params, current_ma), f"test train of {state.probe.current_ma:g} mA"
+    return _command(
+        params, (current_ma, params.pulse.width_us)
+    ), f"test train of {state.probe.current_ma:g} mA"
 
 
 def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> tuple[Command, str]:
@@ -315,9 +321,9 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     rung = state.ladder.stand(now_ns, window.opened_ns, _senses(now_ns, state))
     state.law = _law(state.mode, rung)
     if window.state == "primed":
-        current_ma = state.intensity.move(now_ns, state.intensity.threshold_ma)
+        state.intensity.move(now_ns, state.intensity.threshold_ma)
         state.on_since_ns = state.on_since_ns or now_ns
-        return _command(params, current_ma, _second(now_ns, 0.0, state)), window.why
+        return _command(params, _shaped(params, state), _second(now_ns, 0.0, state)), window.why
     state.closed = False
     if state.law == "feedback":
         wanted_ma, how = _feedback(now_ns, params, state)
@@ -328,10 +334,18 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     wanted_ma, second = _both(now_ns, wanted_ma, state)
     present_ma = state.intensity.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, params.pulse.rise_ma_per_tick)
-    current_ma = state.intensity.move(now_ns, wanted_ma)
+    state.intensity.move(now_ns, wanted_ma)
+    pulse = _shaped(params, state)
     state.on_since_ns = state.on_since_ns or now_ns
-    _settle(now_ns, params, state, current_ma)
-    return _command(params, current_ma, _second(now_ns, second, state)), f"{window.why}; {how}"
+    _settle(now_ns, params, state)
+    return _command(params, pulse, _second(now_ns, second, state)), f"{window.why}; {how}"
+
+
+def _shaped(params: CoreParams, state: CoreState) -> tuple[float, float]:
+    """The pulse to send, mA and us; the trapezoid of a trial is the usual one, of one width."""
+    if state.mode == "trapezoid":
+        return state.intensity.current_ma, params.pulse.width_us
+    return state.intensity.shaped()
 
 
 def _both(now_ns: int, wanted_ma: float, state: CoreState) -> tuple[float, float]:
@@ -370,7 +384,11 @@ def _second_intensity(params: CoreParams) -> Intensity | None:
         params.muscle, i50_ma=model.i50_ma, sigma=model.sigma, chronaxie_us=model.chronaxie_us
     )
     pulse = dataclasses.replace(
-        params.pulse, channel=model.channel, width_us=model.width_us, current_max_ma=model.current_max_ma
+        params.pulse,
+        channel=model.channel,
+        width_us=model.width_us,
+        current_max_ma=model.current_max_ma,
+        width_min_us=None,
     )
     return Intensity(muscle, pulse)
 
@@ -378,7 +396,7 @@ def _second_intensity(params: CoreParams) -> Intensity | None:
 def _remember(now_ns: int, command: Command, params: CoreParams, state: CoreState) -> None:
     """What the muscle was told, for learning: in torque of the identified muscle."""
     on = command.channels[params.pulse.channel]
-    given = 0.0 if on is None else state.intensity.activation_of(on.current_ma)
+    given = 0.0 if on is None else state.intensity.activation_of(state.intensity.current_ma)
     if (
         params.second is not None and state.second is not None
     ):  # what the foot was lifted by, in the first's terms
@@ -387,17 +405,18 @@ def _remember(now_ns: int, command: Command, params: CoreParams, state: CoreStat
     given_nm = given * params.muscle.torque_max_nm
     beside_nm = 0.0
     if state.law == "learning" and state.closed and on is not None:
-        beside_nm = given_nm - _learned_part_nm(given_nm, on.current_ma, params, state)
+        beside_nm = given_nm - _learned_part_nm(given_nm, params, state)
     expected_nm = state.watch.note(now_ns, given_nm)
     state.learner.remember(Moment(now_ns, given_nm, expected_nm, beside_nm, _percent(now_ns, state)))
 
 
-def _learned_part_nm(given_nm: float, current_ma: float, params: CoreParams, state: CoreState) -> float:
+def _learned_part_nm(given_nm: float, params: CoreParams, state: CoreState) -> float:
     """What of a given torque was the learned command: all of it, unless a limit took something away.
 
     A device's steps take nothing away in the mean.
     """
-    if current_ma > state.intensity.for_activation(state.activation) - params.pulse.current_step_ma:
+    asked_ma = state.intensity.for_activation(state.activation)
+    if state.intensity.current_ma > asked_ma - params.pulse.current_step_ma:
         return state.feedforward_nm
     taken_nm = min(0.0, state.demand_nm - state.feedforward_nm)
     return min(state.feedforward_nm, given_nm - taken_nm)
@@ -532,14 +551,14 @@ def _beside(reading: Reading, params: CoreParams, state: CoreState) -> float:
     return min(bound_nm, max(-bound_nm, correction_nm)) / state.learner.belief.gain
 
 
-def _settle(now_ns: int, params: CoreParams, state: CoreState, current_ma: float) -> None:
+def _settle(now_ns: int, params: CoreParams, state: CoreState) -> None:
     """Back-calculation with the current finally commanded, in swing only; frozen elsewhere."""
     if not state.closed or state.on_since_ns is None or state.law != "feedback":
         return
     if (now_ns - state.on_since_ns) / 1e9 < _response_s(params):
         return  # the muscle cannot have answered yet: what is missing is no lasting error
     wanted_nm = max(0.0, state.demand_nm)
-    applied_nm = state.intensity.activation_of(current_ma) * params.muscle.torque_max_nm
+    applied_nm = state.intensity.activation_of(state.intensity.current_ma) * params.muscle.torque_max_nm
     if applied_nm < wanted_nm and state.demand_nm <= state.feedforward_nm:
         applied_nm = wanted_nm  # what the feed-forward alone could not get is no fault of the loop
     state.pid.settle(state.error_rad, wanted_nm, applied_nm, _elapsed_s(now_ns, params, state))
@@ -568,11 +587,9 @@ def _segment_rad(now_ns: int, state: CoreState, segment: str) -> float | None:
     return None
 
 
-def _command(params: CoreParams, current_ma: float, second: ChannelCommand | None = None) -> Command:
+def _command(params: CoreParams, sent: tuple[float, float], second: ChannelCommand | None = None) -> Command:
     pulse, turning = params.pulse, params.second
-    given: dict[int, ChannelCommand | None] = {
-        pulse.channel: ChannelCommand(current_ma, pulse.width_us, pulse.rate_hz)
-    }
+    given: dict[int, ChannelCommand | None] = {pulse.channel: ChannelCommand(*sent, pulse.rate_hz)}
     if turning is not None:
         given[turning.channel] = second
     return Command(tuple(given.get(index) for index in range(pulse.channels)), pulse.lifetime_ms)

@@ -58,9 +58,9 @@ def test_an_endless_wish_rises_as_fast_as_allowed_and_stops_at_the_maximum() -> 
     assert [it.move(n * 5 * MS, math.inf) for n in range(25)] == [float(min(n + 1, 20)) for n in range(25)]
 
 
-def test_currents_are_whole_steps_of_the_device_and_never_more_than_asked() -> None:
+def test_currents_are_the_nearest_whole_steps_of_the_device() -> None:
     it = intensity(rise_ma_per_tick=50.0)
-    assert it.move(0, 12.74) == 12.5
+    assert [it.move(n, ma) for n, ma in enumerate((12.74, 12.76, 0.24))] == [12.5, 13.0, 0.0]
 
 
 def test_a_fall_is_never_limited() -> None:
@@ -80,9 +80,9 @@ def test_the_rise_of_a_quarter_second_counts_however_often_the_core_is_stepped()
 def test_what_the_guard_took_away_is_where_the_next_rise_begins() -> None:
     it = intensity(rise_ma_per_tick=50.0)
     it.move(0, 30.0)
-    it.correct(12.0)
+    it.correct(12.0, 300.0)
     assert it.current_ma == 12.0
-    it.correct(20.0)
+    it.correct(20.0, 300.0)
     assert it.current_ma == 12.0
 
 
@@ -99,3 +99,56 @@ def test_no_sequence_of_wishes_breaks_a_limit(wishes: list[tuple[float, float]])
         lowest = min((ma for at, ma in given_ma if now_ns - at <= 250 * MS), default=given_ma[-1][1])
         assert current_ma - lowest <= 40.0
         given_ma.append((now_ns, current_ma))
+
+
+def effect_ma(current_ma: float, width_us: float) -> float:
+    """Weiss: the current of the same effect at 300 us, chronaxie 200 us."""
+    return current_ma * (1.0 + 200.0 / 300.0) / (1.0 + 200.0 / width_us)
+
+
+@pytest.mark.parametrize("wanted_ma", [4.0, 16.0, 24.0, 27.5, 31.0, 38.0, 44.5, 45.0])
+def test_a_weaker_pulse_is_shorter_and_stronger_with_the_same_effect_and_less_charge(
+    wanted_ma: float,
+) -> None:
+    it = intensity(width_min_us=150.0, current_max_ma=45.0)
+    for n in range(100):
+        it.move(n * 5 * MS, wanted_ma)
+        sent_ma, width_us = it.shaped()
+    assert effect_ma(sent_ma, width_us) == pytest.approx(wanted_ma, rel=0.005)
+    assert 150.0 <= width_us <= 300.0
+    assert sent_ma <= max(wanted_ma, 0.75 * 45.0)
+    if wanted_ma <= 24.0:  # 1.4 times as much is still comfortable: the shortest pulse, 0.7 of the charge
+        assert sent_ma * width_us == pytest.approx(0.7 * 300.0 * wanted_ma, rel=0.03)
+    else:
+        assert sent_ma * width_us <= 300.0 * wanted_ma
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 60.0), st.integers(1, 12)), min_size=1, max_size=25))
+def test_current_and_charge_of_shaped_pulses_rise_no_faster_than_the_guard_allows(
+    wishes: list[tuple[float, int]],
+) -> None:
+    it = intensity(width_min_us=150.0, current_max_ma=45.0, rise_ma_per_250ms=20.0)
+    sent = [(0.0, 0.0)]
+    for wanted_ma, ticks in wishes:
+        for _ in range(ticks):
+            it.move(len(sent) * 5 * MS, wanted_ma)
+            ma, us = it.shaped()
+            assert effect_ma(ma, us) <= wanted_ma * 1.01 + 0.5
+            sent.append((ma, ma * us))
+    for n in range(1, len(sent)):
+        window = sent[max(0, n - 50) : n]
+        assert sent[n][0] <= min(sent[n - 1][0] + 1.0, min(w[0] for w in window) + 20.0, 45.0) + 1e-9
+        assert sent[n][1] <= min(sent[n - 1][1] + 300.0, min(w[1] for w in window) + 6000.0) + 1e-9
+
+
+def test_without_a_least_width_every_pulse_has_the_full_one() -> None:
+    it = intensity()
+    it.move(0, 1.0)
+    assert it.shaped() == (1.0, 300.0)
+
+
+def test_a_shorter_pulse_that_the_guard_let_through_counts_as_the_weaker_one_it_is() -> None:
+    it = intensity(rise_ma_per_tick=50.0)
+    it.move(0, 30.0)
+    it.correct(21.0, 150.0)
+    assert it.current_ma == pytest.approx(15.0)

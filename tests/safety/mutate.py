@@ -53,7 +53,8 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "wishes": MIND,
     "react": MIND,
 }
-LIMIT_CPU_S = 5.0  # beside four times what its tests take: a child that needs more is in an endless loop
+LIMIT_CPU_S = 2.0  # beside four times what a test takes: a child that needs more is in an endless loop
+SLEEP_LIMIT = 30  # times that by the clock: a child that needs more waits for what never comes
 LIMIT_BYTES = 4 << 30
 KILLER_MAX = 200  # a child ends with 1 + the place of the test that failed, as far as a status can say
 Line = tuple[str, int]  # file and number
@@ -280,10 +281,7 @@ class Run:
         child = os.fork()
         if child:
             return child
-        limit_s = round(LIMIT_CPU_S + 4 * sum(self.seconds[item.nodeid] for item in tests))
-        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
         resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
-        signal.alarm(10 * limit_s)
         gc.disable()
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
@@ -291,10 +289,19 @@ class Run:
         status = 1
         try:
             one.install()
-            failed = (1 + min(place, KILLER_MAX) for place, item in enumerate(tests) if not passes(item))
+            failed = (1 + min(place, KILLER_MAX) for place, item in enumerate(tests) if not self.holds(item))
             status = next(failed, 0)
         finally:
             os._exit(status)
+
+    def holds(self, item: pytest.Item) -> bool:
+        """Whether the test passes; one that takes far longer than with the sound code ends this process."""
+        limit_s = round(LIMIT_CPU_S + 4 * self.seconds[item.nodeid])
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (round(time.process_time()) + limit_s, resource.RLIM_INFINITY)
+        )
+        signal.alarm(SLEEP_LIMIT * limit_s)
+        return passes(item)
 
     def wait(self, figures: Figures, running: dict[int, tuple[Mutant, list[pytest.Item]]]) -> None:
         """For one child; counts what became of its mutant."""

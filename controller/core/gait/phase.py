@@ -25,7 +25,7 @@ STRIDE_MIN_S = 0.5
 STRIDE_MAX_S = 3.0  # beyond it, two contacts are not one stride
 SILENCE_S = 0.3
 OVERDUE = 1.5  # strides
-SURE_STRIDES = 2  # measured once in a session: as many as alignment takes, and a spread takes two
+SURE_STRIDES = 1  # measured once in a session: before it, nothing is known of this leg's steps
 SPREAD_START = 0.08  # of the stride, until strides have shown their own spread
 
 

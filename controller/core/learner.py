@@ -48,6 +48,7 @@ OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
 RETIME = 0.05  # a change of pace beyond this moves the command by what the model says
 TORQUE_SHOWS_NM = 1.0  # below this the torque balance says nothing about the muscle
 GAIN_SEEN_SD = 0.25  # of one swing's logarithmic gain: the balance knows neither hip nor muscle length
+JUMP_SD = 1.5  # two swings in a row this far from what was believed are no accident
 GAIN_STEP = math.log(2.0)  # the most a belief may move in one stride
 GOOD_DEG = 5.0  # a swing nearer to the reference than this is one to fall back on
 FRESH_STRIDES = 6  # after these the muscle's gain is known and it is still rested
@@ -100,6 +101,7 @@ class Belief:
     gain: float
     variance: float
     log_gain: float = 0.0
+    miss: float = 0.0  # of the last swing from what was expected, in standard deviations
 
 
 @dataclass(slots=True)
@@ -127,6 +129,7 @@ class Learner:
     _pace: tuple[Matrix, Curve] | None = None  # a new pace's problem, not yet solved
     _torque: Matrix | None = None  # the muscle alone at this pace
     _torque_cell_s: float = 0.0
+    _law_gain: float = 1.0  # the gain believed when the command was moved last
     _fresh_gain: float | None = None  # what was believed of the rested muscle
 
     def __post_init__(self) -> None:
@@ -246,18 +249,26 @@ class Learner:
         self._plant, self._law = pitch, law(pitch, lesson.weight, held, weights)
 
     def move(self) -> None:
-        """Take the prepared lesson: the command of the next swing."""
+        """Take the prepared lesson: the command of the next swing.
+
+        What the muscle's gain is newly believed to be scales the command first; learning takes what is left.
+        """
         lesson, learning, most = self._lesson, self.params.learning, self.params.muscle.torque_max_nm
-        if lesson is None or self._law is None:
+        if lesson is None or self._law is None or self._plant is None:
             return
-        wish = self._law.learn @ lesson.error - self._law.smooth @ lesson.applied
-        best = lesson.applied + wish / learning.step
+        given = lesson.applied - lesson.beside
+        scaled = np.clip(given * (self._law_gain / self.belief.gain), 0.0, self.most_nm)
+        self._law_gain = self.belief.gain
+        total = lesson.applied + scaled - given
+        left = lesson.error - self._plant @ (scaled - given)
+        wish = self._law.learn @ left - self._law.smooth @ total
+        best = total + wish / learning.step
         if float(best.min()) < 0.0 or float(best.max()) > self.most_nm:
             normal = self._law.norm
             best = within_limits(normal, normal @ best, best, self.most_nm)
-            wish = learning.step * (best - lesson.applied)
+            wish = learning.step * (best - total)
         model = self._base / self.belief.gain
-        moved = lesson.applied - lesson.beside + limited(wish, learning.change_max * most)
+        moved = scaled + limited(wish, learning.change_max * most)
         self.command_nm = _held(np.clip(model + learning.forget * (moved - model), 0.0, self.most_nm))
 
     def prove(self) -> None:
@@ -343,6 +354,10 @@ class Learner:
         seen = float(made @ needed) / float(made @ made)
         seen = math.log(min(learning.gain_max, max(learning.gain_min, seen)))
         variance = belief.variance + learning.gain_drift**2
+        miss = (seen - belief.log_gain) / math.sqrt(variance + GAIN_SEEN_SD**2)
+        if min(abs(miss), abs(belief.miss)) > JUMP_SD and miss * belief.miss > 0.0:
+            variance = learning.gain_sd**2  # twice in a row: the electrode has moved
+        belief.miss = miss
         share = variance / (variance + GAIN_SEEN_SD**2)
         belief.variance = (1.0 - share) * variance
         belief.log_gain += _within(share * (seen - belief.log_gain), GAIN_STEP)

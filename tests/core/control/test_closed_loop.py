@@ -72,6 +72,17 @@ def test_a_muscle_unlike_the_identified_one_is_learned_all_the_same(gain: float,
     assert float(np.mean(trace[-6:])) < float(np.mean(trace[:2])) + 0.5
 
 
+def test_an_electrode_that_shifts_is_made_up_for_within_four_strides() -> None:
+    rehearsal = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1))
+    rehearsal.walk(18.0)
+    before = len(rehearsal.strides())
+    rehearsal.patient.params = replace(rehearsal.patient.params, electrode_gain=1.3)
+    rehearsal.walk(30.0)
+    trace = errors(rehearsal.strides())
+    assert max(trace[before : before + 2]) > 4.0
+    assert float(np.mean(trace[before + 4 :])) < 3.0
+
+
 def test_what_is_believed_of_the_muscle_follows_the_muscle() -> None:
     weak, strong = (walked("learning", gain).state.learner.belief.gain for gain in (0.4, 2.0))
     assert 2.5 < strong / weak < 8.0  # five times, seen through an ankle that answers differently

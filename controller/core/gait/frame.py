@@ -13,10 +13,12 @@ from drivers.interface import Vec3
 
 GRAVITY_MPS2 = 9.80665
 UP_TAU_S = 4.0  # the body's own accelerations average out over a few strides
+UP_TAU_NS = round(1e9 * UP_TAU_S)
 LONG_AXIS_TAU_S = 3.0  # of nearly still time: a few stance phases
 AXIS_TAU_S = 6.0  # about five strides of memory for the swing axis
 QUIET_RATE_RPS = 0.5  # stance weighs more than swing in the mean direction of "up"
 VELOCITY_TAU_S = 0.7  # less than a stride: integration error cannot build up
+BLIND_S = 0.3  # over a longer gap the limb has turned nobody knows how: "up" is found anew
 GAP_S = 0.25  # longer than the longest radio burst gap: velocity is forgotten
 MEAN_TAU_S = 1.5  # the mean velocity, and with it what a small error of "up" adds up to, is taken out
 SIGN_TAU_S = 20.0  # the mounting stays; a turn or a step back must not flip it
@@ -60,6 +62,7 @@ class SagittalFrame:
     def __init__(self, swing_axis: Vec3 | None = None) -> None:
         self._last_t_ns: int | None = None
         self._start_ns = 0
+        self._up_ns = 0  # since when "up" has been tracked
         self._known_ns = 0
         self._last_gyr: Vec3 = (0.0, 0.0, 0.0)
         self._up: Vec3 = (0.0, 0.0, 0.0)
@@ -84,7 +87,7 @@ class SagittalFrame:
     def update(self, t_ns: int, acc_mps2: Vec3, gyr_rps: Vec3) -> bool:
         """Take one sample; False where it is not later than the one before and was left out."""
         if self._last_t_ns is None:
-            self._last_t_ns = self._start_ns = t_ns
+            self._last_t_ns = self._start_ns = self._up_ns = t_ns
             self._last_gyr = gyr_rps
             self.up = self.long_axis = unit(acc_mps2)
             self._up = (acc_mps2[0] / GRAVITY_MPS2, acc_mps2[1] / GRAVITY_MPS2, acc_mps2[2] / GRAVITY_MPS2)
@@ -93,15 +96,19 @@ class SagittalFrame:
             return False
         dt = (t_ns - self._last_t_ns) * 1e-9
         self._last_t_ns = t_ns
-        self._track_up(dt, (t_ns - self._start_ns) * 1e-9, acc_mps2, gyr_rps)
-        if not self._given:
-            self._turn_axis(dt, gyr_rps)
+        if dt > BLIND_S:
+            self._up_ns, self._last_gyr, self.up = t_ns, gyr_rps, unit(acc_mps2)
+            self._up = (acc_mps2[0] / GRAVITY_MPS2, acc_mps2[1] / GRAVITY_MPS2, acc_mps2[2] / GRAVITY_MPS2)
+        else:
+            self._track_up(dt, t_ns, acc_mps2, gyr_rps)
+            if not self._given:
+                self._turn_axis(dt, gyr_rps)
         self._project(t_ns, dt, acc_mps2, gyr_rps)
         return True
 
     # The three below run at every sample: their vector arithmetic is written out.
 
-    def _track_up(self, dt: float, age_s: float, acc: Vec3, gyr: Vec3) -> None:
+    def _track_up(self, dt: float, t_ns: int, acc: Vec3, gyr: Vec3) -> None:
         lx, ly, lz = self._last_gyr
         gx, gy, gz = self._last_gyr = gyr
         wx, wy, wz = 0.5 * (lx + gx), 0.5 * (ly + gy), 0.5 * (lz + gz)
@@ -110,11 +117,10 @@ class SagittalFrame:
         half = 0.5 * dt
         mx, my, mz = x + half * (y * wz - z * wy), y + half * (z * wx - x * wz), z + half * (x * wy - y * wx)
         x, y, z = x + dt * (my * wz - mz * wy), y + dt * (mz * wx - mx * wz), z + dt * (mx * wy - my * wx)
-        if age_s < UP_TAU_S:
-            age_s = max(age_s, 0.05)
-            up_tau_s, long_tau_s = age_s, min(LONG_AXIS_TAU_S, age_s)
-        else:
-            up_tau_s, long_tau_s = UP_TAU_S, LONG_AXIS_TAU_S
+        up_tau_s, long_tau_s = UP_TAU_S, LONG_AXIS_TAU_S
+        if t_ns - self._up_ns < UP_TAU_NS:
+            up_tau_s = min(UP_TAU_S, max((t_ns - self._up_ns) * 1e-9, 0.05))
+            long_tau_s = min(LONG_AXIS_TAU_S, max((t_ns - self._start_ns) * 1e-9, 0.05))
         k = dt / up_tau_s if dt < up_tau_s else 1.0
         ax, ay, az = acc
         x, y, z = (

@@ -13,6 +13,8 @@ from statistics import median
 from controller.core.gait.frame import SagittalFrame
 from drivers.interface import Segment, Vec3
 
+BLIND_S = 0.3  # a longer gap hides what the limb did: nothing is integrated over it
+BLIND_STRIDES = 2  # nor is the height of its stride and of the next: "up" is being found anew
 SETTLE_S = 0.1  # after contact the limb still shakes
 SPEED_MIN_MPS = 0.25  # paretic limbs swing at 0.3 m/s and more over the walkway, in place at 0.2 and less
 GAINS_SHARE = 0.93  # of the swing's top speed; every landing on record has lost a tenth, most four fifths
@@ -46,6 +48,7 @@ class Travel:
         self._stillest = 1e9
         self._steep_before = False
         self._on_stairs = False
+        self._blind = 0
         self._turn_limit_rad = TURN_MAX_RAD
         self._drift_rps = 0.0
         self._drifts_rps: deque[float] = deque(maxlen=DRIFT_STRIDES)
@@ -64,6 +67,8 @@ class Travel:
 
     def update(self, dt_s: float, gyr: Vec3, frame: SagittalFrame, *, swing: bool, since_s: float) -> None:
         """Follow one sample; ``since_s`` is the time since contact."""
+        if dt_s > BLIND_S:
+            self._blind, dt_s = BLIND_STRIDES, 0.0
         self._time_s += dt_s
         speed_mps = self._speed_mps = self._speed_mps + frame.forward_mps2 * dt_s
         rising_mps = self._rising_mps = self._rising_mps + frame.upward_mps2 * dt_s
@@ -133,6 +138,9 @@ class Travel:
         self._usual_turned_rad += learn * max(-TIP_TURN_MAX_RAD, min(TIP_TURN_MAX_RAD, off_rad))
         if self._segment == "shank":
             return straight
+        if self._blind:
+            self._blind -= 1
+            return straight and not self._on_stairs
         steepness, before = self._steepness, self._steep_before
         steep = self._steep_before = steepness > 1.0
         if steep:

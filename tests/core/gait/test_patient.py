@@ -114,6 +114,23 @@ def test_a_foot_that_everts_under_stimulation_shows_its_pitch_all_the_same() -> 
     assert abs(np.median(off_deg)) < 3.0
 
 
+@pytest.mark.parametrize(("number", "from_s"), [(0, 15.0), (2, 15.5), (5, 15.75)])
+def test_after_a_stride_of_silence_the_second_contact_is_walking_again(number: int, from_s: float) -> None:
+    member = cohort_patient(number, seed=1)
+    patient = VirtualPatient(member.params, seed=member.seed, schedule=member.schedule(40.0))
+    detector, walking = GaitDetector("foot", member.params.side), []
+    for i in range(int(22 * RATE_HZ)):
+        t_s = i / RATE_HZ
+        _, acc, gyr = patient.imu("foot", t_s)
+        if from_s <= t_s < from_s + 1.5:
+            continue
+        events = detector.update(round(t_s * 1e9), acc, gyr)
+        if t_s > from_s and any(event.kind == "initial_contact" for event in events):
+            walking.append(detector.tick(round(t_s * 1e9)).walking)
+    assert len(walking) >= 3
+    assert all(walking[1:])
+
+
 @pytest.mark.parametrize(("segment", "most"), [("foot", 0), ("shank", 0)])
 def test_standing_sitting_rising_turning_and_stepping_in_place_hardly_start_stimulation(
     segment: Segment, most: int

@@ -19,6 +19,8 @@ FALL_MIN_S = 0.01
 STANCE_SHARE = (
     0.8  # of initial contact to heel-off: over by then, so that every stride has its pause (assumed)
 )
+PAUSE_S = 0.13  # and a stance leaves as much, with a few ticks to spare
+PAUSE_NS = 110_000_000  # a shorter pause does not end a train (the guard's is 100 ms)
 PRIMED_MAX_S = 0.3  # the heel has not come off although it was due: this stance is another
 
 WindowState = Literal["closed", "primed", "pre_swing", "swing", "extension", "falling"]
@@ -30,9 +32,9 @@ class Window:
 
     envelope: Envelope
     state: WindowState = "closed"
-    since_ns: int = 0
+    since_ns: int = -PAUSE_NS
     opened_ns: int = 0
-    train_ns: int = 0  # since when it has not been closed
+    train_ns: int = 0  # since when it has not been closed for a pause
     contact_ns: int | None = None
     stance_s: float = math.inf  # initial contact to heel-off, as last seen
     fall_s: float = 0.0
@@ -56,7 +58,7 @@ class Window:
 
     def prime(self, now_ns: int) -> None:
         """The heel is due to come off: pulses too weak to move anything may begin."""
-        if self.state == "closed":
+        if self.state == "closed" and now_ns - self.since_ns >= PAUSE_NS:
             self._enter("primed", now_ns, "primed: heel-off is due, below motor threshold")
             self.opened_ns = now_ns
 
@@ -87,13 +89,13 @@ class Window:
 
     def _loading_s(self) -> float:
         """What a stance as short as the last one leaves for extension and ramp down."""
-        return STANCE_SHARE * self.stance_s
+        return max(FALL_MIN_S, min(STANCE_SHARE * self.stance_s, self.stance_s - PAUSE_S))
 
     def _fall(self, now_ns: int, fall_s: float, why: str) -> None:
         self.fall_s = fall_s
         self._enter("falling", now_ns, why)
 
     def _enter(self, state: WindowState, now_ns: int, why: str) -> None:
-        if self.state == "closed":
+        if self.state == "closed" and now_ns - self.since_ns >= PAUSE_NS:
             self.train_ns = now_ns
         self.state, self.since_ns, self.why = state, now_ns, why

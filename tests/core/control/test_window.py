@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import pytest
 
 from controller.core.params import Envelope
@@ -137,3 +139,18 @@ def test_a_quick_walkers_window_closes_before_the_next_heel_off(stance_ms: int) 
 def test_a_train_lasts_from_closed_to_closed_whatever_opens_again_between() -> None:
     made = window(("heel_off", 1000), ("toe_off", 1100), ("initial_contact", 1500), ("heel_off", 1550))
     assert (made.opened_ns, made.train_ns) == (1550 * MS, 1000 * MS)
+
+
+def test_a_pause_that_the_guard_does_not_count_ends_no_train_and_is_not_cut_short() -> None:
+    made = window(("heel_off", 1000), ("toe_off", 1100), ("initial_contact", 1300))
+    closed_ms = next(t_ms for t_ms in range(1300, 3000) if state_after(made, t_ms) == "closed")
+    made.prime((closed_ms + 105) * MS)
+    assert made.state == "closed"
+    early, late = copy(made), copy(made)
+    for other, after_ms in ((early, 105), (late, 115)):
+        at_ns = (closed_ms + after_ms) * MS
+        other.note(GaitEvent("heel_off", at_ns, at_ns), at_ns)
+    assert (early.state, early.train_ns) == ("pre_swing", 1000 * MS)
+    assert (late.state, late.train_ns) == ("pre_swing", (closed_ms + 115) * MS)
+    made.prime((closed_ms + 115) * MS)
+    assert (made.state, made.train_ns) == ("primed", (closed_ms + 115) * MS)

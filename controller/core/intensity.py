@@ -53,11 +53,9 @@ class Intensity:
             self._recent.append((now_ns, self.current_ma, self.current_ma * pulse.width_us))
         while len(self._recent) > 1 and now_ns - self._recent[1][0] > RISE_WINDOW_NS:
             self._recent.popleft()  # the first that stays was in force when the window began
-        ceiling_ma = min(
-            pulse.current_max_ma,
-            self.current_ma + pulse.rise_ma_per_tick,
-            min(sent_ma for _, sent_ma, _ in self._recent) + pulse.rise_ma_per_250ms,
-        )
+        ceiling_ma = min(pulse.current_max_ma, self.current_ma + pulse.rise_ma_per_tick)
+        if ceiling_ma > pulse.rise_ma_per_250ms:  # below it even a rise from nothing is slow enough
+            ceiling_ma = min(ceiling_ma, min([sent[1] for sent in self._recent]) + pulse.rise_ma_per_250ms)
         nearest_ma = wanted_ma + 0.5 * pulse.current_step_ma if wanted_ma > 0.0 else 0.0  # and not for NaN
         self.current_ma = self._stepped(min(nearest_ma, ceiling_ma))
         self._recent.append((now_ns, self.current_ma, self.current_ma * pulse.width_us))
@@ -74,14 +72,15 @@ class Intensity:
         if pulse.width_min_us is None or ma == 0.0:
             return ma, full_us
         _, last_ma, last_nc = self._recent[-2]
-        least_ma = min(sent_ma for _, sent_ma, _ in self._recent)
-        least_nc = min(sent_nc for _, _, sent_nc in self._recent)
         of_endless = 1.0 + chronaxie_us / full_us  # threshold at full width over that of an endless pulse
         shortest_ma = ma * (1.0 + chronaxie_us / pulse.width_min_us) / of_endless
-        most_ma = min(shortest_ma, last_ma + pulse.rise_ma_per_tick, least_ma + pulse.rise_ma_per_250ms)
-        most_nc = min(
-            last_nc + full_us * pulse.rise_ma_per_tick, least_nc + full_us * pulse.rise_ma_per_250ms
-        )
+        most_ma = min(shortest_ma, last_ma + pulse.rise_ma_per_tick)
+        if most_ma > pulse.rise_ma_per_250ms:
+            most_ma = min(most_ma, min([sent[1] for sent in self._recent]) + pulse.rise_ma_per_250ms)
+        most_nc = last_nc + full_us * pulse.rise_ma_per_tick
+        if most_nc > full_us * pulse.rise_ma_per_250ms:
+            least_nc = min([sent[2] for sent in self._recent])
+            most_nc = min(most_nc, least_nc + full_us * pulse.rise_ma_per_250ms)
         spare = most_nc * of_endless - chronaxie_us * ma
         cheap_ma = most_nc * ma / spare if spare > 0.0 else most_ma  # from here the charge is allowed
         comfortable_ma = max(cheap_ma, COMFORTABLE * pulse.current_max_ma)

@@ -87,7 +87,7 @@ def draw(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture,
                 "Every stride, from initial contact to the next",
                 "Thin lines: single strides; thick line: their median; dashed: the median of what the "
                 f"sensors saw, where the true body is known. {band}Dotted line: median toe-off. Each dot of "
-                "the lowest row is one pulse.",
+                "the two lowest rows is one pulse.",
                 _strides_figure(arms, reference),
             ),
             picture(
@@ -136,13 +136,13 @@ def missing(axes: Axes, text: str) -> None:
 
 
 def _strides_figure(arms: Sequence[ArmData], reference: Reference | None) -> Figure:
-    figure, rows = panels(arms, (3.1, 2.3, 1.7))
+    figure, rows = panels(arms, (3.1, 2.3, 1.5, 1.0))
     pitch_deg = ankle_deg = None
     if reference is not None:
         pitch_deg = np.array(reference.foot_pitch_deg)
         ankle_deg = pitch_deg - np.array(reference.shank_pitch_deg)
     for column, arm in enumerate(arms):
-        pitch, ankle, current = (row[column] for row in rows)
+        pitch, ankle, current, width = (row[column] for row in rows)
         arm_title(pitch, arm)
         ticks, truth = arm.ticks, arm.truth
         true = (truth.foot_pitch_deg, truth.ankle_deg) if arm.virtual else (None, None)
@@ -156,14 +156,15 @@ def _strides_figure(arms: Sequence[ArmData], reference: Reference | None) -> Fig
             toe_off = _toe_off_percent(arm.best)
             if toe_off is not None:
                 axes.axvline(toe_off, color="#6b7178", linewidth=0.9, linestyle=":")
-        _stride_pulses(current, arm)
-        current.set_xlim(0, 100)
-        current.set_xlabel("stride (%)")
-    for row, label in zip(
-        rows, ("foot pitch (°), toe up +", "ankle (°), dorsiflexion +", "current (mA)"), strict=True
-    ):
+        _stride_pulses(current, arm, [pulse.current_ma for pulse in arm.pulses])
+        _stride_pulses(width, arm, [pulse.width_us for pulse in arm.pulses])
+        width.set_xlim(0, 100)
+        width.set_xlabel("stride (%)")
+    labels = ("foot pitch (°), toe up +", "ankle (°), dorsiflexion +", "current (mA)", "width (µs)")
+    for row, label in zip(rows, labels, strict=True):
         row[0].set_ylabel(label)
     rows[2][0].set_ylim(bottom=0)
+    rows[3][0].set_ylim(0, 1.1 * max((pulse.width_us for arm in arms for pulse in arm.pulses), default=300.0))
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=INK, linewidth=2.2, label="median"),
         Line2D([], [], color=INK, linewidth=0.6, alpha=0.6, label="one stride"),
@@ -203,17 +204,15 @@ def _overlay(axes: Axes, arm: ArmData, body_deg: Floats | None, seen_deg: Floats
     axes.plot(STRIDE_GRID, np.median(main, axis=0), color=colour(arm.mode), linewidth=2.2, zorder=3)
 
 
-def _stride_pulses(axes: Axes, arm: ArmData) -> None:
+def _stride_pulses(axes: Axes, arm: ArmData, values: Sequence[float]) -> None:
+    """One dot a pulse: ``values`` (one for each of the arm's pulses) over the stride."""
     times_ns = np.array([pulse.t_ns for pulse in arm.pulses], dtype=np.int64)
-    currents_ma = np.array([pulse.current_ma for pulse in arm.pulses])
     strides = _evenly(arm.best)
     drawn = 0
     for stride in strides:
         first, last = np.searchsorted(times_ns, [stride.initial_contact_ns, stride.next_initial_contact_ns])
         percent = 100 * (times_ns[first:last] - stride.initial_contact_ns) / _duration_ns(stride)
-        axes.plot(
-            percent, currents_ma[first:last], ".", color=colour(arm.mode), markersize=3, alpha=0.55, mew=0
-        )
+        axes.plot(percent, values[first:last], ".", color=colour(arm.mode), markersize=3, alpha=0.55, mew=0)
         drawn += int(last - first)
     if not drawn:
         missing(axes, "no pulse" if strides else "no whole stride")

@@ -102,6 +102,9 @@ class MuscleSection(Section):
 class AnkleSection(Section):
     passive_factor: float = Field(ge=0.2, le=3, allow_inf_nan=False)
     damping_nms_per_rad: float = Field(ge=0.05, le=3, allow_inf_nan=False)
+    neutral_deg: float = Field(
+        0.0, ge=-25, le=10, allow_inf_nan=False
+    )  # shift of the ankle's rest; dorsiflexion +
 
 
 class EversionSection(Section):
@@ -490,6 +493,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
             inertia_kgm2=inertia_kgm2,
             damping_nms_per_rad=patient.ankle.damping_nms_per_rad,
             passive_factor=patient.ankle.passive_factor,
+            neutral_deg=patient.ankle.neutral_deg,
             thigh_m=0.245 * height_m,  # Winter, as in the models notes, section 3.1
             shank_m=0.246 * height_m,
         ),

@@ -68,6 +68,7 @@ def patient_lines(result: IdentificationResult) -> str:
         f"delay_ms = {lag.delay_s * 1e3:.1f}\n"
         "\n[ankle]\n"
         f"passive_factor = {result.stiffness.value:.3f}\n"
+        f"neutral_deg = {result.neutral_shift_deg.value:.2f}\n"
     )
 
 
@@ -80,6 +81,7 @@ def _table(result: IdentificationResult) -> Table:
         ("delay", result.delay_s, 1e3, "ms"),
         ("bandwidth", result.bandwidth_rad_per_s, 1.0, "rad/s"),
         ("passive stiffness, normal = 1", result.stiffness, 1.0, ""),
+        ("shift of the ankle's rest", result.neutral_shift_deg, 1.0, "deg"),
     )
     for name, estimate, scale, unit in rows:
         interval = f"{estimate.low * scale:.3g} to {estimate.high * scale:.3g}"

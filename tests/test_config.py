@@ -185,6 +185,11 @@ def test_a_second_channel_needs_an_output_of_its_own_and_an_identified_map(sessi
     assert any("virtual.toml: eversion: missing" in problem for problem in refused(two))
 
 
+def test_the_identified_ankle_reaches_the_core(session_file: Path) -> None:
+    spoil(session_file.parents[1] / "patients" / "virtual.toml", "neutral_deg = 0.0", "neutral_deg = -6.5")
+    assert core_params(load_session(session_file)).foot.neutral_deg == -6.5
+
+
 def test_every_number_of_the_learning_law_can_be_set_in_the_session_file() -> None:
     assert set(LearningSection.model_fields) == {field.name for field in fields(Learning)}
 

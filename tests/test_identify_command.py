@@ -25,6 +25,7 @@ def test_the_lines_for_the_patient_file_hold_the_virtual_patients_truth(identifi
     assert lines["muscle"]["i50_ma"] == pytest.approx(28.0, rel=0.05)  # the default patient's own numbers
     assert lines["muscle"]["delay_ms"] == pytest.approx(30.0, abs=8.0)
     assert lines["ankle"]["passive_factor"] == pytest.approx(1.0, abs=0.15)
+    assert lines["ankle"]["neutral_deg"] == pytest.approx(0.0, abs=2.0)
 
 
 def test_a_picture_and_intervals_are_given(identified: tuple[Path, str]) -> None:

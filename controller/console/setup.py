@@ -25,6 +25,7 @@ IDENTIFIED_UNITS: Mapping[str, str] = {
     "muscle.bandwidth_rps": "rad/s",
     "muscle.delay_ms": "ms",
     "ankle.passive_factor": "",
+    "ankle.neutral_deg": "°",
 }
 
 

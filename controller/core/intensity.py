@@ -15,8 +15,6 @@ from models.recruitment import RecruitmentParams, equivalent_ma, fraction, inver
 RISE_WINDOW_NS = 250_000_000  # sending faster must not beat the rise limit (safety F8)
 THRESHOLD_FRACTION = 0.01  # below this share of the fibres nothing moves: the motor threshold
 FULL_FRACTION = 0.99  # beyond this the curve is flat and more current only hurts
-
-
 COMFORTABLE = 0.75  # of the highest current: up to here a shorter, stronger pulse takes a longer one's place
 
 

@@ -19,7 +19,7 @@ FALL_MIN_S = 0.01
 STANCE_SHARE = (
     0.8  # of initial contact to heel-off: over by then, so that every stride has its pause (assumed)
 )
-PAUSE_S = 0.13  # and a stance leaves as much, with a few ticks to spare
+STANCE_LEFT_S = 0.13  # of a stance, before the heel comes off: a pause with a few ticks to spare
 PAUSE_NS = 110_000_000  # a shorter pause does not end a train (the guard's is 100 ms)
 PRIMED_MAX_S = 0.3  # the heel has not come off although it was due: this stance is another
 
@@ -89,7 +89,7 @@ class Window:
 
     def _loading_s(self) -> float:
         """What a stance as short as the last one leaves for extension and ramp down."""
-        return max(FALL_MIN_S, min(STANCE_SHARE * self.stance_s, self.stance_s - PAUSE_S))
+        return max(FALL_MIN_S, min(STANCE_SHARE * self.stance_s, self.stance_s - STANCE_LEFT_S))
 
     def _fall(self, now_ns: int, fall_s: float, why: str) -> None:
         self.fall_s = fall_s

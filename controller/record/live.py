@@ -307,7 +307,7 @@ class Live:
             reference_pitch_deg=view.reference_pitch_deg if view else None,
             commanded_ma=commanded.current_ma if commanded else None,
             applied_ma=applied.current_ma if applied else None,
-            width_us=applied.width_us if applied else None,
+            width_us=applied.width_us if applied and not self._blinded else None,  # the trapezoid's is one
             sensor_age_ms={name: (now_ns - t_ns) / 1e6 for name, t_ns in self._arrival_ns.items()},
             ticks=self._ticks,
             missed_ticks=self._missed,

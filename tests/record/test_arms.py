@@ -15,6 +15,7 @@ from controller.record.records import Arm, GuardEvent, Pulse, Record, TrialKey, 
 from controller.record.report import report_html
 from controller.record.summary import Spread, summarise
 from controller.telemetry.told import told
+from drivers.interface import ChannelCommand
 from tests.record.made import IDLE_VIEW, MS, SESSION, imu, tick, verdict, write
 
 S = 1000 * MS
@@ -97,8 +98,11 @@ def test_the_live_feed_and_the_broker_are_told_the_label_alone(tmp_path: Path) -
     live = Live()
     live.take("arm", encode(Arm(0, "begin", "A", None, "A", 1, blinded=True)))
     live.take("tick", encode(tick(1, view=replace(IDLE_VIEW, mode="learning"))))
+    through = (ChannelCommand(20.0, 150.0, 40.0),)
+    live.take("guard/verdict", encode(replace(verdict(1), channels=through)))
     status = live.status(S, "ok")
     assert (status.arm, status.mode, status.reason) == ("A", "A", "")
+    assert (status.applied_ma, status.width_us) == (20.0, None)  # the current is shown: a person watches it
     payloads = b"".join(
         event.payload_json for event in told(trial(tmp_path / "a.mcap")) if event.kind != "guard_event"
     )

@@ -18,9 +18,11 @@ Curve = NDArray[np.float64]
 KEPT = 256  # samples, two to four strides
 EVENT_SD_PERCENT = 3.0  # how far toe-off may lie from where the reference has it (detectors differ)
 CONTACT_SD_PERCENT = 4.0  # nor contact: a leg, a sensor, a landing have their own bias of up to 50 ms
+SHARE_SD_PERCENT = 1.0  # how far swing's share of the stride's time may be from its share of the phase
 STRIDE_SD = 1 / 3  # of these, from stride to stride
 INDEPENDENT = 8.0  # points that a swing of a smooth curve is worth, however fast it is sampled
 OFFSET_SD_RAD = math.radians(6.0)  # how far a shank's zero may be off
+SCALE_SD = 0.1  # and its excursion from the reference's: a quicker walk swings wider
 FIT_SD_RAD = math.radians(3.0)  # paretic shanks swing differently from normal ones
 FIT_LIMIT_RAD = math.radians(8.0)  # beyond this r.m.s. residue the swing was not a step like the reference
 ROUNDS = 4
@@ -54,14 +56,17 @@ class ShankAlignment:
     toe_off_percent: float
     contact_percent: float = 100.0
     offset_rad: float = 0.0
+    scale: float = 1.0  # of the shank's excursion against the curve's
     shift_percent: float = 0.0
     fits: int = 0
     level: bool = False  # the last swing lay over the reference: neither stairs nor stepping in place
     _slope: Curve = field(init=False)
+    _middle_rad: float = field(init=False)
     _samples: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def __post_init__(self) -> None:
         self._slope = np.gradient(self.curve_rad)
+        self._middle_rad = float(np.mean(self.curve_rad))
 
     def begin_swing(self) -> None:
         self.shift_percent = 0.0
@@ -74,12 +79,13 @@ class ShankAlignment:
         place = percent + self.shift_percent
         if not self.toe_off_percent <= place <= 99.0:
             return
-        slope = at(self._slope, place)
-        miss = shank_rad - self.offset_rad - at(self.curve_rad, place)
+        slope = self.scale * at(self._slope, place)
+        curve_rad = self._middle_rad + self.scale * (at(self.curve_rad, place) - self._middle_rad)
+        miss = shank_rad - self.offset_rad - curve_rad
         step = TRUST * miss * slope / (slope * slope + TRUST_SD_RAD_PER_PERCENT**2)
         self.shift_percent = _within(self.shift_percent + step, SHIFT_LIMIT_PERCENT)
 
-    def settle(self, toe_off_ns: int, contact_ns: int) -> SwingPhase:
+    def settle(self, toe_off_ns: int, contact_ns: int, stride_s: float | None = None) -> SwingPhase:
         """A swing has ended: where its events lay, and what that says about the events to come."""
         swing = SwingPhase(toe_off_ns, contact_ns, self.toe_off_percent, self.contact_percent)
         self.level = False
@@ -87,42 +93,53 @@ class ShankAlignment:
         if len(inside) < SAMPLES_NEEDED:
             return swing
         share = np.array([(t - toe_off_ns) / (contact_ns - toe_off_ns) for t, _ in inside])
-        found = self._fit(share, np.array([angle for _, angle in inside]))
+        swing_share = None if stride_s is None else (contact_ns - toe_off_ns) / 1e9 / stride_s
+        found = self._fit(share, np.array([angle for _, angle in inside]), swing_share)
         if found is None:
             return swing
         self.level = True
-        start, end, offset = found
+        start, end, offset, scale = found
         weight = max(SHARE, 1.0 / (self.fits + 1))
         self.toe_off_percent += weight * (start - self.toe_off_percent)
         self.contact_percent += weight * (end - self.contact_percent)
         self.offset_rad += weight * (offset - self.offset_rad)
+        self.scale += weight * (scale - self.scale)
         self.fits += 1
         return SwingPhase(toe_off_ns, contact_ns, start, end)
 
-    def _fit(self, share: Curve, angle: Curve) -> tuple[float, float, float] | None:
+    def _fit(
+        self, share: Curve, angle: Curve, swing_share: float | None
+    ) -> tuple[float, float, float, float] | None:
         """Least squares over the phases of both events and the shank's zero, with what was known before."""
         first = self.fits == 0
-        known = np.array([self.toe_off_percent, self.contact_percent, self.offset_rad])
+        known = np.array([self.toe_off_percent, self.contact_percent, self.offset_rad, self.scale])
         spread = np.array(
             [
                 EVENT_SD_PERCENT,
                 CONTACT_SD_PERCENT,
                 OFFSET_SD_RAD,
+                SCALE_SD,
             ]
         ) * (1.0 if first else STRIDE_SD)
         x = known.copy()
         miss = angle
         for _ in range(ROUNDS):
             place = x[0] + share * (x[1] - x[0])
-            slope = np.interp(place, GRID, self._slope)
-            miss = angle - x[2] - np.interp(place, GRID, self.curve_rad)
-            rows = np.stack([slope * (1.0 - share), slope * share, np.ones_like(share)], axis=1)
+            slope = x[3] * np.interp(place, GRID, self._slope)
+            curve = np.interp(place, GRID, self.curve_rad) - self._middle_rad
+            miss = angle - x[2] - self._middle_rad - x[3] * curve
+            rows = np.stack([slope * (1.0 - share), slope * share, np.ones_like(share), curve], axis=1)
             weight = INDEPENDENT / len(angle) / FIT_SD_RAD**2
             normal = rows.T @ rows * weight + np.diag(1.0 / spread**2)
-            x = x + np.linalg.solve(normal, rows.T @ miss * weight + (known - x) / spread**2)
+            right = rows.T @ miss * weight + (known - x) / spread**2
+            if swing_share is not None:
+                row = np.array([-1.0, 1.0 - swing_share, 0.0, 0.0]) / SHARE_SD_PERCENT
+                normal += np.outer(row, row)
+                right -= row * float(row @ x)
+            x = x + np.linalg.solve(normal, right)
         if math.sqrt(float(np.mean(miss**2))) > FIT_LIMIT_RAD or not x[1] - x[0] > 15.0:
             return None
-        return float(x[0]), float(x[1]), float(x[2])
+        return float(x[0]), float(x[1]), float(x[2]), float(x[3])
 
 
 GRID = np.arange(101.0)

@@ -46,6 +46,7 @@ GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
 ORDINARY = (0.75, 1.35)  # swing against the usual one
 OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
 RETIME = 0.05  # a change of pace beyond this moves the command by what the model says
+SAMPLES_NEEDED = 8  # of a swing, to say anything about it
 TORQUE_SHOWS_NM = 1.0  # below this the torque balance says nothing about the muscle
 GAIN_SEEN_SD = 0.25  # of one swing's logarithmic gain: the balance knows neither hip nor muscle length
 JUMP_SD = 1.5  # two swings in a row this far from what was believed are no accident
@@ -327,7 +328,7 @@ class Learner:
         t = np.array([r.t_ns for r in inside], dtype=np.float64)
         place = np.array([swing.percent(r.t_ns) for r in inside])
         use = (place > self._free_percent + START_PERCENT) & (place < swing.contact_percent - 3.0)
-        if int(use.sum()) < 8:
+        if int(use.sum()) < SAMPLES_NEEDED or not self._ankle_known(inside):
             return
         pitch = np.array([r.foot_rad for r in inside])
         rate = np.array([r.foot_rate_rps for r in inside])
@@ -354,13 +355,17 @@ class Learner:
         seen = float(made @ needed) / float(made @ made)
         seen = math.log(min(learning.gain_max, max(learning.gain_min, seen)))
         variance = belief.variance + learning.gain_drift**2
-        miss = (seen - belief.log_gain) / math.sqrt(variance + GAIN_SEEN_SD**2)
+        spread = math.sqrt(variance + GAIN_SEEN_SD**2)
+        off = seen - belief.log_gain
+        miss = off / spread
         if min(abs(miss), abs(belief.miss)) > JUMP_SD and miss * belief.miss > 0.0:
             variance = learning.gain_sd**2  # twice in a row: the electrode has moved
+        else:
+            off = _within(off, JUMP_SD * spread)  # once: this swing was odd
         belief.miss = miss
         share = variance / (variance + GAIN_SEEN_SD**2)
         belief.variance = (1.0 - share) * variance
-        belief.log_gain += _within(share * (seen - belief.log_gain), GAIN_STEP)
+        belief.log_gain += _within(share * off, GAIN_STEP)
         if abs(belief.log_gain - math.log(belief.gain)) > learning.dead_band:
             belief.gain = math.exp(belief.log_gain)
 
@@ -384,9 +389,14 @@ class Learner:
 
     def _shank(self, place: Curve, inside: list[Reading]) -> Curve:
         known = [(p, r.shank_rad) for p, r in zip(place, inside, strict=True) if r.shank_rad is not None]
-        if len(known) < 8:
+        if len(known) < SAMPLES_NEEDED:
             return self._reference("shank_pitch_deg")
         return np.asarray(np.interp(PERCENT, [p for p, _ in known], [s for _, s in known]), dtype=np.float64)
+
+    def _ankle_known(self, inside: list[Reading]) -> bool:
+        """Whether a shank that is worn was seen; without one the reference's stands in, stride for stride."""
+        worn = any(placement.segment == "shank" for placement in self.params.placements)
+        return not worn or sum(r.shank_rad is not None for r in inside) >= SAMPLES_NEEDED
 
     def _stiffness(self, one_deg: Curve, other_deg: Curve) -> Curve:
         """Secant stiffness of ankle and gravity in Nm/rad between two ankle angles, cell by cell."""

@@ -1,8 +1,8 @@
 """Pitch and roll of one segment from one inertial sensor in any mounting, without magnetometer and without
 drift.
 
-Promises ``None`` until gravity and walking have shown how the sensor sits on the limb; refuses samples that
-are not later than the one before.
+Promises ``None`` until gravity and walking have shown how the sensor sits on the limb, and after a gap until
+gravity has shown its attitude anew; refuses samples that are not later than the one before.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import asin, atan2, hypot, radians
 
 import numpy as np
+from numpy.typing import NDArray
 from vqf import VQF
 
 from controller.core.gait.frame import SagittalFrame, cross, dot, unit
@@ -17,12 +18,13 @@ from controller.core.signals import GaitEvent
 from drivers.interface import Quat, Segment, Side, Vec3
 
 START_SAMPLES = 12  # their median step fixes the filter's nominal rate
-GAP_S = 0.25  # a longer gap is not bridged by the last rate
+GAP_S = 0.25  # a longer gap is not bridged by the last rate: how the limb turned in it is unknown
 ALIGN_CONTACTS = 2  # standing plus two steps
 FLAT_GAIN = 0.5  # of the pitch left in the stillest moment of stance is taken out at each
 FLAT_LIMIT_RAD = radians(15.0)  # more than a ramp's slope is not a flat foot
 LOOSE_SHARE = 0.05  # of a foot off the ground in its swing axis: stimulated, it everts as it rises
 RISEN_SHARE = 0.7  # of the pitch at the last toe-off, found late: until there the ball is on the ground
+MEAN_NS = (800_000_000, 3_000_000_000)  # about a stride: over it the limb's own acceleration comes to nothing
 STILL_RATE_RPS = 0.15
 STILL_S = 0.5
 STANDING_LIMIT_RAD = radians(20.0)  # a shank that leans further is not standing
@@ -60,6 +62,21 @@ class Attitude:
         a[0], a[1], a[2] = acc
         self._vqf.update(g, a)
 
+    def inertial(self, acc: Vec3) -> NDArray[np.float64]:
+        """An acceleration (3,) in the frame that the rates alone keep."""
+        return np.asarray(VQF.quatRotate(self._vqf.getQuat3D(), np.array(acc)), dtype=np.float64)
+
+    def level(self, gravity: NDArray[np.float64]) -> None:
+        """Take ``gravity`` (3,), specific force at rest in the inertial frame, for upright from now on."""
+        state, coeffs = self._vqf.state, self._vqf.coeffs
+        low_pass = np.array(coeffs["accLpB"]), np.array(coeffs["accLpA"])
+        filtered = [VQF.filterInitialState(g, *low_pass) for g in gravity.tolist()]
+        state["lastAccLp"], state["accLpState"] = gravity, np.concatenate(filtered)
+        x, y, z = (gravity / np.linalg.norm(gravity)).tolist()
+        turn = np.array([1.0 + z, y, -x, 0.0])  # the shortest one that brings gravity to the vertical
+        state["accQuat"] = turn / np.linalg.norm(turn)
+        self._vqf.state = state
+
     def up(self) -> Vec3:
         w, x, y, z = self._vqf.getQuat6D().tolist()
         return (2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y))
@@ -92,9 +109,14 @@ class SegmentOrientation:
         self._last_ns: int | None = None
         self._contacts = 0
         self._offset_rad = 0.0
-        self._raw_rad = 0.0
+        self.raw_rad = 0.0
         self._last_gyr: Vec3 = (0.0, 0.0, 0.0)
         self._flat: tuple[float, float] | None = None  # squared rate and pitch where this stance is stillest
+        self._lost = False  # how the sensor is turned is not known since a gap
+        self._gravity = np.zeros(
+            3
+        )  # while it is lost: of a foot's stillest moment, of a shank's stride in sum
+        self._gravity_since_ns = 0
         self._risen_rad = 0.0  # below this pitch the toe, too, may be off the ground
         self._still_ns: int | None = None
         self._standing: Vec3 | None = None
@@ -118,9 +140,14 @@ class SegmentOrientation:
         assert self._last_ns is not None
         dt_s = (t_ns - self._last_ns) * 1e-9
         self._last_ns = t_ns
+        if dt_s > GAP_S:
+            self._lost, self._flat = True, None
+            self._gravity, self._gravity_since_ns = np.zeros(3), t_ns
         if dt_s > 0.0:
             self._attitude.update(dt_s, acc_mps2, gyr_rps)
         self._measure(t_ns, dt_s, gyr_rps)
+        if self._lost:
+            self._seek_gravity(acc_mps2, gyr_rps)
 
     def note(self, event: GaitEvent) -> None:
         """Take one event of the same leg: the stillest moment between foot-flat and heel-off zeroes the foot,
@@ -129,10 +156,13 @@ class SegmentOrientation:
         if self.segment == "foot":
             self.frame.axis_share = 1.0 if event.kind in ("foot_flat", "heel_off") else LOOSE_SHARE
             if event.kind == "toe_off":
-                self._risen_rad = RISEN_SHARE * self._raw_rad
+                self._risen_rad = RISEN_SHARE * self.raw_rad
         if self.segment == "foot" and event.kind == "foot_flat":
-            self._flat = (dot(self._last_gyr, self._last_gyr), self._raw_rad)
+            self._flat = (dot(self._last_gyr, self._last_gyr), self.raw_rad)
         elif event.kind in ("heel_off", "toe_off") and self._flat is not None:
+            if self._lost and self.segment == "foot":
+                self._find_attitude()
+                return
             off = self._flat[1] - self._offset_rad
             if abs(off) < FLAT_LIMIT_RAD:
                 self._offset_rad += FLAT_GAIN * off
@@ -142,6 +172,27 @@ class SegmentOrientation:
             if self.segment == "shank" and self._standing is None and self._stride_time_s > 0.5:
                 self._offset_rad = self._stride_sum / self._stride_time_s - WALKING_MEAN_RAD
             self._stride_sum = self._stride_time_s = 0.0
+            if self._lost and self.segment == "shank":
+                self._close_stride(event.t_ns)
+
+    def _seek_gravity(self, acc: Vec3, gyr: Vec3) -> None:
+        """A foot at rest feels gravity alone; so does a shank in the mean over a stride."""
+        assert self._attitude is not None
+        if self.segment == "shank":
+            self._gravity += self._attitude.inertial(acc)
+        elif self._flat is not None and dot(gyr, gyr) <= self._flat[0]:
+            self._gravity = self._attitude.inertial(acc)
+
+    def _close_stride(self, contact_ns: int) -> None:
+        since_ns, self._gravity_since_ns = self._gravity_since_ns, contact_ns
+        if MEAN_NS[0] <= contact_ns - since_ns <= MEAN_NS[1]:
+            self._find_attitude()
+        self._gravity = np.zeros(3)
+
+    def _find_attitude(self) -> None:
+        if self._attitude is not None and np.any(self._gravity):
+            self._attitude.level(self._gravity)
+            self._lost, self._flat, self._gravity = False, None, np.zeros(3)
 
     def pitch_at(self, now_ns: int) -> float | None:
         """The pitch carried on by its rate to ``now_ns``; ``None`` until aligned. Meant for a few
@@ -165,17 +216,18 @@ class SegmentOrientation:
         upright = dot(up, zero)
         if self.segment == "foot":  # the rise of its long axis, however it is turned about that
             upright = hypot(upright, dot(up, right))
-        self._raw_rad = atan2(sign * dot(up, forward), upright) + standing_rad
-        if self.segment == "foot" and self._raw_rad < self._risen_rad:
+        self.raw_rad = atan2(sign * dot(up, forward), upright) + standing_rad
+        if self.segment == "foot" and self.raw_rad < self._risen_rad:
             frame.axis_share = LOOSE_SHARE
         if self._flat is not None and dot(gyr, gyr) < self._flat[0]:
-            self._flat = (dot(gyr, gyr), self._raw_rad)
-        self._stride_sum += self._raw_rad * dt_s
+            self._flat = (dot(gyr, gyr), self.raw_rad)
+        self._stride_sum += self.raw_rad * dt_s
         self._stride_time_s += dt_s
-        self.aligned = frame.known and self._contacts >= ALIGN_CONTACTS
+        self.aligned = frame.known and self._contacts >= ALIGN_CONTACTS and not self._lost
         if not self.aligned:
+            self.pitch_rad = self.roll_rad = self.pitch_rate_rps = None
             return
-        self.pitch_rad = self._raw_rad - self._offset_rad
+        self.pitch_rad = self.raw_rad - self._offset_rad
         self.pitch_rate_rps = frame.rate_rps
         # turning about the forward axis by +r lowers the right side of "up" in sensor axes
         lean = asin(max(-1.0, min(1.0, -sign * dot(up, right))))

@@ -217,7 +217,7 @@ def _close_swing(state: CoreState) -> None:
         return
     if timing.initial_contact_ns <= timing.toe_off_ns:
         return
-    swing = state.alignment.settle(timing.toe_off_ns, timing.initial_contact_ns)
+    swing = state.alignment.settle(timing.toe_off_ns, timing.initial_contact_ns, timing.last_stride_s)
     timing.toe_off_percent = state.alignment.toe_off_percent
     timing.contact_percent = state.alignment.contact_percent
     state.swing = swing
@@ -268,9 +268,11 @@ def _pulse_of(through: ChannelCommand | None) -> tuple[float, float]:
 def _prime(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> None:
     """Be at the motor threshold when the heel comes off: the way there takes a tenth of a second."""
     due_ns = state.timing.heel_off_due_ns
-    if due_ns is None or not walking or state.law not in ("feedback", "learning"):
-        return
+    ahead = state.law in ("feedback", "learning")
     rise_s = state.intensity.threshold_ma / params.pulse.rise_ma_per_tick * params.tick_s
+    state.window.lead_s = rise_s + PRIME_EARLY_S if ahead else 0.0
+    if due_ns is None or not walking or not ahead:
+        return
     if 0 <= now_ns - due_ns + int(1e9 * (rise_s + PRIME_EARLY_S)) < int(1e9 * rise_s):
         state.window.prime(now_ns)
 
@@ -648,7 +650,7 @@ def _fingerprint(state: CoreState) -> int:
     angles = [
         value
         for orientation in state.orientations.values()
-        for value in (orientation.pitch_rad or 0.0, orientation.pitch_rate_rps or 0.0)
+        for value in (orientation.raw_rad, orientation.pitch_rad or 0.0, orientation.pitch_rate_rps or 0.0)
     ]
     numbers = struct.pack(
         f"<{len(angles) + 10}d",

@@ -36,6 +36,7 @@ class StrideTiming:
     initial_contact_ns: int | None = None
     swinging: bool = False
     strides: int = 0
+    last_stride_s: float | None = None
     _stride_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
     _swing_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
     _stance_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
@@ -53,6 +54,8 @@ class StrideTiming:
         elif event.kind == "initial_contact":
             _learn(self._swing_s, self.toe_off_ns, event.t_ns, SWING_S)
             _learn(self._stride_s, self.initial_contact_ns, event.t_ns, STRIDE_S)
+            since = self.initial_contact_ns
+            self.last_stride_s = None if since is None else (event.t_ns - since) / 1e9
             self.initial_contact_ns, self.swinging = event.t_ns, False
             self.strides += 1
 

@@ -20,6 +20,7 @@ STANCE_SHARE = (
     0.8  # of initial contact to heel-off: over by then, so that every stride has its pause (assumed)
 )
 STANCE_LEFT_S = 0.13  # of a stance, before the heel comes off: a pause with a few ticks to spare
+LOADING_LEFT_S = 0.2  # extension and ramp down give way to priming, but not below this (assumed)
 PAUSE_NS = 110_000_000  # a shorter pause does not end a train (the guard's is 100 ms)
 PRIMED_MAX_S = 0.3  # the heel has not come off although it was due: this stance is another
 
@@ -38,6 +39,7 @@ class Window:
     contact_ns: int | None = None
     stance_s: float = math.inf  # initial contact to heel-off, as last seen
     fall_s: float = 0.0
+    lead_s: float = 0.0  # how long before heel-off the pulses should begin
     why: str = "waiting for the first heel-off"
 
     def note(self, event: GaitEvent, now_ns: int) -> None:
@@ -89,7 +91,8 @@ class Window:
 
     def _loading_s(self) -> float:
         """What a stance as short as the last one leaves for extension and ramp down."""
-        return max(FALL_MIN_S, min(STANCE_SHARE * self.stance_s, self.stance_s - STANCE_LEFT_S))
+        most_s = min(STANCE_SHARE * self.stance_s, self.stance_s - STANCE_LEFT_S)
+        return max(FALL_MIN_S, min(most_s, max(LOADING_LEFT_S, most_s - self.lead_s)))
 
     def _fall(self, now_ns: int, fall_s: float, why: str) -> None:
         self.fall_s = fall_s

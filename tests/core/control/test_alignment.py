@@ -16,7 +16,12 @@ S = 1_000_000_000
 
 
 def swing(
-    alignment: ShankAlignment, first: float, last: float, offset_deg: float = 0.0, start_s: float = 10.0
+    alignment: ShankAlignment,
+    first: float,
+    last: float,
+    offset_deg: float = 0.0,
+    start_s: float = 10.0,
+    curve: np.ndarray = CURVE,
 ) -> tuple[int, int]:
     """Feed one swing of 0.5 s at 60 Hz whose events lie at phases ``first`` and ``last``."""
     begin, end = int(start_s * S), int((start_s + 0.5) * S)
@@ -24,7 +29,7 @@ def swing(
     for n in range(31):
         share = n / 30
         place = first + share * (last - first)
-        shank = float(np.interp(place, np.arange(101.0), CURVE)) + math.radians(offset_deg)
+        shank = float(np.interp(place, np.arange(101.0), curve)) + math.radians(offset_deg)
         alignment.observe(begin + int(share * 0.5 * S), shank, 60.0 + share * 40.0)
     return begin, end
 
@@ -40,6 +45,31 @@ def test_the_phases_of_the_events_are_found(first: float, last: float) -> None:
         found = alignment.settle(*swing(alignment, first, last, offset_deg=3.0, start_s=12.0 + n))
     assert (alignment.toe_off_percent, alignment.contact_percent) == pytest.approx((first, last), abs=1.0)
     assert math.degrees(alignment.offset_rad) == pytest.approx(3.0, abs=0.7)
+
+
+def settled(curve: np.ndarray, first: float, last: float) -> ShankAlignment:
+    """After ten strides of a leg that swings along ``curve``, timed by their contacts."""
+    alignment = ShankAlignment(CURVE.copy(), 62.0)
+    for n in range(10):
+        begin, end = swing(alignment, first, last, start_s=10.0 + n, curve=curve)
+        alignment.settle(begin, end, stride_s=0.5 / (last - first) * last)
+    return alignment
+
+
+@pytest.mark.parametrize("times", [0.9, 1.0, 1.1])
+def test_a_leg_that_swings_wider_or_less_is_at_the_same_phase(times: float) -> None:
+    middle = float(np.mean(CURVE))
+    alignment = settled(middle + times * (CURVE - middle), 65.0, 99.0)
+    assert (alignment.toe_off_percent, alignment.contact_percent) == pytest.approx((65.0, 99.0), abs=0.7)
+    assert alignment.scale == pytest.approx(times, abs=0.03)
+
+
+@pytest.mark.parametrize("speed_mps", [0.9, 1.0, 1.1])
+def test_at_another_speed_both_phases_stay_within_a_percent(speed_mps: float) -> None:
+    other = normal_reference(speed_mps).shank_pitch_deg
+    quick = np.radians(np.interp(np.arange(101.0), np.arange(101.0), other))
+    alignment = settled(quick, 62.0, 100.0)
+    assert (alignment.toe_off_percent, alignment.contact_percent) == pytest.approx((62.0, 100.0), abs=1.0)
 
 
 def test_a_leg_that_is_ahead_of_its_timetable_is_noticed_within_the_swing() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from controller.core.signals import Mode
-from controller.rehearsal import Rehearsal, Stride
+from controller.rehearsal import EPOCH_NS, Rehearsal, Stride
 from models.patient import PatientParams, VirtualPatient
 from tests.core.control.numbers import params
 
@@ -81,6 +81,19 @@ def test_an_electrode_that_shifts_is_made_up_for_within_four_strides() -> None:
     trace = errors(rehearsal.strides())
     assert max(trace[before : before + 2]) > 4.0
     assert float(np.mean(trace[before + 4 :])) < 3.0
+
+
+def test_a_stride_without_samples_costs_three_strides_at_most_and_no_belief() -> None:
+    rehearsal = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1))
+    rehearsal.walk(20.0)
+    before, believed = len(rehearsal.strides()), rehearsal.state.learner.belief.gain
+    silent = (rehearsal.ticks * 5_000_000 + EPOCH_NS, rehearsal.ticks * 5_000_000 + EPOCH_NS + 1_300_000_000)
+    rehearsal.spoil = lambda sample: None if silent[0] <= sample.t_ns < silent[1] else sample
+    rehearsal.walk(32.0)
+    trace = errors(rehearsal.strides())
+    assert max(trace[before : before + 2]) > 6.0
+    assert max(float(np.mean(trace[n : n + 3])) for n in range(before + 3, len(trace) - 2)) < 3.0
+    assert 0.8 < rehearsal.state.learner.belief.gain / believed < 1.25
 
 
 def test_what_is_believed_of_the_muscle_follows_the_muscle() -> None:

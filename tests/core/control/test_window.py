@@ -136,6 +136,24 @@ def test_a_quick_walkers_window_closes_before_the_next_heel_off(stance_ms: int) 
         assert made.train_ns >= (begin_ms - 900) * MS  # no train longer than a stride
 
 
+@pytest.mark.parametrize(("stance_ms", "closed_ms"), [(800, 360), (600, 325), (460, 205), (300, 175)])
+def test_extension_and_ramp_leave_the_time_that_priming_needs(stance_ms: int, closed_ms: int) -> None:
+    made = Window(ENVELOPE, lead_s=0.15)  # and the pause before it: 130 ms; not below 200 ms, nor the stance
+    for stride in range(3):
+        step_of(made, 1000 * stride, 1000, stance_ms=stance_ms)
+    contact_ms = 4000 - stance_ms
+    events: list[tuple[EventKind, int]] = [
+        ("heel_off", 3000),
+        ("toe_off", 3100),
+        ("initial_contact", contact_ms),
+    ]
+    for kind, at_ms in events:
+        made.tick(at_ms * MS, walking=True)
+        made.note(GaitEvent(kind, at_ms * MS, at_ms * MS), at_ms * MS)
+    first_ms = next(t for t in range(0, stance_ms, 5) if state_after(made, contact_ms + t) == "closed")
+    assert first_ms == pytest.approx(closed_ms, abs=10)
+
+
 def test_a_train_lasts_from_closed_to_closed_whatever_opens_again_between() -> None:
     made = window(("heel_off", 1000), ("toe_off", 1100), ("initial_contact", 1500), ("heel_off", 1550))
     assert (made.opened_ns, made.train_ns) == (1550 * MS, 1000 * MS)

@@ -121,3 +121,23 @@ def test_pitch_is_carried_on_by_its_rate_for_a_few_milliseconds_only() -> None:
     step = orientation.pitch_at(t_ns + 10_000_000)
     assert step == pytest.approx(orientation.pitch_rad + 0.01 * orientation.pitch_rate_rps)
     assert orientation.pitch_at(t_ns + 10**9) == orientation.pitch_at(t_ns + 50_000_000)
+
+
+@needs_data
+@pytest.mark.parametrize("begin_s", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("leg", FEET, ids=lambda leg: leg.name)
+def test_after_a_silent_stride_nothing_is_claimed_until_the_attitude_has_settled(
+    leg: Leg, begin_s: float
+) -> None:
+    whole = pitches_deg(leg)
+    contact = np.flatnonzero(np.diff(leg.contacts[4:]) < 1.6)[0] + 4  # within a pass of the walkway
+    begin_s += float(leg.contacts[contact])
+    silent = (leg.time_s >= begin_s) & (leg.time_s < begin_s + 1.2)
+    cut = replace(
+        leg, time_s=leg.time_s[~silent], acc_mps2=leg.acc_mps2[~silent], gyr_rps=leg.gyr_rps[~silent]
+    )
+    ours = np.full(len(leg.time_s), np.nan)
+    ours[~silent] = pitches_deg(cut)
+    after = (leg.time_s > begin_s + 1.2) & (leg.time_s < begin_s + 4.0)
+    off = ours[after] - whole[after]
+    assert float(np.sqrt(np.nanmean(off**2))) < 4.0  # as against the markers

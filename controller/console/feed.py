@@ -307,6 +307,8 @@ class Feed:
             "latency_ms": status.sensor_to_pulse_p99_ms,
             "missed_ticks": status.missed_ticks,
             "dose_left_uc": dose_left,
+            "believed_gain": status.believed_gain,
+            "believed_late_ms": status.believed_late_ms,
             "links": links,
             "telemetry": None if status.telemetry is None else asdict(status.telemetry),
         }

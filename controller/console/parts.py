@@ -21,6 +21,8 @@ TILES: tuple[tuple[str, str], ...] = (  # name, unit
     ("ankle_contact", "°"),
     ("pitch_contact", "°"),
     ("error", "°"),
+    ("gain", "%"),
+    ("late", "ms"),
     ("strides", ""),
     ("stride_time", "s"),
     ("symmetry", "%"),

@@ -6,6 +6,7 @@ ordinary steps: short or long, with gaps, blocked by the guard, or far from anyt
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 
 from controller.core.alignment import SwingPhase
 from controller.core.band import half_width_rad
+from controller.core.belief import Gain, Lateness, shift_s
 from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_moments_nm, sample
 from controller.core.ilc import Law, Weights, bound, law, limited
 from controller.core.lifted import Lifted, lift, muscle_matrix
-from controller.core.params import CoreParams
+from controller.core.params import CoreParams, MuscleModel
 from models.recruitment import RecruitmentParams, fraction
 
 Timed = TypeVar("Timed", "Moment", "Reading")
@@ -47,10 +49,6 @@ ORDINARY = (0.75, 1.35)  # swing against the usual one
 OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
 RETIME = 0.05  # a change of pace beyond this moves the command by what the model says
 SAMPLES_NEEDED = 8  # of a swing, to say anything about it
-TORQUE_SHOWS_NM = 1.0  # below this the torque balance says nothing about the muscle
-GAIN_SEEN_SD = 0.25  # of one swing's logarithmic gain: the balance knows neither hip nor muscle length
-JUMP_SD = 1.5  # two swings in a row this far from what was believed are no accident
-GAIN_STEP = math.log(2.0)  # the most a belief may move in one stride
 GOOD_DEG = 5.0  # a swing nearer to the reference than this is one to fall back on
 FRESH_STRIDES = 6  # after these the muscle's gain is known and it is still rested
 TIRED = 0.5  # of the rested gain: advise a rest rather than climb on
@@ -93,26 +91,14 @@ class Lesson:
 
 
 @dataclass(slots=True)
-class Belief:
-    """The muscle's gain as a factor on the identified one, in logarithm with its variance.
-
-    Fatigue, electrode shift and a wrong identification all show here. Recursive estimate, one value a swing.
-    """
-
-    gain: float
-    variance: float
-    log_gain: float = 0.0
-    miss: float = 0.0  # of the last swing from what was expected, in standard deviations
-
-
-@dataclass(slots=True)
 class Learner:
     """The learning law of one limb. ``command_nm`` is the torque to ask of the muscle in every cell."""
 
     params: CoreParams
     table: TorqueTable
     percent_per_s: float
-    belief: Belief = field(init=False)
+    belief: Gain = field(init=False)
+    lateness: Lateness = field(default_factory=Lateness)
     command_nm: Curve = field(default_factory=lambda: np.zeros(CELLS))
     learned: int = 0  # strides learned from
     frozen: str = ""  # why the last stride taught nothing; empty where it did
@@ -130,12 +116,19 @@ class Learner:
     _pace: tuple[Matrix, Curve] | None = None  # a new pace's problem, not yet solved
     _torque: Matrix | None = None  # the muscle alone at this pace
     _torque_cell_s: float = 0.0
+    _replan: bool = False  # the muscle's delay is believed to be another
     _law_gain: float = 1.0  # the gain believed when the command was moved last
     _fresh_gain: float | None = None  # what was believed of the rested muscle
 
     def __post_init__(self) -> None:
-        self.belief = Belief(1.0, self.params.learning.gain_sd**2)
+        self.belief = Gain(1.0, self.params.learning.gain_sd**2)
         self._base = self.command_nm = self.plan()
+
+    @property
+    def muscle(self) -> MuscleModel:
+        """The identified muscle with the delay that is believed now."""
+        muscle = self.params.muscle
+        return dataclasses.replace(muscle, delay_s=max(0.0, muscle.delay_s + self.lateness.late_s))
 
     @property
     def most_nm(self) -> float:
@@ -278,10 +271,10 @@ class Learner:
             self.bound = bound(self._plant, self._law)
 
     def retime(self, percent_per_s: float) -> None:
-        """The pace has changed: move the command by what the model says the new pace needs."""
-        if abs(percent_per_s / self.percent_per_s - 1.0) < RETIME:
+        """The pace or the muscle's delay has changed: move the command by what the model says that needs."""
+        if abs(percent_per_s / self.percent_per_s - 1.0) < RETIME and not self._replan:
             return
-        self.percent_per_s = percent_per_s
+        self.percent_per_s, self._replan = percent_per_s, False
         self._pace = self._problem()
 
     def take_pace(self) -> None:
@@ -344,30 +337,13 @@ class Learner:
             _curve(self.params.reference.knee_flexion_deg, place),
         )
         needed = foot.inertia_kgm2 * np.gradient(rate, seconds) + drag + weight + carried - passive
-        made = np.interp(t, muscle_t, [m.torque_nm for m in moments])
-        self._learn_gain(needed[use], made[use])
-
-    def _learn_gain(self, needed: Curve, made: Curve) -> None:
-        """One torque for another: the factor that explains the swing best, weighed by what is known."""
-        learning, belief = self.params.learning, self.belief
-        if math.sqrt(float(np.mean(made**2))) < TORQUE_SHOWS_NM:
-            return
-        seen = float(made @ needed) / float(made @ made)
-        seen = math.log(min(learning.gain_max, max(learning.gain_min, seen)))
-        variance = belief.variance + learning.gain_drift**2
-        spread = math.sqrt(variance + GAIN_SEEN_SD**2)
-        off = seen - belief.log_gain
-        miss = off / spread
-        if min(abs(miss), abs(belief.miss)) > JUMP_SD and miss * belief.miss > 0.0:
-            variance = learning.gain_sd**2  # twice in a row: the electrode has moved
-        else:
-            off = _within(off, JUMP_SD * spread)  # once: this swing was odd
-        belief.miss = miss
-        share = variance / (variance + GAIN_SEEN_SD**2)
-        belief.variance = (1.0 - share) * variance
-        belief.log_gain += _within(share * off, GAIN_STEP)
-        if abs(belief.log_gain - math.log(belief.gain)) > learning.dead_band:
-            belief.gain = math.exp(belief.log_gain)
+        torque_nm = np.array([m.torque_nm for m in moments])
+        made = np.interp(t - 1e9 * self.lateness.late_s, muscle_t, torque_nm)
+        self.belief.learn(needed[use], made[use], self.params.learning)
+        seen_s = shift_s(t[use] / 1e9, needed[use], muscle_t / 1e9, torque_nm)
+        if seen_s is not None and self.lateness.learn(seen_s):
+            self._torque = None
+            self._replan = True
 
     # --- the model along the reference
 
@@ -411,10 +387,10 @@ class Learner:
         free = int(np.argmax(self._free_percent <= PERCENT))
         cell_s, hold_s = 1.0 / self.percent_per_s, 0.5 / self.params.pulse.rate_hz
         if self._torque is None or self._torque_cell_s != cell_s:
-            self._torque = muscle_matrix(self.params.muscle, CELLS, cell_s, hold_s)
+            self._torque = muscle_matrix(self.muscle, CELLS, cell_s, hold_s)
             self._torque_cell_s = cell_s
         return lift(
-            self.params.muscle,
+            self.muscle,
             self.params.foot,
             stiffness,
             free=free,
@@ -462,10 +438,6 @@ def _curve(values: tuple[float, ...], percent: Curve) -> Curve:
 def _held(command_nm: Curve) -> Curve:
     last = HOLD_PERCENT - FIRST_PERCENT
     return np.concatenate((command_nm[:last], np.full(CELLS - last, command_nm[last])))
-
-
-def _within(value: float, bound: float) -> float:
-    return min(bound, max(-bound, value))
 
 
 def within_limits(normal: Matrix, wanted: Curve, start: Curve, most: float) -> Curve:

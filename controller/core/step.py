@@ -471,7 +471,7 @@ def _percent(t_ns: int, state: CoreState) -> float | None:
 
 def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
     """Feed-forward ahead of the muscle's delay, plus PID while the foot swings."""
-    timing, window, muscle = state.timing, state.window, params.muscle
+    timing, window, muscle = state.timing, state.window, state.learner.muscle
     lead_s = muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / params.pulse.rate_hz
     ahead = _percent(now_ns + int(lead_s * 1e9), state)
     toe_off_percent = timing.toe_off_percent
@@ -634,6 +634,7 @@ def _view(now_ns: int, params: CoreParams, state: CoreState) -> View:
         fingerprint=_fingerprint(state),
         rung=state.ladder.rung,
         believed_gain=state.learner.belief.gain,
+        believed_late_ms=1e3 * state.learner.lateness.late_s,
         strides_learned=state.learner.learned,
         not_learned=state.learner.frozen,
         learning_bound=state.learner.bound,
@@ -653,9 +654,10 @@ def _fingerprint(state: CoreState) -> int:
         for value in (orientation.raw_rad, orientation.pitch_rad or 0.0, orientation.pitch_rate_rps or 0.0)
     ]
     numbers = struct.pack(
-        f"<{len(angles) + 10}d",
+        f"<{len(angles) + 11}d",
         *angles,
         state.learner.belief.log_gain,
+        state.learner.lateness.late_s,
         state.alignment.shift_percent,
         state.watch.torque_nm,
         pid.integral_nm,

@@ -117,6 +117,8 @@ class LiveStatus:
     trace: tuple[TracePoint, ...] = ()
     gait_events: tuple[GaitEvent, ...] = ()
     notes: tuple[GuardEvent, ...] = ()
+    believed_gain: float | None = None  # of the muscle; None where nothing is learned, or not to be seen
+    believed_late_ms: float | None = None
     telemetry: BrokerLink | None = None  # None where this session has no broker
 
 
@@ -289,6 +291,7 @@ class Live:
             queue.clear()
         decision = self._tick.decision if self._tick else None
         view = decision.view if decision else None
+        learns = view is not None and view.mode == "learning" and not self._blinded  # it would name the arm
         commanded = _strongest(decision.command.channels) if decision else None
         applied = _strongest(self._verdict.channels) if self._verdict else None
         return LiveStatus(
@@ -322,6 +325,8 @@ class Live:
             trace=trace,
             gait_events=gait_events,
             notes=notes,
+            believed_gain=view.believed_gain if view and learns else None,
+            believed_late_ms=view.believed_late_ms if view and learns else None,
             telemetry=telemetry,
         )
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.signals import GaitEvent
+from controller.core.signals import GaitEvent, Mode
 from controller.record.live import BUCKET_RATIO, Histogram, Live
 from controller.record.records import Arm, GuardEvent, Pulse, encode
 from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict
@@ -96,3 +96,18 @@ def test_the_guards_words_are_passed_on_once() -> None:
     live.take("guard/event", encode(event))
     assert live.status(0, "ok").notes == (event,)
     assert live.status(0, "ok").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "blinded", "shown"),
+    [("learning", False, True), ("learning", True, False), ("feedback", False, False)],
+)
+def test_what_is_believed_of_the_muscle_is_shown_where_it_is_learned_and_names_no_blinded_arm(
+    mode: Mode, blinded: bool, shown: bool
+) -> None:
+    live = Live()
+    live.take("arm", encode(Arm(5, "begin", mode, 1, "A" if blinded else "", blinded=blinded)))
+    view = replace(IDLE_VIEW, mode=mode, believed_gain=0.8, believed_late_ms=15.0)
+    live.take("tick", encode(tick(1, view=view)))
+    status = live.status(0, "ok")
+    assert (status.believed_gain, status.believed_late_ms) == ((0.8, 15.0) if shown else (None, None))

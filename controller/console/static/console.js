@@ -183,6 +183,8 @@
       pitch_contact: [last?.pitch_contact_deg, 1],
       ankle_contact: [last?.ankle_contact_deg, 1],
       error: [last?.error_deg, 1],
+      gain: [now.believed_gain === null || now.believed_gain === undefined ? null : 100 * now.believed_gain, 0],
+      late: [now.believed_late_ms, 0],
       charge: [last?.charge_uc, 0],
       dose: [now.dose_left_uc === null || now.dose_left_uc === undefined ? null : now.dose_left_uc / 1000, 1],
       age: [now.sensor_age_ms, 0],

@@ -99,3 +99,15 @@ def test_a_stride_without_samples_costs_three_strides_at_most_and_no_belief() ->
 def test_what_is_believed_of_the_muscle_follows_the_muscle() -> None:
     weak, strong = (walked("learning", gain).state.learner.belief.gain for gain in (0.4, 2.0))
     assert 2.5 < strong / weak < 8.0  # five times, seen through an ankle that answers differently
+
+
+def test_a_muscle_that_answers_later_is_believed_to_and_one_that_does_not_is_not() -> None:
+    rehearsal = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1))
+    rehearsal.walk(38.0)
+    assert rehearsal.trace[-1].decision.view.believed_late_ms == 0.0
+    rehearsal.patient.params = replace(
+        rehearsal.patient.params, delay_s=rehearsal.patient.params.delay_s + 0.03
+    )
+    rehearsal.walk(64.0)
+    assert 15.0 <= rehearsal.trace[-1].decision.view.believed_late_ms <= 40.0
+    assert float(np.mean(errors(rehearsal.strides())[-8:])) < 3.0

@@ -111,7 +111,7 @@ PLANTS = (
         "the keep-alive is fed by a timer",
         "watch.py",
         "    ramping = known.state.stage is Stage.RAMP\n    if ramping and",
-        "    known = replace(known, frame_ns=now_ns)\n"
+        "    known = known._replace(frame_ns=now_ns)\n"
         "    ramping = known.state.stage is Stage.RAMP\n    if ramping and",
         "test_react.py::test_the_controller_is_hung_after_60_ms_and_not_before",
     ),

@@ -197,7 +197,7 @@ def test_the_wrong_number_of_channels_trips(channels: tuple[None, ...]) -> None:
 
 
 def test_frames_out_of_order_are_dropped_and_the_third_within_a_second_trips() -> None:
-    memory = replace(fresh_memory(1), last_seq=5, last_t_ns=NOW_NS - MS)
+    memory = fresh_memory(1)._replace(last_seq=5, last_t_ns=NOW_NS - MS)
     bad = (
         BadFrame("checksum does not match"),
         replace(frame(None, seq=6), session=8),
@@ -209,7 +209,7 @@ def test_frames_out_of_order_are_dropped_and_the_third_within_a_second_trips() -
         got, after = judge(NOW_NS, one, (), RULES, memory)
         assert (got.verdict, got.channels, got.fault, got.fresh) == ("blocked", (None,), None, False)
         assert got.reason
-        assert after == replace(memory, bad_ns=(NOW_NS,), bad_total=1)
+        assert after == memory._replace(bad_ns=(NOW_NS,), bad_total=1)
         for t_ns, fault in ((NOW_NS, None), (NOW_NS + 1000 * MS - 1, "F6")):
             got, after = judge(t_ns, bad[0], (), RULES, after)
             assert got.fault == fault
@@ -225,7 +225,7 @@ def test_three_bad_frames_in_more_than_a_second_do_not_trip() -> None:
 
 
 def test_the_next_frame_at_the_edge_of_order_is_fine() -> None:
-    memory = replace(fresh_memory(1), last_seq=5, last_t_ns=NOW_NS)
+    memory = fresh_memory(1)._replace(last_seq=5, last_t_ns=NOW_NS)
     assert judge(NOW_NS, frame(None, seq=6, t_ns=NOW_NS), (), RULES, memory)[0].verdict == "ok"
     assert judge(NOW_NS, frame(None, seq=900, t_ns=NOW_NS + MS), (), RULES, memory)[0].verdict == "ok"
 

@@ -136,7 +136,7 @@ def test_what_is_just_fresh_enough_lets_arm_and_what_is_not_does_not() -> None:
         bench.stamp()
         bench.now_ns += 150 * MS + extra_ns
         bench.frame(None)
-        bench.known = replace(bench.known, heartbeat_ns=bench.now_ns)
+        bench.known = bench.known._replace(heartbeat_ns=bench.now_ns)
         bench.feed(Request("arm"))
         assert bench.stage == stage
     for extra_ns, stage in ((0, "armed"), (1, "off")):
@@ -152,7 +152,7 @@ def test_what_is_just_fresh_enough_lets_arm_and_what_is_not_does_not() -> None:
 def test_a_session_of_exactly_its_length_is_over() -> None:
     for before_ns, stage in ((3600 * 10**9 - 1, "armed"), (3600 * 10**9, "off")):
         bench = Bench().ready()
-        bench.known = replace(bench.known, clocks=(Clock(), Clock(before_ns)))
+        bench.known = bench.known._replace(clocks=(Clock(), Clock(before_ns)))
         bench.feed(Request("arm"))
         assert bench.stage == stage
 
@@ -366,7 +366,7 @@ def test_a_trip_keeps_its_first_cause_and_only_a_person_clears_it(name: str) -> 
 def test_where_the_safe_action_is_a_ramp_current_falls_and_the_trip_follows(name: str) -> None:
     bench = Bench(safe_action="ramp").active()
     if name == "F9":
-        bench.known = replace(bench.known, clocks=(Clock(), Clock(3600 * 10**9, on_ns=bench.now_ns)))
+        bench.known = bench.known._replace(clocks=(Clock(), Clock(3600 * 10**9, on_ns=bench.now_ns)))
         bench.tick(GO)
     else:
         CAUSES[name](bench)

@@ -20,6 +20,7 @@ from tests.safety.rig import SESSION, Bench, pulse_train
 CURRENT_MAX_MA, WIDTH_MAX_US, RATE_MAX_HZ = 40.0, 400.0, 50.0  # as in rig.SESSION_LIMITS
 STAGED_MAX_MA = 30.0  # three quarters
 FRAME_MAX_NS, SENSOR_MAX_NS = 60 * MS, 150 * MS
+BEAT_MAX_NS = 1000 * MS
 
 
 class Walk(RuleBasedStateMachine):
@@ -231,7 +232,65 @@ class StagedWalk(Walk):
         assert self.bench.known.unlock.full <= self.unlocked
 
 
+class OverseenWalk(Walk):
+    """The same, where the process that hears STOP has to show every second that it lives (F23)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench(overseen=True)
+        self.beat_ns: int | None = None
+
+    @property
+    def heard(self) -> bool:
+        return self.beat_ns is not None and self.bench.now_ns - self.beat_ns <= BEAT_MAX_NS
+
+    def see(self, reaction: Reaction, frame_came: bool = False) -> None:
+        super().see(reaction, frame_came)
+        if self.stages[-2] in ("off", "tripped"):
+            assert self.bench.stage in ("off", "tripped") or self.heard, "armed with nobody to hear STOP"
+
+    @rule(count=st.integers(1, 3))
+    def beat(self, count: int) -> None:
+        """However many come, they change nothing but the time of the newest: no trip ends, nothing arms."""
+        for _ in range(count):
+            before = self.bench.known
+            reaction = self.bench.feed(Request("beat", "supervisor"))
+            self.beat_ns = self.bench.now_ns
+            assert reaction == Reaction()
+            assert self.bench.known == before._replace(beat_ns=self.bench.now_ns)
+
+    @rule(ms=st.floats(900.0, 1100.0))
+    def supervisor_hangs_while_all_else_is_well(self, ms: float) -> None:
+        """Samples, frames and the recorder go on; the guard alone can notice, and does at the next timer."""
+        bench = self.bench
+        end_ns = bench.now_ns + round(ms * MS)
+        while bench.now_ns < end_ns:
+            bench.now_ns = min(bench.now_ns + 20 * MS, end_ns)
+            bench.stamp()
+            self.sampled_ns = bench.now_ns
+            self.see(bench.frame(pulse_train(1.0) if bench.now_ns // (200 * MS) % 2 else None), True)
+            self.see(bench.feed(Timer()))
+            assert self.heard or bench.stage in ("off", "tripped"), "nobody hears STOP, and current may flow"
+
+    @rule()
+    def make_everything_well_and_arm(self) -> None:
+        self.bench.feed(Request("beat", "supervisor"))
+        self.beat_ns = self.bench.now_ns
+        super().make_everything_well_and_arm()
+
+    @invariant()
+    def the_guard_wakes_before_a_hung_supervisor_is_overdue(self) -> None:
+        if self.bench.stage in ("off", "tripped"):
+            return
+        assert self.beat_ns is not None
+        due_ns = deadline_ns(self.bench.setup, self.bench.known)
+        assert due_ns is not None
+        assert due_ns <= self.beat_ns + BEAT_MAX_NS
+
+
 TestWalk = Walk.TestCase
 TestStagedWalk = StagedWalk.TestCase
 TestStagedWalk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestOverseenWalk = OverseenWalk.TestCase
+TestOverseenWalk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestWalk.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

@@ -802,6 +802,16 @@ def test_more_than_three_gaps_in_100_ms_make_a_sensor_invalid(count: int, ill: b
     assert ("foot: 4 gaps in 100 ms" in bench.notes[-1].text) == ill
 
 
+def test_a_sample_that_comes_after_a_later_one_counts_as_lost() -> None:
+    bench = Bench().active()
+    first, begin_ns = bench.stamp_seq, bench.now_ns
+    for place in (2, 1, 4, 3, 6, 5, 8):
+        bench.now_ns = max(bench.now_ns, begin_ns + place * 5 * MS)
+        feed_stamp(bench, begin_ns + place * 5 * MS, first + place)
+    assert bench.known.sensors["foot"].ill == "foot: 4 gaps in 100 ms"
+    assert valid_ns(bench) == begin_ns + 30 * MS  # the sixth
+
+
 def test_gaps_spread_out_are_borne_and_an_ill_sensor_recovers() -> None:
     bench = Bench().active()
     for _ in range(10):

@@ -409,6 +409,29 @@ def test_the_dose_blocks_and_trips_when_used_up() -> None:
     assert (got.verdict, got.fault, got.limit) == ("blocked", "F9", "dose_max_uc 1000 (session)")
 
 
+@pytest.mark.parametrize(
+    ("one", "ages", "closed"),
+    [
+        (frame(at(math.nan)), (), ""),
+        (frame(at(20.0), t_ns=NOW_NS - 61 * MS), (), ""),
+        (frame(at(20.0)), (), "guard is off"),
+        (frame(at(20.0)), (SensorAge("foot", 151.0, 150.0),), ""),
+        (frame(at(41.0)), (), ""),
+        (frame(None), (), ""),
+    ],
+    ids=["F7", "too old", "closed", "F1", "beyond a limit", "off"],
+)
+def test_whatever_stops_the_current_the_next_rise_begins_from_zero_now(
+    one: Frame, ages: tuple[SensorAge, ...], closed: str
+) -> None:
+    before = risen(20.0)
+    got, after = judge(NOW_NS, one, ages, RULES, before, closed=closed)
+    assert got.channels == (None,)
+    assert after.tracks[0].levels == (*before.tracks[0].levels, Level(NOW_NS, 0.0, 0.0))
+    again = judge(NOW_NS + STEP_NS, frame(None, seq=2, t_ns=NOW_NS + STEP_NS), (), RULES, after)[1]
+    assert again.tracks == after.tracks  # off already
+
+
 def test_the_dose_rolls_over_a_minute() -> None:
     track = dosed(dosed(Track(), NOW_NS, 3.0), NOW_NS + 30_000 * MS, 4.0)
     assert dose_uc(track, NOW_NS + 30_000 * MS) == 7.0
@@ -416,6 +439,9 @@ def test_the_dose_rolls_over_a_minute() -> None:
     assert dose_uc(track, NOW_NS + 62_000 * MS) == 4.0
     assert dose_uc(track, NOW_NS + 92_000 * MS) == 0.0
     assert dosed(track, NOW_NS + 92_000 * MS, 5.0).doses == ((NOW_NS // 10**9 + 92, 5.0),)
+    little = dosed(Track(), NOW_NS, 0.25)
+    assert dose_uc(little, NOW_NS + 60_000 * MS) == 0.25
+    assert dose_uc(little, NOW_NS + 61_000 * MS) == 0.0
 
 
 def test_a_bin_counts_until_all_of_it_is_older_than_a_minute() -> None:

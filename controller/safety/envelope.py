@@ -331,7 +331,7 @@ def _levelled(now_ns: int, track: Track, channel: ChannelCommand | None) -> Trac
     current_ma = 0.0 if channel is None else channel.current_ma
     charge = 0.0 if channel is None else charge_uc(channel.current_ma, channel.width_us)
     before = track.levels[-1] if track.levels else OFF
-    if before.current_ma == current_ma and before.charge_uc == charge:
+    if (before.current_ma, before.charge_uc) == (current_ma, charge):
         return track
     kept = _window(now_ns, track.levels)
     return track._replace(levels=(*kept, Level(now_ns, current_ma, charge)))
@@ -339,5 +339,4 @@ def _levelled(now_ns: int, track: Track, channel: ChannelCommand | None) -> Trac
 
 def _rest(now_ns: int, memory: Memory) -> Memory:
     """The memory after a frame of which nothing was let through."""
-    tracks = tuple([_levelled(now_ns, track, None) for track in memory.tracks])
-    return memory if tracks == memory.tracks else memory._replace(tracks=tracks)
+    return memory._replace(tracks=tuple([_levelled(now_ns, track, None) for track in memory.tracks]))

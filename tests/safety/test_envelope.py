@@ -432,6 +432,15 @@ def test_whatever_stops_the_current_the_next_rise_begins_from_zero_now(
     assert again.tracks == after.tracks  # off already
 
 
+def test_another_current_or_another_charge_is_another_level() -> None:
+    begun = risen(20.0, 300.0).tracks[0].levels
+    for pulse in (at(20.0, 301.0), at(20.0, 200.0), at(15.0, 400.0)):  # the last has the same charge
+        _, after = judge(NOW_NS, frame(pulse), (), RULES, risen(20.0, 300.0))
+        level = Level(NOW_NS, pulse.current_ma, pulse.current_ma * pulse.width_us * 1e-3)
+        assert after.tracks[0].levels == (*begun, level)
+    assert judge(NOW_NS, frame(at(20.0)), (), RULES, risen(20.0))[1].tracks[0].levels == begun
+
+
 def test_the_dose_rolls_over_a_minute() -> None:
     track = dosed(dosed(Track(), NOW_NS, 3.0), NOW_NS + 30_000 * MS, 4.0)
     assert dose_uc(track, NOW_NS + 30_000 * MS) == 7.0

@@ -142,8 +142,9 @@ class Rehearsal:
                 if kept is not None:
                     self._air.append(kept)
         now_ns = EPOCH_NS + round(now_s * 1e9)
-        ready = tuple(reading for reading in self._air if reading.arrival_ns <= now_ns)
-        self._air = [reading for reading in self._air if reading.arrival_ns > now_ns]
+        ready = tuple([reading for reading in self._air if reading.arrival_ns <= now_ns])
+        if ready:
+            self._air = [reading for reading in self._air if reading.arrival_ns > now_ns]
         return ready
 
     def strides(self) -> list[Stride]:

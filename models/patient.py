@@ -32,6 +32,7 @@ STRIDES_KEPT = 20000
 WANDER_STEP_S = 10.0
 # Full scale of a Movella DOT: 16 g and 2000 deg/s.
 ACC_RANGE_MPS2, GYR_RANGE_RPS = 16 * 9.80665, math.radians(2000.0)
+MOTION_TOP = np.repeat([ACC_RANGE_MPS2, GYR_RANGE_RPS], 3)
 STAND_FIRST_S = 4.0  # quiet standing in which the sensors find their axes
 DEFAULT_SCHEDULE = (Activity("stand", STAND_FIRST_S), Activity("walk", 1e6))
 
@@ -416,9 +417,8 @@ class VirtualPatient:
 
         ``t_s`` may lie up to half a second in the past; a later time advances the model.
         """
-        row = self.imu_block(segment, t_s, 1, 1000.0)[0]
-        v = [float(x) for x in row]
-        return (v[0], v[1], v[2], v[3]), (v[4], v[5], v[6]), (v[7], v[8], v[9])
+        qw, qx, qy, qz, ax, ay, az, gx, gy, gz = self.imu_block(segment, t_s, 1, 1000.0)[0].tolist()
+        return (qw, qx, qy, qz), (ax, ay, az), (gx, gy, gz)
 
     def imu_block(self, segment: Segment, t_s: float, n: int, rate_hz: float) -> Array:
         """``n`` samples from ``t_s`` on at ``rate_hz``: (n, 10) quaternion wxyz, force, angular rate."""
@@ -436,11 +436,8 @@ class VirtualPatient:
             self._side,
             self.params.contact_ringing * (0.5 if segment == "shank" else 1.0),
         )
-        noise = self._noise[segment].standard_normal((n, 6)) * self._noise_sd
-        rows[:, 4:] += noise + self._bias[segment]
-        for columns, top in ((slice(4, 7), ACC_RANGE_MPS2), (slice(7, 10), GYR_RANGE_RPS)):
-            np.minimum(rows[:, columns], top, out=rows[:, columns])  # np.clip takes three times as long
-            np.maximum(rows[:, columns], -top, out=rows[:, columns])
+        noise = self._noise[segment].standard_normal((n, 6))
+        sensors.add_errors(rows, noise, self._noise_sd, self._bias[segment], MOTION_TOP)
         return rows
 
     def _reach(self, first_s: float, last_s: float) -> None:

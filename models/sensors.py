@@ -101,6 +101,15 @@ def motion(  # noqa: PLR0917
 
 
 @compiled
+def add_errors(rows: Array, noise: Array, noise_sd: Array, bias: Array, top: Array) -> None:
+    """Add noise (standard normal draws) and bias to rows of :func:`motion`, within the sensor's range."""
+    for i in range(noise.shape[0]):
+        for j in range(noise.shape[1]):
+            value = rows[i, 4 + j] + (noise[i, j] * noise_sd[j] + bias[j])
+            rows[i, 4 + j] = max(-top[j], min(top[j], value))
+
+
+@compiled
 def _quaternion(r: Array, mount: Array, out: Array) -> None:
     """Quaternion of r @ mount into the first four places (Shepperd's method)."""
     m = np.zeros((3, 3))

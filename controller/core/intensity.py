@@ -25,12 +25,14 @@ class Intensity:
     muscle: MuscleModel
     pulse: Pulse
     current_ma: float = 0.0
+    recruitment: RecruitmentParams = field(init=False)
     _recent: deque[tuple[int, float, float]] = field(default_factory=deque)  # sent: time ns, mA, nC
 
-    @property
-    def recruitment(self) -> RecruitmentParams:
+    def __post_init__(self) -> None:
         muscle = self.muscle
-        return RecruitmentParams(i50_ma=muscle.i50_ma, sigma=muscle.sigma, chronaxie_us=muscle.chronaxie_us)
+        self.recruitment = RecruitmentParams(
+            i50_ma=muscle.i50_ma, sigma=muscle.sigma, chronaxie_us=muscle.chronaxie_us
+        )
 
     @property
     def threshold_ma(self) -> float:

@@ -19,7 +19,7 @@ from controller.core.alignment import ShankAlignment, SwingPhase, reversal_perce
 from controller.core.band import beyond, half_width_rad
 from controller.core.channels import Shares, Steering, share_out
 from controller.core.feedforward import TorqueTable, sample, torque_table
-from controller.core.gait import GaitDetector
+from controller.core.gait import GaitDetector, GaitPhase
 from controller.core.intensity import THRESHOLD_FRACTION, Intensity
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
 from controller.core.learner import LAST_TARGET_PERCENT, Learner, Moment, Reading
@@ -119,7 +119,8 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     """Advance by one tick. ``state`` is taken over and returned advanced; keep a copy to go back."""
     _learn(state)
     events = _take_in(now_ns, inputs, state)
-    walking = _walks(now_ns, state)
+    phase = state.detector.tick(now_ns)
+    walking = _walks(now_ns, phase, state)
     state.window.tick(now_ns, walking=walking)
     _prime(now_ns, params, state, walking=walking)
     _switch_mode(params, state)
@@ -128,16 +129,16 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
     state.events += len(events)
-    return Decision(command, reason, tuple(events), _view(now_ns, params, state)), state
+    return Decision(command, reason, tuple(events), _view(now_ns, phase, params, state)), state
 
 
-def _walks(now_ns: int, state: CoreState) -> bool:
+def _walks(now_ns: int, phase: GaitPhase, state: CoreState) -> bool:
     """Whether the limb walks on the level.
 
     The height of one step, integrated from acceleration, errs; a shank that swung as in level walking was
     on no stairs.
     """
-    if state.detector.tick(now_ns).walking:
+    if phase.walking:
         return True
     heard = state.newest_ns is not None and now_ns - state.newest_ns <= HEARD_NS
     return heard and state.detector.stepping and state.alignment.level
@@ -605,9 +606,8 @@ def _off(now_ns: int, params: CoreParams, state: CoreState, reason: str) -> tupl
     return Command((None,) * params.pulse.channels, params.pulse.lifetime_ms), reason
 
 
-def _view(now_ns: int, params: CoreParams, state: CoreState) -> View:
+def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState) -> View:
     foot_rad, shank_rad = _segment_rad(now_ns, state, "foot"), _segment_rad(now_ns, state, "shank")
-    phase = state.detector.tick(now_ns)
     percent = _percent(now_ns, state)
     swinging = state.timing.swinging
     target = (

@@ -42,6 +42,10 @@ class StrideTiming:
     _stance_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
     _pre_swing_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
     _pace: float = 1.0
+    stride_s: float = FIRST_STRIDE_S  # medians of the above, asked for several times a tick
+    pre_swing_s: float = FIRST_PRE_SWING_S
+    _usual_swing_s: float = FIRST_SWING_S
+    _usual_stance_s: float = 0.0
 
     def note(self, event: GaitEvent) -> None:
         if event.kind == "heel_off":
@@ -51,12 +55,16 @@ class StrideTiming:
             self._set_pace(event.t_ns)
             _learn(self._stance_s, self.initial_contact_ns, event.t_ns, STRIDE_S)
             self.toe_off_ns, self.swinging = event.t_ns, True
+            self.pre_swing_s = _usual(self._pre_swing_s, FIRST_PRE_SWING_S)
+            self._usual_stance_s = _usual(self._stance_s, 0.0)
         elif event.kind == "initial_contact":
             _learn(self._swing_s, self.toe_off_ns, event.t_ns, SWING_S)
             _learn(self._stride_s, self.initial_contact_ns, event.t_ns, STRIDE_S)
             since = self.initial_contact_ns
             self.last_stride_s = None if since is None else (event.t_ns - since) / 1e9
             self.initial_contact_ns, self.swinging = event.t_ns, False
+            self._usual_swing_s = _usual(self._swing_s, FIRST_SWING_S)
+            self.stride_s = _usual(self._stride_s, FIRST_STRIDE_S)
             self.strides += 1
 
     def _set_pace(self, toe_off_ns: int) -> None:
@@ -64,23 +72,13 @@ class StrideTiming:
         self._pace = 1.0
         if self.initial_contact_ns is None or len(self._stance_s) < 2:
             return
-        usual_s = statistics.median(self._stance_s)
-        ratio = (toe_off_ns - self.initial_contact_ns) / 1e9 / usual_s
+        ratio = (toe_off_ns - self.initial_contact_ns) / 1e9 / self._usual_stance_s
         if abs(ratio - 1.0) <= PACE_LIMIT:
             self._pace = 1.0 + PACE_SHARE * (ratio - 1.0)
 
     @property
-    def stride_s(self) -> float:
-        return statistics.median(self._stride_s) if self._stride_s else FIRST_STRIDE_S
-
-    @property
     def swing_s(self) -> float:
-        usual_s = statistics.median(self._swing_s) if self._swing_s else FIRST_SWING_S
-        return usual_s * self._pace if self.swinging else usual_s
-
-    @property
-    def pre_swing_s(self) -> float:
-        return statistics.median(self._pre_swing_s) if self._pre_swing_s else FIRST_PRE_SWING_S
+        return self._usual_swing_s * self._pace if self.swinging else self._usual_swing_s
 
     @property
     def percent_per_s(self) -> float:
@@ -109,13 +107,16 @@ class StrideTiming:
             return None
         if self.heel_off_ns is not None and self.heel_off_ns > self.initial_contact_ns:
             return None
-        until_toe_off_s = statistics.median(self._stance_s) if self._stance_s else 0.0
-        return self.initial_contact_ns + int(1e9 * max(0.0, until_toe_off_s - self.pre_swing_s))
+        return self.initial_contact_ns + int(1e9 * max(0.0, self._usual_stance_s - self.pre_swing_s))
 
     def _expected_toe_off_ns(self) -> int | None:
         if self.heel_off_ns is not None and (self.toe_off_ns is None or self.heel_off_ns > self.toe_off_ns):
             return self.heel_off_ns + int(self.pre_swing_s * 1e9)
         return self.toe_off_ns
+
+
+def _usual(memory: deque[float], first_s: float) -> float:
+    return statistics.median(memory) if memory else first_s
 
 
 def _learn(memory: deque[float], since_ns: int | None, t_ns: int, allowed_s: tuple[float, float]) -> None:

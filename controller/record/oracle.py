@@ -35,6 +35,20 @@ SENSOR_SLACK_NS = 20_000_000  # F1: the safe action follows within 20 ms
 LOG_SLACK_NS = 300_000_000
 LOG_EARLY_NS = 20_000_000  # the guard stamps after its writing: it may have been held up in between
 CLOSED_LOOP = ("feedback", "learning")  # modes in which what the sensors show has part in the current
+# Lines of the fault table whose condition no recording holds, only the guard's notice: silence from there.
+NOTICED = {
+    "F9": "a limit of dose, train, bout or session was reached",
+    "F10": "the person in charge was lost",
+    "F11": "STOP",
+    "F14": "the controller's ticks were late",
+    "F15": "the computer slept",
+    "F16": "a restart while armed",
+    "F17": "strides without response",
+    "F19": "the stimulator was lost",
+    "F20": "the stimulator reported a fault",
+    "F21": "a sensor out of its place",
+    "F23": "the supervisor hung",
+}
 CONTACT = "contact test"  # the state in which the guard tests the electrodes
 SIGNIFICANT = 1 + 1e-9  # sums of doubles
 
@@ -268,15 +282,14 @@ def _judge_arm(arm: _Arm) -> list[Finding]:
         for name, what, unit, values in ceilings
         if name in limits
     ]
-    findings.append(
-        _worst(
-            "width_min_us",
-            f"pulse width at least {limits['width_min_us']:g} us",
-            "us",
-            limits["width_min_us"],
-            [p.width_us for p in pulses],
-            least=True,
-        )
+    floors = (
+        ("width_min_us", "pulse width", "us", [p.width_us for p in pulses]),
+        ("rate_min_hz", "commanded rate", "Hz", [p.rate_hz for p in pulses if p.verdict.state != CONTACT]),
+    )
+    findings.extend(
+        _worst(name, f"{what} at least {limits[name]:g} {unit}", unit, limits[name], values, least=True)
+        for name, what, unit, values in floors
+        if name in limits
     )
     findings.append(_closest(limits["rate_max_hz"], pulses))
     findings.extend(_faults(arm, pulses))
@@ -414,7 +427,7 @@ def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
         ),
         _worst("F8", f"rise at most {frame_ms:g} mA a frame", "mA", frame_ms, by_frame),
         _worst("F8", f"rise at most {window_ms:g} mA in 250 ms", "mA", window_ms, by_window),
-        _silence(arm, pulses),
+        *_silence(arm, pulses),
         _count(
             "states",
             "pulses leave only active or ramping down, after an arming by a person",
@@ -464,8 +477,8 @@ def _armings_ns(arm: _Arm) -> list[int]:
     return [event.t_ns for event in arm.events if event.kind in ("contact", "arm")]
 
 
-def _silence(arm: _Arm, pulses: list[_Pulse]) -> Finding:
-    """After a trip or a stop, silence until a person arms again."""
+def _silence(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
+    """After a trip or a stop, silence until a person arms again; and so for each cause."""
     ends = [
         event
         for event in arm.events
@@ -475,7 +488,19 @@ def _silence(arm: _Arm, pulses: list[_Pulse]) -> Finding:
     late_ms = [_last_ms(arm, pulses, event.t_ns) for event in ends]
     causes = ", ".join(sorted({f"{event.fault}" for event in ends if event.fault}))
     found = _worst("trip", "no pulse after a trip, a stop or a disarming", "ms", 0.0, late_ms)
-    return replace(found, detail=causes)
+    return [
+        replace(found, detail=causes),
+        *(
+            _worst(
+                fault,
+                f"no pulse after the guard's notice: {what}",
+                "ms",
+                0.0,
+                [ms for event, ms in zip(ends, late_ms, strict=True) if event.fault == fault],
+            )
+            for fault, what in NOTICED.items()
+        ),
+    ]
 
 
 def _unarmed(arm: _Arm, pulses: list[_Pulse]) -> list[str]:

@@ -38,6 +38,9 @@ from controller.telemetry.told import Teller, Told
 BATCH_MESSAGES = 256  # read from one peer before the others get their turn
 LIVE_PERIOD_S = 0.1  # dashboards take 10 Hz at most
 SYNC_PERIOD_S = 1.0  # what the machine's death may cost
+CLOCK_PERIOD_S = 1.0  # from one noted pair of wall clock and monotonic to the next
+CLOCK_LOOK_S = 0.05  # a wall clock that is set and set back is seen both times
+CLOCK_JUMP_NS = 50_000_000  # since the last pair: a clock that is slewed gains half a millisecond in a second
 PEERS_CLOSE_S = 2.0  # how long the end waits for the other processes to close
 TELEMETRY_CLOSE_S = 2.0  # how long the end waits for the broker
 FINISH_TOPIC = "finish"
@@ -95,7 +98,11 @@ class Recorder:
         servers = (bus.listen(self._rig, "recorder"), bus.listen(self._rig, "live"))
         loop.add_reader(servers[0].fileno(), self._accept_peer, servers[0])
         loop.add_reader(servers[1].fileno(), self._accept_subscriber, servers[1])
-        tasks = [self._begin(self._every_second(), "clock"), self._begin(self._show(), "live")]
+        tasks = [
+            self._begin(self._watch_clocks(), "clock"),
+            self._begin(self._every_second(), "sync"),
+            self._begin(self._show(), "live"),
+        ]
         telemetry = self._begin(self._telemetry.run(), "telemetry") if self._telemetry else None
         await self._finish.wait()
         with contextlib.suppress(TimeoutError):
@@ -225,10 +232,20 @@ class Recorder:
     def _failure_message(self) -> bytes:
         return msgspec.json.encode({"recorder": "failed", "reason": self._failure})
 
+    async def _watch_clocks(self) -> None:
+        """The clocks' pair once a second, and at once when the wall clock was set."""
+        noted: Clock | None = None
+        while True:
+            clock = clock_now()
+            if noted is None or clock_due(noted, clock):
+                self._note(clock)
+                self._flush()
+                noted = clock
+            await asyncio.sleep(CLOCK_LOOK_S)
+
     async def _every_second(self) -> None:
         parent = os.getppid()
         while True:
-            self._note(clock_now())
             self._note_undelivered()
             self._flush()
             if os.getppid() != parent and not self._peers:
@@ -344,6 +361,13 @@ def _description(session: dict[str, str]) -> bytes:
 def clock_now() -> Clock:
     """The same instant on the three clocks."""
     return Clock(time.monotonic_ns(), time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+def clock_due(noted: Clock, clock: Clock) -> bool:
+    """Whether to note ``clock`` after ``noted``: a second has passed, or the wall clock was set."""
+    passed_ns = clock.monotonic_ns - noted.monotonic_ns
+    jumped_ns = clock.utc_ns - noted.utc_ns - passed_ns
+    return passed_ns >= CLOCK_PERIOD_S * 1e9 or abs(jumped_ns) > CLOCK_JUMP_NS
 
 
 def _process_name(pid: int) -> str:

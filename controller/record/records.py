@@ -169,7 +169,9 @@ class TrialKey:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The same instant on three clocks, once a second; only monotonic time decides anything."""
+    """The same instant on three clocks, once a second and when the wall clock was set; monotonic time alone
+    decides.
+    """
 
     monotonic_ns: int
     utc_ns: int

@@ -1,7 +1,7 @@
 """The supervisor: starts a session's processes, arms, watches, stops, and ends them in the safe order.
 
-STOP (Ctrl-C, SIGTERM, space) goes to the guard before anything else happens. Any process that ends unasked
-ends the session, with its name and last words.
+STOP (Ctrl-C, Ctrl-Z, SIGTERM, space) goes to the guard before anything else happens. Any process that ends
+unasked ends the session, with its name and last words.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ LOOK_S = 0.05
 BEAT_S = 0.05  # the guard waits a second for one (F23)
 STOP_KEYS = b" \x1b"  # space, escape
 UNLOCK_KEYS = b"uU"
+SIGNALS: Mapping[int, str] = {
+    signal.SIGINT: "Ctrl-C",
+    signal.SIGTSTP: "Ctrl-Z",
+    signal.SIGTERM: "SIGTERM",
+}
 
 Show = Callable[["Progress"], None]
 
@@ -362,12 +367,15 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM are STOP: told to the guard from the signal handler itself."""
+        """Ctrl-C, Ctrl-Z and SIGTERM are STOP: told to the guard from the signal handler itself.
+
+        Ctrl-Z would leave a rig that nobody hears, and the guard a second to find out (F23).
+        """
 
         def on_signal(number: int, _frame: object) -> None:
-            self._halt("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
+            self._halt(SIGNALS[number])
 
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, on_signal) for number in SIGNALS}
         try:
             yield
         finally:

@@ -7,9 +7,10 @@ limited. What is broken beyond doubt is named as a fault of the fault table.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from controller.safety.frames import BadFrame, Channels, Frame, VerdictKind
 from controller.safety.limits import (
@@ -29,6 +30,8 @@ BAD_FRAMES_TRIP = 3  # ... within the window trip
 TRAIN_PAUSE_NS = 100 * MS  # a shorter off does not begin a new train
 TRAIN_TRIP_NS = 1000 * MS  # F9: a controller that goes on asking this long past the train limit is broken
 DOSE_BIN_NS = 1000 * MS
+DOSE_WINDOW_NS = int(DOSE_WINDOW_S * 1e9)
+Doses = tuple[tuple[int, float], ...]  # (DOSE_BIN_NS number, uC), oldest first
 DOSE_WORDS = f"{{:.0f}} uC in {DOSE_WINDOW_S:g} s"
 DENSITY_WORDS = "{:.3g} mA/cm2 r.m.s. under half of {:g} cm2"
 
@@ -48,8 +51,7 @@ class Rules:
     effective: Effective
 
 
-@dataclass(frozen=True, slots=True)
-class SensorAge:
+class SensorAge(NamedTuple):
     """Age of the newest valid sample of a required sensor; ``inf`` where there has been none."""
 
     sensor: str
@@ -57,8 +59,7 @@ class SensorAge:
     age_max_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """What was let through from ``t_ns`` on; off counts as zero."""
 
     t_ns: int
@@ -66,18 +67,19 @@ class Level:
     charge_uc: float
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+OFF = Level(0, 0.0, 0.0)
+
+
+class Track(NamedTuple):
     """One channel's past, as far as a limit looks back."""
 
     levels: tuple[Level, ...] = ()  # oldest first: the rise window and the one level before it
     train_start_ns: int = 0
     asked_ns: int = -TRAIN_PAUSE_NS  # when current was last asked for
-    doses: tuple[tuple[int, float], ...] = ()  # (DOSE_BIN_NS number, uC), oldest first
+    doses: Doses = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What the judge remembers from frame to frame."""
 
     tracks: tuple[Track, ...]
@@ -87,8 +89,7 @@ class Memory:
     bad_total: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """``fresh`` frames alone feed the watchdog. ``limit`` names the binding limit and who set it."""
 
     verdict: VerdictKind
@@ -111,18 +112,22 @@ def rested(tracks: Sequence[Track]) -> tuple[Track, ...]:
 
 def dose_uc(track: Track, now_ns: int) -> float:
     """Charge given in the last DOSE_WINDOW_S; whole bins, so never less than the true figure."""
-    oldest = (now_ns - int(DOSE_WINDOW_S * 1e9)) // DOSE_BIN_NS
-    return math.fsum(uc for number, uc in track.doses if number >= oldest)
+    return math.fsum([uc for _, uc in _recent(track.doses, now_ns)])
 
 
 def dosed(track: Track, now_ns: int, uc: float) -> Track:
     """``track`` after one more pulse of ``uc``."""
-    oldest = (now_ns - int(DOSE_WINDOW_S * 1e9)) // DOSE_BIN_NS
     number = now_ns // DOSE_BIN_NS
-    doses = [dose for dose in track.doses if dose[0] >= oldest]
+    doses = _recent(track.doses, now_ns)
     if doses and doses[-1][0] == number:
-        uc += doses.pop()[1]
-    return replace(track, doses=(*doses, (number, uc)))
+        uc += doses[-1][1]
+        doses = doses[:-1]
+    return track._replace(doses=(*doses, (number, uc)))
+
+
+def _recent(doses: Doses, now_ns: int) -> Doses:
+    """Those of the last DOSE_WINDOW_S: found by halving, as there is one for each second."""
+    return doses[bisect_left(doses, ((now_ns - DOSE_WINDOW_NS) // DOSE_BIN_NS, 0.0)) :]
 
 
 def judge(
@@ -146,9 +151,9 @@ def judge(
     if isinstance(frame, BadFrame) or disorder:
         bad_ns = (*(t for t in memory.bad_ns if now_ns - t < BAD_WINDOW_NS), now_ns)
         fault = "F6" if len(bad_ns) >= BAD_FRAMES_TRIP else None
-        memory = replace(memory, bad_ns=bad_ns, bad_total=memory.bad_total + 1)
+        memory = memory._replace(bad_ns=bad_ns, bad_total=memory.bad_total + 1)
         return Judgement("blocked", disorder, off, fault=fault, fresh=False), memory
-    memory = replace(memory, last_seq=frame.seq, last_t_ns=frame.t_ns)
+    memory = memory._replace(last_seq=frame.seq, last_t_ns=frame.t_ns)
 
     if nonsense := _nonsense(frame, rules):
         return Judgement("blocked", nonsense, off, fault="F7"), _rest(now_ns, memory)
@@ -182,7 +187,7 @@ def judge(
             limit = rules.effective.named(name)
             fault = "F9" if _used_up(name, tracks[index], limits.train_max_s) else None
             reason = f"channel {index}: {found} is beyond {limit}"
-            memory = replace(memory, tracks=tracks)
+            memory = memory._replace(tracks=tracks)
             return Judgement("blocked", reason, off, limit, fault), _rest(now_ns, memory)
 
     applied: list[ChannelCommand | None] = []
@@ -203,7 +208,7 @@ def judge(
             applied.append(channel)
     tracks = tuple(_levelled(now_ns, track, channel) for track, channel in zip(tracks, applied, strict=True))
     verdict = "reduced" if reasons else "ok"
-    return Judgement(verdict, "; ".join(reasons), tuple(applied), binding), replace(memory, tracks=tracks)
+    return Judgement(verdict, "; ".join(reasons), tuple(applied), binding), memory._replace(tracks=tracks)
 
 
 def _disorder(now_ns: int, frame: Frame | BadFrame, rules: Rules, memory: Memory) -> str:
@@ -245,8 +250,8 @@ def _asked(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
     if channel is None or channel.current_ma == 0.0:
         return track
     if now_ns - track.asked_ns >= TRAIN_PAUSE_NS:
-        return replace(track, train_start_ns=now_ns, asked_ns=now_ns)
-    return replace(track, asked_ns=now_ns)
+        return track._replace(train_start_ns=now_ns, asked_ns=now_ns)
+    return track._replace(asked_ns=now_ns)
 
 
 def _train_s(track: Track) -> float:
@@ -325,12 +330,13 @@ def _window(now_ns: int, levels: tuple[Level, ...]) -> tuple[Level, ...]:
 def _levelled(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
     current_ma = 0.0 if channel is None else channel.current_ma
     charge = 0.0 if channel is None else charge_uc(channel.current_ma, channel.width_us)
-    kept = _window(now_ns, track.levels)
-    if (kept[-1].current_ma, kept[-1].charge_uc) == (current_ma, charge):
+    before = track.levels[-1] if track.levels else OFF
+    if (before.current_ma, before.charge_uc) == (current_ma, charge):
         return track
-    return replace(track, levels=(*kept, Level(now_ns, current_ma, charge)))
+    kept = _window(now_ns, track.levels)
+    return track._replace(levels=(*kept, Level(now_ns, current_ma, charge)))
 
 
 def _rest(now_ns: int, memory: Memory) -> Memory:
     """The memory after a frame of which nothing was let through."""
-    return replace(memory, tracks=tuple(_levelled(now_ns, track, None) for track in memory.tracks))
+    return memory._replace(tracks=tuple([_levelled(now_ns, track, None) for track in memory.tracks]))

@@ -68,7 +68,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(
         "F2",
         "more than 3 sequence gaps in 100 ms, or 10 identical raw samples",
-        "sequence numbers and checksums of the raw sample in the stamps",
+        "sequence numbers and checksums in the stamps; a sample that comes after a later one counts as lost",
         "none",  # the samples stop counting as valid, so F1's clock runs
         None,
         "medium",

@@ -182,7 +182,7 @@ class Guard:
             self._rest = SmallFile(Path(path))
             if self._rest.found:
                 clocks = rest.restored(json.loads(self._rest.found), now_ns, boot_ns, self._boot)
-                self._known = replace(self._known, clocks=clocks)
+                self._known = self._known._replace(clocks=clocks)
             self._keep_rest(now_ns)
         except OSError as error:
             raise InputError(path, "rest file", error.strerror, "a file that can be written") from error

@@ -6,8 +6,9 @@ Refuses limits that loosen and a channel that the stimulator does not have.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from controller.errors import InputError
 from controller.safety import rest
@@ -126,8 +127,7 @@ class Note:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reaction:
+class Reaction(NamedTuple):
     """``stop`` silences the stimulator now; it then has to be opened anew before the guard arms."""
 
     stop: bool = False
@@ -135,6 +135,9 @@ class Reaction:
     verdict: Verdict | None = None
     limit: str = ""
     notes: tuple[Note, ...] = ()
+
+
+NOTHING = Reaction()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +149,7 @@ class Setup:
     rules: Rules
 
 
-@dataclass(frozen=True, slots=True)
-class SensorTrack:
+class SensorTrack(NamedTuple):
     """What is known of one required sensor, from its own stamps."""
 
     valid_ns: int | None = None  # time of the newest valid sample, never later than its arrival
@@ -159,14 +161,13 @@ class SensorTrack:
     ill: str = ""  # F2 in words while it lasts
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """All the guard knows."""
 
     state: State
     memory: Memory
     metronomes: tuple[Metronome, ...]
-    sensors: Mapping[str, SensorTrack] = field(default_factory=dict)
+    sensors: Mapping[str, SensorTrack] = MappingProxyType({})
     controller: bool = False
     operators: int = 0
     recorder: bool = False

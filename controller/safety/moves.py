@@ -5,14 +5,13 @@ Promises the reaction that the fault's line of the table says; the first cause s
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 from controller.safety import rest
 from controller.safety.contact import Contact
 from controller.safety.envelope import MS, SensorAge
 from controller.safety.faults import FAULTS
-from controller.safety.known import Known, Note, Reaction, Setup
+from controller.safety.known import NOTHING, Known, Note, Reaction, Setup
 from controller.safety.states import Event, Stage, transition
 from controller.safety.unlock import LOCKED
 
@@ -33,7 +32,7 @@ def fault(now_ns: int, name: str, detail: str, setup: Setup, known: Known) -> tu
 
 def while_armed(now_ns: int, name: str, detail: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """A fault that matters only while pulses may leave."""
-    return fault(now_ns, name, detail, setup, known) if known.state.may_pulse else (Reaction(), known)
+    return fault(now_ns, name, detail, setup, known) if known.state.may_pulse else (NOTHING, known)
 
 
 def untouched(now_ns: int, detail: str, test: Contact, known: Known) -> tuple[Reaction, Known]:
@@ -47,16 +46,16 @@ def move(
     """Change the state, and do what the change demands: silence, the ramp's start, the session clock."""
     before, after = known.state, transition(known.state, event, name, detail)
     if after == before:
-        return Reaction(), known
-    known = replace(known, state=after)
+        return NOTHING, known
+    known = known._replace(state=after)
     if after.stage is Stage.RAMP and before.stage is not Stage.RAMP:
         levels = tuple(track.levels[-1].current_ma for track in known.memory.tracks)
-        return Reaction(notes=(note,)), replace(known, ramp_ns=now_ns, ramp_from_ma=levels)
+        return Reaction(notes=(note,)), known._replace(ramp_ns=now_ns, ramp_from_ma=levels)
     if after.may_pulse:
         return Reaction(notes=(note,)), known
     if before.may_pulse:
-        known = replace(known, clocks=rest.switched_off(now_ns, known.clocks))
-    known = replace(known, link=False, contact=None, unlock=LOCKED)
+        known = known._replace(clocks=rest.switched_off(now_ns, known.clocks))
+    known = known._replace(link=False, contact=None, unlock=LOCKED)
     return Reaction(stop=True, notes=(note,)), known
 
 

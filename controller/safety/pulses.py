@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from controller.safety.frames import Channels
 from drivers.interface import ChannelCommand, StimulatorCapability
@@ -14,8 +15,7 @@ from drivers.interface import ChannelCommand, StimulatorCapability
 EARLY_NS = 500_000  # a tick this close before the due time fires: waiting for the next would be further off
 
 
-@dataclass(frozen=True, slots=True)
-class Metronome:
+class Metronome(NamedTuple):
     """One channel's schedule: the due time the last pulse stood for, and when it really left."""
 
     slot_ns: int | None = None  # None while off: the next pulse leaves at once

@@ -11,6 +11,7 @@ from controller.safety import contact
 from controller.safety.envelope import MS, Judgement, Memory, dosed, judge
 from controller.safety.frames import BadFrame, Frame, SensorStamp, Verdict
 from controller.safety.known import (
+    NOTHING,
     Answer,
     Checklist,
     Happening,
@@ -53,7 +54,7 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
             return on_peer(now_ns, happening, setup, known)
         case RecorderTook():
             since = None if happening.took else (known.refused_ns or now_ns)
-            return Reaction(), replace(known, refused_ns=since)
+            return NOTHING, known._replace(refused_ns=since)
         case Link():
             return on_link(now_ns, happening, setup, known)
         case Trouble():
@@ -93,8 +94,8 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
     if isinstance(frame, Frame) and judgement.fresh:
         judgement, known = _pace(frame, judgement, memory, setup, known)
     else:
-        known = replace(known, memory=memory)
-    reaction = Reaction()
+        known = known._replace(memory=memory)
+    reaction = NOTHING
     if judgement.fault is not None:
         reaction, known = fault(now_ns, judgement.fault, judgement.reason, setup, known)
     pulses: tuple[PulseOrder, ...] = ()
@@ -110,7 +111,7 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
         judgement.reason,
         judgement.channels,
     )
-    return replace(reaction, pulses=pulses, verdict=verdict, limit=judgement.limit), known
+    return Reaction(reaction.stop, pulses, verdict, judgement.limit, reaction.notes), known
 
 
 def _contact_frame(frame: Frame | BadFrame, setup: Setup, known: Known) -> Frame | None:
@@ -130,7 +131,7 @@ def _pace(
     """F4 and F14 from the tick times of successive fresh frames."""
     zero = all(channel is None or channel.current_ma == 0.0 for channel in frame.channels)
     gap_ns = 0 if known.frame_ns is None else frame.t_ns - known.frame_ns
-    known = replace(known, memory=memory, frame_ns=frame.t_ns, frame_zero=zero)
+    known = known._replace(memory=memory, frame_ns=frame.t_ns, frame_zero=zero)
     if not known.state.may_pulse or judgement.fault is not None:
         return judgement, known
     name, reason = "", f"{gap_ns / MS:.0f} ms between two frames"
@@ -138,7 +139,7 @@ def _pace(
         name = "F4"
     elif gap_ns > LATE_FRAME_NS:
         late_ns = (*(t for t in known.late_ns if frame.t_ns - t < LATE_WINDOW_NS), frame.t_ns)
-        known = replace(known, late_ns=late_ns)
+        known = known._replace(late_ns=late_ns)
         name = "F14" if len(late_ns) >= LATE_FRAMES_TRIP else ""
     if not name:
         return judgement, known
@@ -152,11 +153,11 @@ def _fire(
     """The pulses due with this frame, their dose booked whether or not the link takes them."""
     asked = any(channel is not None and channel.current_ma > 0.0 for channel in judgement.channels)
     if asked and known.state.stage is Stage.ARMED:
-        known = replace(known, state=transition(known.state, Event.OUTPUT))
+        known = known._replace(state=transition(known.state, Event.OUTPUT))
     rate_max_hz = setup.rules.effective.limits.rate_max_hz
     pulses, metronomes = orders(now_ns, judgement.channels, known.metronomes, rate_max_hz, setup.capability)
     if not pulses:
-        return pulses, known if metronomes == known.metronomes else replace(known, metronomes=metronomes)
+        return pulses, known if metronomes == known.metronomes else known._replace(metronomes=metronomes)
     tracks = list(known.memory.tracks)
     for pulse in pulses:
         tracks[pulse.channel] = dosed(
@@ -164,12 +165,9 @@ def _fire(
         )
     check = setup.capability.contact
     if known.contact is not None and check is not None:
-        known = replace(known, contact=contact.sent(known.contact, pulses, check))
-    return pulses, replace(
-        known,
-        memory=replace(known.memory, tracks=tuple(tracks)),
-        metronomes=metronomes,
-    )
+        known = known._replace(contact=contact.sent(known.contact, pulses, check))
+    memory = known.memory._replace(tracks=tuple(tracks))
+    return pulses, known._replace(memory=memory, metronomes=metronomes)
 
 
 def _ceiling(now_ns: int, setup: Setup, known: Known) -> tuple[tuple[float, ...] | None, str]:

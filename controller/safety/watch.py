@@ -5,12 +5,10 @@ Freshness is the age of the last valid sample by the guard's own clock; refuses 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.safety import contact, rest
 from controller.safety.envelope import MS
 from controller.safety.frames import SensorStamp
-from controller.safety.known import Known, Link, Note, Peer, Reaction, SensorTrack, Setup
+from controller.safety.known import NOTHING, Known, Link, Note, Peer, Reaction, SensorTrack, Setup
 from controller.safety.moves import RAMP_NS, ages, fault, move, untouched, while_armed
 from controller.safety.states import Event, Stage
 
@@ -49,7 +47,7 @@ def deadline_ns(setup: Setup, known: Known) -> int | None:
 
 def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     if not known.state.may_pulse:
-        return Reaction(), known
+        return NOTHING, known
     if known.contact is not None and now_ns - known.contact.since_ns > contact.TIMEOUT_NS:
         detail = f"not tested within {contact.TIMEOUT_NS / 1e9:g} s"
         return untouched(now_ns, detail, known.contact, known)
@@ -61,7 +59,7 @@ def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     if frame_age_ms > limits.frame_age_max_ms:
         return fault(now_ns, "F4", f"last frame {frame_age_ms:.0f} ms ago", setup, known)
     if ramping:
-        return Reaction(), known
+        return NOTHING, known
     for age in ages(now_ns, setup, known):
         if age.age_ms > age.age_max_ms:
             detail = f"sensor {age.sensor}: newest valid sample is {age.age_ms:.0f} ms old"
@@ -72,18 +70,18 @@ def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
         return fault(now_ns, "F23", f"no beat for {BEAT_NS // MS} ms", setup, known)
     if known.refused_ns is not None and now_ns - known.refused_ns > RECORDER_REFUSES_NS:
         detail = f"it took nothing for {RECORDER_REFUSES_NS // MS} ms"
-        return fault(now_ns, "F12", detail, setup, replace(known, refused_ns=None))
+        return fault(now_ns, "F12", detail, setup, known._replace(refused_ns=None))
     if spent := rest.spent(now_ns, known.clocks, setup.rules.effective):
         return fault(now_ns, "F9", spent, setup, known)
-    return Reaction(), known
+    return NOTHING, known
 
 
 def on_stamp(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     track = known.sensors.get(stamp.sensor)
     if track is None or stamp.session != setup.rules.session:
-        return Reaction(), known
+        return NOTHING, known
     if stamp.seq <= track.seq and (known.state.may_pulse or stamp.t_ns <= track.t_ns):
-        return Reaction(), known  # a repeat keeps nothing alive; a restarted counter may do so only while off
+        return NOTHING, known  # a repeat keeps nothing alive; a restarted counter may do so only while off
     gap = track.seq >= 0 and stamp.seq > track.seq + 1
     gaps_ns = tuple(t for t in track.gaps_ns if stamp.t_ns - t < GAP_WINDOW_NS)
     gaps_ns = (*gaps_ns, stamp.t_ns) if gap else gaps_ns
@@ -98,31 +96,31 @@ def on_stamp(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tup
         valid_ns = max(min(stamp.t_ns, now_ns), valid_ns or min(stamp.t_ns, now_ns))
     track = SensorTrack(valid_ns, max(stamp.t_ns, track.t_ns), stamp.seq, stamp.digest, same, gaps_ns, ill)
     begins = ill and not known.sensors[stamp.sensor].ill
-    known = replace(known, sensors={**known.sensors, stamp.sensor: track})
-    return fault(now_ns, "F2", ill, setup, known) if begins else (Reaction(), known)
+    known = known._replace(sensors={**known.sensors, stamp.sensor: track})
+    return fault(now_ns, "F2", ill, setup, known) if begins else (NOTHING, known)
 
 
 def on_peer(now_ns: int, peer: Peer, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     match peer.role:
         case "controller":
-            known = replace(known, controller=peer.present)
+            known = known._replace(controller=peer.present)
             if peer.present:  # a new controller counts from anew
-                return Reaction(), replace(known, memory=replace(known.memory, last_seq=-1), frame_ns=None)
+                return NOTHING, known._replace(memory=known.memory._replace(last_seq=-1), frame_ns=None)
             return while_armed(now_ns, "F3", "", setup, known)
         case "operator":
-            known = replace(known, operators=known.operators + (1 if peer.present else -1))
+            known = known._replace(operators=known.operators + (1 if peer.present else -1))
             if known.operators == 0:
                 return while_armed(now_ns, "F10", "no operator is connected", setup, known)
-            return Reaction(), known
+            return NOTHING, known
         case "button":
-            known = replace(known, button=peer.present)
+            known = known._replace(button=peer.present)
             if peer.present:
-                return Reaction(), known
+                return NOTHING, known
             return while_armed(now_ns, "F10", "the STOP button is gone", setup, known)
-    known = replace(known, recorder=peer.present, refused_ns=None)
-    return (Reaction(), known) if peer.present else while_armed(now_ns, "F12", "", setup, known)
+    known = known._replace(recorder=peer.present, refused_ns=None)
+    return (NOTHING, known) if peer.present else while_armed(now_ns, "F12", "", setup, known)
 
 
 def on_link(now_ns: int, link: Link, setup: Setup, known: Known) -> tuple[Reaction, Known]:
-    known = replace(known, link=link.up)
-    return (Reaction(), known) if link.up else while_armed(now_ns, "F19", link.text, setup, known)
+    known = known._replace(link=link.up)
+    return (NOTHING, known) if link.up else while_armed(now_ns, "F19", link.text, setup, known)

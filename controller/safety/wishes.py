@@ -10,7 +10,7 @@ from dataclasses import replace
 from controller.safety import contact, rest
 from controller.safety.arming import answers_in, objections
 from controller.safety.envelope import MS, rested
-from controller.safety.known import Answer, Checklist, Known, Note, Reaction, Request, Setup
+from controller.safety.known import NOTHING, Answer, Checklist, Known, Note, Reaction, Request, Setup
 from controller.safety.moves import ages, fault, move
 from controller.safety.pulses import Metronome
 from controller.safety.states import Event, Stage, transition
@@ -24,9 +24,9 @@ def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tup
         case "stop":
             return fault(now_ns, "F11", f"by {request.by}", setup, known)
         case "heartbeat":
-            return Reaction(), replace(known, heartbeat_ns=now_ns)
+            return NOTHING, known._replace(heartbeat_ns=now_ns)
         case "beat":
-            return Reaction(), replace(known, beat_ns=now_ns)
+            return NOTHING, known._replace(beat_ns=now_ns)
         case "acknowledge":
             note = Note("acknowledge", f"{known.state.fault} acknowledged.", known.state.fault, request.by)
             return move(now_ns, Event.ACKNOWLEDGE, known, note)
@@ -38,7 +38,7 @@ def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tup
     why = refusals(now_ns, setup, known)
     if why:
         return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
-    known = replace(known, clocks=rest.switched_on(now_ns, known.clocks, setup.rules.effective))
+    known = known._replace(clocks=rest.switched_on(now_ns, known.clocks, setup.rules.effective))
     check = setup.capability.contact
     if check is None:
         return _armed(request.by, setup, known)
@@ -46,7 +46,7 @@ def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tup
         untested = f"The electrodes were not tested: the limits are below {check.current_ma:g} mA."
         return _armed(request.by, setup, known, untested)
     test = contact.start(request.by, now_ns, len(setup.config.channels))
-    known = replace(_from_zero(known), state=transition(known.state, Event.TEST), contact=test)
+    known = _from_zero(known)._replace(state=transition(known.state, Event.TEST), contact=test)
     return Reaction(notes=(Note("contact", "Testing the electrodes.", by=request.by),)), known
 
 
@@ -82,16 +82,15 @@ def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
 
 
 def _armed(by: str, setup: Setup, known: Known, words: str = "") -> tuple[Reaction, Known]:
-    known = replace(_from_zero(known), state=transition(known.state, Event.ARM), contact=None)
+    known = _from_zero(known)._replace(state=transition(known.state, Event.ARM), contact=None)
     parts = ["Armed.", words, _stage_words(setup, known)]
     return Reaction(notes=(Note("arm", " ".join(part for part in parts if part), by=by),)), known
 
 
 def _from_zero(known: Known) -> Known:
     """Only the dose and the time of the last pulses are kept of what was before."""
-    return replace(
-        known,
-        memory=replace(known.memory, tracks=rested(known.memory.tracks), bad_ns=()),
+    return known._replace(
+        memory=known.memory._replace(tracks=rested(known.memory.tracks), bad_ns=()),
         metronomes=tuple(Metronome(None, metronome.fired_ns) for metronome in known.metronomes),
         late_ns=(),
     )
@@ -101,11 +100,11 @@ def on_answer(notice: StimulatorNotice, setup: Setup, known: Known) -> tuple[Rea
     """The stimulator found nothing wrong; the last such answer of the contact test arms."""
     outputs = [channel.output for channel in setup.config.channels]
     if known.contact is None or notice.code != 0 or notice.channel not in outputs:
-        return Reaction(), known
+        return NOTHING, known
     test = contact.answered(known.contact, outputs.index(notice.channel))
     if contact.passed(test):
         return _armed(test.by, setup, known, "The electrodes have contact.")
-    return Reaction(), replace(known, contact=test)
+    return NOTHING, known._replace(contact=test)
 
 
 def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction, Known]:
@@ -116,25 +115,25 @@ def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction,
         return Reaction(notes=(Note("refused", words, by=given.by),)), known
     said = ", ".join(f"{key} {answer}" for key, answer in answers.items())
     note = Note("checklist", f"Checklist answered at {given.utc}: {said}.", by=given.by)
-    known = replace(known, checklist=dict(answers))
+    known = known._replace(checklist=dict(answers))
     forbids = objections(answers)
     if not forbids or not known.state.may_pulse:
         return Reaction(notes=(note,)), known
     words = f"Disarmed: {'; '.join(forbids)}."
     reaction, known = move(now_ns, Event.RAMP_DOWN, known, Note("disarm", words, by=given.by))
-    return replace(reaction, notes=(note, *reaction.notes)), known
+    return reaction._replace(notes=(note, *reaction.notes)), known
 
 
 def on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """A stride counts towards the unlock while the open-loop stage lasts."""
     stage = known.state.stage
     if setup.config.unlock is None or known.unlock.full or stage not in (Stage.ARMED, Stage.ACTIVE):
-        return Reaction(), known
-    known = replace(known, unlock=replace(known.unlock, answered=known.unlock.answered + 1))
+        return NOTHING, known
+    known = known._replace(unlock=replace(known.unlock, answered=known.unlock.answered + 1))
     said = Note("answer", f"{answer.text} {_stage_words(setup, known)}".strip())
     if setup.config.unlock == "person" or known.unlock.answered < STRIDES:
         return Reaction(notes=(said,)), known
-    known = replace(known, unlock=replace(known.unlock, full=True))
+    known = known._replace(unlock=replace(known.unlock, full=True))
     return Reaction(notes=(said, Note("unlock", _stage_words(setup, known), by="strides"))), known
 
 
@@ -147,7 +146,7 @@ def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
         why = "this session is open loop"
     if why:
         return Reaction(notes=(Note("refused", f"Not unlocked: {why}.", by=by),)), known
-    known = replace(known, unlock=replace(known.unlock, full=True))
+    known = known._replace(unlock=replace(known.unlock, full=True))
     return Reaction(notes=(Note("unlock", _stage_words(setup, known), by=by),)), known
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,10 @@ import pytest
 
 from controller.record.live import LiveStatus
 from controller.record.reader import header, messages, raw_messages
+from controller.record.recorder import clock_due
 from controller.record.records import Clock, GuardEvent, Process, Record, encode
 from controller.runtime import bus
+from tests.chaos.clocked import make_clock, set_clock
 from tests.record.made import SESSION, imu, tick, verdict
 
 Start = Callable[[Path], subprocess.Popen[bytes]]
@@ -45,6 +48,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def join(tmp_path: Path) -> Iterator[Join]:
     with contextlib.ExitStack() as stack:
         yield lambda name: stack.enter_context(bus.connect(tmp_path, name))
+
+
+def jumps_in(out: Path) -> list[int]:
+    """By how many hours the wall clock was set, as the recording shows it."""
+    clocks = [message.record for message in messages(out, ("clock",))]
+    leads_ns = [clock.utc_ns - clock.monotonic_ns for clock in clocks if isinstance(clock, Clock)]
+    hours = [round((after - before) / 3.6e12) for before, after in pairwise(leads_ns)]
+    return [jump for jump in hours if jump]
 
 
 def send(sender: bus.Sender, topic: str, t_ns: int, record: Record) -> None:
@@ -142,6 +153,42 @@ def test_it_notes_the_clocks_and_which_process_came_and_went(tmp_path: Path, sta
     clocks = [record for record in records if isinstance(record, Clock)]
     assert clocks
     assert abs(clocks[0].utc_ns - time.time_ns()) < 60e9
+
+
+@pytest.mark.parametrize(
+    ("passed_ms", "jumped_ms", "due"),
+    [(0, 0, False), (999, 0, False), (1000, 0, True), (50, 50, False), (50, 51, True), (50, -51, True)],
+)
+def test_the_clocks_are_noted_each_second_and_when_the_wall_clock_was_set(
+    passed_ms: int, jumped_ms: int, due: bool
+) -> None:
+    noted, later_ns = Clock(5, 7, 9), passed_ms * 10**6
+    now = Clock(5 + later_ns, 7 + later_ns + jumped_ms * 10**6, 9 + later_ns)
+    assert clock_due(noted, now) == due
+
+
+def test_a_wall_clock_that_is_set_and_set_back_within_a_second_is_in_the_recording_twice(
+    tmp_path: Path,
+) -> None:
+    out, wall = tmp_path / "session.mcap", tmp_path / "wall"
+    (tmp_path / "header.json").write_bytes(msgspec.json.encode(SESSION))
+    make_clock(wall)
+    command = [sys.executable, "-m", "tests.chaos.clocked", str(wall), "controller.record.recorder"]
+    command += ["--rig", str(tmp_path), "--out", str(out), "--header", str(tmp_path / "header.json")]
+    recorder = subprocess.Popen(command)
+    try:
+        wait_for(lambda: out.exists() and b"utc_ns" in out.read_bytes(), "the first look at the clocks")
+        for ahead_ns, jumps in ((86_400 * 10**9, [24]), (0, [24, -24])):
+            set_clock(wall, ahead_ns)
+            begin_s = time.monotonic()
+            wait_for(lambda: jumps_in(out) == jumps, "notice of the jump")  # noqa: B023
+            assert time.monotonic() - begin_s < 0.5
+        recorder.send_signal(signal.SIGTERM)
+        assert recorder.wait(20.0) == 0
+    finally:
+        recorder.kill()
+        recorder.wait()
+    assert jumps_in(out) == [24, -24]
 
 
 def test_a_message_that_is_no_record_is_noted_and_the_next_one_is_taken(

@@ -197,7 +197,7 @@ def test_the_wrong_number_of_channels_trips(channels: tuple[None, ...]) -> None:
 
 
 def test_frames_out_of_order_are_dropped_and_the_third_within_a_second_trips() -> None:
-    memory = replace(fresh_memory(1), last_seq=5, last_t_ns=NOW_NS - MS)
+    memory = fresh_memory(1)._replace(last_seq=5, last_t_ns=NOW_NS - MS)
     bad = (
         BadFrame("checksum does not match"),
         replace(frame(None, seq=6), session=8),
@@ -209,7 +209,7 @@ def test_frames_out_of_order_are_dropped_and_the_third_within_a_second_trips() -
         got, after = judge(NOW_NS, one, (), RULES, memory)
         assert (got.verdict, got.channels, got.fault, got.fresh) == ("blocked", (None,), None, False)
         assert got.reason
-        assert after == replace(memory, bad_ns=(NOW_NS,), bad_total=1)
+        assert after == memory._replace(bad_ns=(NOW_NS,), bad_total=1)
         for t_ns, fault in ((NOW_NS, None), (NOW_NS + 1000 * MS - 1, "F6")):
             got, after = judge(t_ns, bad[0], (), RULES, after)
             assert got.fault == fault
@@ -225,7 +225,7 @@ def test_three_bad_frames_in_more_than_a_second_do_not_trip() -> None:
 
 
 def test_the_next_frame_at_the_edge_of_order_is_fine() -> None:
-    memory = replace(fresh_memory(1), last_seq=5, last_t_ns=NOW_NS)
+    memory = fresh_memory(1)._replace(last_seq=5, last_t_ns=NOW_NS)
     assert judge(NOW_NS, frame(None, seq=6, t_ns=NOW_NS), (), RULES, memory)[0].verdict == "ok"
     assert judge(NOW_NS, frame(None, seq=900, t_ns=NOW_NS + MS), (), RULES, memory)[0].verdict == "ok"
 
@@ -409,6 +409,38 @@ def test_the_dose_blocks_and_trips_when_used_up() -> None:
     assert (got.verdict, got.fault, got.limit) == ("blocked", "F9", "dose_max_uc 1000 (session)")
 
 
+@pytest.mark.parametrize(
+    ("one", "ages", "closed"),
+    [
+        (frame(at(math.nan)), (), ""),
+        (frame(at(20.0), t_ns=NOW_NS - 61 * MS), (), ""),
+        (frame(at(20.0)), (), "guard is off"),
+        (frame(at(20.0)), (SensorAge("foot", 151.0, 150.0),), ""),
+        (frame(at(41.0)), (), ""),
+        (frame(None), (), ""),
+    ],
+    ids=["F7", "too old", "closed", "F1", "beyond a limit", "off"],
+)
+def test_whatever_stops_the_current_the_next_rise_begins_from_zero_now(
+    one: Frame, ages: tuple[SensorAge, ...], closed: str
+) -> None:
+    before = risen(20.0)
+    got, after = judge(NOW_NS, one, ages, RULES, before, closed=closed)
+    assert got.channels == (None,)
+    assert after.tracks[0].levels == (*before.tracks[0].levels, Level(NOW_NS, 0.0, 0.0))
+    again = judge(NOW_NS + STEP_NS, frame(None, seq=2, t_ns=NOW_NS + STEP_NS), (), RULES, after)[1]
+    assert again.tracks == after.tracks  # off already
+
+
+def test_another_current_or_another_charge_is_another_level() -> None:
+    begun = risen(20.0, 300.0).tracks[0].levels
+    for pulse in (at(20.0, 301.0), at(20.0, 200.0), at(15.0, 400.0)):  # the last has the same charge
+        _, after = judge(NOW_NS, frame(pulse), (), RULES, risen(20.0, 300.0))
+        level = Level(NOW_NS, pulse.current_ma, pulse.current_ma * pulse.width_us * 1e-3)
+        assert after.tracks[0].levels == (*begun, level)
+    assert judge(NOW_NS, frame(at(20.0)), (), RULES, risen(20.0))[1].tracks[0].levels == begun
+
+
 def test_the_dose_rolls_over_a_minute() -> None:
     track = dosed(dosed(Track(), NOW_NS, 3.0), NOW_NS + 30_000 * MS, 4.0)
     assert dose_uc(track, NOW_NS + 30_000 * MS) == 7.0
@@ -416,6 +448,9 @@ def test_the_dose_rolls_over_a_minute() -> None:
     assert dose_uc(track, NOW_NS + 62_000 * MS) == 4.0
     assert dose_uc(track, NOW_NS + 92_000 * MS) == 0.0
     assert dosed(track, NOW_NS + 92_000 * MS, 5.0).doses == ((NOW_NS // 10**9 + 92, 5.0),)
+    little = dosed(Track(), NOW_NS, 0.25)
+    assert dose_uc(little, NOW_NS + 60_000 * MS) == 0.25
+    assert dose_uc(little, NOW_NS + 61_000 * MS) == 0.0
 
 
 def test_a_bin_counts_until_all_of_it_is_older_than_a_minute() -> None:

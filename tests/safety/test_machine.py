@@ -6,13 +6,15 @@ let out. It shares no code with the judge.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from controller.safety.envelope import MS
 from controller.safety.frames import BadFrame, Frame
-from controller.safety.known import Answer, Link, Peer, Reaction, RecorderTook, Request, Timer, Trouble
+from controller.safety.known import Answer, Known, Link, Peer, Reaction, RecorderTook, Request, Timer, Trouble
 from controller.safety.watch import deadline_ns
 from drivers.interface import StimulatorNotice
 from tests.safety.rig import SESSION, Bench, pulse_train
@@ -20,6 +22,7 @@ from tests.safety.rig import SESSION, Bench, pulse_train
 CURRENT_MAX_MA, WIDTH_MAX_US, RATE_MAX_HZ = 40.0, 400.0, 50.0  # as in rig.SESSION_LIMITS
 STAGED_MAX_MA = 30.0  # three quarters
 FRAME_MAX_NS, SENSOR_MAX_NS = 60 * MS, 150 * MS
+RISE_MA, RISE_UC = 1.0, 0.4  # a frame, the latter at the widest pulse
 
 
 class Walk(RuleBasedStateMachine):
@@ -31,9 +34,10 @@ class Walk(RuleBasedStateMachine):
         self.stages: list[str] = ["off"]
         self.causes: list[str | None] = [None]
         self.acknowledged = False
+        self.level = (0.0, 0.0)  # mA and uC let through last
 
-    def see(self, reaction: Reaction, frame_came: bool = False) -> None:
-        """What must hold of every reaction."""
+    def see(self, reaction: Reaction, frame_came: bool = False, *, next_one: bool = True) -> None:
+        """What must hold of every reaction; ``next_one``: the frame is the next of this session."""
         bench = self.bench
         before, after = self.stages[-1], bench.stage
         for pulse in reaction.pulses:
@@ -58,6 +62,15 @@ class Walk(RuleBasedStateMachine):
         if verdict is not None and any(channel is not None for channel in verdict.channels):
             assert after in ("armed", "active", "ramp")
             assert verdict.verdict in ("ok", "reduced")
+        if verdict is not None:
+            given = [(c.current_ma, c.current_ma * c.width_us * 1e-3) for c in verdict.channels if c]
+            current_ma, charge_uc = given[0] if given else (0.0, 0.0)
+            assert current_ma <= self.level[0] + RISE_MA + 1e-9, "the current jumped"
+            assert charge_uc <= self.level[1] + RISE_UC + 1e-9, "the charge jumped"
+            if next_one:
+                self.level = current_ma, charge_uc
+        if after in ("off", "tripped"):
+            self.level = 0.0, 0.0
         self.stages.append(after)
         self.causes.append(bench.fault)
         self.acknowledged = False
@@ -98,13 +111,23 @@ class Walk(RuleBasedStateMachine):
     def replay(self, back: int, old_ms: float) -> None:
         seq = max(self.bench.seq - back, 0)
         t_ns = self.bench.now_ns - round(old_ms * MS)
-        self.see(self.bench.feed(Frame(SESSION, seq, t_ns, 60.0, (pulse_train(20.0),))), frame_came=True)
+        reaction = self.bench.feed(Frame(SESSION, seq, t_ns, 60.0, (pulse_train(20.0),)))
+        self.see(reaction, frame_came=True, next_one=False)
 
     @rule()
     def damage(self) -> None:
         reaction = self.bench.feed(BadFrame("x"))
         assert not reaction.pulses
-        self.see(reaction)
+        self.see(reaction, next_one=False)
+
+    @rule(current_ma=st.floats(0, 45), width_us=st.floats(10, 450), rate_hz=st.floats(0.5, 60))
+    def settings_change(self, current_ma: float, width_us: float, rate_hz: float) -> None:
+        """From one frame to the next the controller wants another pulse (F18)."""
+        for _ in range(3):
+            self.bench.now_ns += 5 * MS
+            self.bench.stamp()
+            self.sampled_ns = self.bench.now_ns
+            self.see(self.bench.frame(pulse_train(current_ma, width_us, rate_hz)), frame_came=True)
 
     @rule()
     def invalid_sample(self) -> None:
@@ -196,8 +219,8 @@ class StagedWalk(Walk):
         self.answered = 0
         self.unlocked = False
 
-    def see(self, reaction: Reaction, frame_came: bool = False) -> None:
-        super().see(reaction, frame_came)
+    def see(self, reaction: Reaction, frame_came: bool = False, *, next_one: bool = True) -> None:
+        super().see(reaction, frame_came, next_one=next_one)
         if self.bench.stage in ("off", "tripped"):
             self.answered, self.unlocked = 0, False
         if not self.unlocked:
@@ -231,7 +254,83 @@ class StagedWalk(Walk):
         assert self.bench.known.unlock.full <= self.unlocked
 
 
+class OverseenWalk(Walk):
+    """The same, where the process that hears STOP has to show every second that it lives (F23)."""
+
+    op: Literal["beat", "heartbeat"] = "beat"
+    setting = "overseen"
+    most_ns = 1000 * MS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench(**{self.setting: True})
+        self.beat_ns: int | None = None
+
+    @property
+    def heard(self) -> bool:
+        return self.beat_ns is not None and self.bench.now_ns - self.beat_ns <= self.most_ns
+
+    def see(self, reaction: Reaction, frame_came: bool = False, *, next_one: bool = True) -> None:
+        super().see(reaction, frame_came, next_one=next_one)
+        if self.stages[-2] in ("off", "tripped"):
+            assert self.bench.stage in ("off", "tripped") or self.heard, "armed with nobody to hear STOP"
+
+    @rule(count=st.integers(1, 3))
+    def beats(self, count: int) -> None:
+        """However many come, they change nothing but the time of the newest: no trip ends, nothing arms."""
+        for _ in range(count):
+            before = self.bench.known
+            reaction = self.bench.feed(Request(self.op, "supervisor"))
+            self.beat_ns = self.bench.now_ns
+            assert reaction == Reaction()
+            assert self._but_for_beats(self.bench.known) == self._but_for_beats(before)
+
+    @staticmethod
+    def _but_for_beats(known: Known) -> Known:
+        return known._replace(beat_ns=None, heartbeat_ns=None)
+
+    @rule(share=st.floats(0.9, 1.1))
+    def it_hangs_while_all_else_is_well(self, share: float) -> None:
+        """Samples, frames and the recorder go on; the guard alone can notice, and does at the next timer."""
+        bench = self.bench
+        end_ns = bench.now_ns + round(share * self.most_ns)
+        while bench.now_ns < end_ns:
+            bench.now_ns = min(bench.now_ns + 20 * MS, end_ns)
+            bench.stamp()
+            self.sampled_ns = bench.now_ns
+            self.see(bench.frame(pulse_train(1.0) if bench.now_ns // (200 * MS) % 2 else None), True)
+            self.see(bench.feed(Timer()))
+            assert self.heard or bench.stage in ("off", "tripped"), "nobody hears STOP, and current may flow"
+
+    @rule()
+    def make_everything_well_and_arm(self) -> None:
+        self.bench.feed(Request(self.op, "supervisor"))
+        self.beat_ns = self.bench.now_ns
+        super().make_everything_well_and_arm()
+
+    @invariant()
+    def the_guard_wakes_before_one_that_hangs_is_overdue(self) -> None:
+        if self.bench.stage in ("off", "tripped", "ramp"):
+            return
+        assert self.beat_ns is not None
+        due_ns = deadline_ns(self.bench.setup, self.bench.known)
+        assert due_ns is not None
+        assert due_ns <= self.beat_ns + self.most_ns
+
+
+class AttendedWalk(OverseenWalk):
+    """The same with the console of a person, which has to be heard every half second (F10)."""
+
+    op = "heartbeat"
+    setting = "supervised"
+    most_ns = 500 * MS
+
+
 TestWalk = Walk.TestCase
 TestStagedWalk = StagedWalk.TestCase
 TestStagedWalk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestOverseenWalk = OverseenWalk.TestCase
+TestAttendedWalk = AttendedWalk.TestCase
+TestOverseenWalk.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestAttendedWalk.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 TestWalk.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

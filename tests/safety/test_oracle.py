@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from controller.errors import InputError
-from controller.record.oracle import Finding, as_table, judge_recording, read_pulse_log
+from controller.record.oracle import NOTICED, Finding, as_table, judge_recording, read_pulse_log
 from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record
 from controller.safety.envelope import MS
+from controller.safety.faults import TABLE
 from controller.safety.known import Peer, Request
+from controller.safety.limits import NAMES
 from drivers.interface import ChannelCommand
 from tests.record.made import imu, tick, write
 from tests.safety.rig import SESSION_LIMITS, START_NS, Bench, pulse_train
@@ -137,7 +139,8 @@ def broken(findings: list[Finding]) -> set[str]:
 def test_a_sound_session_is_kept_in_every_point(tmp_path: Path) -> None:
     findings = walk().judge(tmp_path)
     assert broken(findings) == set()
-    assert {finding.id for finding in findings if finding.word != "kept"} == {"F12"}  # nothing unrecorded
+    unseen = {finding.id for finding in findings if finding.word != "kept"}
+    assert unseen == {"F12", *NOTICED} - {"F11"}  # nothing unrecorded, and STOP the only thing that happened
     worst = {finding.id: finding.worst for finding in findings}
     assert worst["current_max_ma"] == 20.0
     assert worst["charge_max_uc"] == 6.0
@@ -185,6 +188,10 @@ def forge_narrow(session: Session) -> None:
 
 def forge_rate(session: Session) -> None:
     session.alter_channel(session.verdicts()[20], rate_hz=51.0)
+
+
+def forge_slow_rate(session: Session) -> None:
+    session.alter_channel(session.verdicts()[20], rate_hz=0.9)
 
 
 def forge_charge(session: Session) -> None:
@@ -305,6 +312,7 @@ FORGERIES: dict[Callable[[Session], None], set[str]] = {
     forge_wide: {"width_max_us", "pulses"},
     forge_narrow: {"width_min_us", "pulses"},
     forge_rate: {"rate_max_hz"},
+    forge_slow_rate: {"rate_min_hz"},
     forge_charge: {"charge_max_uc", "pulses"},
     forge_energy: {"energy_max_mj"},
     forge_density: {"density_rms_max_ma_cm2"},
@@ -321,7 +329,7 @@ FORGERIES: dict[Callable[[Session], None], set[str]] = {
     forge_nonsense: {"F7"},
     forge_rise: {"F8"},
     forge_window_rise: {"F8"},
-    forge_pulse_after_stop: {"trip", "F8"},
+    forge_pulse_after_stop: {"trip", "F8", "F11"},
     forge_state: {"states"},
     forge_unarmed: {"states"},
     forge_unsent: {"pulses"},
@@ -337,6 +345,26 @@ def test_each_forgery_is_found_by_its_own_name(tmp_path: Path, forge: Callable[[
     session = walk()
     forge(session)
     assert broken(session.judge(tmp_path)) == FORGERIES[forge]
+
+
+def test_every_line_of_the_fault_table_and_every_limit_is_reported(tmp_path: Path) -> None:
+    session = walk()
+    session.setup["contact"] = {"current_ma": 15.0, "width_us": 20.0, "rate_hz": 25.0}
+    ids = {finding.id for finding in session.judge(tmp_path)}
+    elsewhere = {
+        "F2": "samples that do not count, F1",
+        "F5": "no pulse without a command, pulses and delivery",
+        "F13": "nothing on stimulation",
+        "F18": "the rise, F8",
+        "frame_age_max_ms": "F4",
+        "sensor_age_max_ms": "F1",
+        "rise_max_ma_per_frame": "F8",
+        "rise_max_ma_per_250ms": "F8",
+        "pause_min_s": "what is less goes on counting, bout_max_s",
+        "session_pause_min_s": "session_max_s",
+    }
+    assert {fault.id for fault in TABLE} | set(NAMES) <= ids | set(elsewhere)
+    assert not ids & set(elsewhere)
 
 
 def test_the_limits_of_the_session_are_those_that_are_judged(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +211,7 @@ def test_a_damaged_file_of_on_times_is_refused_before_anything_starts(tmp_path: 
 def test_a_new_file_is_made_and_read_by_the_next_guard(tmp_path: Path) -> None:
     first = make_guard(tmp_path, "a")
     assert first._known.clocks == FRESH
-    first._known = replace(first._known, clocks=(Clock(5 * S, None, 0), Clock()))
+    first._known = first._known._replace(clocks=(Clock(5 * S, None, 0), Clock()))
     first._keep_rest(first._clock())
     first._end()
     second = make_guard(tmp_path, "b")

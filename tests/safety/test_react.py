@@ -136,7 +136,7 @@ def test_what_is_just_fresh_enough_lets_arm_and_what_is_not_does_not() -> None:
         bench.stamp()
         bench.now_ns += 150 * MS + extra_ns
         bench.frame(None)
-        bench.known = replace(bench.known, heartbeat_ns=bench.now_ns)
+        bench.known = bench.known._replace(heartbeat_ns=bench.now_ns)
         bench.feed(Request("arm"))
         assert bench.stage == stage
     for extra_ns, stage in ((0, "armed"), (1, "off")):
@@ -152,7 +152,7 @@ def test_what_is_just_fresh_enough_lets_arm_and_what_is_not_does_not() -> None:
 def test_a_session_of_exactly_its_length_is_over() -> None:
     for before_ns, stage in ((3600 * 10**9 - 1, "armed"), (3600 * 10**9, "off")):
         bench = Bench().ready()
-        bench.known = replace(bench.known, clocks=(Clock(), Clock(before_ns)))
+        bench.known = bench.known._replace(clocks=(Clock(), Clock(before_ns)))
         bench.feed(Request("arm"))
         assert bench.stage == stage
 
@@ -366,7 +366,7 @@ def test_a_trip_keeps_its_first_cause_and_only_a_person_clears_it(name: str) -> 
 def test_where_the_safe_action_is_a_ramp_current_falls_and_the_trip_follows(name: str) -> None:
     bench = Bench(safe_action="ramp").active()
     if name == "F9":
-        bench.known = replace(bench.known, clocks=(Clock(), Clock(3600 * 10**9, on_ns=bench.now_ns)))
+        bench.known = bench.known._replace(clocks=(Clock(), Clock(3600 * 10**9, on_ns=bench.now_ns)))
         bench.tick(GO)
     else:
         CAUSES[name](bench)
@@ -800,6 +800,16 @@ def test_more_than_three_gaps_in_100_ms_make_a_sensor_invalid(count: int, ill: b
     assert (valid_ns(bench) != bench.now_ns) == ill
     assert bench.known.sensors["foot"].ill == ("foot: 4 gaps in 100 ms" if ill else "")
     assert ("foot: 4 gaps in 100 ms" in bench.notes[-1].text) == ill
+
+
+def test_a_sample_that_comes_after_a_later_one_counts_as_lost() -> None:
+    bench = Bench().active()
+    first, begin_ns = bench.stamp_seq, bench.now_ns
+    for place in (2, 1, 4, 3, 6, 5, 8):
+        bench.now_ns = max(bench.now_ns, begin_ns + place * 5 * MS)
+        feed_stamp(bench, begin_ns + place * 5 * MS, first + place)
+    assert bench.known.sensors["foot"].ill == "foot: 4 gaps in 100 ms"
+    assert valid_ns(bench) == begin_ns + 30 * MS  # the sixth
 
 
 def test_gaps_spread_out_are_borne_and_an_ill_sensor_recovers() -> None:

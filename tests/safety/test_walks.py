@@ -19,6 +19,7 @@ from tests.safety.test_plausibility import SEGMENTS, stamp
 
 SECONDS = 45.0
 LOSS_S = 20.0
+BASELINE_S = 10.0
 Change = Callable[[ImuSample], ImuSample]
 
 
@@ -54,6 +55,15 @@ def watched(
     number: int, loss_s: float = SECONDS, change: Change = lambda sample: sample
 ) -> list[tuple[float, Finding]]:
     samples, pulses = walked(number, loss_s)
+    return watch_over(number, samples, pulses, change)
+
+
+def watch_over(
+    number: int,
+    samples: list[ImuSample],
+    pulses: list[tuple[float, float, float]],
+    change: Change = lambda sample: sample,
+) -> list[tuple[float, Finding]]:
     monitor = Plausibility(SEGMENTS, cohort_patient(number).params.comfort_ma)
     left = list(reversed(pulses))
     found = []
@@ -79,6 +89,18 @@ def test_an_electrode_that_comes_off_is_warned_of_and_then_trips(number: int) ->
     assert (
         LOSS_S < found[0][0] < found[1][0] < LOSS_S + TRIP_STRIDES * 2.2
     )  # slowest stride 1.7 s, two of entry
+
+
+def test_sensors_on_the_other_leg_show_no_response_and_trip() -> None:
+    """Their leg walks like the other, half a stride later, and no pulse ever reaches it."""
+    samples, _ = walked(0, 0.0)  # a leg without current
+    _, pulses = walked(0, SECONDS)
+    found = watch_over(0, samples, [(t_s + 0.6, *rest) for t_s, *rest in pulses if t_s > BASELINE_S])
+    assert [(finding.kind, finding.fault) for _, finding in found[:2]] == [
+        ("warning", "F17"),
+        ("trip", "F17"),
+    ]
+    assert found[1][0] < BASELINE_S + (TRIP_STRIDES + 2) * 2.2  # some strides have pulses of two
 
 
 def test_swapped_sensors_are_found() -> None:

@@ -13,7 +13,9 @@ import numpy as np
 
 from controller.core.params import ResponseMap, SecondChannel
 
-LATE_PERCENT = 92.0  # the inversion that counts is that of late swing, with which the foot is set down
+LANDING_NS = (
+    60_000_000  # the inversion that counts is that of the swing's end, with which the foot is set down
+)
 FLAT_SHARE = (0.15, 0.35)  # of a stride since contact: the sole is on the ground, its roll there is the zero
 SEEN_LEAST = 3  # samples; fewer say nothing
 LOST_NM = 0.02  # below this nothing was lost: 0.3 deg on a subtalar joint of 4 Nm/rad
@@ -79,37 +81,38 @@ class Steering:
 
     model: SecondChannel
     demand_nm: float = 0.0
-    inversion_deg: float | None = None  # of the last late swing, against the foot flat on the ground
+    inversion_deg: float | None = None  # of the last landing, against the foot flat on the ground
     _zero_deg: float | None = None
-    _late: list[float] = field(default_factory=list)
+    _swing: list[tuple[int, float]] = field(default_factory=list)  # time ns, roll deg
     _flat: list[float] = field(default_factory=list)
-    _lost: list[float] = field(default_factory=list)
+    _lost: list[tuple[int, float]] = field(default_factory=list)  # time ns, eversion Nm
 
-    def in_swing(self, roll_deg: float, percent: float) -> None:
-        """One sample of the swinging foot's roll, inversion +, at its phase."""
-        if percent >= LATE_PERCENT:
-            self._late.append(roll_deg)
+    def in_swing(self, t_ns: int, roll_deg: float) -> None:
+        """One sample of the swinging foot's roll, inversion +."""
+        self._swing = [*_newest(self._swing, t_ns), (t_ns, roll_deg)]
 
     def in_stance(self, roll_deg: float, share: float) -> None:
         """One sample of the standing foot's roll, ``share`` of a stride after its contact."""
         if FLAT_SHARE[0] <= share <= FLAT_SHARE[1]:
             self._flat.append(roll_deg)
 
-    def given(self, shares: Shares, percent: float | None) -> None:
+    def given(self, now_ns: int, shares: Shares) -> None:
         """What left in this tick, for the demand not to run away from what can be had."""
-        if percent is not None and percent >= LATE_PERCENT:
-            self._lost.append(shares.lost_eversion_nm)
+        self._lost = [*_newest(self._lost, now_ns), (now_ns, shares.lost_eversion_nm)]
 
     def close(self, *, ordinary: bool) -> None:
-        """A stride has ended: move the demand by its error, beyond the band, within the bound of a stride."""
+        """A stride has ended: move the demand by its error, beyond the band, within the bound of a stride.
+
+        A swing that was not stimulated says nothing of the demand.
+        """
         if len(self._flat) >= SEEN_LEAST:
             self._zero_deg = float(np.mean(self._flat))
-        late = self._late if len(self._late) >= SEEN_LEAST and self._zero_deg is not None else []
-        if late and self._zero_deg is not None:
-            self.inversion_deg = float(np.mean(late)) - self._zero_deg
-            if ordinary:
+        landing = [roll_deg for _, roll_deg in self._swing]
+        if len(landing) >= SEEN_LEAST and self._zero_deg is not None:
+            self.inversion_deg = float(np.mean(landing)) - self._zero_deg
+            if ordinary and self._lost:
                 self._move(self.inversion_deg)
-        self._late, self._flat, self._lost = [], [], []
+        self._swing, self._flat, self._lost = [], [], []
 
     def _move(self, inversion_deg: float) -> None:
         model = self.model
@@ -117,7 +120,13 @@ class Steering:
         beyond_deg = max(0.0, abs(error_deg) - model.band_deg) * (1.0 if error_deg > 0.0 else -1.0)
         wish_nm = model.step * beyond_deg / model.compliance_deg_per_nm
         change_nm = min(model.change_max_nm, max(-model.change_max_nm, wish_nm))
-        lost_nm = float(np.mean(self._lost)) if self._lost else 0.0
-        if abs(lost_nm) > LOST_NM and lost_nm * change_nm > 0.0:
-            change_nm = -lost_nm  # at its bound: go on from what was given
+        lost_nm = float(np.mean([lost for _, lost in self._lost]))
+        if abs(lost_nm) > LOST_NM:  # go on from what was given, and no further into the bound
+            self.demand_nm -= lost_nm
+            change_nm = 0.0 if lost_nm * change_nm > 0.0 else change_nm
         self.demand_nm += change_nm
+
+
+def _newest(timed: list[tuple[int, float]], now_ns: int) -> list[tuple[int, float]]:
+    """What may still belong to the landing."""
+    return [one for one in timed if now_ns - one[0] <= LANDING_NS]

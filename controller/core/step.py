@@ -22,7 +22,7 @@ from controller.core.feedforward import TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector
 from controller.core.intensity import THRESHOLD_FRACTION, Intensity
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
-from controller.core.learner import LAST_TARGET_PERCENT, Learner, Moment, Reading
+from controller.core.learner import LAST_TARGET_PERCENT, ORDINARY, Learner, Moment, Reading
 from controller.core.muscle_watch import MuscleWatch
 from controller.core.orientation import SegmentOrientation
 from controller.core.params import CoreParams, Placement
@@ -109,7 +109,7 @@ class CoreState:
             alignment=ShankAlignment(np.array(shank), toe_off_percent),
             learner=Learner(params, torque, timing.percent_per_s),
             watch=MuscleWatch(params.muscle, 0.5 / params.pulse.rate_hz),
-            second=_second_intensity(params),
+            second=second_intensity(params),
             steering=None if params.second is None else Steering(params.second),
             seen_ns=dict.fromkeys((p.sensor for p in placements), 0),
         )
@@ -180,7 +180,8 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
         elif event.kind == "initial_contact":
             state.unsure = event.confidence < SURE
             if state.steering is not None:
-                state.steering.close(ordinary=not state.unsure and state.trusted)
+                usual = _usual_swing(state.timing)
+                state.steering.close(ordinary=usual and not state.unsure and state.trusted)
             _close_swing(state)
             if state.landed is None:
                 state.ladder.doubt(doubtful=state.unsure)
@@ -203,11 +204,19 @@ def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> No
 
 
 def _observe_roll(t_ns: int, roll_deg: float, steering: Steering, state: CoreState) -> None:
-    percent, timing = _percent(t_ns, state), state.timing
-    if timing.swinging and percent is not None:
-        steering.in_swing(roll_deg, percent)
+    timing = state.timing
+    if timing.swinging:
+        steering.in_swing(t_ns, roll_deg)
     elif not timing.swinging and timing.initial_contact_ns is not None:
         steering.in_stance(roll_deg, (t_ns - timing.initial_contact_ns) / 1e9 / timing.stride_s)
+
+
+def _usual_swing(timing: StrideTiming) -> bool:
+    """Whether the swing that has just ended was about as long as the last ones."""
+    if timing.toe_off_ns is None or timing.initial_contact_ns is None:
+        return False
+    swing_s = (timing.initial_contact_ns - timing.toe_off_ns) / 1e9
+    return ORDINARY[0] <= swing_s / timing.swing_s <= ORDINARY[1]
 
 
 def _close_swing(state: CoreState) -> None:
@@ -286,6 +295,7 @@ def _switch_mode(params: CoreParams, state: CoreState) -> None:
         state.wanted_fresh, state.landed, state.trusted = False, None, True
         state.pid = Pid(params.gains)
         state.learner = Learner(params, state.torque, state.timing.percent_per_s)
+        state.steering = None if params.second is None else Steering(params.second)
 
 
 def _test_train(
@@ -360,17 +370,17 @@ def _both(now_ns: int, wanted_ma: float, state: CoreState) -> tuple[float, float
     shares = share_out(steering.model.response, first, turn_nm, most)
     state.shares = shares
     if state.timing.swinging:
-        steering.given(shares, _percent(now_ns, state))
+        steering.given(now_ns, shares)
     if abs(shares.first - first) < SAME:
         return wanted_ma, shares.second
     return state.intensity.for_activation(shares.first), shares.second
 
 
 def _second(now_ns: int, activation: float, state: CoreState) -> ChannelCommand | None:
-    """The second channel's command; off where it would stay below its threshold."""
+    """The second channel's command; off where that is nearer to the wish than its threshold is."""
     if state.second is None:
         return None
-    wanted_ma = state.second.for_activation(activation) if activation > THRESHOLD_FRACTION else 0.0
+    wanted_ma = state.second.for_activation(activation) if activation > THRESHOLD_FRACTION / 2 else 0.0
     present_ma = state.second.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, state.second.pulse.rise_ma_per_tick)
     current_ma = state.second.move(now_ns, wanted_ma)
@@ -378,7 +388,8 @@ def _second(now_ns: int, activation: float, state: CoreState) -> ChannelCommand 
     return ChannelCommand(current_ma, pulse.width_us, pulse.rate_hz) if current_ma > 0.0 else None
 
 
-def _second_intensity(params: CoreParams) -> Intensity | None:
+def second_intensity(params: CoreParams) -> Intensity | None:
+    """The second channel's current from nothing, within the limits that both channels share."""
     model = params.second
     if model is None:
         return None

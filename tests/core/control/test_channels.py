@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.channels import Steering, identify_map, share_out
+from controller.core.channels import Shares, Steering, identify_map, share_out
 from controller.core.params import CoreParams, ResponseMap, SecondChannel
 from controller.core.signals import TickInputs
 from controller.core.step import CoreState, step
-from controller.rehearsal import EPOCH_NS, Rehearsal
+from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
 from models.foot_plate import WIDTH_US, perform_holds
 from models.patient import PatientParams, VirtualPatient
 from models.recruitment import RecruitmentParams, fraction
@@ -76,11 +76,20 @@ def test_holds_that_say_too_little_are_refused(
         identify_map(activations, [(14.0 * a, turn_nm * b) for a, b in activations])
 
 
-def walked_on(steering: Steering, inversion_deg: float) -> None:
-    for _ in range(5):
+GIVEN = Shares(0.3, 0.0, 0.0, 0.0)
+
+
+def walked_on(
+    steering: Steering, inversion_deg: float, *, shares: Shares | None = GIVEN, ordinary: bool = True
+) -> None:
+    """A stride whose foot is turned elsewhere until it lands, and what left in it."""
+    if shares is not None:
+        steering.given(300_000_000, shares)
+    for number in range(25):
         steering.in_stance(1.5, 0.25)
-        steering.in_swing(1.5 + inversion_deg, 95.0)
-    steering.close(ordinary=True)
+        turned_deg = inversion_deg if number >= 20 else -30.0
+        steering.in_swing(number * 15_000_000, 1.5 + turned_deg)
+    steering.close(ordinary=ordinary)
 
 
 def test_the_demand_moves_by_the_error_beyond_the_band_and_no_further_than_a_stride_may() -> None:
@@ -96,18 +105,28 @@ def test_the_demand_moves_by_the_error_beyond_the_band_and_no_further_than_a_str
 def test_the_demand_does_not_run_away_from_what_can_be_had() -> None:
     steering = Steering(SECOND)
     for _ in range(50):
-        steering.given(share_out(RESPONSE, 0.9, steering.demand_nm, 0.1), 95.0)
-        walked_on(steering, 20.0)
+        walked_on(steering, 20.0, shares=share_out(RESPONSE, 0.9, steering.demand_nm, 0.1))
     assert steering.demand_nm < 12.0 * 0.1 + 1.0
 
 
 def test_a_stride_that_was_not_ordinary_moves_nothing() -> None:
     steering = Steering(SECOND)
-    for roll_deg, percent in ((9.0, 95.0),) * 5:
-        steering.in_stance(0.0, 0.25)
-        steering.in_swing(roll_deg, percent)
-    steering.close(ordinary=False)
+    walked_on(steering, 9.0, ordinary=False)
     assert steering.demand_nm == 0.0
+
+
+def test_strides_without_stimulation_move_nothing_and_are_seen() -> None:
+    steering = Steering(SECOND)
+    for _ in range(50):
+        walked_on(steering, 9.0, shares=None)
+    assert (steering.demand_nm, steering.inversion_deg) == (0.0, pytest.approx(9.0))
+
+
+def test_a_foot_that_the_first_channel_everts_is_everted_further_from_there() -> None:
+    steering = Steering(SECOND)
+    everting = replace(RESPONSE, eversion_nm=(1.5, 12.0))
+    walked_on(steering, 8.0, shares=share_out(everting, 0.4, 0.0, 1.0))
+    assert steering.demand_nm == pytest.approx(0.6 + 0.6 * (8.0 - 1.0) / 14.0)
 
 
 # --- on a body that walks
@@ -148,8 +167,8 @@ def walked(body: str, *, turned: bool) -> Rehearsal:
 
 
 def inversions(walk: Rehearsal) -> list[float]:
-    """True inversion at the end of each stride that was stimulated, in degrees."""
-    return [stride.inversion_at_initial_contact_deg for stride in walk.patient.strides()][2:]
+    """True inversion at the end of each stride, in degrees."""
+    return [stride.inversion_at_initial_contact_deg for stride in walk.patient.strides()][1:]
 
 
 def late_errors(walk: Rehearsal) -> list[float]:
@@ -168,6 +187,21 @@ def test_and_is_still_lifted(body: str) -> None:
     alone, turned = late_errors(walked(body, turned=False)), late_errors(walked(body, turned=True))
     assert float(np.mean(turned[5:])) < float(np.mean(alone[5:])) + 1.0
     assert float(np.median(turned[5:])) < 3.0
+
+
+def test_an_arm_without_pulses_winds_nothing_up_and_one_that_discards_begins_anew() -> None:
+    core = with_second(params("off"), BODIES["inverting"])
+    walk = Rehearsal(core, VirtualPatient(BODIES["inverting"], seed=4))
+    walk.walk(14.0)
+    assert walk.state.steering is not None
+    assert walk.state.steering.demand_nm == 0.0
+    walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), mode="learning"))
+    walk.walk(24.0)
+    assert walk.state.steering.demand_nm > 0.1
+    walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), mode="learning", fresh=True))
+    while walk.state.wanted_mode is not None:
+        walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
+    assert walk.state.steering.demand_nm == 0.0
 
 
 def test_neither_channel_rises_faster_than_it_may_and_both_end_together() -> None:

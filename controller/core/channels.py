@@ -17,6 +17,7 @@ LANDING_NS = (
     60_000_000  # the inversion that counts is that of the swing's end, with which the foot is set down
 )
 FLAT_SHARE = (0.15, 0.35)  # of a stride since contact: the sole is on the ground, its roll there is the zero
+KEPT_NS = 300_000_000  # what was given: a landing and the muscles' lag behind it
 SEEN_LEAST = 3  # samples; fewer say nothing
 LOST_NM = 0.02  # below this nothing was lost: 0.3 deg on a subtalar joint of 4 Nm/rad
 AUTHORITY_NM = 0.5  # of eversion at full recruitment: a second channel with less steers nothing
@@ -89,16 +90,18 @@ class Steering:
 
     def in_swing(self, t_ns: int, roll_deg: float) -> None:
         """One sample of the swinging foot's roll, inversion +."""
-        self._swing = [*_newest(self._swing, t_ns), (t_ns, roll_deg)]
+        self._swing = [*_since(self._swing, t_ns - LANDING_NS), (t_ns, roll_deg)]
 
     def in_stance(self, roll_deg: float, share: float) -> None:
         """One sample of the standing foot's roll, ``share`` of a stride after its contact."""
         if FLAT_SHARE[0] <= share <= FLAT_SHARE[1]:
             self._flat.append(roll_deg)
 
-    def given(self, now_ns: int, shares: Shares) -> None:
-        """What left in this tick, for the demand not to run away from what can be had."""
-        self._lost = [*_newest(self._lost, now_ns), (now_ns, shares.lost_eversion_nm)]
+    def given(self, acts_ns: int, shares: Shares) -> None:
+        """What left in this tick and when the muscles will have followed it: the demand is not to run away
+        from what can be had.
+        """
+        self._lost = [*_since(self._lost, acts_ns - KEPT_NS), (acts_ns, shares.lost_eversion_nm)]
 
     def close(self, *, ordinary: bool) -> None:
         """A stride has ended: move the demand by its error, beyond the band, within the bound of a stride.
@@ -110,23 +113,21 @@ class Steering:
         landing = [roll_deg for _, roll_deg in self._swing]
         if len(landing) >= SEEN_LEAST and self._zero_deg is not None:
             self.inversion_deg = float(np.mean(landing)) - self._zero_deg
-            if ordinary and self._lost:
-                self._move(self.inversion_deg)
+            lost = [nm for t_ns, nm in _since(self._lost, self._swing[0][0]) if t_ns <= self._swing[-1][0]]
+            if ordinary and lost:
+                self._move(self.inversion_deg, float(np.mean(lost)))
         self._swing, self._flat, self._lost = [], [], []
 
-    def _move(self, inversion_deg: float) -> None:
+    def _move(self, inversion_deg: float, lost_nm: float) -> None:
         model = self.model
         error_deg = inversion_deg - model.target_deg
         beyond_deg = max(0.0, abs(error_deg) - model.band_deg) * (1.0 if error_deg > 0.0 else -1.0)
         wish_nm = model.step * beyond_deg / model.compliance_deg_per_nm
         change_nm = min(model.change_max_nm, max(-model.change_max_nm, wish_nm))
-        lost_nm = float(np.mean([lost for _, lost in self._lost]))
-        if abs(lost_nm) > LOST_NM:  # go on from what was given, and no further into the bound
-            self.demand_nm -= lost_nm
-            change_nm = 0.0 if lost_nm * change_nm > 0.0 else change_nm
-        self.demand_nm += change_nm
+        if abs(lost_nm) <= LOST_NM or lost_nm * change_nm < 0.0:
+            given_nm = self.demand_nm - (lost_nm if lost_nm * change_nm < 0.0 else 0.0)
+            self.demand_nm = given_nm + change_nm
 
 
-def _newest(timed: list[tuple[int, float]], now_ns: int) -> list[tuple[int, float]]:
-    """What may still belong to the landing."""
-    return [one for one in timed if now_ns - one[0] <= LANDING_NS]
+def _since(timed: list[tuple[int, float]], first_ns: int) -> list[tuple[int, float]]:
+    return [one for one in timed if one[0] >= first_ns]

@@ -343,7 +343,7 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         wanted_ma, how = _learning(now_ns, params, state)
     else:
         wanted_ma, how = _trapezoid(now_ns, params, state)
-    wanted_ma, second = _both(now_ns, wanted_ma, state)
+    wanted_ma, second = _both(now_ns, wanted_ma, params, state)
     present_ma = state.intensity.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, params.pulse.rise_ma_per_tick)
     state.intensity.move(now_ns, wanted_ma)
@@ -360,7 +360,7 @@ def _shaped(params: CoreParams, state: CoreState) -> tuple[float, float]:
     return state.intensity.shaped()
 
 
-def _both(now_ns: int, wanted_ma: float, state: CoreState) -> tuple[float, float]:
+def _both(now_ns: int, wanted_ma: float, params: CoreParams, state: CoreState) -> tuple[float, float]:
     """The first channel's current and the second one's activation: the foot lifted as wanted, and turned."""
     steering, second = state.steering, state.second
     if steering is None or second is None or wanted_ma <= 0.0:
@@ -370,7 +370,7 @@ def _both(now_ns: int, wanted_ma: float, state: CoreState) -> tuple[float, float
     shares = share_out(steering.model.response, first, turn_nm, most)
     state.shares = shares
     if state.timing.swinging:
-        steering.given(now_ns, shares)
+        steering.given(now_ns + int(_lead_s(params) * 1e9), shares)
     if abs(shares.first - first) < SAME:
         return wanted_ma, shares.second
     return state.intensity.for_activation(shares.first), shares.second
@@ -483,8 +483,7 @@ def _percent(t_ns: int, state: CoreState) -> float | None:
 def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
     """Feed-forward ahead of the muscle's delay, plus PID while the foot swings."""
     timing, window, muscle = state.timing, state.window, params.muscle
-    lead_s = muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / params.pulse.rate_hz
-    ahead = _percent(now_ns + int(lead_s * 1e9), state)
+    ahead = _percent(now_ns + int(_lead_s(params) * 1e9), state)
     toe_off_percent = timing.toe_off_percent
     stride_s = 100.0 / timing.percent_per_s
     state.feedforward_nm = state.torque.at(min(ahead, 99.99), stride_s) if ahead is not None else 0.0
@@ -575,6 +574,12 @@ def _settle(now_ns: int, params: CoreParams, state: CoreState) -> None:
     if applied_nm < wanted_nm and state.demand_nm <= state.feedforward_nm:
         applied_nm = wanted_nm  # what the feed-forward alone could not get is no fault of the loop
     state.pid.settle(state.error_rad, wanted_nm, applied_nm, _elapsed_s(now_ns, params, state))
+
+
+def _lead_s(params: CoreParams) -> float:
+    """From a command until the muscle has followed it: delay, the lag's mean time, half a pulse's period."""
+    muscle = params.muscle
+    return muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / params.pulse.rate_hz
 
 
 def _response_s(params: CoreParams) -> float:

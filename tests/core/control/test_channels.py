@@ -84,7 +84,7 @@ def walked_on(
 ) -> None:
     """A stride whose foot is turned elsewhere until it lands, and what left in it."""
     if shares is not None:
-        steering.given(300_000_000, shares)
+        steering.given(350_000_000, shares)  # acts in the landing
     for number in range(25):
         steering.in_stance(1.5, 0.25)
         turned_deg = inversion_deg if number >= 20 else -30.0
@@ -125,8 +125,18 @@ def test_strides_without_stimulation_move_nothing_and_are_seen() -> None:
 def test_a_foot_that_the_first_channel_everts_is_everted_further_from_there() -> None:
     steering = Steering(SECOND)
     everting = replace(RESPONSE, eversion_nm=(1.5, 12.0))
+    walked_on(steering, -8.0, shares=share_out(everting, 0.4, 0.0, 1.0))
+    assert steering.demand_nm == 0.0  # the second one cannot turn it back
     walked_on(steering, 8.0, shares=share_out(everting, 0.4, 0.0, 1.0))
     assert steering.demand_nm == pytest.approx(0.6 + 0.6 * (8.0 - 1.0) / 14.0)
+
+
+def test_what_was_lost_counts_where_the_muscles_had_followed_it() -> None:
+    steering = Steering(SECOND)
+    for acts_ns, lost_nm in ((100_000_000, 5.0), (350_000_000, -0.3), (500_000_000, 5.0)):
+        steering.given(acts_ns, replace(GIVEN, lost_eversion_nm=lost_nm))
+    walked_on(steering, 8.0, shares=None)
+    assert steering.demand_nm == pytest.approx(0.3 + 0.6 * (8.0 - 1.0) / 14.0)
 
 
 # --- on a body that walks

@@ -1,0 +1,154 @@
+"""Two channels on a cohort: how soon the foot is turned, and what turning it costs of lifting it.
+
+    python benchmarks/channels.py [patients] [strides]
+
+Walks each patient of the cohort with the identified body of `benchmarks/control.py`, once with one channel
+and once with both by a map identified from holds on a plate; events, angles and roll from the sensors alone.
+Prints median and 90th percentile of patients with what they must keep, and exits with 1 where one does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from control import HALF, NEVER, Outcome, begin, identified, spread, strides_to_good, walked
+
+from controller.config import core_params, load_session
+from controller.core.channels import identify_map
+from controller.core.params import CoreParams, ResponseMap
+from controller.rehearsal import with_mode
+from models.cohort import CohortPatient, cohort
+from models.foot_plate import WIDTH_US, Hold, perform_holds
+from models.recruitment import RecruitmentParams, fraction
+
+SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "two_channels.toml"
+HALF_POINTS = np.linspace(0.8, 1.4, 61)  # of the first channel's: tried for the second one
+TURNED_DEG, TURNED_STRIDES = 3.0, 5
+SETTLED = 10  # strides after which the foot stays turned
+
+
+@dataclass(frozen=True)
+class Walked:
+    """One patient with one channel and with both; inversion (deg) at the contact that ends each stride."""
+
+    number: int
+    alone: Outcome
+    both: Outcome
+    inversion_alone_deg: list[float]
+    inversion_deg: list[float]
+    demand_nm: float
+
+
+def second_channel(member: CohortPatient, core: CoreParams) -> CoreParams:
+    """The session's second channel, its half-point and the map from holds; the spread is the first one's."""
+    session = core_params(load_session(SESSION)).second
+    assert session is not None
+    holds = perform_holds(member.params, member.seed)
+    _, i50_ma, response = min(
+        (_mapped(core, holds, share * core.muscle.i50_ma) for share in HALF_POINTS),
+        key=lambda tried: tried[0],
+    )
+    second = dataclasses.replace(
+        session,
+        i50_ma=i50_ma,
+        sigma=core.muscle.sigma,
+        chronaxie_us=core.muscle.chronaxie_us,
+        current_max_ma=core.pulse.current_max_ma,
+        response=response,
+    )
+    return dataclasses.replace(core, pulse=dataclasses.replace(core.pulse, channels=2), second=second)
+
+
+def _mapped(core: CoreParams, holds: tuple[Hold, ...], i50_ma: float) -> tuple[float, float, ResponseMap]:
+    """Squared error of the holds' torques, beyond the plate's offset, with this half-point, and the map."""
+    muscle = core.muscle
+    curves = [RecruitmentParams(i50, muscle.sigma, muscle.chronaxie_us) for i50 in (muscle.i50_ma, i50_ma)]
+    active = np.array(
+        [
+            [
+                fraction(ma, WIDTH_US, curve) if ma else 0.0
+                for ma, curve in zip(hold.current_ma, curves, strict=True)
+            ]
+            for hold in holds
+        ]
+    )
+    torques = np.array([hold.torque_nm for hold in holds])
+    response = identify_map([(a, b) for a, b in active.tolist()], [hold.torque_nm for hold in holds])
+    left = torques - active @ np.array([response.dorsiflexion_nm, response.eversion_nm]).T
+    return float(((left - left.mean(axis=0)) ** 2).sum()), i50_ma, response
+
+
+def compared(member: CohortPatient, strides: int) -> Walked:
+    """One patient's two walks."""
+    core = with_mode(identified(member), "learning")
+    found = []
+    for params in (core, second_channel(member, core)):
+        trial = begin(member, params, "")
+        outcome = walked(trial, strides)
+        # a stride begins with the contact of the one before
+        inversions = [s.inversion_at_initial_contact_deg for s in trial.patient.strides()][1:]
+        found.append((outcome, inversions, trial.walk.state.steering))
+    (alone, before, _), (both, after, steering) = found
+    return Walked(member.number, alone, both, before, after, steering.demand_nm if steering else 0.0)
+
+
+def main() -> None:
+    """Print the figures; leave with 1 where one is not kept."""
+    patients, strides = (int(sys.argv[n]) if len(sys.argv) > n else (20, 60)[n - 1] for n in (1, 2))
+    members = cohort(patients, int(os.environ.get("SEED", "1")))
+    with ProcessPoolExecutor() as pool:
+        walks = list(pool.map(compared, members, [strides] * patients))
+    print(f"{patients} patients x {strides} strides: median / 90th percentile of patients, degrees")
+    half = min(HALF, strides // 2)
+    turned = [strides_to_good([abs(value) for value in w.inversion_deg]) for w in walks]
+    late = [float(np.sqrt(np.mean(np.square(w.inversion_deg[SETTLED:])))) for w in walks]
+    late_alone = [float(np.sqrt(np.mean(np.square(w.inversion_alone_deg[SETTLED:])))) for w in walks]
+    rows: list[tuple[str, list[float], tuple[float, float] | None]] = [
+        ("inversion at contact r.m.s., one channel", late_alone, None),
+        ("inversion at contact r.m.s., two channels", late, (TURNED_DEG, TURNED_DEG)),
+        ("strides until it is within 3 deg", turned, (TURNED_STRIDES, TURNED_STRIDES)),
+    ]
+    for name, outcomes in (
+        ("one channel", [w.alone for w in walks]),
+        ("two channels", [w.both for w in walks]),
+    ):
+        must = name == "two channels"
+        landed = [float(np.mean([s.ankle_error_deg for s in o.strides[half:]])) for o in outcomes]
+        rows += [
+            (
+                f"swing pitch error, {name}",
+                [o.mean_error(half) for o in outcomes],
+                (2.5, 3.2) if must else None,
+            ),
+            (f"ankle error at contact, {name}", landed, (1.3, 2.5) if must else None),
+            (
+                f"strides to < 3 of pitch, {name}",
+                [strides_to_good(o.errors) for o in outcomes],
+                (3, 6) if must else None,
+            ),
+        ]
+    missed = 0
+    for figure, values, limits in rows:
+        kept = limits is None or (np.median(values) <= limits[0] and np.percentile(values, 90) <= limits[1])
+        missed += not kept
+        asked = "" if limits is None else f"must {limits[0]:g} / {limits[1]:g}  {'ok' if kept else 'MISSED'}"
+        print(f"{figure:44} {spread(values):14} {asked}")
+    for w, after in zip(walks, turned, strict=True):
+        strides_deg = " ".join(f"{value:.0f}" for value in w.inversion_deg[:12])
+        alone_deg = float(np.mean(w.inversion_alone_deg[SETTLED:]))
+        when = "never" if after > NEVER / 2 else f"{after:.0f}"
+        print(f"patient {w.number:2}: {when:>5} strides; one channel {alone_deg:5.1f}, both {strides_deg}")
+    print(f"{missed} figures missed" if missed else "every figure kept")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

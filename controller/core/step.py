@@ -534,6 +534,8 @@ def _learning(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
         how += f" and feedback, {state.ladder.rung}"
     elif not seen:
         how += ", open loop: foot pitch not known"
+    if learner.bound is not None:
+        how += f"; bound {learner.bound:.3f}, muscle x {learner.belief.gain:.2f}"
     if learner.tired:
         how += f"; muscle tired to {learner.fitness:.0%}: rest advised"
     state.demand_nm = state.feedforward_nm + correction_nm

@@ -20,6 +20,7 @@ FLAT_SHARE = (0.15, 0.35)  # of a stride since contact: the sole is on the groun
 KEPT_NS = 300_000_000  # what was given: a landing and the muscles' lag behind it
 SEEN_LEAST = 3  # samples; fewer say nothing
 LOST_NM = 0.02  # below this nothing was lost: 0.3 deg on a subtalar joint of 4 Nm/rad
+EVERTED_DEG, EVERTED_STRIDES = 3.0, 3  # in a row beyond the target: this is no chance, the electrode is
 AUTHORITY_NM = 0.5  # of eversion at full recruitment: a second channel with less steers nothing
 
 
@@ -83,10 +84,18 @@ class Steering:
     model: SecondChannel
     demand_nm: float = 0.0
     inversion_deg: float | None = None  # of the last landing, against the foot flat on the ground
+    everted: int = 0  # strides in a row in which the first channel alone turned the foot out too far
     _zero_deg: float | None = None
     _swing: list[tuple[int, float]] = field(default_factory=list)  # time ns, roll deg
     _flat: list[float] = field(default_factory=list)
     _lost: list[tuple[int, float]] = field(default_factory=list)  # time ns, eversion Nm
+
+    @property
+    def advice(self) -> str:
+        """What only a person can mend; empty where there is nothing."""
+        if self.everted < EVERTED_STRIDES:
+            return ""
+        return "; the first channel alone turns the foot out: move its electrode"
 
     def in_swing(self, t_ns: int, roll_deg: float) -> None:
         """One sample of the swinging foot's roll, inversion +."""
@@ -124,6 +133,7 @@ class Steering:
         beyond_deg = max(0.0, abs(error_deg) - model.band_deg) * (1.0 if error_deg > 0.0 else -1.0)
         wish_nm = model.step * beyond_deg / model.compliance_deg_per_nm
         change_nm = min(model.change_max_nm, max(-model.change_max_nm, wish_nm))
+        self.everted = self.everted + 1 if error_deg < -EVERTED_DEG and lost_nm < -LOST_NM else 0
         if abs(lost_nm) <= LOST_NM or lost_nm * change_nm < 0.0:
             given_nm = self.demand_nm - (lost_nm if lost_nm * change_nm < 0.0 else 0.0)
             self.demand_nm = given_nm + change_nm

@@ -350,6 +350,7 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     pulse = _shaped(params, state)
     state.on_since_ns = state.on_since_ns or now_ns
     _settle(now_ns, params, state)
+    how += "" if state.steering is None else state.steering.advice
     return _command(params, pulse, _second(now_ns, second, state)), f"{window.why}; {how}"
 
 

@@ -97,9 +97,9 @@ def test_the_demand_moves_by_the_error_beyond_the_band_and_no_further_than_a_str
     walked_on(steering, 0.9)
     assert steering.demand_nm == 0.0
     walked_on(steering, 8.0)
-    assert steering.demand_nm == pytest.approx(0.6 * (8.0 - 1.0) / 14.0)
+    assert steering.demand_nm == pytest.approx(SECOND.step * (8.0 - 1.0) / 14.0)
     walked_on(steering, 90.0)
-    assert steering.demand_nm == pytest.approx(0.6 * 7.0 / 14.0 + 1.0)
+    assert steering.demand_nm == pytest.approx(SECOND.step * 7.0 / 14.0 + 1.0)
 
 
 def test_the_demand_does_not_run_away_from_what_can_be_had() -> None:
@@ -128,7 +128,19 @@ def test_a_foot_that_the_first_channel_everts_is_everted_further_from_there() ->
     walked_on(steering, -8.0, shares=share_out(everting, 0.4, 0.0, 1.0))
     assert steering.demand_nm == 0.0  # the second one cannot turn it back
     walked_on(steering, 8.0, shares=share_out(everting, 0.4, 0.0, 1.0))
-    assert steering.demand_nm == pytest.approx(0.6 + 0.6 * (8.0 - 1.0) / 14.0)
+    assert steering.demand_nm == pytest.approx(0.6 + SECOND.step * (8.0 - 1.0) / 14.0)
+
+
+def test_a_foot_that_only_another_electrode_can_turn_back_is_told() -> None:
+    steering = Steering(SECOND)
+    everting = share_out(replace(RESPONSE, eversion_nm=(1.5, 12.0)), 0.4, 0.0, 1.0)
+    walked_on(steering, -4.5, shares=everting)
+    walked_on(steering, -4.5, shares=everting)
+    assert not steering.advice
+    walked_on(steering, -4.5, shares=everting)
+    assert "move its electrode" in steering.advice
+    walked_on(steering, -2.5, shares=everting)
+    assert not steering.advice
 
 
 def test_what_was_lost_counts_where_the_muscles_had_followed_it() -> None:
@@ -136,7 +148,7 @@ def test_what_was_lost_counts_where_the_muscles_had_followed_it() -> None:
     for acts_ns, lost_nm in ((100_000_000, 5.0), (350_000_000, -0.3), (500_000_000, 5.0)):
         steering.given(acts_ns, replace(GIVEN, lost_eversion_nm=lost_nm))
     walked_on(steering, 8.0, shares=None)
-    assert steering.demand_nm == pytest.approx(0.3 + 0.6 * (8.0 - 1.0) / 14.0)
+    assert steering.demand_nm == pytest.approx(0.3 + SECOND.step * (8.0 - 1.0) / 14.0)
 
 
 # --- on a body that walks

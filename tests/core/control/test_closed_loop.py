@@ -11,6 +11,7 @@ import pytest
 
 from controller.core.signals import Mode
 from controller.rehearsal import EPOCH_NS, Rehearsal, Stride
+from models.gait import Activity
 from models.patient import PatientParams, VirtualPatient
 from tests.core.control.numbers import linear, params
 
@@ -106,6 +107,23 @@ def test_a_muscle_that_tires_is_asked_for_more_within_bounds_and_a_rest_is_advis
     assert walk.patient.truth().fitness < 0.7
     assert max(p.current_ma or 0.0 for p in walk.trace) <= core.pulse.current_max_ma
     assert all(p.decision.view.believed_gain >= core.learning.gain_min for p in told)
+
+
+def test_a_sharp_turn_teaches_nothing() -> None:
+    walks = (
+        Activity("stand", 4.0),
+        Activity("walk", 16.0, 0.7, 1.6),
+        Activity("walk", 6.4, 0.7, 1.6, turn_deg=180.0),
+        Activity("walk", 1e3, 0.7, 1.6),
+    )
+    walk = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=3, schedule=walks))
+    walk.walk(22.0)  # the turn's first stride is seen to be one when it is over
+    before = walk.state.learner.learned
+    walk.walk(28.0)
+    assert before >= 6
+    assert walk.state.learner.learned == before
+    walk.walk(40.0)
+    assert float(np.mean(errors(walk.strides())[-5:])) < 3.0
 
 
 def test_an_electrode_that_shifts_is_made_up_for_within_four_strides() -> None:

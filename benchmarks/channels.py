@@ -24,15 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from control import HALF, NEVER, Outcome, begin, identified, spread, strides_to_good, walked
 
 from controller.config import core_params, load_session
-from controller.core.channels import identify_map
-from controller.core.params import CoreParams, ResponseMap
+from controller.core.channels import identify_second
+from controller.core.params import CoreParams
 from controller.rehearsal import with_mode
 from models.cohort import CohortPatient, cohort
-from models.foot_plate import WIDTH_US, Hold, perform_holds
-from models.recruitment import RecruitmentParams, fraction
+from models.foot_plate import WIDTH_US, perform_holds
+from models.recruitment import RecruitmentParams
 
 SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "two_channels.toml"
-HALF_POINTS = np.linspace(0.8, 1.4, 61)  # of the first channel's: tried for the second one
 TURNED_DEG = 3.0
 SETTLED = 10  # strides after which the foot stays turned
 
@@ -50,42 +49,25 @@ class Walked:
 
 
 def second_channel(member: CohortPatient, core: CoreParams) -> CoreParams:
-    """The session's second channel, its half-point and the map from holds; the spread is the first one's."""
+    """The session's second channel with what `dorsi identify` finds in this patient's holds."""
     session = core_params(load_session(SESSION)).second
     assert session is not None
-    holds = perform_holds(member.params, member.seed)
-    _, i50_ma, response = min(
-        (_mapped(core, holds, share * core.muscle.i50_ma) for share in HALF_POINTS),
-        key=lambda tried: tried[0],
+    muscle, holds = core.muscle, perform_holds(member.params, member.seed)
+    curve, response = identify_second(
+        RecruitmentParams(muscle.i50_ma, muscle.sigma, muscle.chronaxie_us),
+        [hold.current_ma for hold in holds],
+        [hold.torque_nm for hold in holds],
+        WIDTH_US,
     )
     second = dataclasses.replace(
         session,
-        i50_ma=i50_ma,
-        sigma=core.muscle.sigma,
-        chronaxie_us=core.muscle.chronaxie_us,
+        i50_ma=curve.i50_ma,
+        sigma=curve.sigma,
+        chronaxie_us=curve.chronaxie_us,
         current_max_ma=core.pulse.current_max_ma,
         response=response,
     )
     return dataclasses.replace(core, pulse=dataclasses.replace(core.pulse, channels=2), second=second)
-
-
-def _mapped(core: CoreParams, holds: tuple[Hold, ...], i50_ma: float) -> tuple[float, float, ResponseMap]:
-    """Squared error of the holds' torques, beyond the plate's offset, with this half-point, and the map."""
-    muscle = core.muscle
-    curves = [RecruitmentParams(i50, muscle.sigma, muscle.chronaxie_us) for i50 in (muscle.i50_ma, i50_ma)]
-    active = np.array(
-        [
-            [
-                fraction(ma, WIDTH_US, curve) if ma else 0.0
-                for ma, curve in zip(hold.current_ma, curves, strict=True)
-            ]
-            for hold in holds
-        ]
-    )
-    torques = np.array([hold.torque_nm for hold in holds])
-    response = identify_map([(a, b) for a, b in active.tolist()], [hold.torque_nm for hold in holds])
-    left = torques - active @ np.array([response.dorsiflexion_nm, response.eversion_nm]).T
-    return float(((left - left.mean(axis=0)) ** 2).sum()), i50_ma, response
 
 
 def compared(member: CohortPatient, strides: int) -> Walked:

@@ -7,11 +7,12 @@ channel cannot turn the foot. Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from controller.core.params import ResponseMap, SecondChannel
+from models.recruitment import RecruitmentParams, fraction
 
 LANDING_NS = (
     60_000_000  # the inversion that counts is that of the swing's end, with which the foot is set down
@@ -22,6 +23,9 @@ SEEN_LEAST = 3  # samples; fewer say nothing
 LOST_NM = 0.02  # below this nothing was lost: 0.3 deg on a subtalar joint of 4 Nm/rad
 EVERTED_DEG, EVERTED_STRIDES = 3.0, 3  # in a row beyond the target: this is no chance, the electrode is
 AUTHORITY_NM = 0.5  # of eversion at full recruitment: a second channel with less steers nothing
+
+
+HALF_POINTS = np.linspace(0.7, 1.5, 81)  # of the first channel's half-point: tried for the second one
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,33 @@ def identify_map(
     if second_ev < AUTHORITY_NM:
         raise ValueError(f"second channel: found {second_ev:.2f} Nm eversion, allowed: {AUTHORITY_NM:g} up")
     return ResponseMap((first_df, second_df), (first_ev, second_ev))
+
+
+def identify_second(
+    first: RecruitmentParams,
+    currents_ma: Sequence[tuple[float, float]],
+    torques_nm: Sequence[tuple[float, float]],
+    width_us: float,
+) -> tuple[RecruitmentParams, ResponseMap]:
+    """The second channel's recruitment and the map, from the currents and torques of holds.
+
+    Its half-point is the one that explains the holds best; spread and chronaxie are taken from the first
+    channel, whose pads lie on the same leg. Raises ValueError as :func:`identify_map`.
+    """
+    torques = np.array(torques_nm)
+
+    def tried(share: float) -> tuple[float, RecruitmentParams, ResponseMap]:
+        second = replace(first, i50_ma=share * first.i50_ma)
+        active = [
+            (fraction(a, width_us, first) if a else 0.0, fraction(b, width_us, second) if b else 0.0)
+            for a, b in currents_ma
+        ]
+        response = identify_map(active, torques_nm)
+        left = torques - np.array(active) @ np.array([response.dorsiflexion_nm, response.eversion_nm]).T
+        return float(((left - left.mean(axis=0)) ** 2).sum()), second, response
+
+    _, second, response = min((tried(float(share)) for share in HALF_POINTS), key=lambda found: found[0])
+    return second, response
 
 
 def share_out(response: ResponseMap, first: float, eversion_nm: float, second_max: float) -> Shares:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.channels import Shares, Steering, identify_map, share_out
+from controller.core.channels import Shares, Steering, identify_map, identify_second, share_out
 from controller.core.params import CoreParams, ResponseMap, SecondChannel
 from controller.core.signals import TickInputs
 from controller.core.step import CoreState, step
 from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
 from models.foot_plate import WIDTH_US, perform_holds
 from models.patient import PatientParams, VirtualPatient
-from models.recruitment import RecruitmentParams, fraction
+from models.recruitment import RecruitmentParams
 from tests.core.control.numbers import params
 
 # the first lifts and inverts a little, the second everts and pulls the foot down: Nm at full recruitment
@@ -77,6 +77,16 @@ def test_holds_that_say_too_little_are_refused(
 
 
 GIVEN = Shares(0.3, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("body", [PatientParams(), replace(PatientParams(), second_dorsiflexion_share=0.2)])
+def test_the_half_point_of_the_second_channel_is_found_in_the_holds(body: PatientParams) -> None:
+    holds = perform_holds(body)
+    curve, response = identify_second(
+        body.recruitment, [h.current_ma for h in holds], [h.torque_nm for h in holds], WIDTH_US
+    )
+    assert curve.i50_ma == pytest.approx(body.recruitment_eversion.i50_ma, rel=0.05)
+    assert response.eversion_nm[1] > 5.0
 
 
 def walked_on(
@@ -163,18 +173,14 @@ BODIES = {
 
 def with_second(core: CoreParams, body: PatientParams) -> CoreParams:
     """The map from holds on a plate, in the activations of the identified recruitment."""
-    first = RecruitmentParams(core.muscle.i50_ma, core.muscle.sigma, core.muscle.chronaxie_us)
-    curves = (first, body.recruitment_eversion)
     holds = perform_holds(body)
-    activations = [
-        tuple(
-            fraction(ma, WIDTH_US, curve) if ma else 0.0
-            for ma, curve in zip(hold.current_ma, curves, strict=True)
-        )
-        for hold in holds
-    ]
-    response = identify_map([(a, b) for a, b in activations], [hold.torque_nm for hold in holds])
-    second = replace(SECOND, i50_ma=curves[1].i50_ma, sigma=curves[1].sigma, response=response)
+    curve, response = identify_second(
+        RecruitmentParams(core.muscle.i50_ma, core.muscle.sigma, core.muscle.chronaxie_us),
+        [hold.current_ma for hold in holds],
+        [hold.torque_nm for hold in holds],
+        WIDTH_US,
+    )
+    second = replace(SECOND, i50_ma=curve.i50_ma, sigma=curve.sigma, response=response)
     return replace(core, pulse=replace(core.pulse, channels=2), second=second)
 
 

@@ -53,6 +53,8 @@ validate: setup
 	@$(BIN)/python benchmarks/gait.py --out runs/validate
 	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (a quarter of an hour on two processors)"
 	@$(BIN)/python benchmarks/control.py 20 60 | tee runs/validate/control.txt
+	@echo "==> two channels on the same 20 patients (four minutes; make bench walks six of them)"
+	@$(BIN)/python benchmarks/channels.py 20 60 | tee runs/validate/channels.txt
 
 mutate: setup
 	@echo "==> mutants of the guard (under ten minutes)"

@@ -187,7 +187,7 @@ class SecondChannelSection(Section):
     width_us: float = Field(ge=50, le=500, allow_inf_nan=False)
     target_deg: float = Field(0.0, ge=-15, le=15, allow_inf_nan=False)  # inversion when the foot is set down
     band_deg: float = Field(1.0, ge=0, le=10, allow_inf_nan=False)
-    step: float = Field(0.6, ge=0, le=1, allow_inf_nan=False)
+    step: float = Field(0.8, ge=0, le=1, allow_inf_nan=False)
     change_max_nm: float = Field(1.0, ge=0, le=5, allow_inf_nan=False)
 
 

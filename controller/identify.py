@@ -1,4 +1,5 @@
 """What `dorsi identify` does: three short tests to a patient's numbers, a picture of the fit, lines to copy.
+Where a second channel was held too (``holds.csv``), its map beside them.
 
 Nothing is written into a patient file by itself: a person reads the fit first.
 """
@@ -10,7 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from models.foot_plate import perform_tests
+from controller.core.channels import identify_second
+from models.foot_plate import WIDTH_US, Hold, perform_holds, perform_tests
 from models.identification import (
     Estimate,
     IdentificationRefused,
@@ -19,7 +21,7 @@ from models.identification import (
     plot_identification,
 )
 from models.patient import PatientParams
-from models.plate_files import load_tests, save_tests
+from models.plate_files import load_holds, load_tests, save_holds, save_tests
 
 DONE, REPEAT = 0, 1
 
@@ -32,11 +34,13 @@ def run_identification(folder: Path | None, seed: int, out: Path, console: Conso
     """
     out.mkdir(parents=True, exist_ok=True)
     if folder is None:
-        console.print("Virtual patient: intensity ramp, pseudo-random train, slow passive sweep ...")
+        console.print("Virtual patient: intensity ramp, pseudo-random train, slow passive sweep, holds ...")
         tests = perform_tests(PatientParams(), seed)
+        holds = perform_holds(PatientParams(), seed)
         save_tests(tests, out / "tests")
+        save_holds(holds, out / "tests")
     else:
-        tests = load_tests(folder)
+        tests, holds = load_tests(folder), load_holds(folder)
     try:
         with console.status("fitting"):
             result = identify(tests)
@@ -46,7 +50,7 @@ def run_identification(folder: Path | None, seed: int, out: Path, console: Conso
     picture = out / "identification.png"
     plot_identification(result, picture)
     console.print(_table(result))
-    lines = patient_lines(result)
+    lines = patient_lines(result) + (eversion_lines(result, holds) if holds else "")
     (out / "identified.toml").write_text(lines, encoding="utf-8")
     console.print(
         f"Fit against data: {picture}. For the patient file ({out / 'identified.toml'}):\n\n{lines}",
@@ -69,6 +73,24 @@ def patient_lines(result: IdentificationResult) -> str:
         "\n[ankle]\n"
         f"passive_factor = {result.stiffness.value:.3f}\n"
         f"neutral_deg = {result.neutral_shift_deg.value:.2f}\n"
+    )
+
+
+def eversion_lines(result: IdentificationResult, holds: tuple[Hold, ...]) -> str:
+    """The ``[eversion]`` numbers of a patient file, from holds of both channels."""
+    curve, response = identify_second(
+        result.recruitment(), [h.current_ma for h in holds], [h.torque_nm for h in holds], WIDTH_US
+    )
+    return (
+        "\n[eversion]\n"
+        f"i50_ma = {curve.i50_ma:.2f}\n"
+        f"sigma = {curve.sigma:.4f}\n"
+        f"chronaxie_us = {curve.chronaxie_us:.1f}\n"
+        f"current_max_ma = {max(hold.current_ma[1] for hold in holds):.1f}\n"
+        f"first_dorsiflexion_nm = {response.dorsiflexion_nm[0]:.2f}\n"
+        f"first_eversion_nm = {response.eversion_nm[0]:.2f}\n"
+        f"second_dorsiflexion_nm = {response.dorsiflexion_nm[1]:.2f}\n"
+        f"second_eversion_nm = {response.eversion_nm[1]:.2f}\n"
     )
 
 

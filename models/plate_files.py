@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.foot_plate import Marks, StimulationTest, SweepTest, TestSet
+from models.foot_plate import Hold, Marks, StimulationTest, SweepTest, TestSet
 
 Array = npt.NDArray[np.float64]
 
 SERIES = ("time_s", "torque_nm")
 PULSES = ("time_s", "current_ma", "width_us")
 SWEEP = ("time_s", "ankle_deg", "knee_deg", "torque_nm")
+HOLDS = ("first_ma", "second_ma", "dorsiflexion_nm", "eversion_nm")
 MARKS = ("sensory_ma", "motor_ma", "comfort_ma")
 
 
@@ -70,6 +71,22 @@ def save_tests(tests: TestSet, folder: Path) -> None:
         _write(folder / f"{name}_pulses.csv", PULSES, test.pulse_times_s, test.current_ma, width)
     s = tests.sweep
     _write(folder / "sweep.csv", SWEEP, s.t_s, s.ankle_deg, np.full(s.t_s.size, s.knee_deg), s.torque_nm)
+
+
+def save_holds(holds: tuple[Hold, ...], folder: Path) -> None:
+    """Write ``holds.csv``: a line for each steady train of both channels."""
+    _write(folder / "holds.csv", HOLDS, *np.array([(*h.current_ma, *h.torque_nm) for h in holds]).T)
+
+
+def load_holds(folder: Path) -> tuple[Hold, ...]:
+    """Read what :func:`save_holds` writes; none where a folder has no such file: there is one channel."""
+    path = folder / "holds.csv"
+    if not path.exists():
+        return ()
+    return tuple(
+        Hold((first_ma, second_ma), (dorsiflexion_nm, eversion_nm))
+        for first_ma, second_ma, dorsiflexion_nm, eversion_nm in np.array(_read(path, HOLDS)).T.tolist()
+    )
 
 
 def load_tests(folder: Path) -> TestSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from controller.cli import app
+from controller.config import EversionSection
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,22 @@ def test_the_lines_for_the_patient_file_hold_the_virtual_patients_truth(identifi
     assert lines["muscle"]["delay_ms"] == pytest.approx(30.0, abs=8.0)
     assert lines["ankle"]["passive_factor"] == pytest.approx(1.0, abs=0.15)
     assert lines["ankle"]["neutral_deg"] == pytest.approx(0.0, abs=2.0)
+
+
+def test_the_map_of_two_channels_is_given_where_both_were_held(
+    identified: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder = identified[0]
+    found = tomllib.loads((folder / "identified.toml").read_text())["eversion"]
+    EversionSection(**found)
+    assert found["i50_ma"] == pytest.approx(30.0, rel=0.06)  # the default patient's own numbers
+    assert found["second_eversion_nm"] == pytest.approx(12.2, rel=0.15)
+    alone = tmp_path / "tests"
+    shutil.copytree(folder / "tests", alone)
+    (alone / "holds.csv").unlink()
+    result = CliRunner().invoke(app, ["identify", str(alone), "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "eversion" not in tomllib.loads((tmp_path / "identified.toml").read_text())
 
 
 def test_a_picture_and_intervals_are_given(identified: tuple[Path, str]) -> None:

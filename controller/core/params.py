@@ -135,10 +135,10 @@ class SecondChannel:
     width_us: float
     current_max_ma: float
     response: ResponseMap
-    target_deg: float = 0.0  # inversion of late swing against the foot flat on the ground
+    target_deg: float = 0.0  # inversion of the landing foot against the foot flat on the ground
     band_deg: float = 1.0  # no error within: about what a foot sensor's roll is wrong by
     compliance_deg_per_nm: float = 14.0  # subtalar stiffness 4 Nm/rad (assumed)
-    step: float = 0.6  # of the change that would end the error: twice the compliance is still stable
+    step: float = 0.8  # of the change that would end the error: twice the compliance is still stable
     change_max_nm: float = 1.0  # in one stride
 
 

@@ -7,7 +7,7 @@ those a core begins anew.
 from __future__ import annotations
 
 from controller.core.params import CoreParams
-from controller.core.step import CoreState
+from controller.core.step import CoreState, second_intensity
 
 FIXED = ("mode", "placements", "muscle", "foot", "reference", "tick_s")
 
@@ -34,4 +34,9 @@ def retune(new: CoreParams, state: CoreState) -> CoreState:
     state.pid.integral_nm = min(bound_nm, max(-bound_nm, state.pid.integral_nm))
     state.learner.params = new
     state.watch.hold_s = 0.5 / new.pulse.rate_hz
+    made = second_intensity(new)
+    if state.second is not None and made is not None:
+        state.second.pulse = made.pulse
+    if state.steering is not None and new.second is not None:
+        state.steering.model = new.second
     return state

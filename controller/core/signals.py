@@ -86,6 +86,6 @@ class View:
     not_learned: str = ""  # why the last stride taught nothing
     learning_bound: float | None = None  # most that a command's distance from its limit can grow in a stride
     stride_error_deg: float | None = None  # r.m.s. of the last swing learned from
-    inversion_deg: float | None = None  # of the foot in the last late swing; with a second channel
+    inversion_deg: float | None = None  # of the foot as it landed last; with a second channel
     eversion_demand_nm: float | None = None
     eversion_lost_nm: float | None = None  # what the channels could not give beside the dorsiflexion

@@ -22,7 +22,7 @@ from controller.core.feedforward import TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector, GaitPhase
 from controller.core.intensity import THRESHOLD_FRACTION, Intensity
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
-from controller.core.learner import LAST_TARGET_PERCENT, Learner, Moment, Reading
+from controller.core.learner import LAST_TARGET_PERCENT, ORDINARY, Learner, Moment, Reading
 from controller.core.muscle_watch import MuscleWatch
 from controller.core.orientation import SegmentOrientation
 from controller.core.params import CoreParams, Placement
@@ -109,7 +109,7 @@ class CoreState:
             alignment=ShankAlignment(np.array(shank), toe_off_percent),
             learner=Learner(params, torque, timing.percent_per_s),
             watch=MuscleWatch(params.muscle, 0.5 / params.pulse.rate_hz),
-            second=_second_intensity(params),
+            second=second_intensity(params),
             steering=None if params.second is None else Steering(params.second),
             seen_ns=dict.fromkeys((p.sensor for p in placements), 0),
         )
@@ -181,7 +181,8 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
         elif event.kind == "initial_contact":
             state.unsure = event.confidence < SURE
             if state.steering is not None:
-                state.steering.close(ordinary=not state.unsure and state.trusted)
+                usual = _usual_swing(state.timing)
+                state.steering.close(ordinary=usual and not state.unsure and state.trusted)
             _close_swing(state)
             if state.landed is None:
                 state.ladder.doubt(doubtful=state.unsure)
@@ -204,11 +205,19 @@ def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> No
 
 
 def _observe_roll(t_ns: int, roll_deg: float, steering: Steering, state: CoreState) -> None:
-    percent, timing = _percent(t_ns, state), state.timing
-    if timing.swinging and percent is not None:
-        steering.in_swing(roll_deg, percent)
+    timing = state.timing
+    if timing.swinging:
+        steering.in_swing(t_ns, roll_deg)
     elif not timing.swinging and timing.initial_contact_ns is not None:
         steering.in_stance(roll_deg, (t_ns - timing.initial_contact_ns) / 1e9 / timing.stride_s)
+
+
+def _usual_swing(timing: StrideTiming) -> bool:
+    """Whether the swing that has just ended was about as long as the last ones."""
+    if timing.toe_off_ns is None or timing.initial_contact_ns is None:
+        return False
+    swing_s = (timing.initial_contact_ns - timing.toe_off_ns) / 1e9
+    return ORDINARY[0] <= swing_s / timing.swing_s <= ORDINARY[1]
 
 
 def _close_swing(state: CoreState) -> None:
@@ -287,6 +296,7 @@ def _switch_mode(params: CoreParams, state: CoreState) -> None:
         state.wanted_fresh, state.landed, state.trusted = False, None, True
         state.pid = Pid(params.gains)
         state.learner = Learner(params, state.torque, state.timing.percent_per_s)
+        state.steering = None if params.second is None else Steering(params.second)
 
 
 def _test_train(
@@ -334,13 +344,14 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         wanted_ma, how = _learning(now_ns, params, state)
     else:
         wanted_ma, how = _trapezoid(now_ns, params, state)
-    wanted_ma, second = _both(now_ns, wanted_ma, state)
+    wanted_ma, second = _both(now_ns, wanted_ma, params, state)
     present_ma = state.intensity.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, params.pulse.rise_ma_per_tick)
     state.intensity.move(now_ns, wanted_ma)
     pulse = _shaped(params, state)
     state.on_since_ns = state.on_since_ns or now_ns
     _settle(now_ns, params, state)
+    how += "" if state.steering is None else state.steering.advice
     return _command(params, pulse, _second(now_ns, second, state)), f"{window.why}; {how}"
 
 
@@ -351,7 +362,7 @@ def _shaped(params: CoreParams, state: CoreState) -> tuple[float, float]:
     return state.intensity.shaped()
 
 
-def _both(now_ns: int, wanted_ma: float, state: CoreState) -> tuple[float, float]:
+def _both(now_ns: int, wanted_ma: float, params: CoreParams, state: CoreState) -> tuple[float, float]:
     """The first channel's current and the second one's activation: the foot lifted as wanted, and turned."""
     steering, second = state.steering, state.second
     if steering is None or second is None or wanted_ma <= 0.0:
@@ -361,17 +372,17 @@ def _both(now_ns: int, wanted_ma: float, state: CoreState) -> tuple[float, float
     shares = share_out(steering.model.response, first, turn_nm, most)
     state.shares = shares
     if state.timing.swinging:
-        steering.given(shares, _percent(now_ns, state))
+        steering.given(now_ns + int(_lead_s(params, state) * 1e9), shares)
     if abs(shares.first - first) < SAME:
         return wanted_ma, shares.second
     return state.intensity.for_activation(shares.first), shares.second
 
 
 def _second(now_ns: int, activation: float, state: CoreState) -> ChannelCommand | None:
-    """The second channel's command; off where it would stay below its threshold."""
+    """The second channel's command; off where that is nearer to the wish than its threshold is."""
     if state.second is None:
         return None
-    wanted_ma = state.second.for_activation(activation) if activation > THRESHOLD_FRACTION else 0.0
+    wanted_ma = state.second.for_activation(activation) if activation > THRESHOLD_FRACTION / 2 else 0.0
     present_ma = state.second.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, state.second.pulse.rise_ma_per_tick)
     current_ma = state.second.move(now_ns, wanted_ma)
@@ -379,7 +390,8 @@ def _second(now_ns: int, activation: float, state: CoreState) -> ChannelCommand 
     return ChannelCommand(current_ma, pulse.width_us, pulse.rate_hz) if current_ma > 0.0 else None
 
 
-def _second_intensity(params: CoreParams) -> Intensity | None:
+def second_intensity(params: CoreParams) -> Intensity | None:
+    """The second channel's current from nothing, within the limits that both channels share."""
     model = params.second
     if model is None:
         return None
@@ -472,9 +484,8 @@ def _percent(t_ns: int, state: CoreState) -> float | None:
 
 def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
     """Feed-forward ahead of the muscle's delay, plus PID while the foot swings."""
-    timing, window, muscle = state.timing, state.window, state.learner.muscle
-    lead_s = muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / params.pulse.rate_hz
-    ahead = _percent(now_ns + int(lead_s * 1e9), state)
+    timing, window, muscle = state.timing, state.window, params.muscle
+    ahead = _percent(now_ns + int(_lead_s(params, state) * 1e9), state)
     toe_off_percent = timing.toe_off_percent
     stride_s = 100.0 / timing.percent_per_s
     state.feedforward_nm = state.torque.at(min(ahead, 99.99), stride_s) if ahead is not None else 0.0
@@ -565,6 +576,12 @@ def _settle(now_ns: int, params: CoreParams, state: CoreState) -> None:
     if applied_nm < wanted_nm and state.demand_nm <= state.feedforward_nm:
         applied_nm = wanted_nm  # what the feed-forward alone could not get is no fault of the loop
     state.pid.settle(state.error_rad, wanted_nm, applied_nm, _elapsed_s(now_ns, params, state))
+
+
+def _lead_s(params: CoreParams, state: CoreState) -> float:
+    """From a command until the muscle has followed it: delay, the lag's mean time, half a pulse's period."""
+    muscle = state.learner.muscle
+    return muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / params.pulse.rate_hz
 
 
 def _response_s(params: CoreParams) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from controller.core.ladder import RUNGS, Rung
-from controller.core.signals import Decision, GaitEvent
+from controller.core.signals import Decision, GaitEvent, View
 from controller.record.reader import header, messages
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrialKey, TrueStride, Truth
 
@@ -94,6 +94,7 @@ class ArmData:
     trips: int
     wash_out_strides: int = 0
     blinded: bool = False
+    lessons: tuple[View, ...] = ()  # what the core believed at the end of each stride
 
     @property
     def virtual(self) -> bool:
@@ -142,6 +143,8 @@ class _Builder:
     next_seq: dict[str, int] = field(default_factory=dict)  # by sensor
     last_deadline: int | None = None
     last_strides: int | None = None
+    last_view: View | None = None
+    lessons: list[View] = field(default_factory=list)
     mode: str = ""
     strides: int = 0
     missed: int = 0
@@ -198,9 +201,11 @@ class _Builder:
         self.mode = view.mode
         if self.last_strides is not None:
             self.strides += max(0, view.strides - self.last_strides)
+            if view.strides > self.last_strides and self.last_view is not None:
+                self.lessons.append(self.last_view)
         else:
             self.strides = view.strides if tick.deadline <= 1 else 0
-        self.last_strides = view.strides
+        self.last_strides, self.last_view = view.strides, view
         if self.last_deadline is not None and tick.deadline > self.last_deadline:
             self.missed += tick.deadline - self.last_deadline - 1
         self.last_deadline = tick.deadline
@@ -257,6 +262,7 @@ class _Builder:
             trips=_trips(self.guard_events),
             wash_out_strides=self.arm.wash_out_strides,
             blinded=self.arm.blinded,
+            lessons=tuple(self.lessons),
         )
 
 
@@ -300,7 +306,13 @@ def _blinded(arm: ArmData) -> ArmData:
     silent = replace(arm.ticks, commanded_ma=hidden, rung=hidden)
     trips = tuple(event for event in arm.guard_events if event.kind == "trip")
     return replace(
-        arm, ticks=silent, pulses=(), sensor_to_pulse_ms=np.empty(0), guard_events=trips, blocked={}
+        arm,
+        ticks=silent,
+        pulses=(),
+        sensor_to_pulse_ms=np.empty(0),
+        guard_events=trips,
+        blocked={},
+        lessons=(),
     )
 
 

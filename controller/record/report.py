@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from html import escape
 from itertools import accumulate
@@ -67,6 +68,7 @@ def report_html(recording: Path, *, unblind: bool = False) -> str:
         _section("In numbers", _summary_table(arms, summaries)),
         _section("Doses", _sheet(dose_sheet(arms))),
         _section("Changes of settings", _sheet(_changes(recording, arms))),
+        _section("What was learned", "".join(_learned(arm) for arm in arms if arm.mode != "off")),
         _section("Fallback ladder", "".join(_ladder(arm) for arm in arms if arm.mode != "off")),
         _section("What the guard said", "".join(_guard(arm) for arm in arms)),
         _section("Limits in force", _limits(recording)),
@@ -129,6 +131,48 @@ def _folded(sheet: Sheet) -> str:
 def _pictures(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture, ...]:
     first, *rest = draw(arms, reference)
     return first, *progress(arms, reference), *rest
+
+
+def _learned(arm: ArmData) -> str:
+    """What each arm made of its strides: taught or why not, the bound, what is believed of the muscle."""
+    heading = _arm_heading(arm, arm.label)
+    if arm.blinded:
+        return heading + "<p>Blinded.</p>"
+    rows: list[tuple[str, str]] = []
+    if any(view.mode == "learning" for view in arm.lessons):
+        last = arm.lessons[-1]
+        why = Counter(view.not_learned for view in arm.lessons if view.not_learned)
+        bounds = [view.learning_bound for view in arm.lessons if view.learning_bound is not None]
+        gains = [view.believed_gain for view in arm.lessons]
+        late_ms = [view.believed_late_ms for view in arm.lessons]
+        rows = [
+            ("strides that taught", f"{last.strides_learned}"),
+            *((f"taught nothing: {reason}", f"{count}") for reason, count in why.most_common()),
+            ("bound on a command's distance from its limit, stride to stride", _between(bounds, 3)),
+            (
+                "muscle's gain believed, against the identified one",
+                f"{_between(gains, 2)}, last {gains[-1]:.2f}",
+            ),
+            ("muscle's delay believed, against the first strides (ms)", _between(late_ms, 0)),
+        ]
+    turned = [view for view in arm.lessons if view.inversion_deg is not None]
+    if turned:
+        inversions = [view.inversion_deg for view in turned if view.inversion_deg is not None]
+        lost = [view.eversion_lost_nm for view in turned if view.eversion_lost_nm is not None]
+        rows += [
+            ("inversion as the foot landed (°)", f"{_between(inversions, 1)}, last {inversions[-1]:.1f}"),
+            ("eversion asked of the channels at last (Nm)", f"{turned[-1].eversion_demand_nm or 0.0:.2f}"),
+            ("eversion they could not give (Nm)", _between(lost, 2)),
+        ]
+    return heading + (_table(("", "over the strides"), rows) if rows else "<p>Nothing was learned.</p>")
+
+
+def _between(values: Sequence[float], digits: int) -> str:
+    """Smallest to largest; a dash where nothing is known."""
+    if not values:
+        return "–"
+    low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _ladder(arm: ArmData) -> str:

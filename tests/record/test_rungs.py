@@ -128,3 +128,15 @@ def test_the_report_gives_the_time_below_each_rung_and_names_every_change(
         "foot&#x27;s pitch is not known",
     ):
         assert words in html
+
+
+def test_the_report_says_what_was_learned_and_why_strides_taught_nothing(
+    recording: Path, arm: ArmData
+) -> None:
+    html = report_html(recording)
+    last = arm.lessons[-1]
+    assert last.strides_learned >= 5
+    assert last.learning_bound is not None
+    assert f"<td>strides that taught</td><td>{last.strides_learned}</td>" in html
+    assert f"last {last.believed_gain:.2f}</td>" in html
+    assert "taught nothing: samples were missing" in html

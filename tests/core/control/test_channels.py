@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.core.channels import Steering, identify_map, share_out
+from controller.core.channels import Shares, Steering, identify_map, identify_second, share_out
 from controller.core.params import CoreParams, ResponseMap, SecondChannel
 from controller.core.signals import TickInputs
 from controller.core.step import CoreState, step
-from controller.rehearsal import EPOCH_NS, Rehearsal
+from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
 from models.foot_plate import WIDTH_US, perform_holds
 from models.patient import PatientParams, VirtualPatient
-from models.recruitment import RecruitmentParams, fraction
+from models.recruitment import RecruitmentParams
 from tests.core.control.numbers import params
 
 # the first lifts and inverts a little, the second everts and pulls the foot down: Nm at full recruitment
@@ -76,11 +76,30 @@ def test_holds_that_say_too_little_are_refused(
         identify_map(activations, [(14.0 * a, turn_nm * b) for a, b in activations])
 
 
-def walked_on(steering: Steering, inversion_deg: float) -> None:
-    for _ in range(5):
+GIVEN = Shares(0.3, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("body", [PatientParams(), replace(PatientParams(), second_dorsiflexion_share=0.2)])
+def test_the_half_point_of_the_second_channel_is_found_in_the_holds(body: PatientParams) -> None:
+    holds = perform_holds(body)
+    curve, response = identify_second(
+        body.recruitment, [h.current_ma for h in holds], [h.torque_nm for h in holds], WIDTH_US
+    )
+    assert curve.i50_ma == pytest.approx(body.recruitment_eversion.i50_ma, rel=0.05)
+    assert response.eversion_nm[1] > 5.0
+
+
+def walked_on(
+    steering: Steering, inversion_deg: float, *, shares: Shares | None = GIVEN, ordinary: bool = True
+) -> None:
+    """A stride whose foot is turned elsewhere until it lands, and what left in it."""
+    if shares is not None:
+        steering.given(350_000_000, shares)  # acts in the landing
+    for number in range(25):
         steering.in_stance(1.5, 0.25)
-        steering.in_swing(1.5 + inversion_deg, 95.0)
-    steering.close(ordinary=True)
+        turned_deg = inversion_deg if number >= 20 else -30.0
+        steering.in_swing(number * 15_000_000, 1.5 + turned_deg)
+    steering.close(ordinary=ordinary)
 
 
 def test_the_demand_moves_by_the_error_beyond_the_band_and_no_further_than_a_stride_may() -> None:
@@ -88,26 +107,58 @@ def test_the_demand_moves_by_the_error_beyond_the_band_and_no_further_than_a_str
     walked_on(steering, 0.9)
     assert steering.demand_nm == 0.0
     walked_on(steering, 8.0)
-    assert steering.demand_nm == pytest.approx(0.6 * (8.0 - 1.0) / 14.0)
+    assert steering.demand_nm == pytest.approx(SECOND.step * (8.0 - 1.0) / 14.0)
     walked_on(steering, 90.0)
-    assert steering.demand_nm == pytest.approx(0.6 * 7.0 / 14.0 + 1.0)
+    assert steering.demand_nm == pytest.approx(SECOND.step * 7.0 / 14.0 + 1.0)
 
 
 def test_the_demand_does_not_run_away_from_what_can_be_had() -> None:
     steering = Steering(SECOND)
     for _ in range(50):
-        steering.given(share_out(RESPONSE, 0.9, steering.demand_nm, 0.1), 95.0)
-        walked_on(steering, 20.0)
+        walked_on(steering, 20.0, shares=share_out(RESPONSE, 0.9, steering.demand_nm, 0.1))
     assert steering.demand_nm < 12.0 * 0.1 + 1.0
 
 
 def test_a_stride_that_was_not_ordinary_moves_nothing() -> None:
     steering = Steering(SECOND)
-    for roll_deg, percent in ((9.0, 95.0),) * 5:
-        steering.in_stance(0.0, 0.25)
-        steering.in_swing(roll_deg, percent)
-    steering.close(ordinary=False)
+    walked_on(steering, 9.0, ordinary=False)
     assert steering.demand_nm == 0.0
+
+
+def test_strides_without_stimulation_move_nothing_and_are_seen() -> None:
+    steering = Steering(SECOND)
+    for _ in range(50):
+        walked_on(steering, 9.0, shares=None)
+    assert (steering.demand_nm, steering.inversion_deg) == (0.0, pytest.approx(9.0))
+
+
+def test_a_foot_that_the_first_channel_everts_is_everted_further_from_there() -> None:
+    steering = Steering(SECOND)
+    everting = replace(RESPONSE, eversion_nm=(1.5, 12.0))
+    walked_on(steering, -8.0, shares=share_out(everting, 0.4, 0.0, 1.0))
+    assert steering.demand_nm == 0.0  # the second one cannot turn it back
+    walked_on(steering, 8.0, shares=share_out(everting, 0.4, 0.0, 1.0))
+    assert steering.demand_nm == pytest.approx(0.6 + SECOND.step * (8.0 - 1.0) / 14.0)
+
+
+def test_a_foot_that_only_another_electrode_can_turn_back_is_told() -> None:
+    steering = Steering(SECOND)
+    everting = share_out(replace(RESPONSE, eversion_nm=(1.5, 12.0)), 0.4, 0.0, 1.0)
+    walked_on(steering, -4.5, shares=everting)
+    walked_on(steering, -4.5, shares=everting)
+    assert not steering.advice
+    walked_on(steering, -4.5, shares=everting)
+    assert "move its electrode" in steering.advice
+    walked_on(steering, -2.5, shares=everting)
+    assert not steering.advice
+
+
+def test_what_was_lost_counts_where_the_muscles_had_followed_it() -> None:
+    steering = Steering(SECOND)
+    for acts_ns, lost_nm in ((100_000_000, 5.0), (350_000_000, -0.3), (500_000_000, 5.0)):
+        steering.given(acts_ns, replace(GIVEN, lost_eversion_nm=lost_nm))
+    walked_on(steering, 8.0, shares=None)
+    assert steering.demand_nm == pytest.approx(0.3 + SECOND.step * (8.0 - 1.0) / 14.0)
 
 
 # --- on a body that walks
@@ -122,18 +173,14 @@ BODIES = {
 
 def with_second(core: CoreParams, body: PatientParams) -> CoreParams:
     """The map from holds on a plate, in the activations of the identified recruitment."""
-    first = RecruitmentParams(core.muscle.i50_ma, core.muscle.sigma, core.muscle.chronaxie_us)
-    curves = (first, body.recruitment_eversion)
     holds = perform_holds(body)
-    activations = [
-        tuple(
-            fraction(ma, WIDTH_US, curve) if ma else 0.0
-            for ma, curve in zip(hold.current_ma, curves, strict=True)
-        )
-        for hold in holds
-    ]
-    response = identify_map([(a, b) for a, b in activations], [hold.torque_nm for hold in holds])
-    second = replace(SECOND, i50_ma=curves[1].i50_ma, sigma=curves[1].sigma, response=response)
+    curve, response = identify_second(
+        RecruitmentParams(core.muscle.i50_ma, core.muscle.sigma, core.muscle.chronaxie_us),
+        [hold.current_ma for hold in holds],
+        [hold.torque_nm for hold in holds],
+        WIDTH_US,
+    )
+    second = replace(SECOND, i50_ma=curve.i50_ma, sigma=curve.sigma, response=response)
     return replace(core, pulse=replace(core.pulse, channels=2), second=second)
 
 
@@ -148,8 +195,8 @@ def walked(body: str, *, turned: bool) -> Rehearsal:
 
 
 def inversions(walk: Rehearsal) -> list[float]:
-    """True inversion at the end of each stride that was stimulated, in degrees."""
-    return [stride.inversion_at_initial_contact_deg for stride in walk.patient.strides()][2:]
+    """True inversion at the end of each stride, in degrees."""
+    return [stride.inversion_at_initial_contact_deg for stride in walk.patient.strides()][1:]
 
 
 def late_errors(walk: Rehearsal) -> list[float]:
@@ -168,6 +215,21 @@ def test_and_is_still_lifted(body: str) -> None:
     alone, turned = late_errors(walked(body, turned=False)), late_errors(walked(body, turned=True))
     assert float(np.mean(turned[5:])) < float(np.mean(alone[5:])) + 1.0
     assert float(np.median(turned[5:])) < 3.0
+
+
+def test_an_arm_without_pulses_winds_nothing_up_and_one_that_discards_begins_anew() -> None:
+    core = with_second(params("off"), BODIES["inverting"])
+    walk = Rehearsal(core, VirtualPatient(BODIES["inverting"], seed=4))
+    walk.walk(14.0)
+    assert walk.state.steering is not None
+    assert walk.state.steering.demand_nm == 0.0
+    walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), mode="learning"))
+    walk.walk(24.0)
+    assert walk.state.steering.demand_nm > 0.1
+    walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), mode="learning", fresh=True))
+    while walk.state.wanted_mode is not None:
+        walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
+    assert walk.state.steering.demand_nm == 0.0
 
 
 def test_neither_channel_rises_faster_than_it_may_and_both_end_together() -> None:

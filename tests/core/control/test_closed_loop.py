@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from controller.core.signals import Mode
 from controller.rehearsal import EPOCH_NS, Rehearsal, Stride
+from models.gait import Activity
 from models.patient import PatientParams, VirtualPatient
-from tests.core.control.numbers import params
+from tests.core.control.numbers import linear, params
 
 SECONDS = 32.0
 REFERENCE_ANKLE_DEG = -2.0  # at initial contact (models notes, 3.4)
@@ -70,6 +72,58 @@ def test_a_muscle_unlike_the_identified_one_is_learned_all_the_same(gain: float,
     trace = errors(walked("learning", gain, late_s).strides())
     assert float(np.mean(trace[-6:])) < 4.0
     assert float(np.mean(trace[-6:])) < float(np.mean(trace[:2])) + 0.5
+
+
+@pytest.mark.parametrize("believes", [True, False])
+def test_feedback_and_learning_stay_stable_on_three_times_the_gain_and_a_later_muscle(
+    *, believes: bool
+) -> None:
+    assumed = linear(params("learning"), torque_max_nm=params("learning").muscle.torque_max_nm / 3.0)
+    if not believes:
+        assumed = replace(assumed, learning=replace(assumed.learning, gain_sd=0.0))
+    body = replace(PatientParams(), delay_s=PatientParams().delay_s + 0.03)
+    walk = Rehearsal(assumed, VirtualPatient(body, seed=1))
+    walk.walk(40.0)
+    trace = errors(walk.strides())
+    assert max(trace[2:]) < 0.5 * trace[0]  # the first stride is walked without pulses
+    assert float(np.mean(trace[-6:])) < 3.0
+
+
+def test_the_integral_moves_in_swing_alone() -> None:
+    views = [(p.decision.reason, p.decision.view) for p in walked("feedback").trace]
+    moved = {
+        after[0].split(":")[0] for before, after in pairwise(views) if before[1].integral != after[1].integral
+    }
+    assert moved == {"swing"}
+
+
+def test_a_muscle_that_tires_is_asked_for_more_within_bounds_and_a_rest_is_advised() -> None:
+    core = params("learning")
+    body = replace(PatientParams(), fatigue_s=6.0, fatigue_min=0.05, recovery_s=300.0)
+    walk = Rehearsal(core, VirtualPatient(body, seed=1))
+    walk.walk(90.0)
+    told = [p for p in walk.trace if "rest advised" in p.decision.reason]
+    assert told
+    assert walk.patient.truth().fitness < 0.7
+    assert max(p.current_ma or 0.0 for p in walk.trace) <= core.pulse.current_max_ma
+    assert all(p.decision.view.believed_gain >= core.learning.gain_min for p in told)
+
+
+def test_a_sharp_turn_teaches_nothing() -> None:
+    walks = (
+        Activity("stand", 4.0),
+        Activity("walk", 16.0, 0.7, 1.6),
+        Activity("walk", 6.4, 0.7, 1.6, turn_deg=180.0),
+        Activity("walk", 1e3, 0.7, 1.6),
+    )
+    walk = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=3, schedule=walks))
+    walk.walk(22.0)  # the turn's first stride is seen to be one when it is over
+    before = walk.state.learner.learned
+    walk.walk(28.0)
+    assert before >= 6
+    assert walk.state.learner.learned == before
+    walk.walk(40.0)
+    assert float(np.mean(errors(walk.strides())[-5:])) < 3.0
 
 
 def test_an_electrode_that_shifts_is_made_up_for_within_four_strides() -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from controller.config import core_params, load_session
 from controller.core.params import CoreParams
 from controller.core.retune import at_boundary, objection, retune
 from controller.core.signals import Mode, TickInputs
@@ -14,7 +15,7 @@ from controller.core.step import CoreState
 from controller.knobs import with_values
 from controller.rehearsal import TICK_S, Rehearsal, with_mode
 from models.patient import VirtualPatient
-from tests.core.control.numbers import params
+from tests.core.control.numbers import DEMO, params
 
 PARAMS = params("feedback")
 
@@ -69,6 +70,15 @@ def test_the_integral_is_kept_but_not_beyond_its_new_bound() -> None:
     assert retune(with_values(PARAMS, {"feedback.torque_max_nm": 2.0}), state).pid.integral_nm == 2.0
     state.pid.integral_nm = -5.0
     assert retune(with_values(PARAMS, {"feedback.torque_max_nm": 2.0}), state).pid.integral_nm == -2.0
+
+
+def test_limits_of_both_channels_reach_the_second_one_and_its_own_maximum_stays() -> None:
+    two = core_params(load_session(DEMO.with_name("two_channels.toml")), "feedback")
+    state = retune(with_values(two, EVERYTHING), CoreState.initial(two))
+    assert state.second is not None
+    assert two.second is not None
+    assert state.second.pulse.rise_ma_per_tick == 0.5
+    assert state.second.pulse.current_max_ma == two.second.current_max_ma
 
 
 @pytest.mark.parametrize(

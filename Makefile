@@ -51,7 +51,7 @@ validate: setup
 	@echo "==> models and controllers against their references: runs/validate/"
 	@$(BIN)/python -m models.validation --out runs/validate
 	@$(BIN)/python benchmarks/gait.py --out runs/validate
-	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (a quarter of an hour on two processors)"
+	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (twenty minutes on two processors)"
 	@$(BIN)/python benchmarks/control.py 20 60 | tee runs/validate/control.txt
 	@echo "==> two channels on the same 20 patients (four minutes; make bench walks six of them)"
 	@$(BIN)/python benchmarks/channels.py 20 60 | tee runs/validate/channels.txt

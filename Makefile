@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RIGS := tests/process tests/chaos tests/console
+APART := --ignore tests/safety $(RIGS:%=--ignore %)
 TRIES ?= 20
 
 .PHONY: demo test bench validate mutate chaos lint setup lock clean
@@ -34,9 +35,9 @@ lint: setup
 	@echo "==> import-linter"; $(BIN)/lint-imports
 
 test: setup lint
-	@echo "==> tests"
+	@echo "==> tests; what fails beside another is tried once more alone"
 	@sh tests/debian.sh
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/safety $(RIGS:%=--ignore %)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(APART) || $(BIN)/pytest --last-failed $(APART)
 	@echo "==> tests of the guard, every branch of its judgement"
 	@rm -f .coverage*
 	@$(BIN)/coverage run -m pytest tests/safety

@@ -38,9 +38,9 @@ test: setup lint
 	@echo "==> tests; what fails beside another is tried once more alone"
 	@sh tests/debian.sh
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(APART) || $(BIN)/pytest --last-failed $(APART)
-	@echo "==> tests of the guard, every branch of its judgement"
+	@echo "==> tests of the guard, every branch of its judgement; what fails is tried once more"
 	@rm -f .coverage*
-	@$(BIN)/coverage run -m pytest tests/safety
+	@$(BIN)/coverage run -m pytest tests/safety || $(BIN)/coverage run -m pytest --last-failed tests/safety
 	@$(BIN)/coverage combine --quiet 2>/dev/null; $(BIN)/coverage report # a killed process leaves half a file
 	@echo "==> whole rigs in real time; what fails is tried once more, as the machine itself may have stood still"
 	@$(BIN)/pytest $(RIGS) || $(BIN)/pytest --last-failed $(RIGS)

@@ -430,7 +430,10 @@ class SetupPages:
             return
         table = tomllib.loads((self._out / "identified.toml").read_text(encoding="utf-8"))
         self._state.identified = {
-            f"{name}.{key}": float(value) for name, entries in table.items() for key, value in entries.items()
+            f"{name}.{key}": float(value)
+            for name, entries in table.items()
+            if name != "eversion"  # the second channel's go into the patient file by hand
+            for key, value in entries.items()
         }
         save(self._file, self._state)
 

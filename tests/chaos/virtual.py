@@ -1,7 +1,8 @@
 """Virtual-time chaos: guard, control core and virtual patient in one process, seeded faults and no clock.
 
-``python -m tests.chaos.virtual [MINUTES]``: the fault run twice, same bytes; then a fault-free walk of 20
-cohort patients. Ends with 1 where a pulse was wrong, a trip misnamed, or a healthy walk tripped.
+``python -m tests.chaos.virtual [MINUTES]``: 20 cohort patients share the minutes, each walk a process of its
+own: with faults, again (same bytes), and without. Ends with 1 where a pulse was wrong, a trip misnamed, or a
+healthy walk tripped.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import random
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 
 from controller.config import core_params, load_session
 from controller.core.signals import Applied, Mode, TickInputs
@@ -43,7 +46,7 @@ from controller.safety.settings import parse
 from controller.safety.states import Stage
 from drivers.interface import ChannelCommand, ImuSample, StimulatorNotice
 from drivers.stimulators.p24 import P24
-from models.cohort import CohortPatient, cohort
+from models.cohort import CohortPatient, cohort_patient
 from models.patient import VirtualPatient
 
 SEED = 4
@@ -301,48 +304,82 @@ def guarded(member: CohortPatient, mode: Mode, seconds: float, faults: random.Ra
     return walk
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one patient's walk told, small enough to come back from a process of its own."""
+
+    number: int
+    mode: Mode
+    steps: int
+    given: int
+    unlocks: int
+    took_s: float
+    digest: str
+    trips: dict[str, int]
+    worst_s: dict[str, float]
+    wrong: tuple[str, ...]
+
+
+def tell(number: int, seconds: float, with_faults: bool) -> Told:
+    """Walk one cohort patient, the mode by its number, and tell how it went."""
+    process.quiet_garbage_collector()  # as the rig's processes do
+    mode: Mode = ("trapezoid", "feedback", "learning")[number % 3]
+    begin_s = time.process_time()
+    faults = random.Random(f"{SEED} {number}") if with_faults else None
+    walk = guarded(cohort_patient(number), mode, seconds, faults)
+    took_s = time.process_time() - begin_s
+    wrong = (*walk.wrong, *(() if walk.given else ("no pulse at all",)))
+    return Told(
+        number,
+        mode,
+        walk.steps,
+        walk.given,
+        walk.unlocks,
+        took_s,
+        walk.finished(),
+        dict(walk.trips),
+        walk.worst_s,
+        wrong,
+    )
+
+
+def run(minutes: float, *, with_faults: bool) -> tuple[str, int]:
+    """All patients on all processors, ``minutes`` together; prints, gives the digest and what was wrong."""
+    begin_s = time.perf_counter()
+    seconds = 60.0 * minutes / PATIENTS
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        told = list(pool.map(tell, range(PATIENTS), [seconds] * PATIENTS, [with_faults] * PATIENTS))
+    wall_s = time.perf_counter() - begin_s
+    trips: Counter[str] = Counter()
+    worst_s: dict[str, float] = {}
+    for one in told:
+        trips.update(one.trips)
+        for fault, late_s in one.worst_s.items():
+            worst_s[fault] = max(worst_s.get(fault, 0.0), late_s)
+        for text in one.wrong[:3]:
+            print(f"  WRONG patient {one.number}, {one.mode}: {text}")
+    took_s, steps = sum(one.took_s for one in told), sum(one.steps for one in told)
+    print(
+        f"{minutes:g} virtual minutes {'with' if with_faults else 'without'} faults, {PATIENTS} patients, "
+        f"in {wall_s:.0f} s by the wall ({took_s:.0f} s of processor time, {1e6 * took_s / steps:.0f} us a "
+        f"step): {sum(one.given for one in told)} pulses, {sum(one.unlocks for one in told)} unlocks, "
+        f"{sum(trips.values())} {'trips' if with_faults else 'false trips'} {dict(sorted(trips.items()))}"
+    )
+    if worst_s:
+        print("  last pulse after, ms:", {k: round(1e3 * s) for k, s in sorted(worst_s.items())})
+    digest = hashlib.sha256("".join(one.digest for one in told).encode()).hexdigest()
+    print(f"  {digest}", flush=True)
+    return digest, sum(len(one.wrong) for one in told)
+
+
 def main() -> int:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
-    process.quiet_garbage_collector()  # as the rig's processes do
-    VirtualPatient.compile()
-    broken = 0
-    prints = []
-    for _ in range(2):
-        begin_s, wall_s = time.process_time(), time.perf_counter()
-        walk = guarded(cohort(1)[0], "feedback", 60.0 * minutes, random.Random(SEED))
-        took_s, wall_s = time.process_time() - begin_s, time.perf_counter() - wall_s
-        prints.append(walk.finished())
-        print(
-            f"{minutes:g} min with faults in {took_s:.0f} s of processor time ({wall_s:.0f} s by the wall), "
-            f"{1e6 * took_s / walk.steps:.0f} us a step: {walk.given} pulses, {walk.unlocks} unlocks, "
-            f"{sum(walk.trips.values())} trips {dict(sorted(walk.trips.items()))}"
-        )
-        print("  last pulse after, ms:", {k: round(1e3 * s) for k, s in sorted(walk.worst_s.items())})
-        print(f"  {prints[-1]}", flush=True)
-        for text in walk.wrong[:10]:
-            print(f"  WRONG {text}")
-        broken += len(walk.wrong)
-    broken += prints[0] != prints[1]
-    print("same bytes" if prints[0] == prints[1] else "NOT the same bytes", flush=True)
-    begin_s = time.process_time()
-    trips: Counter[str] = Counter()
-    given = unlocks = 0
-    for member in cohort(PATIENTS):
-        mode: Mode = ("trapezoid", "feedback", "learning")[member.number % 3]
-        walk = guarded(member, mode, 60.0 * minutes / PATIENTS, None)
-        trips.update(walk.trips)
-        given += walk.given
-        wrong = [*walk.wrong, *([] if walk.given else ["no pulse at all"])]
-        unlocks += walk.unlocks
-        for text in wrong[:3]:
-            print(f"  WRONG patient {member.number}, {mode}: {text}", flush=True)
-        broken += len(wrong)
-    took_s = time.process_time() - begin_s
-    print(
-        f"{minutes:g} min without faults, {PATIENTS} patients, in {took_s:.0f} s of processor time: "
-        f"{given} pulses, {unlocks} unlocks, false trips {dict(trips) or 'none'}"
-    )
-    return 1 if broken else 0
+    VirtualPatient.compile()  # once, into the cache of every process
+    first, wrong_first = run(minutes, with_faults=True)
+    second, wrong_second = run(minutes, with_faults=True)
+    print("same bytes" if first == second else "NOT the same bytes", flush=True)
+    _, wrong_healthy = run(minutes, with_faults=False)
+    return 1 if first != second or wrong_first or wrong_second or wrong_healthy else 0
 
 
 if __name__ == "__main__":

@@ -49,11 +49,27 @@ def law(pitch: Matrix, error_weight: Curve, change: Curve, weights: Weights) -> 
     return Law(weights.step * solved[:, :rows], weights.step * solved[:, rows:], norm)
 
 
+def closed(plant: Matrix, feedback: Matrix) -> Matrix:
+    """The plant as a command beside ``feedback`` (n, n; Nm from rad of error) sees it: within a swing
+    feedback answers a part of what the command does."""
+    return np.asarray(np.linalg.solve(np.eye(len(plant)) + plant @ feedback, plant), dtype=np.float64)
+
+
+def feedback_matrix(
+    cells: int, cell_s: float, *, free: int, kp_nm_per_rad: float, td_s: float, late_s: float
+) -> Matrix:
+    """Proportional and rate feedback (n, n), Nm from rad; errors are seen late and before ``free`` none."""
+    late, rate = round(late_s / cell_s), td_s / cell_s
+    made = kp_nm_per_rad * ((1.0 + rate) * np.eye(cells, k=-late) - rate * np.eye(cells, k=-late - 1))
+    made[:, :free] = 0.0
+    return made
+
+
 def bound(plant: Matrix, update: Law) -> float:
     """Largest factor by which a command's distance from its limit can grow in a stride on ``plant``.
 
-    The command obeys u' = (I - learn P - smooth) u + learn (r - y0): below 1 it converges, and never away
-    from the limit, in the norm that the update itself minimises.
+    The command obeys u' = (I - learn P - smooth) u + learn (r - y0), P with its feedback closed: below 1 it
+    converges, and never away from the limit, in the norm that the update itself minimises.
     """
     step = np.eye(plant.shape[1]) - update.learn @ plant - update.smooth
     root = np.linalg.cholesky(update.norm)

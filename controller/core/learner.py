@@ -20,7 +20,7 @@ from controller.core.alignment import SwingPhase
 from controller.core.band import half_width_rad
 from controller.core.belief import Gain, Lateness, shift_s
 from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_moments_nm, sample
-from controller.core.ilc import Law, Weights, bound, law, limited
+from controller.core.ilc import Law, Weights, bound, closed, feedback_matrix, law, limited
 from controller.core.lifted import Lifted, lift, muscle_matrix
 from controller.core.params import CoreParams, MuscleModel
 from models.recruitment import RecruitmentParams, fraction
@@ -52,6 +52,7 @@ SAMPLES_NEEDED = 8  # of a swing, to say anything about it
 GOOD_DEG = 5.0  # a swing nearer to the reference than this is one to fall back on
 FRESH_STRIDES = 6  # after these the muscle's gain is known and it is still rested
 TIRED = 0.5  # of the rested gain: advise a rest rather than climb on
+SEEN_LATE_S = 0.03  # radio and half a sample until feedback knows of an error
 COMPLETE = 0.7  # of the learned command must have been given, or the stride teaches nothing
 PLAN_ROUNDS = 40
 HISTORY_S = 4.0
@@ -238,6 +239,8 @@ class Learner:
         if lesson is None or learning.step <= 0.0:
             return
         pitch = self.belief.gain * self._lifted(lesson.stiffness).pitch
+        if lesson.beside.any():
+            pitch = closed(pitch, self._feedback())
         held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, 0.0)
         weights = Weights(learning.change, learning.bend, learning.step)
         self._plant, self._law = pitch, law(pitch, lesson.weight, held, weights)
@@ -253,14 +256,13 @@ class Learner:
         given = lesson.applied - lesson.beside
         scaled = np.clip(given * (self._law_gain / self.belief.gain), 0.0, self.most_nm)
         self._law_gain = self.belief.gain
-        total = lesson.applied + scaled - given
         left = lesson.error - self._plant @ (scaled - given)
-        wish = self._law.learn @ left - self._law.smooth @ total
-        best = total + wish / learning.step
+        wish = self._law.learn @ left - self._law.smooth @ scaled
+        best = scaled + wish / learning.step
         if float(best.min()) < 0.0 or float(best.max()) > self.most_nm:
             normal = self._law.norm
             best = within_limits(normal, normal @ best, best, self.most_nm)
-            wish = learning.step * (best - total)
+            wish = learning.step * (best - scaled)
         model = self._base / self.belief.gain
         moved = scaled + limited(wish, learning.change_max * most)
         self.command_nm = _held(np.clip(model + learning.forget * (moved - model), 0.0, self.most_nm))
@@ -352,6 +354,10 @@ class Learner:
         """Where the toe leaves the ground in the reference."""
         return self.params.reference.toe_off_percent
 
+    @property
+    def _free_cell(self) -> int:
+        return int(np.argmax(self._free_percent <= PERCENT))
+
     def _stride_s(self) -> float:
         return 100.0 / self.percent_per_s
 
@@ -384,7 +390,6 @@ class Learner:
         return np.clip(slope, 2.0, 120.0)
 
     def _lifted(self, stiffness: Curve) -> Lifted:
-        free = int(np.argmax(self._free_percent <= PERCENT))
         cell_s, hold_s = 1.0 / self.percent_per_s, 0.5 / self.params.pulse.rate_hz
         if self._torque is None or self._torque_cell_s != cell_s:
             self._torque = muscle_matrix(self.muscle, CELLS, cell_s, hold_s)
@@ -393,10 +398,22 @@ class Learner:
             self.muscle,
             self.params.foot,
             stiffness,
-            free=free,
+            free=self._free_cell,
             cell_s=cell_s,
             hold_s=hold_s,
             torque=self._torque,
+        )
+
+    def _feedback(self) -> Matrix:
+        """The feedback that ran beside the command: Nm of the identified muscle from rad of error."""
+        learning = self.params.learning
+        return feedback_matrix(
+            CELLS,
+            1.0 / self.percent_per_s,
+            free=self._free_cell,
+            kp_nm_per_rad=learning.kp_nm_per_rad / self.belief.gain,
+            td_s=learning.td_s,
+            late_s=SEEN_LATE_S,
         )
 
     def _demand_nm(self) -> Curve:

@@ -102,9 +102,7 @@ class Learning:
 
     change: float = 1e-4  # (rad/Nm)^2: weight of a changed command against the squared error
     bend: float = 2e-3  # (rad/Nm)^2: weight of the command's second difference, the low-pass over the swing
-    step: float = (
-        0.6  # share of the optimal change taken at a stride: below 2/3, so that a gain of 3 is stable
-    )
+    step: float = 0.5  # share of the optimal change taken at a stride: a gain of 3 still never makes it worse
     forget: float = 0.99  # of what was learned beyond the model is kept from stride to stride
     change_max: float = 0.3  # of the torque at full recruitment, in one stride, in any cell
     kp_nm_per_rad: float = 6.0  # of the feedback that runs beside the learning

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.config import core_params, load_session, normal_reference
 from controller.core.params import CoreParams, Envelope, Reference
-from controller.core.reference import suited, swing_pitch_deg
-from controller.core.signals import Mode
-from controller.rehearsal import EPOCH_NS, Rehearsal, Stride, with_mode
+from controller.core.reference import suited
+from controller.core.signals import Mode, TickInputs
+from controller.own_reference import OwnSwings, lifts_deg
+from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal, Stride, with_mode
 from drivers.interface import ImuSample
 from models.cohort import CohortPatient, cohort_patient
 from models.foot_plate import perform_tests
@@ -128,19 +128,16 @@ def identified_body(member: CohortPatient) -> CoreParams:
 
 
 def own_reference(member: CohortPatient, core: CoreParams) -> Reference:
-    """The normal reference, lifted where this foot is higher without pulses, as the core sees it."""
-    trial = begin(member, with_mode(core, "off"), "")
-    walk, last = trial.walk, None
-    swings: list[NDArray[np.float64]] = []
-    while len(swings) < OWN_STRIDES and walk.ticks < 200 * (
-        STAND_FIRST_S + 4 * OWN_STRIDES * member.stride_s
-    ):
-        walk.walk(walk.ticks / 200 + 0.05)
-        swing = walk.state.swing
-        if swing is not None and swing is not last and walk.state.reading is not None:
-            swings.append(swing_pitch_deg(walk.state.learner.readings, swing))
-            last = swing
-    return suited(core.reference, swings[1:])
+    """The normal reference, lifted where this foot is higher without pulses, as `dorsi reference` does."""
+    walk, found = begin(member, with_mode(core, "off"), "").walk, OwnSwings()
+    until_s = STAND_FIRST_S + 4 * OWN_STRIDES * member.stride_s
+    while len(found.curves) < OWN_STRIDES and walk.ticks * TICK_S < until_s:
+        arrived = walk.arrivals(walk.ticks * TICK_S)
+        decision = walk.tick(TickInputs(imu=arrived))
+        found.watch(EPOCH_NS + round(walk.ticks * TICK_S * 1e9), decision, walk.state)
+    normal = core.reference
+    lifted = lifts_deg(normal, suited(normal, found.settled))
+    return normal_reference(member.speed_mps, lift_deg=lifted)
 
 
 def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:

@@ -141,6 +141,30 @@ def identify(
 
 
 @app.command()
+def reference(
+    session: Annotated[Path, typer.Argument(help="Session file (TOML).")],
+    recording: Annotated[Path, typer.Argument(help="session.mcap with ten or more strides in mode off.")],
+    plot: Annotated[Path | None, typer.Option(help="Write swings and proposal as a picture.")] = None,
+) -> None:
+    """Suit the reference to a person: lifted where the own foot is higher without pulses."""
+    from controller.config import load_session, normal_reference
+    from controller.own_reference import patient_lines, propose
+    from controller.own_reference import plot as write_plot
+
+    file = _refusing(lambda: load_session(session))
+    normal, swings, lift_deg = _refusing(lambda: propose(file, recording))
+    console.print(
+        f"{len(swings)} swings without pulses: the reference is lifted by up to {max(lift_deg):.1f} deg. "
+        f"For the patient file, if you agree:\n\n{patient_lines(file, lift_deg)}",
+        markup=False,
+    )
+    if plot is not None:
+        wanted = file.patient.reference
+        write_plot(normal, swings, normal_reference(wanted.speed_mps, wanted.band_deg, lift_deg), plot)
+        console.print(f"written: {plot}")
+
+
+@app.command()
 def judge(
     recording: Annotated[Path, typer.Argument(help="session.mcap")],
     pulses: Annotated[

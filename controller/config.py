@@ -10,10 +10,11 @@ import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -47,6 +48,7 @@ PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung
 NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into file names: ASCII, no slash
 TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_-]{0,39}$"  # goes into MQTT topics, which dashboards want in lower case
 BAND_NARROWS_PERCENT = 10.0  # of the stride on both sides of the contact: how the foot is set down is judged
+LIFT_PERCENT = tuple(range(0, 101, 5))  # of the stride: where a reference of one's own is written down
 WHOLE_CYCLE_POINTS = 101  # reference curves: one value a percent
 
 
@@ -131,12 +133,24 @@ class ThresholdsSection(Section):
     comfort_ma: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
 
 
+Lift = Annotated[float, Field(ge=0, le=30, allow_inf_nan=False)]
+
+
 class ReferenceSection(Section):
-    """Whose foot pitch to follow: a normal walk at this speed."""
+    """Whose foot pitch to follow: a normal walk at this speed, lifted where this foot is higher unaided."""
 
     speed_mps: float = Field(ge=0.3, le=2.0, allow_inf_nan=False)
     # half width of the band without error; one SD of a slow, typically developing ankle: 3.7 to 8.9 deg
     band_deg: float = Field(0.0, ge=0, le=10, allow_inf_nan=False)
+    # above the normal pitch, every 5 % of the stride; `dorsi reference` finds it
+    lift_deg: tuple[Lift, ...] = Field((), strict=False)
+
+    @field_validator("lift_deg")
+    @classmethod
+    def _whole_stride(cls, lift_deg: tuple[float, ...]) -> tuple[float, ...]:
+        if lift_deg and len(lift_deg) != len(LIFT_PERCENT):
+            raise ValueError(f"{len(LIFT_PERCENT)} numbers of 0 to 30, one every 5 % of the stride, or none")
+        return lift_deg
 
 
 class PatientFile(Section):
@@ -443,13 +457,16 @@ def tunable(session: Session) -> dict[str, Allowed]:
     return found
 
 
-def normal_reference(speed_mps: float, band_deg: float = 0.0) -> Reference:
+def normal_reference(speed_mps: float, band_deg: float = 0.0, lift_deg: tuple[float, ...] = ()) -> Reference:
     """Normal foot pitch over the stride at a walking speed, with the shank and knee that go with it.
 
-    ``band_deg`` is half the width of its band; towards the contact it narrows to nothing.
+    ``band_deg`` is half the width of its band; towards the contact it narrows to nothing. ``lift_deg``, at
+    ``LIFT_PERCENT``, is added to the foot's pitch.
     """
     percent = [float(point) for point in range(WHOLE_CYCLE_POINTS)]
     foot, shank = (normal_pitch_deg(segment, percent, speed_mps) for segment in ("foot", "shank"))
+    if lift_deg:
+        foot = foot + np.interp(percent, LIFT_PERCENT, lift_deg)
     return Reference(
         foot_pitch_deg=tuple(foot.tolist()),
         shank_pitch_deg=tuple(shank.tolist()),
@@ -497,7 +514,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
             thigh_m=0.245 * height_m,  # Winter, as in the models notes, section 3.1
             shank_m=0.246 * height_m,
         ),
-        reference=normal_reference(patient.reference.speed_mps, patient.reference.band_deg),
+        reference=normal_reference(**patient.reference.model_dump()),
         pulse=Pulse(
             channel=0,  # the one channel of a frame; the guard knows its output on the device
             channels=1 if file.second_channel is None else 2,
@@ -657,7 +674,7 @@ def _allowed(model: type[Section], fault: ErrorDetails) -> str:
     choices = getattr(field.annotation, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
         return " | ".join(repr(choice) for choice in choices)
-    return fault["msg"]
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def _range(field: FieldInfo) -> str:

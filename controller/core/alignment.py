@@ -29,6 +29,7 @@ ROUNDS = 4
 SAMPLES_NEEDED = 10
 SHARE = 0.3  # of what the last stride said
 SHIFT_LIMIT_PERCENT = 6.0
+FADE_PERCENT = 25.0  # of the stride, from a swing that was seen to a stance of which nothing is learned
 TRUST = 0.25  # of what one sample says about the shift
 TRUST_SD_RAD_PER_PERCENT = math.radians(1.0)  # slopes below this say little
 
@@ -49,8 +50,10 @@ class SwingPhase:
 
 @dataclass(slots=True)
 class ShankAlignment:
-    """What the shank tells about phase. ``curve_rad`` is the shank over the stride, every percent; it begins
-    as the reference's and becomes the patient's own."""
+    """What the shank tells about phase. ``curve_rad`` (101,) is the reference's shank over the stride,
+    ``own_rad`` the person's: as the last swings were, and in stance, of which nothing is learned, the
+    reference's.
+    """
 
     curve_rad: Curve
     toe_off_percent: float
@@ -59,6 +62,7 @@ class ShankAlignment:
     scale: float = 1.0  # of the shank's excursion against the curve's
     shift_percent: float = 0.0
     fits: int = 0
+    own_rad: Curve = field(init=False)
     level: bool = False  # the last swing lay over the reference: neither stairs nor stepping in place
     _slope: Curve = field(init=False)
     _middle_rad: float = field(init=False)
@@ -67,6 +71,7 @@ class ShankAlignment:
     def __post_init__(self) -> None:
         self._slope = np.gradient(self.curve_rad)
         self._middle_rad = float(np.mean(self.curve_rad))
+        self.own_rad = self.curve_rad.copy()
 
     def begin_swing(self) -> None:
         self.shift_percent = 0.0
@@ -105,7 +110,18 @@ class ShankAlignment:
         self.offset_rad += weight * (offset - self.offset_rad)
         self.scale += weight * (scale - self.scale)
         self.fits += 1
+        place = start + share * (end - start)
+        self._take_own(place, np.array([angle for _, angle in inside]), weight)
         return SwingPhase(toe_off_ns, contact_ns, start, end)
+
+    def _take_own(self, place: Curve, angle_rad: Curve, weight: float) -> None:
+        """The swing as it was, fading into the reference's stance on both sides."""
+        off = np.interp(GRID, place, angle_rad - np.interp(place, GRID, self.curve_rad))
+        before = np.clip(1.0 - (place[0] - GRID) / FADE_PERCENT, 0.0, 1.0)
+        after = np.where(GRID < FADE_PERCENT, 1.0 - (GRID + 100.0 - place[-1]) / FADE_PERCENT, 0.0)
+        early = np.clip(after, 0.0, 1.0)
+        off = off * smooth(before) + off[-1] * smooth(early)
+        self.own_rad += weight * (self.curve_rad + off - self.own_rad)
 
     def _fit(
         self, share: Curve, angle: Curve, swing_share: float | None
@@ -151,6 +167,11 @@ def at(curve: Curve, percent: float) -> float:
     low = int(place)
     share = place - low
     return float(curve[low]) * (1.0 - share) + float(curve[low + 1]) * share
+
+
+def smooth(share: Curve) -> Curve:
+    """0 to 1 without a corner at either end."""
+    return share * share * (3.0 - 2.0 * share)
 
 
 def reversal_percent(foot_pitch_deg: tuple[float, ...]) -> float:

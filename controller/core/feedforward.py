@@ -57,10 +57,16 @@ class TorqueTable:
         return still + slow / stride_s + fast / stride_s**2
 
 
-def torque_table(reference: Reference, foot: FootModel, *, thigh_m: float, shank_m: float) -> TorqueTable:
-    """Tables of the torque demand along the reference; the hip is taken as unaccelerated."""
+def torque_table(
+    reference: Reference, foot: FootModel, *, thigh_m: float, shank_m: float, shank_rad: Curve | None = None
+) -> TorqueTable:
+    """Tables of the torque demand along the reference; the hip is taken as unaccelerated.
+
+    ``shank_rad`` (as many values as the reference) is the shank that carries the foot; the reference's
+    without it.
+    """
     foot_rad = np.radians(reference.foot_pitch_deg)
-    shank_rad = np.radians(reference.shank_pitch_deg)
+    shank_rad = np.radians(reference.shank_pitch_deg) if shank_rad is None else shank_rad
     knee_deg = np.asarray(reference.knee_flexion_deg)
     thigh_rad = shank_rad + np.radians(knee_deg)
     ankle_deg = np.degrees(foot_rad - shank_rad)

@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from controller.core.alignment import ShankAlignment, SwingPhase, reversal_percent
+from controller.core.alignment import GRID, ShankAlignment, SwingPhase, reversal_percent
 from controller.core.band import beyond, half_width_rad
 from controller.core.channels import Shares, Steering, share_out
-from controller.core.feedforward import TorqueTable, sample, torque_table
+from controller.core.feedforward import Curve, TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector, GaitPhase
 from controller.core.intensity import THRESHOLD_FRACTION, Intensity
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
@@ -68,6 +68,7 @@ class CoreState:
     swing: SwingPhase | None = None  # the last one, over the reference
     landed: SwingPhase | None = None  # a swing that is being learned from
     lesson_part: int = 0
+    carried: bool = False  # the shank swung: the torque that carries the foot on it is to be found anew
     unsure: bool = False  # the last contact was
     shares: Shares | None = None  # of the last tick that had two channels to share between
     trusted: bool = True  # no verdict of the guard changed a pulse of this stride
@@ -90,9 +91,7 @@ class CoreState:
     def initial(params: CoreParams) -> CoreState:
         placements = params.placements
         leading = next((p for p in placements if p.segment == "foot"), placements[0])
-        torque = torque_table(
-            params.reference, params.foot, thigh_m=params.foot.thigh_m, shank_m=params.foot.shank_m
-        )
+        torque = _torque(params)
         toe_off_percent = reversal_percent(params.reference.foot_pitch_deg)
         timing = StrideTiming(toe_off_percent)
         shank = [math.radians(sample(params.reference.shank_pitch_deg, float(p))) for p in range(101)]
@@ -117,7 +116,10 @@ class CoreState:
 
 def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) -> tuple[Decision, CoreState]:
     """Advance by one tick. ``state`` is taken over and returned advanced; keep a copy to go back."""
-    _learn(state)
+    if state.carried:
+        _carry(params, state)
+    else:
+        _learn(state)
     events = _take_in(now_ns, inputs, state)
     phase = state.detector.tick(now_ns)
     walking = _walks(now_ns, phase, state)
@@ -228,10 +230,26 @@ def _close_swing(state: CoreState) -> None:
     if timing.initial_contact_ns <= timing.toe_off_ns:
         return
     swing = state.alignment.settle(timing.toe_off_ns, timing.initial_contact_ns, timing.last_stride_s)
+    if state.alignment.level:
+        state.carried = True
     timing.toe_off_percent = state.alignment.toe_off_percent
     timing.contact_percent = state.alignment.contact_percent
     state.swing = swing
     state.landed, state.lesson_part = (swing if state.mode == "learning" else None), 0
+
+
+def _torque(params: CoreParams, shank_rad: Curve | None = None) -> TorqueTable:
+    foot = params.foot
+    return torque_table(
+        params.reference, foot, thigh_m=foot.thigh_m, shank_m=foot.shank_m, shank_rad=shank_rad
+    )
+
+
+def _carry(params: CoreParams, state: CoreState) -> None:
+    """Feed-forward on the shank as the last strides moved it, at a tick in which nothing is learned."""
+    state.carried = False
+    place = np.linspace(0.0, 100.0, len(params.reference.shank_pitch_deg))
+    state.torque = _torque(params, np.interp(place, GRID, state.alignment.own_rad))
 
 
 def _learn(state: CoreState) -> None:

@@ -64,6 +64,17 @@ def test_a_leg_that_swings_wider_or_less_is_at_the_same_phase(times: float) -> N
     assert alignment.scale == pytest.approx(times, abs=0.03)
 
 
+@pytest.mark.parametrize("times", [0.75, 1.25])
+def test_the_persons_own_shank_is_kept_where_it_was_seen_and_fades_into_the_reference(times: float) -> None:
+    middle = float(np.mean(CURVE))
+    own = middle + times * (CURVE - middle)
+    found = settled(own, 62.0, 100.0).own_rad
+    assert np.degrees(found[64:99] - own[64:99]) == pytest.approx(np.zeros(35), abs=1.0)
+    assert found[25:37].tolist() == CURVE[25:37].tolist()  # in stance nothing is seen of it
+    steps = np.abs(np.diff(np.append(found, found[1])))
+    assert float(steps.max()) < 1.5 * float(np.abs(np.diff(own)).max())
+
+
 @pytest.mark.parametrize("speed_mps", [0.9, 1.0, 1.1])
 def test_at_another_speed_both_phases_stay_within_a_percent(speed_mps: float) -> None:
     other = normal_reference(speed_mps).shank_pitch_deg

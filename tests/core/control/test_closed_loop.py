@@ -32,6 +32,20 @@ def errors(strides: list[Stride]) -> list[float]:
     return [stride.error_rms_deg for stride in strides]
 
 
+@pytest.mark.parametrize("times", [0.6, 0.75, 1.25])
+def test_a_shank_that_swings_unlike_the_references_costs_feed_forward_nothing_after_two_strides(
+    times: float,
+) -> None:
+    core = params("feedback")
+    shank = np.array(core.reference.shank_pitch_deg)
+    unlike = tuple((shank.mean() + times * (shank - shank.mean())).tolist())
+    core = replace(core, reference=replace(core.reference, shank_pitch_deg=unlike))
+    walk = Rehearsal(core, VirtualPatient(PatientParams(), seed=1))
+    walk.walk(SECONDS)
+    same = float(np.mean(errors(walked("feedback").strides())[3:]))
+    assert float(np.mean(errors(walk.strides())[3:])) < same + 0.5
+
+
 def test_without_stimulation_the_foot_drops() -> None:
     strides = walked("off").strides()
     assert float(np.median([stride.ankle_deg for stride in strides])) <= -8.0

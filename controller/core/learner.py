@@ -46,6 +46,7 @@ PRE_SWING_MAX_NS = 700_000_000  # no command of this swing is older than this at
 BACKWARDS_PERCENT = 20.0  # a phase that falls back by more belongs to another stride
 GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
 ORDINARY = (0.75, 1.35)  # swing against the usual one
+TURN_RAD = math.radians(15.0)  # in one stride: half a turn in six strides is no walking ahead any more
 OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
 RETIME = 0.05  # a change of pace beyond this moves the command by what the model says
 SAMPLES_NEEDED = 8  # of a swing, to say anything about it
@@ -188,11 +189,11 @@ class Learner:
         normal = (pitch.T * weight) @ pitch + self.params.learning.bend * second.T @ second + np.diag(held)
         return normal, (pitch.T * weight) @ target
 
-    def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool) -> None:
+    def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool, turned_rad: float = 0.0) -> None:
         """A swing has ended: prepare what it teaches for :meth:`move`, or say why it teaches nothing."""
         self._lesson = None
         self.odd = not _ordinary(swing, usual_s)
-        self.frozen = self._why_not(swing, trusted=trusted)
+        self.frozen = self._why_not(swing, trusted=trusted, turned_rad=turned_rad)
         if self.frozen:
             return
         first_ns = swing.toe_off_ns - BEFORE_NS
@@ -302,11 +303,13 @@ class Learner:
         beside = np.interp(PERCENT, place, [m.beside_nm for m in past[first:]], left=0.0)
         return np.asarray(given, dtype=np.float64), np.asarray(beside, dtype=np.float64)
 
-    def _why_not(self, swing: SwingPhase, *, trusted: bool) -> str:
+    def _why_not(self, swing: SwingPhase, *, trusted: bool, turned_rad: float) -> str:
         if not trusted:
             return "the guard cut in"
         if self.odd:
             return "the swing was shorter or longer than usual"
+        if abs(turned_rad) > TURN_RAD:
+            return "the person turned"
         inside = [r.t_ns for r in _between(self.readings, swing.toe_off_ns, swing.contact_ns)]
         times = [swing.toe_off_ns, *inside, swing.contact_ns]
         if max(b - a for a, b in pairwise(times)) / 1e9 > GAP_S:

@@ -92,7 +92,7 @@ class SegmentOrientation:
     The foot's zero is the stillest moment of stance on level ground; the shank's is vertical, known from
     standing, or the usual lean of walking where the person never stood still. ``update`` takes samples in
     sensor axes, ``note`` the detector's events. ``acceleration_mps2`` is the sensor's own, forward and up,
-    gravity taken out.
+    gravity taken out; ``heading_rad`` is about the vertical, left +, from wherever it began.
     """
 
     def __init__(self, segment: Segment, side: Side, swing_axis: Vec3 | None = None) -> None:
@@ -102,6 +102,7 @@ class SegmentOrientation:
         self.pitch_rad: float | None = None
         self.roll_rad: float | None = None
         self.pitch_rate_rps: float | None = None
+        self.heading_rad = 0.0  # drifts with the sensor's bias
         self.acceleration_mps2: tuple[float, float] = (0.0, 0.0)
         self.aligned = False
         self._attitude: Attitude | None = None
@@ -207,6 +208,7 @@ class SegmentOrientation:
         assert self._attitude is not None
         frame, self._last_gyr = self.frame, gyr
         up = self._attitude.up()
+        self.heading_rad += dot(up, gyr) * min(dt_s, GAP_S)
         self._watch_standing(t_ns, up, gyr)
         zero = self._standing if self._standing is not None else frame.long_axis
         sign = frame.sign

@@ -30,6 +30,7 @@ from controller.core.pid import Pid
 from controller.core.probe import Probe
 from controller.core.signals import Applied, Decision, GaitEvent, Mode, TickInputs, View
 from controller.core.timing import StrideTiming
+from controller.core.turning import Turning
 from controller.core.window import Window
 from drivers.interface import ChannelCommand, Command, ImuSample
 
@@ -66,6 +67,7 @@ class CoreState:
     read_ns: int | None = None  # the reading that feedback has taken in
     correction_nm: float = 0.0
     swing: SwingPhase | None = None  # the last one, over the reference
+    turning: Turning = field(default_factory=Turning)
     landed: SwingPhase | None = None  # a swing that is being learned from
     lesson_part: int = 0
     carried: bool = False  # the shank swung: the torque that carries the foot on it is to be found anew
@@ -182,6 +184,7 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
             state.alignment.begin_swing()
         elif event.kind == "initial_contact":
             state.unsure = event.confidence < SURE
+            state.turning.contact(state.orientations[state.leading.sensor].heading_rad)
             if state.steering is not None:
                 usual = _usual_swing(state.timing)
                 state.steering.close(ordinary=usual and not state.unsure and state.trusted)
@@ -259,7 +262,7 @@ def _learn(state: CoreState) -> None:
         return
     state.lesson_part += 1
     if state.lesson_part == 1:
-        learner.close(swing, state.timing.swing_s, trusted=state.trusted)
+        learner.close(swing, state.timing.swing_s, trusted=state.trusted, turned_rad=state.turning.turned_rad)
         state.trusted = True
         state.ladder.doubt(doubtful=state.unsure or learner.odd)
     elif state.lesson_part == 2:

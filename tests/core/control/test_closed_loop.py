@@ -123,20 +123,22 @@ def test_a_muscle_that_tires_is_asked_for_more_within_bounds_and_a_rest_is_advis
     assert all(p.decision.view.believed_gain >= core.learning.gain_min for p in told)
 
 
-def test_a_sharp_turn_teaches_nothing() -> None:
+@pytest.mark.parametrize("turn_deg", [180.0, 90.0, -90.0])
+def test_a_turn_in_four_strides_teaches_nothing(turn_deg: float) -> None:
     walks = (
         Activity("stand", 4.0),
         Activity("walk", 16.0, 0.7, 1.6),
-        Activity("walk", 6.4, 0.7, 1.6, turn_deg=180.0),
+        Activity("walk", 6.4, 0.7, 1.6, turn_deg=turn_deg),
         Activity("walk", 1e3, 0.7, 1.6),
     )
     walk = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=3, schedule=walks))
     walk.walk(22.0)  # the turn's first stride is seen to be one when it is over
     before = walk.state.learner.learned
-    walk.walk(28.0)
+    walk.walk(26.0)
     assert before >= 6
     assert walk.state.learner.learned == before
     walk.walk(40.0)
+    assert walk.state.learner.learned > before + 4
     assert float(np.mean(errors(walk.strides())[-5:])) < 3.0
 
 

@@ -1,7 +1,8 @@
 """aiomqtt's client, mended where a broker hangs up before it answers and where a caller is cancelled.
 
 Promises that such an end is noticed at once and carries what TLS said (with TLS 1.3 a refused certificate of
-ours shows only at the first reading), and that a cancelled call ends. Refuses to watch a closed socket.
+ours shows only at the first reading), that a cancelled call ends, and that a connection that did not come
+about leaves no socket open. Refuses to watch a closed socket.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -53,6 +54,7 @@ class Client(aiomqtt.Client):
     ) -> None:
         self._ear = _Ear()
         self._thread = threading.get_ident()
+        self._given_up = False  # nobody waits for the connection any more
         logger = logging.Logger("mqtt", logging.WARNING)
         logger.addHandler(self._ear)
         super().__init__(
@@ -67,6 +69,29 @@ class Client(aiomqtt.Client):
             socket_options=SOCKET_OPTIONS,
             logger=logger,
         )
+
+    async def __aenter__(self) -> Self:
+        self._given_up = False
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            self._given_up = True
+            self._loop.call_soon(self._hang_up)
+            raise
+
+    def _client_connect(self) -> None:
+        """In a thread of its own, which goes on where its caller is cancelled."""
+        super()._client_connect()
+        if self._given_up:
+            self._loop.call_soon_threadsafe(self._hang_up)
+
+    def _hang_up(self) -> None:
+        """Close a socket that nobody will use: aiomqtt keeps it, and watches it, until it is collected."""
+        sock = self._client.socket()
+        if isinstance(sock, socket.socket) and sock.fileno() >= 0:
+            self._on_socket_close(self._client, None, sock)
+            self._loop.remove_writer(sock.fileno())
+            sock.close()
 
     async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:  # noqa: ASYNC109
         """Without this, a cancellation that meets the awaited answer is lost and the caller goes on for ever.

@@ -53,7 +53,7 @@ validate: setup
 	@$(BIN)/python -m models.validation --out runs/validate
 	@$(BIN)/python benchmarks/gait.py --out runs/validate
 	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (twenty minutes on two processors)"
-	@$(BIN)/python benchmarks/control.py 20 60 | tee runs/validate/control.txt
+	@PICTURE=runs/validate/control.png $(BIN)/python benchmarks/control.py 20 60 | tee runs/validate/control.txt
 	@echo "==> two channels on the same 20 patients (four minutes; make bench walks six of them)"
 	@$(BIN)/python benchmarks/channels.py 20 60 | tee runs/validate/channels.txt
 

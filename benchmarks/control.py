@@ -4,12 +4,14 @@ Events, angles and phase come from the patients' inertial samples alone; the bod
 identification tests, the reference from normal gait at the patient's speed and a short walk without pulses.
 Some patients cannot be lifted to the reference by the highest current they allow, however well it is steered:
 where the body changes, a second walk of the changed body, identified anew, shows which.
-Usage: control.py [patients] [strides] [condition ...]; ``SEED`` in the environment picks another population.
+Usage: control.py [patients] [strides] [condition ...]; ``SEED`` in the environment picks another population,
+``PICTURE`` names a file for error by stride, a line a patient.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from controller.config import core_params, load_session, normal_reference
 from controller.core.params import CoreParams, Envelope, Reference
@@ -378,6 +381,32 @@ def all_walks(patients: int, strides: int, wanted: tuple[str, ...]) -> list[Walk
     return [made[n] for n in range(patients)]
 
 
+def picture(walks: list[Walks], path: Path) -> None:
+    """Error by stride of every patient, a panel for each arm and condition walked."""
+    names = list(walks[0])
+    across = min(4, len(names))
+    figure = Figure(figsize=(3.6 * across, 2.6 * math.ceil(len(names) / across)), layout="constrained")
+    panels = figure.subplots(math.ceil(len(names) / across), across, sharex=True, sharey=True, squeeze=False)
+    for panel, name in zip(panels.flat, names, strict=False):
+        errors = [walk[name].errors for walk in walks if name in walk]
+        for values in errors:
+            panel.plot(range(1, len(values) + 1), values, color="tab:blue", alpha=0.25, linewidth=0.7)
+        seen = min(len(values) for values in errors)
+        median = np.median([values[:seen] for values in errors], axis=0)
+        panel.plot(range(1, seen + 1), median, color="tab:blue", linewidth=1.8)
+        panel.axhline(GOOD_DEG, color="0.5", linewidth=0.8, linestyle="--")
+        panel.set_title(name, fontsize=9)
+    for panel in list(panels.flat)[len(names) :]:
+        panel.set_axis_off()
+    figure.suptitle(
+        "Swing foot-pitch error: a thin line a patient, thick their median, dashed 3 deg", fontsize=10
+    )
+    figure.supxlabel("stride")
+    figure.supylabel("deg r.m.s.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
 def main() -> None:
     """Print the table, and how many of its figures miss what they must keep."""
     patients, strides = (int(sys.argv[n]) if len(sys.argv) > n else (20, 60)[n - 1] for n in (1, 2))
@@ -402,6 +431,8 @@ def main() -> None:
             by_patient = " ".join(f"{walk[condition].mean_error(HALF):.1f}" for walk in walks)
             print("                   by patient:", by_patient, flush=True)
     print(f"{missed} figures missed" if missed else "every figure kept")
+    if "PICTURE" in os.environ:
+        picture(walks, Path(os.environ["PICTURE"]))
 
 
 if __name__ == "__main__":

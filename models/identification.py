@@ -25,7 +25,7 @@ from models.muscle.ding import (
     FORCE_100_HZ_N,
     STATES,
     Constants,
-    advance,
+    advance_by,
     pulse,
     rest,
     simulate,
@@ -135,11 +135,8 @@ def _torque_shape(  # noqa: PLR0917
         while True:
             at_pulse = due < pulses.size and pulses[due] <= times[i]
             end = pulses[due] if at_pulse else times[i]
-            span = end - now
-            if span > 0.0:
-                steps = math.ceil(span / max_step - 1e-9)
-                for _ in range(steps):
-                    advance(state, span / steps, c)
+            if end > now:
+                advance_by(state, end - now, max_step, c)
                 now = end
             if not at_pulse:
                 break

@@ -193,6 +193,14 @@ def advance(state: Array, h: float, c: Constants) -> None:
 
 
 @compiled
+def advance_by(state: Array, span_s: float, max_step_s: float, c: Constants) -> None:
+    """Advance by ``span_s`` (above 0) in equal steps of at most ``max_step_s``."""
+    steps = math.ceil(span_s / max_step_s - 1e-9)
+    for _ in range(steps):
+        advance(state, span_s / steps, c)
+
+
+@compiled
 def _train(  # noqa: PLR0917
     pulses: Array, strength: Array, gain: Array, times: Array, max_step: float, c: Constants
 ) -> Array:
@@ -205,11 +213,8 @@ def _train(  # noqa: PLR0917
         while True:
             at_pulse = due < pulses.size and pulses[due] <= times[i]
             end = pulses[due] if at_pulse else times[i]
-            span = end - now
-            if span > 0.0:
-                steps = math.ceil(span / max_step - 1e-9)
-                for _ in range(steps):
-                    advance(state, span / steps, c)
+            if end > now:
+                advance_by(state, end - now, max_step, c)
                 now = end
             if not at_pulse:
                 break

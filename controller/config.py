@@ -200,7 +200,8 @@ class SecondChannelSection(Section):
     electrode_area_cm2: float = Field(ge=1, le=200, allow_inf_nan=False)
     width_us: float = Field(ge=50, le=500, allow_inf_nan=False)
     target_deg: float = Field(0.0, ge=-15, le=15, allow_inf_nan=False)  # inversion when the foot is set down
-    band_deg: float = Field(1.0, ge=0, le=10, allow_inf_nan=False)
+    band_deg: float = Field(1.0, ge=0, le=10, allow_inf_nan=False)  # of the landing
+    swing_band_deg: float = Field(10.0, ge=0, le=40, allow_inf_nan=False)  # of mid-swing, for inversion
     step: float = Field(0.8, ge=0, le=1, allow_inf_nan=False)
     change_max_nm: float = Field(1.0, ge=0, le=5, allow_inf_nan=False)
 
@@ -564,6 +565,7 @@ def _second_channel(session: Session) -> SecondChannel | None:
         ),
         target_deg=given.target_deg,
         band_deg=given.band_deg,
+        swing_band_deg=given.swing_band_deg,
         compliance_deg_per_nm=muscles.compliance_deg_per_nm,
         step=given.step,
         change_max_nm=given.change_max_nm,

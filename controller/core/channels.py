@@ -17,6 +17,8 @@ from models.recruitment import RecruitmentParams, fraction
 LANDING_NS = (
     60_000_000  # the inversion that counts is that of the swing's end, with which the foot is set down
 )
+WIDENS_NS = 200_000_000  # before the landing, within which the band grows to its width in mid-swing
+SWING_NS = 1_000_000_000  # no swing lasts longer
 FLAT_SHARE = (0.15, 0.35)  # of a stride since contact: the sole is on the ground, its roll there is the zero
 KEPT_NS = 300_000_000  # what was given: a landing and the muscles' lag behind it
 SEEN_LEAST = 3  # samples; fewer say nothing
@@ -130,7 +132,7 @@ class Steering:
 
     def in_swing(self, t_ns: int, roll_deg: float) -> None:
         """One sample of the swinging foot's roll, inversion +."""
-        self._swing = [*_since(self._swing, t_ns - LANDING_NS), (t_ns, roll_deg)]
+        self._swing = [*_since(self._swing, t_ns - SWING_NS), (t_ns, roll_deg)]
 
     def in_stance(self, roll_deg: float, share: float) -> None:
         """One sample of the standing foot's roll, ``share`` of a stride after its contact."""
@@ -150,18 +152,31 @@ class Steering:
         """
         if len(self._flat) >= SEEN_LEAST:
             self._zero_deg = float(np.mean(self._flat))
-        landing = [roll_deg for _, roll_deg in self._swing]
+        landing = _since(self._swing, self._swing[-1][0] - LANDING_NS) if self._swing else []
         if len(landing) >= SEEN_LEAST and self._zero_deg is not None:
-            self.inversion_deg = float(np.mean(landing)) - self._zero_deg
-            lost = [nm for t_ns, nm in _since(self._lost, self._swing[0][0]) if t_ns <= self._swing[-1][0]]
+            self.inversion_deg = float(np.mean([roll_deg for _, roll_deg in landing])) - self._zero_deg
+            lost = [nm for t_ns, nm in _since(self._lost, landing[0][0]) if t_ns <= landing[-1][0]]
             if ordinary and lost:
-                self._move(self.inversion_deg, float(np.mean(lost)))
+                self._move(self.inversion_deg, self._inverted_deg(landing[0][0]), float(np.mean(lost)))
         self._swing, self._flat, self._lost = [], [], []
 
-    def _move(self, inversion_deg: float, lost_nm: float) -> None:
+    def _inverted_deg(self, landing_ns: int) -> float:
+        """Mean inversion beyond the band before the landing, deg; eversion there does no harm."""
+        assert self._zero_deg is not None
+        before = np.array([one for one in self._swing if one[0] < landing_ns])
+        if len(before) < SEEN_LEAST:
+            return 0.0
+        model, left = self.model, np.minimum(1.0, (self._swing[-1][0] - before[:, 0]) / WIDENS_NS)
+        band_deg = model.band_deg + left * max(0.0, model.swing_band_deg - model.band_deg)
+        beyond = before[:, 1] - self._zero_deg - model.target_deg - band_deg
+        return float(np.mean(np.maximum(0.0, beyond)))
+
+    def _move(self, inversion_deg: float, before_deg: float, lost_nm: float) -> None:
+        """``before_deg`` counts where the landing itself is within its band."""
         model = self.model
         error_deg = inversion_deg - model.target_deg
         beyond_deg = max(0.0, abs(error_deg) - model.band_deg) * (1.0 if error_deg > 0.0 else -1.0)
+        beyond_deg = beyond_deg or before_deg
         wish_nm = model.step * beyond_deg / model.compliance_deg_per_nm
         change_nm = min(model.change_max_nm, max(-model.change_max_nm, wish_nm))
         self.everted = self.everted + 1 if error_deg < -EVERTED_DEG and lost_nm < -LOST_NM else 0

@@ -134,7 +134,10 @@ class SecondChannel:
     current_max_ma: float
     response: ResponseMap
     target_deg: float = 0.0  # inversion of the landing foot against the foot flat on the ground
-    band_deg: float = 1.0  # no error within: about what a foot sensor's roll is wrong by
+    band_deg: float = 1.0  # no error within at the landing: about what a foot sensor's roll is wrong by
+    swing_band_deg: float = (
+        10.0  # and this in mid-swing (assumed: an inverted foot that comes down is a sprain)
+    )
     compliance_deg_per_nm: float = 14.0  # subtalar stiffness 4 Nm/rad (assumed)
     step: float = 0.8  # of the change that would end the error: twice the compliance is still stable
     change_max_nm: float = 1.0  # in one stride

@@ -90,14 +90,19 @@ def test_the_half_point_of_the_second_channel_is_found_in_the_holds(body: Patien
 
 
 def walked_on(
-    steering: Steering, inversion_deg: float, *, shares: Shares | None = GIVEN, ordinary: bool = True
+    steering: Steering,
+    inversion_deg: float,
+    *,
+    before_deg: float = -30.0,
+    shares: Shares | None = GIVEN,
+    ordinary: bool = True,
 ) -> None:
     """A stride whose foot is turned elsewhere until it lands, and what left in it."""
     if shares is not None:
         steering.given(350_000_000, shares)  # acts in the landing
     for number in range(25):
         steering.in_stance(1.5, 0.25)
-        turned_deg = inversion_deg if number >= 20 else -30.0
+        turned_deg = inversion_deg if number >= 20 else before_deg
         steering.in_swing(number * 15_000_000, 1.5 + turned_deg)
     steering.close(ordinary=ordinary)
 
@@ -110,6 +115,19 @@ def test_the_demand_moves_by_the_error_beyond_the_band_and_no_further_than_a_str
     assert steering.demand_nm == pytest.approx(SECOND.step * (8.0 - 1.0) / 14.0)
     walked_on(steering, 90.0)
     assert steering.demand_nm == pytest.approx(SECOND.step * 7.0 / 14.0 + 1.0)
+
+
+def test_inversion_in_mid_swing_counts_beyond_its_wide_band_where_the_landing_is_good() -> None:
+    # 20 samples before the landing, 75 to 360 ms before contact; the band narrows within the last 200 ms
+    bands_deg = [1.0 + 9.0 * min(1.0, 0.015 * (24 - number) / 0.2) for number in range(20)]
+    steering = Steering(SECOND)
+    walked_on(steering, 0.0, before_deg=4.0)
+    assert steering.demand_nm == 0.0
+    walked_on(steering, 0.0, before_deg=13.0)
+    mean_deg = float(np.mean([13.0 - band for band in bands_deg]))
+    assert steering.demand_nm == pytest.approx(SECOND.step * mean_deg / 14.0)
+    walked_on(steering, -3.0, before_deg=13.0)  # the landing comes first
+    assert steering.demand_nm == pytest.approx(SECOND.step * (mean_deg - 2.0) / 14.0)
 
 
 def test_the_demand_does_not_run_away_from_what_can_be_had() -> None:

@@ -316,7 +316,7 @@ def _switch_mode(params: CoreParams, state: CoreState) -> None:
     if state.wanted_fresh:
         state.wanted_fresh, state.landed, state.trusted = False, None, True
         state.pid = Pid(params.gains)
-        state.learner = Learner(params, state.torque, state.timing.percent_per_s)
+        state.learner = Learner(params, _torque(params), state.timing.percent_per_s)
         state.steering = None if params.second is None else Steering(params.second)
 
 

@@ -153,11 +153,16 @@ def reference(
 
     file = _refusing(lambda: load_session(session))
     normal, swings, lift_deg = _refusing(lambda: propose(file, recording))
-    console.print(
-        f"{len(swings)} swings without pulses: the reference is lifted by up to {max(lift_deg):.1f} deg. "
-        f"For the patient file, if you agree:\n\n{patient_lines(file, lift_deg)}",
-        markup=False,
-    )
+    if any(lift_deg):
+        console.print(
+            f"{len(swings)} swings without pulses: the reference is lifted by up to {max(lift_deg):.1f} deg. "
+            f"For the patient file, if you agree:\n\n{patient_lines(file, lift_deg)}",
+            markup=False,
+        )
+    else:
+        console.print(
+            f"{len(swings)} swings without pulses: the foot is nowhere higher than normal, nothing to change."
+        )
     if plot is not None:
         wanted = file.patient.reference
         write_plot(normal, swings, normal_reference(wanted.speed_mps, wanted.band_deg, lift_deg), plot)

@@ -70,6 +70,13 @@ def test_the_lift_is_written_as_lines_for_the_patient_file_and_as_a_picture(
     assert int(np.argmax(above)) < normal.toe_off_percent + 0.7 * (100.0 - normal.toe_off_percent)
 
 
+def test_a_foot_that_only_drops_keeps_the_normal_reference(tmp_path: Path) -> None:
+    walk = recorded(tmp_path / "session.mcap", "off", 18.0, PatientParams())
+    result = CliRunner().invoke(app, ["reference", str(SESSION_FILE), str(walk)])
+    assert result.exit_code == 0, result.output
+    assert "nothing to change" in " ".join(result.output.split())
+
+
 def load(folder: Path, reference: str) -> CoreParams:
     """The core's numbers with another ``[reference]`` table in the patient file."""
     (folder / "sessions").mkdir()

@@ -8,21 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.config import LIFT_PERCENT, Session, normal_reference
 from controller.core.alignment import SwingPhase
-from controller.core.params import CoreParams, Reference
+from controller.core.params import Reference
 from controller.core.reference import GRID, suited, swing_pitch_deg
-from controller.core.retune import retune
 from controller.core.signals import Decision
-from controller.core.step import CoreState, step
+from controller.core.step import CoreState
 from controller.errors import InputError
-from controller.record.reader import header, messages
-from controller.record.records import CoreRetuned, CoreStart, Tick
-from controller.record.replay import PARAMS_KEY
+from controller.record.replay import Core, rerun
 
 Curve = NDArray[np.float64]
 
@@ -61,22 +57,16 @@ def own_swings(recording: Path) -> list[Curve]:
     Raises InputError for a recording without parameters or with too few such swings.
     """
     found = OwnSwings()
-    params: CoreParams | None = None
-    for message in messages(recording, ("core/start", "core/retuned", "tick")):
-        record = message.record
-        if isinstance(record, CoreStart):
-            params = msgspec.json.decode(bytes(record.params), type=CoreParams)
-            state = CoreState.initial(params)
-        elif isinstance(record, CoreRetuned | Tick):
-            if params is None:
-                params = msgspec.json.decode(header(recording).get(PARAMS_KEY, ""), type=CoreParams)
-                state = CoreState.initial(params)
-            if isinstance(record, CoreRetuned):
-                params = msgspec.json.decode(bytes(record.params), type=CoreParams)
-                state = retune(params, state)
-            else:
-                _, state = step(record.now_ns, record.inputs, params, state)
-                found.watch(record.now_ns, record.decision, state)
+    core: Core | None = None
+
+    def begin(params_json: bytes) -> Core:
+        nonlocal core
+        core = Core(params_json)
+        return core
+
+    for tick, _ in rerun(recording, begin):
+        assert core is not None
+        found.watch(tick.now_ns, tick.decision, core.state)
     if len(found.settled) < SWINGS_NEEDED:
         raise InputError(
             str(recording),

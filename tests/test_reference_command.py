@@ -77,6 +77,17 @@ def test_a_foot_that_only_drops_keeps_the_normal_reference(tmp_path: Path) -> No
     assert "nothing to change" in " ".join(result.output.split())
 
 
+@pytest.mark.parametrize("records", [[], [("tick", 0, tick(0, now_ns=0))]])
+def test_a_recording_without_a_walk_or_parameters_is_refused_in_words(
+    tmp_path: Path, records: list[tuple[str, int, Record]]
+) -> None:
+    path = write(tmp_path / "session.mcap", *records)
+    result = CliRunner().invoke(app, ["reference", str(SESSION_FILE), str(path)])
+    assert result.exit_code != 0
+    assert str(path.name) in result.output.replace("\n", "")
+    assert not isinstance(result.exception, msgspec.MsgspecError)
+
+
 def load(folder: Path, reference: str) -> CoreParams:
     """The core's numbers with another ``[reference]`` table in the patient file."""
     (folder / "sessions").mkdir()

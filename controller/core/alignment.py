@@ -118,9 +118,8 @@ class ShankAlignment:
         """The swing as it was, fading into the reference's stance on both sides."""
         off = np.interp(GRID, place, angle_rad - np.interp(place, GRID, self.curve_rad))
         before = np.clip(1.0 - (place[0] - GRID) / FADE_PERCENT, 0.0, 1.0)
-        after = np.where(GRID < FADE_PERCENT, 1.0 - (GRID + 100.0 - place[-1]) / FADE_PERCENT, 0.0)
-        early = np.clip(after, 0.0, 1.0)
-        off = off * smooth(before) + off[-1] * smooth(early)
+        after = np.clip(1.0 - (GRID + 100.0 - place[-1]) / FADE_PERCENT, 0.0, 1.0)
+        off = off * smooth(before) + off[-1] * smooth(after)
         self.own_rad += weight * (self.curve_rad + off - self.own_rad)
 
     def _fit(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.core.alignment import SwingPhase
+from controller.core.alignment import SwingPhase, smooth
 from controller.core.learner import Reading
 from controller.core.params import Reference
 
@@ -57,13 +57,9 @@ def suited(reference: Reference, unstimulated_deg: Sequence[Curve]) -> Reference
     share = (GRID - toe_off) / (100.0 - toe_off)
     late = np.clip((share - WHOLE_SHARE) / (NONE_SHARE - WHOLE_SHARE), 0.0, 1.0)
     early = np.clip((GRID - FROM_PERCENT) / (toe_off - FROM_PERCENT), 0.0, 1.0)
-    weight = np.where(toe_off > GRID, _smooth(early), 1.0 - _smooth(late))
+    weight = np.where(toe_off > GRID, smooth(early), 1.0 - smooth(late))
     lifted = normal + _rounded(above) * weight
     return dataclasses.replace(reference, foot_pitch_deg=tuple(lifted.tolist()))
-
-
-def _smooth(x: Curve) -> Curve:
-    return x * x * (3.0 - 2.0 * x)
 
 
 def _rounded(curve: Curve) -> Curve:

@@ -152,7 +152,7 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
     """Feed every valid sample at its own time; returns the events of the leading sensor."""
     events: list[GaitEvent] = []
     for reading in inputs.imu:
-        if reading.valid and reading.sensor in state.orientations:
+        if reading.valid and reading.sensor in state.orientations and _finite(reading):
             events += _take_sample(now_ns, reading, state)
     for applied in inputs.applied:
         _take_verdict(applied, state)
@@ -161,6 +161,11 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
     if inputs.probe is not None:
         state.probe.ask(now_ns, inputs.probe)
     return events
+
+
+def _finite(reading: ImuSample) -> bool:
+    """One value that is no number would stay in every filter for good."""
+    return all(map(math.isfinite, (*reading.acc_mps2, *reading.gyr_rps)))
 
 
 def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[GaitEvent]:

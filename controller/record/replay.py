@@ -49,16 +49,16 @@ class Core:
     """The control core from its initial state. Raises msgspec.DecodeError for other parameters."""
 
     def __init__(self, params_json: bytes) -> None:
-        self._params = msgspec.json.decode(params_json, type=CoreParams)
-        self._state = CoreState.initial(self._params)
+        self.params = msgspec.json.decode(params_json, type=CoreParams)
+        self.state = CoreState.initial(self.params)
 
     def __call__(self, now_ns: int, inputs: TickInputs, /) -> Decision:
-        decision, self._state = step(now_ns, inputs, self._params, self._state)
+        decision, self.state = step(now_ns, inputs, self.params, self.state)
         return decision
 
     def retune(self, params_json: bytes, /) -> None:
-        self._params = msgspec.json.decode(params_json, type=CoreParams)
-        self._state = retune(self._params, self._state)
+        self.params = msgspec.json.decode(params_json, type=CoreParams)
+        self.state = retune(self.params, self.state)
 
 
 def replay(path: Path, factory: CoreFactory = Core) -> ReplayResult:
@@ -67,30 +67,37 @@ def replay(path: Path, factory: CoreFactory = Core) -> ReplayResult:
     Each ``core/start`` message begins a new core with its own parameters; a recording without one begins
     with those of its header. Raises InputError where there is nothing to replay.
     """
-    advance: Stepper | None = None
     ticks, first_ns = 0, 0
-    for message in messages(path, ("core/start", "core/retuned", "tick")):
-        if isinstance(message.record, CoreStart):
-            advance = _begin(path, bytes(message.record.params), factory)
-        elif isinstance(message.record, CoreRetuned):
-            if advance is None:
-                advance = _begin(path, _header_params(path), factory)
-            _retune(path, bytes(message.record.params), advance)
-        elif isinstance(message.record, Tick):
-            tick = message.record
-            if advance is None:
-                advance = _begin(path, _header_params(path), factory)
-            if ticks == 0:
-                first_ns = tick.now_ns
-            ticks += 1
-            replayed = advance(tick.now_ns, tick.inputs)
-            if msgspec.json.encode(replayed) != msgspec.json.encode(tick.decision):
-                time_s = (tick.now_ns - first_ns) / 1e9
-                difference = _first_difference(tick.decision, replayed)
-                return ReplayResult(False, ticks, f"tick {tick.seq} at {time_s:.3f} s: {difference}")
+    for tick, replayed in rerun(path, factory):
+        if ticks == 0:
+            first_ns = tick.now_ns
+        ticks += 1
+        if msgspec.json.encode(replayed) != msgspec.json.encode(tick.decision):
+            time_s = (tick.now_ns - first_ns) / 1e9
+            difference = _first_difference(tick.decision, replayed)
+            return ReplayResult(False, ticks, f"tick {tick.seq} at {time_s:.3f} s: {difference}")
     if ticks == 0:
         raise InputError(str(path), "ticks", "none", "a recording with at least one tick")
     return ReplayResult(True, ticks, None)
+
+
+def rerun(path: Path, factory: CoreFactory) -> Iterator[tuple[Tick, Decision]]:
+    """Every recorded tick with what the core decides on it now.
+
+    Raises InputError where a tick has no parameters to start from, or parameters of another version.
+    """
+    advance: Stepper | None = None
+    for message in messages(path, ("core/start", "core/retuned", "tick")):
+        record = message.record
+        if isinstance(record, CoreStart):
+            advance = _begin(path, bytes(record.params), factory)
+            continue
+        if advance is None:
+            advance = _begin(path, _header_params(path), factory)
+        if isinstance(record, CoreRetuned):
+            _retune(path, bytes(record.params), advance)
+        elif isinstance(record, Tick):
+            yield record, advance(record.now_ns, record.inputs)
 
 
 def _begin(path: Path, params_json: bytes, factory: CoreFactory) -> Stepper:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -11,6 +12,7 @@ import pytest
 
 from controller.core.signals import Mode
 from controller.rehearsal import EPOCH_NS, Rehearsal, Stride
+from drivers.interface import ImuSample
 from models.gait import Activity
 from models.patient import PatientParams, VirtualPatient
 from tests.core.control.numbers import linear, params
@@ -44,6 +46,18 @@ def test_a_shank_that_swings_unlike_the_references_costs_feed_forward_nothing_af
     walk.walk(SECONDS)
     same = float(np.mean(errors(walked("feedback").strides())[3:]))
     assert float(np.mean(errors(walk.strides())[3:])) < same + 0.5
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_samples_that_are_no_numbers_are_left_out_and_leave_nothing_behind(value: float) -> None:
+    def spoil(sample: ImuSample) -> ImuSample:
+        return replace(sample, gyr_rps=(value, 0.0, 0.0)) if sample.seq in (400, 401) else sample
+
+    walk = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1), spoil)
+    walk.walk(16.0)
+    assert all(math.isfinite(p.current_ma or 0.0) for p in walk.trace)
+    assert walk.state.learner.learned > 2
+    assert float(np.mean(errors(walk.strides())[-3:])) < 4.0
 
 
 def test_without_stimulation_the_foot_drops() -> None:

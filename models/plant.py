@@ -167,6 +167,8 @@ def _hip_over_heel(b: Body, coefficients: Array, phase: float) -> tuple[float, f
 
 FLAT_START = 0.13  # of the cycle: the foot is flat at the latest here (Schwartz 2008: 15 %)
 HEEL_OFF = 0.38
+SETTLE_SHARE = 0.5  # of swing: by then the other leg alone says how high the hip is (assumed)
+ROLL_SPAN = 0.18  # of the cycle after it until the foot follows its curve (assumed)
 CONTACT_FROM = 0.94  # a touch before this phase is a scuff, not initial contact
 CONTACT_LATEST = 1.08
 END_RAD, END_WIDTH_RAD = math.radians(28.0), math.radians(1.5)  # of stance dorsiflexion (assumed)
@@ -178,6 +180,16 @@ TA_ENVELOPE = np.array(
      0.32, 0.25, 0.35, 0.60, 0.95]
 )  # fmt: skip
 FATIGUE_BETA = 0.6  # share of the fatigue rate that depends on frequency (unverified)
+
+
+@compiled
+def _hip_over_other(b: Body, coefficients: Array, phase: float) -> float:
+    """Hip height over the other leg, a normal one half a cycle apart: foot flat, then on its ball."""
+    other = phase - 0.5
+    thigh, shank, foot = curve(coefficients, other)
+    foot *= _smooth((other - HEEL_OFF) / ROLL_SPAN)
+    ankle_y = -(math.sin(foot) * b.ball_x_m + math.cos(foot) * b.sole_y_m)
+    return ankle_y + b.thigh_m * math.cos(thigh) + b.shank_m * math.cos(shank)
 
 
 @compiled
@@ -258,11 +270,17 @@ def _standing_foot(s: Leg, b: Body, reference: float, shank: float, t1: float) -
 
 
 @compiled
-def _swinging_hip(s: Leg, b: Body, t1: float) -> tuple[float, float]:
-    """Where the hip carries the swinging leg: smooth from toe-off to the contact planned, with a hike."""
+def _swinging_hip(s: Leg, b: Body, eff: Array, t1: float) -> tuple[float, float]:
+    """Where the hip carries the swinging leg: over the other leg from toe-off to the contact planned, with a
+    hike."""
     since = t1 - s.to_time
     hip_x = _quintic(since, s.to_s, s.q_x0, s.q_vx0, s.q_ax0, s.q_x1, s.q_vx1)
-    hip_y = _quintic(since, s.to_s, s.q_y0, s.q_vy0, s.q_ay0, s.q_y1, s.q_vy1)
+    if s.climb == 0.0:
+        hip_y = _hip_over_other(b, eff, s.phase)
+        hip_y += _quintic(since, SETTLE_SHARE * s.to_s, s.q_y0 - s.q_y1, s.q_vy0, s.q_ay0, 0.0, 0.0)
+        hip_y += _quintic(since, s.to_s, s.q_y1, 0.0, 0.0, s.q_y1, s.q_vy1)
+    else:
+        hip_y = _quintic(since, s.to_s, s.q_y0, s.q_vy0, s.q_ay0, s.q_y1, s.q_vy1)
     u = since / s.to_s
     if u < 1.0:
         hip_y += b.hike_m * u**3 * (1.0 - u) ** 2 / 0.03456  # highest at 60 % of swing
@@ -312,6 +330,17 @@ def _leave_ground(s: Leg, b: Body, eff: Array, intent: Array, hip: tuple[float, 
     s.climb = intent[5]  # on stairs the edge is cleared by lifting the knee
     s.ground += s.climb
     s.q_y1 = s.ground + y_b
+    if s.climb == 0.0:  # planned is what comes to the height over the other leg
+        before, here, after = (
+            _hip_over_other(b, eff, s.phase - d),
+            _hip_over_other(b, eff, s.phase),
+            _hip_over_other(b, eff, s.phase + d),
+        )
+        s.q_y0 -= here
+        s.q_vy0 -= (after - before) / (2.0 * d) * rate
+        s.q_ay0 -= (after - 2.0 * here + before) / (d * d) * rate**2
+        s.q_y1 -= _hip_over_other(b, eff, 1.0)
+        s.q_vy1 -= (_hip_over_other(b, eff, 1.0 + d) - _hip_over_other(b, eff, 1.0 - d)) / (2.0 * d) * rate
     s.q_x1 = s.q_x0 + 0.5 * (s.q_vx0 + s.q_vx1) * T + s.q_ax0 * T * T / 12.0
     s.yaw_start = s.yaw
     s.yaw_turn = intent[2]
@@ -419,7 +448,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             hip_x, hip_y = ankle_x - chain_x, ankle_y - chain_y
         else:
             foot = s.foot
-            hip_x, hip_y = _swinging_hip(s, b, t1)
+            hip_x, hip_y = _swinging_hip(s, b, eff, t1)
             ankle_x, ankle_y = hip_x + chain_x, hip_y + chain_y
         acc_x = (ankle_x - 2.0 * s.ankle_x + s.ankle_x1) / (dt * dt)
         acc_y = (ankle_y - 2.0 * s.ankle_y + s.ankle_y1) / (dt * dt)

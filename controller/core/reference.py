@@ -20,7 +20,7 @@ Curve = NDArray[np.float64]
 GRID = np.arange(101.0)
 WHOLE_SHARE = 0.4  # of swing in which the foot's own height counts whole
 NONE_SHARE = 0.7  # and from where it does not: the landing is the normal one
-BEFORE_NS = 80_000_000  # a detected toe-off may be late by as much
+BEFORE_NS = 250_000_000  # the detector finds toe-off where the foot turns; how far it tipped is seen before
 FROM_PERCENT = 36.0  # before the foot is flat in both
 
 

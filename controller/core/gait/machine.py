@@ -27,6 +27,7 @@ STOP_STANCE_S = 2.5  # the clock stops sooner where it knows the stride
 TIP_LATE = 0.2  # later than the usual time from contact to heel-off by this share of it: the limb stands
 TIP_SPREADS = 3.0  # nor within so many of this leg's usual deviations
 TIPS_MIN = 3  # strides before it is judged
+SPREAD_FIRST = 0.1  # of the usual time, until strides have shown this leg's own
 SPREAD_ODD = 0.15
 SPREAD_LEARN = 0.2
 TIP_FIRST_S = 1.2  # the first stance on record may have been a halt
@@ -173,6 +174,8 @@ class LimbEvents:
             if self._usual_tip_s > 0.0:
                 off_s = min(abs(tip_s - self._usual_tip_s), SPREAD_ODD * self._usual_tip_s)
                 self._tip_spread_s += SPREAD_LEARN * (off_s - self._tip_spread_s)
+            else:
+                self._tip_spread_s = SPREAD_FIRST * tip_s
             self._usual_tip_s = blend(self._usual_tip_s, tip_s)
         self._tip_s = 0.0
         self.tipped = False

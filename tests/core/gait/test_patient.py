@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from controller.core.gait import GaitDetector
 from controller.core.orientation import SegmentOrientation
 from drivers.interface import Segment
 from models.cohort import cohort, cohort_patient
+from models.gait import Activity
 from models.patient import PatientParams, VirtualPatient
 
 RATE_HZ = 60.0  # of the slowest sensor in use
@@ -40,6 +42,21 @@ def test_a_spastic_foot_that_beats_in_mid_swing_has_not_landed() -> None:
     patient = VirtualPatient(member.params, seed=0, schedule=member.schedule(40.0))
     contacts, true = walked(patient, "foot", 50.0, 15.0)
     assert len(contacts) == len(true)
+
+
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+def test_a_walk_that_begins_unevenly_is_not_taken_for_standing(segment: Segment) -> None:
+    """Of a leg's own spread little is known after three strides."""
+    strides_s = (1.3, 1.1, 1.3, 1.5)
+    uneven = [Activity("walk", stride_s, 0.9 / stride_s, stride_s) for stride_s in strides_s]
+    body = replace(PatientParams(), cadence_cv=0.0, shank_sd_deg=0.0)
+    patient = VirtualPatient(body, seed=3, schedule=(Activity("stand", 4.0), *uneven, uneven[-1]))
+    detector, walking = GaitDetector(segment, "right"), []
+    for t_ns in range(0, 10_000_000_000, 10_000_000):
+        _, acc, gyr = patient.imu(segment, t_ns * 1e-9)
+        detector.update(t_ns, acc, gyr)
+        walking.append(detector.tick(t_ns).walking)
+    assert all(walking[walking.index(True) :])
 
 
 def walked(

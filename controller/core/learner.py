@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from controller.core.alignment import SwingPhase
 from controller.core.band import half_width_rad
 from controller.core.belief import Gain, Lateness, shift_s
+from controller.core.fatigue import Fatigue
 from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_moments_nm, sample
 from controller.core.ilc import Law, Weights, bound, closed, feedback_matrix, law, limited
 from controller.core.lifted import Lifted, lift, muscle_matrix
@@ -51,8 +52,6 @@ OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
 RETIME = 0.05  # a change of pace beyond this moves the command by what the model says
 SAMPLES_NEEDED = 8  # of a swing, to say anything about it
 GOOD_DEG = 5.0  # a swing nearer to the reference than this is one to fall back on
-FRESH_STRIDES = 6  # after these the muscle's gain is known and it is still rested
-TIRED = 0.5  # of the rested gain: advise a rest rather than climb on
 SEEN_LATE_S = 0.03  # radio and half a sample until feedback knows of an error
 COMPLETE = 0.7  # of the learned command must have been given, or the stride teaches nothing
 PLAN_ROUNDS = 40
@@ -68,6 +67,7 @@ class Moment:
     torque_nm: float
     beside_nm: float = 0.0  # how much of the command came from feedback
     percent: float | None = None  # the phase it was commanded for, where one was known
+    charge_uc: float = 0.0  # sent in this tick, in the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class Learner:
     percent_per_s: float
     belief: Gain = field(init=False)
     lateness: Lateness = field(default_factory=Lateness)
+    fatigue: Fatigue = field(default_factory=Fatigue)
     command_nm: Curve = field(default_factory=lambda: np.zeros(CELLS))
     learned: int = 0  # strides learned from
     frozen: str = ""  # why the last stride taught nothing; empty where it did
@@ -120,7 +121,6 @@ class Learner:
     _torque_cell_s: float = 0.0
     _replan: bool = False  # the muscle's delay is believed to be another
     _law_gain: float = 1.0  # the gain believed when the command was moved last
-    _fresh_gain: float | None = None  # what was believed of the rested muscle
 
     def __post_init__(self) -> None:
         self.belief = Gain(1.0, self.params.learning.gain_sd**2)
@@ -157,15 +157,6 @@ class Learner:
         low = int(place)
         share = place - low
         return float(self.command_nm[low] * (1.0 - share) + self.command_nm[low + 1] * share)
-
-    @property
-    def fitness(self) -> float:
-        """Gain believed now against that of the first strides: 1 rested, falls with fatigue."""
-        return 1.0 if self._fresh_gain is None else self.belief.gain / self._fresh_gain
-
-    @property
-    def tired(self) -> bool:
-        return self.fitness < TIRED
 
     # --- between strides
 
@@ -224,14 +215,10 @@ class Learner:
             self.good_nm = mean_nm if self.good_nm is None else 0.7 * self.good_nm + 0.3 * mean_nm
 
     def weigh(self, swing: SwingPhase) -> None:
-        """What the swing that was closed says about the muscle's gain."""
-        if self._lesson is None:
-            return
-        if self.params.learning.gain_sd > 0:
+        """What the swing that was closed says about the muscle: its gain, its delay, whether it tires."""
+        if self._lesson is not None:
             first_ns = swing.toe_off_ns - BEFORE_NS
             self._weigh_torque(swing, _between(self.readings, first_ns, swing.contact_ns))
-        if self.learned == FRESH_STRIDES:
-            self._fresh_gain = self.belief.gain
 
     def model(self) -> None:
         """The law for the swing that was closed, from the stiffness its ankle had."""
@@ -343,6 +330,10 @@ class Learner:
         )
         needed = foot.inertia_kgm2 * np.gradient(rate, seconds) + drag + weight + carried - passive
         torque_nm = np.array([m.torque_nm for m in moments])
+        lift_nms = float(np.maximum(needed[use], 0.0) @ np.gradient(seconds[use]))
+        self.fatigue.note(lift_nms, sum(m.charge_uc for m in moments))
+        if self.params.learning.gain_sd <= 0.0:
+            return
         made = np.interp(t - 1e9 * self.lateness.late_s, muscle_t, torque_nm)
         self.belief.learn(needed[use], made[use], self.params.learning)
         seen_s = shift_s(t[use] / 1e9, needed[use], muscle_t / 1e9, torque_nm)

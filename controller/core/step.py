@@ -448,7 +448,10 @@ def _remember(now_ns: int, command: Command, params: CoreParams, state: CoreStat
     if state.law == "learning" and state.closed and on is not None:
         beside_nm = given_nm - _learned_part_nm(given_nm, params, state)
     expected_nm = state.watch.note(now_ns, given_nm)
-    state.learner.remember(Moment(now_ns, given_nm, expected_nm, beside_nm, _percent(now_ns, state)))
+    elapsed_s = _elapsed_s(now_ns, params, state)
+    charge_uc = 0.0 if on is None else on.current_ma * on.width_us * on.rate_hz * elapsed_s / 1e3
+    percent = _percent(now_ns, state)
+    state.learner.remember(Moment(now_ns, given_nm, expected_nm, beside_nm, percent, charge_uc))
 
 
 def _learned_part_nm(given_nm: float, params: CoreParams, state: CoreState) -> float:
@@ -562,8 +565,7 @@ def _learning(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
         how += f" and feedback, {state.ladder.rung}"
     elif not seen:
         how += ", open loop: foot pitch not known"
-    if learner.tired:
-        how += f"; muscle tired to {learner.fitness:.0%}: rest advised"
+    how += learner.fatigue.advice
     state.demand_nm = state.feedforward_nm + correction_nm
     state.activation = min(1.0, max(0.0, state.demand_nm / params.muscle.torque_max_nm))
     wanted_ma = state.intensity.for_activation(state.activation)
@@ -680,6 +682,7 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState) -
         believed_late_ms=1e3 * state.learner.lateness.late_s,
         strides_learned=state.learner.learned,
         not_learned=state.learner.frozen,
+        response_share=state.learner.fatigue.share,
         learning_bound=state.learner.bound,
         stride_error_deg=state.learner.error_rms_deg,
         inversion_deg=None if state.steering is None else state.steering.inversion_deg,

@@ -152,14 +152,14 @@ def test_every_phrase_is_one_the_controller_says() -> None:
 def test_a_reason_is_whole_in_the_readers_language() -> None:
     said = (
         "foot is loaded: ramping down; learned command (7 strides) and feedback, two sensors"
-        "; muscle tired to 45%: rest advised"
+        "; muscle tired to 45% of its rested response per charge: rest advised"
     )
     for phrase, own in load_texts()["de"].phrases.items():
         said = said.replace(phrase, own)
     assert (
         said
         == "der Fuß ist belastet: klingt ab; gelernter Befehl (7 Schritte) und Rückführung, zwei Sensoren"
-        "; Muskel ermüdet auf 45%: eine Pause ist ratsam"
+        "; Muskel ermüdet auf 45% der ausgeruhten Antwort je Ladung: eine Pause ist ratsam"
     )
     assert load_texts()["en"].phrases == {}
 

@@ -107,7 +107,8 @@ def test_what_is_believed_of_the_muscle_is_shown_where_it_is_learned_and_names_n
 ) -> None:
     live = Live()
     live.take("arm", encode(Arm(5, "begin", mode, 1, "A" if blinded else "", blinded=blinded)))
-    view = replace(IDLE_VIEW, mode=mode, believed_gain=0.8, believed_late_ms=15.0)
+    view = replace(IDLE_VIEW, mode=mode, believed_gain=0.8, believed_late_ms=15.0, response_share=0.9)
     live.take("tick", encode(tick(1, view=view)))
     status = live.status(0, "ok")
-    assert (status.believed_gain, status.believed_late_ms) == ((0.8, 15.0) if shown else (None, None))
+    said = (status.believed_gain, status.believed_late_ms, status.response_share)
+    assert said == ((0.8, 15.0, 0.9) if shown else (None, None, None))

@@ -28,6 +28,7 @@
   const number = (digits) => new Intl.NumberFormat(page.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
   const formats = [number(0), number(1), number(2)];
   const show = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value));
+  const percent = (share) => (share === null || share === undefined ? null : 100 * share);
   const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   const plain = (text) => page.phrases.reduce((said, [english, own]) => said.replaceAll(english, own), text); // in the reader's language
   const clock = (ms) => new Date(ms).toLocaleTimeString(page.language, { hour12: false });
@@ -183,8 +184,9 @@
       pitch_contact: [last?.pitch_contact_deg, 1],
       ankle_contact: [last?.ankle_contact_deg, 1],
       error: [last?.error_deg, 1],
-      gain: [now.believed_gain === null || now.believed_gain === undefined ? null : 100 * now.believed_gain, 0],
+      gain: [percent(now.believed_gain), 0],
       late: [now.believed_late_ms, 0],
+      response: [percent(now.response_share), 0],
       charge: [last?.charge_uc, 0],
       dose: [now.dose_left_uc === null || now.dose_left_uc === undefined ? null : now.dose_left_uc / 1000, 1],
       age: [now.sensor_age_ms, 0],

@@ -167,6 +167,16 @@ def test_an_electrode_that_shifts_is_made_up_for_within_four_strides() -> None:
     assert float(np.mean(trace[before + 4 :])) < 3.0
 
 
+def test_a_moved_electrode_is_named_and_not_taken_for_fatigue() -> None:
+    rehearsal = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1))
+    rehearsal.walk(36.0)
+    rehearsal.patient.params = replace(rehearsal.patient.params, electrode_gain=1.3)
+    rehearsal.walk(60.0)
+    said = [point.decision.reason for point in rehearsal.trace]
+    assert any("look at the electrodes" in reason for reason in said)
+    assert not any("rest advised" in reason for reason in said)
+
+
 def test_a_stride_without_samples_costs_three_strides_at_most_and_no_belief() -> None:
     rehearsal = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1))
     rehearsal.walk(20.0)

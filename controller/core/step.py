@@ -360,7 +360,8 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     rung = state.ladder.stand(now_ns, window.opened_ns, _senses(now_ns, state))
     state.law = _law(state.mode, rung)
     if window.state == "primed":
-        state.intensity.move(now_ns, state.intensity.threshold_ma)
+        below_ma = state.intensity.threshold_ma - 0.5 * params.pulse.current_step_ma  # after rounding too
+        state.intensity.move(now_ns, below_ma)
         state.on_since_ns = state.on_since_ns or now_ns
         return _command(params, _shaped(params, state), _second(now_ns, 0.0, state)), window.why
     state.closed = False

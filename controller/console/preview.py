@@ -115,7 +115,7 @@ def preview(question: Question, progress: Progress = lambda _: None) -> Preview:
 
 
 def _from(progress: Progress, offset_s: float, all_s: float) -> Progress:
-    return lambda done_s: progress((done_s + offset_s) / all_s)
+    return lambda done_s: progress(min(1.0, (done_s + offset_s) / all_s))  # however the sum was rounded
 
 
 def _walk(walk: Rehearsal, until_s: float, said: Progress) -> None:

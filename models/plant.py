@@ -118,19 +118,28 @@ STATE = np.dtype(
 
 
 @compiled
-def curve(coefficients: Array, phase: float) -> tuple[float, float, float]:
-    """Thigh, shank and foot pitch in radians at a phase (cycles) by complex rotation."""
+def legs(coefficients: Array, phase: float) -> tuple[float, float, float, float, float, float]:
+    """Thigh, shank and foot pitch in radians at a phase (cycles) by complex rotation; then the other leg's.
+
+    Half a cycle apart, odd harmonics have the other sign.
+    """
     angle = TAU * phase
     c1, s1 = math.cos(angle), math.sin(angle)
     c, s = c1, s1
     terms = (coefficients.shape[1] - 1) // 2
     a, b, d = coefficients[0, 0], coefficients[1, 0], coefficients[2, 0]
+    other_a, other_b, other_d = a, b, d
+    side = -1.0
     for k in range(1, terms + 1):
-        a += coefficients[0, k] * c + coefficients[0, terms + k] * s
-        b += coefficients[1, k] * c + coefficients[1, terms + k] * s
-        d += coefficients[2, k] * c + coefficients[2, terms + k] * s
+        thigh = coefficients[0, k] * c + coefficients[0, terms + k] * s
+        shank = coefficients[1, k] * c + coefficients[1, terms + k] * s
+        foot = coefficients[2, k] * c + coefficients[2, terms + k] * s
+        a, b, d = a + thigh, b + shank, d + foot
+        other_a, other_b, other_d = other_a + side * thigh, other_b + side * shank, other_d + side * foot
+        side = -side
         c, s = c * c1 - s * s1, s * c1 + c * s1
-    return math.radians(a), math.radians(b), math.radians(d)
+    own = math.radians(a), math.radians(b), math.radians(d)
+    return *own, math.radians(other_a), math.radians(other_b), math.radians(other_d)
 
 
 @compiled
@@ -158,7 +167,7 @@ def _quintic(t: float, T: float, x0: float, v0: float, a0: float, x1: float, v1:
 @compiled
 def _hip_over_heel(b: Body, coefficients: Array, phase: float) -> tuple[float, float]:
     """Hip position of a normal leg standing on its heel at the origin."""
-    thigh, shank, foot = curve(coefficients, phase)
+    thigh, shank, foot, _, _, _ = legs(coefficients, phase)
     c, s = math.cos(foot), math.sin(foot)
     x = -(c * b.heel_x_m - s * b.sole_y_m) - b.thigh_m * math.sin(thigh) - b.shank_m * math.sin(shank)
     y = -(s * b.heel_x_m + c * b.sole_y_m) + b.thigh_m * math.cos(thigh) + b.shank_m * math.cos(shank)
@@ -183,11 +192,9 @@ FATIGUE_BETA = 0.6  # share of the fatigue rate that depends on frequency (unver
 
 
 @compiled
-def _hip_over_other(b: Body, coefficients: Array, phase: float) -> float:
+def _hip_over_other(b: Body, phase: float, thigh: float, shank: float, foot: float) -> float:
     """Hip height over the other leg, a normal one half a cycle apart: foot flat, then on its ball."""
-    other = phase - 0.5
-    thigh, shank, foot = curve(coefficients, other)
-    foot *= _smooth((other - HEEL_OFF) / ROLL_SPAN)
+    foot *= _smooth((phase - 0.5 - HEEL_OFF) / ROLL_SPAN)
     ankle_y = -(math.sin(foot) * b.ball_x_m + math.cos(foot) * b.sole_y_m)
     return ankle_y + b.thigh_m * math.cos(thigh) + b.shank_m * math.cos(shank)
 
@@ -270,13 +277,19 @@ def _standing_foot(s: Leg, b: Body, reference: float, shank: float, t1: float) -
 
 
 @compiled
-def _swinging_hip(s: Leg, b: Body, eff: Array, t1: float) -> tuple[float, float]:
-    """Where the hip carries the swinging leg: over the other leg from toe-off to the contact planned, with a
+def _hip_over_other_at(b: Body, coefficients: Array, phase: float) -> float:
+    _, _, _, thigh, shank, foot = legs(coefficients, phase)
+    return _hip_over_other(b, phase, thigh, shank, foot)
+
+
+@compiled
+def _swinging_hip(s: Leg, b: Body, over_other: float, t1: float) -> tuple[float, float]:
+    """Where the hip carries the swinging leg: ``over_other`` leg from toe-off to the contact planned, with a
     hike."""
     since = t1 - s.to_time
     hip_x = _quintic(since, s.to_s, s.q_x0, s.q_vx0, s.q_ax0, s.q_x1, s.q_vx1)
     if s.climb == 0.0:
-        hip_y = _hip_over_other(b, eff, s.phase)
+        hip_y = over_other
         hip_y += _quintic(since, SETTLE_SHARE * s.to_s, s.q_y0 - s.q_y1, s.q_vy0, s.q_ay0, 0.0, 0.0)
         hip_y += _quintic(since, s.to_s, s.q_y1, 0.0, 0.0, s.q_y1, s.q_vy1)
     else:
@@ -332,15 +345,16 @@ def _leave_ground(s: Leg, b: Body, eff: Array, intent: Array, hip: tuple[float, 
     s.q_y1 = s.ground + y_b
     if s.climb == 0.0:  # planned is what comes to the height over the other leg
         before, here, after = (
-            _hip_over_other(b, eff, s.phase - d),
-            _hip_over_other(b, eff, s.phase),
-            _hip_over_other(b, eff, s.phase + d),
+            _hip_over_other_at(b, eff, s.phase - d),
+            _hip_over_other_at(b, eff, s.phase),
+            _hip_over_other_at(b, eff, s.phase + d),
         )
         s.q_y0 -= here
         s.q_vy0 -= (after - before) / (2.0 * d) * rate
         s.q_ay0 -= (after - 2.0 * here + before) / (d * d) * rate**2
-        s.q_y1 -= _hip_over_other(b, eff, 1.0)
-        s.q_vy1 -= (_hip_over_other(b, eff, 1.0 + d) - _hip_over_other(b, eff, 1.0 - d)) / (2.0 * d) * rate
+        s.q_y1 -= _hip_over_other_at(b, eff, 1.0)
+        before, after = _hip_over_other_at(b, eff, 1.0 - d), _hip_over_other_at(b, eff, 1.0 + d)
+        s.q_vy1 -= (after - before) / (2.0 * d) * rate
     s.q_x1 = s.q_x0 + 0.5 * (s.q_vx0 + s.q_vx1) * T + s.q_ax0 * T * T / 12.0
     s.yaw_start = s.yaw
     s.yaw_turn = intent[2]
@@ -438,7 +452,7 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             if plan[i, 0] <= s.time:
                 row = i
         _intend(s, weights, sets, eff, plan, row, dt)
-        thigh, shank, reference = curve(eff, s.phase)
+        thigh, shank, reference, other_thigh, other_shank, other_foot = legs(eff, s.phase)
         thigh += s.off_thigh
         shank += s.off_shank
         chain_x = b.thigh_m * math.sin(thigh) + b.shank_m * math.sin(shank)
@@ -448,7 +462,8 @@ def run(  # noqa: PLR0917  numba takes positional arguments
             hip_x, hip_y = ankle_x - chain_x, ankle_y - chain_y
         else:
             foot = s.foot
-            hip_x, hip_y = _swinging_hip(s, b, eff, t1)
+            over_other = _hip_over_other(b, s.phase, other_thigh, other_shank, other_foot)
+            hip_x, hip_y = _swinging_hip(s, b, over_other, t1)
             ankle_x, ankle_y = hip_x + chain_x, hip_y + chain_y
         acc_x = (ankle_x - 2.0 * s.ankle_x + s.ankle_x1) / (dt * dt)
         acc_y = (ankle_y - 2.0 * s.ankle_y + s.ankle_y1) / (dt * dt)

@@ -31,7 +31,7 @@ class Fatigue:
     tired: bool = False
     _rested: float = 0.0  # Nm s per uC
     _strides: int = 0
-    _since_moved: int | None = None
+    _since_moved: int = 0  # strides, while ``moved_to`` is said
     _recent: list[float] = field(default_factory=list)
 
     def note(self, lift_nms: float, charge_uc: float) -> None:
@@ -44,8 +44,8 @@ class Fatigue:
         self._recent.append(max(0.0, lift_nms) / charge_uc)
         if self._strides <= SETTLING_STRIDES + RESTED_STRIDES:
             self._rested = statistics.median(self._recent)
-        elif self._since_moved is not None:
-            self._settle_anew(self._since_moved + 1)
+        elif self.moved_to is not None:
+            self._settle_anew()
         elif not self._has_moved():
             self._judge()
 
@@ -69,14 +69,14 @@ class Fatigue:
         self._recent, self._since_moved = [], 0
         return True
 
-    def _settle_anew(self, strides: int) -> None:
+    def _settle_anew(self) -> None:
         """The command grows used to the new place; how tired the muscle was before stands until it has."""
-        self._since_moved = strides
-        if strides < MOVED_SAID:
+        self._since_moved += 1
+        if self._since_moved < MOVED_SAID:
             return
         self._recent = self._recent[-RECENT_STRIDES:]
         self._rested = statistics.median(self._recent) / (self.share or 1.0)
-        self.moved_to = self._since_moved = None
+        self.moved_to = None
         self._judge()
 
     @property

@@ -309,6 +309,7 @@ class Feed:
             "dose_left_uc": dose_left,
             "believed_gain": status.believed_gain,
             "believed_late_ms": status.believed_late_ms,
+            "believed_reflex_nms": status.believed_reflex_nms,
             "response_share": status.response_share,
             "links": links,
             "telemetry": None if status.telemetry is None else asdict(status.telemetry),

@@ -23,6 +23,7 @@ TILES: tuple[tuple[str, str], ...] = (  # name, unit
     ("error", "°"),
     ("gain", "%"),
     ("late", "ms"),
+    ("reflex", "Nm·s/rad"),
     ("response", "%"),
     ("strides", ""),
     ("stride_time", "s"),

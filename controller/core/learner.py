@@ -24,6 +24,7 @@ from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_momen
 from controller.core.ilc import Law, Weights, bound, closed, feedback_matrix, law, limited
 from controller.core.lifted import Lifted, lift, muscle_matrix
 from controller.core.params import CoreParams, MuscleModel
+from controller.core.reflex import Reflex, answer_rps, feedback
 from models.recruitment import RecruitmentParams, fraction
 
 Timed = TypeVar("Timed", "Moment", "Reading")
@@ -83,12 +84,13 @@ class Reading:
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
     """What one swing teaches, over the cells: error (rad), its weight, the command given (Nm) and how much of
-    it was feedback, stiffness (Nm/rad)."""
+    it was feedback, the ankle (rad) and its stiffness (Nm/rad)."""
 
     error: Curve
     weight: Curve
     applied: Curve
     beside: Curve
+    ankle: Curve
     stiffness: Curve
 
 
@@ -101,6 +103,7 @@ class Learner:
     percent_per_s: float
     belief: Gain = field(init=False)
     lateness: Lateness = field(default_factory=Lateness)
+    reflex: Reflex = field(default_factory=Reflex)
     fatigue: Fatigue = field(default_factory=Fatigue)
     command_nm: Curve = field(default_factory=lambda: np.zeros(CELLS))
     learned: int = 0  # strides learned from
@@ -170,9 +173,9 @@ class Learner:
 
     def _problem(self) -> tuple[Matrix, Curve]:
         """Normal matrix and right side of the planned command's least squares."""
-        demand = self._demand_nm()
-        lifted = self._lifted(self._stiffness(self._reference_ankle(), self._reference_ankle()))
-        target = lifted.from_torque @ demand
+        ankle = self._reference_ankle()
+        lifted = self._lifted(ankle, self._stiffness(ankle, ankle))
+        target = lifted.from_torque @ self._demand_nm(ankle)
         pitch = lifted.pitch
         second = np.diff(np.eye(CELLS), 2, axis=0)
         held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, self.params.learning.change)
@@ -204,9 +207,9 @@ class Learner:
         if rms > OUTLIER_RAD:
             self.frozen, self.odd = "the swing was unlike a step", True
             return
-        ankle, wanted = np.degrees(foot - shank), np.degrees(reference - shank)
+        ankle, wanted = foot - shank, reference - shank
         self._lesson = Lesson(
-            self._beyond_band(error), weight, applied, beside, self._stiffness(ankle, wanted)
+            self._beyond_band(error), weight, applied, beside, ankle, self._stiffness(ankle, wanted)
         )
         self.error_rms_deg = math.degrees(rms)
         self.learned += 1
@@ -215,10 +218,12 @@ class Learner:
             self.good_nm = mean_nm if self.good_nm is None else 0.7 * self.good_nm + 0.3 * mean_nm
 
     def weigh(self, swing: SwingPhase) -> None:
-        """What the swing that was closed says about the muscle: its gain, its delay, whether it tires."""
+        """What the swing that was closed says about the muscle, its gain, its delay, whether it tires, and
+        about the calf's reflex."""
         if self._lesson is not None:
             first_ns = swing.toe_off_ns - BEFORE_NS
-            self._weigh_torque(swing, _between(self.readings, first_ns, swing.contact_ns))
+            inside = _between(self.readings, first_ns, swing.contact_ns)
+            self._weigh_torque(swing, inside, self._lesson.ankle)
 
     def model(self) -> None:
         """The law for the swing that was closed, from the stiffness its ankle had."""
@@ -226,7 +231,7 @@ class Learner:
         self._law = None
         if lesson is None or learning.step <= 0.0:
             return
-        pitch = self.belief.gain * self._lifted(lesson.stiffness).pitch
+        pitch = self.belief.gain * self._lifted(lesson.ankle, lesson.stiffness).pitch
         if lesson.beside.any():
             pitch = closed(pitch, self._feedback())
         held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, 0.0)
@@ -305,7 +310,7 @@ class Learner:
             return "the swing was not seen whole"
         return ""
 
-    def _weigh_torque(self, swing: SwingPhase, inside: list[Reading]) -> None:
+    def _weigh_torque(self, swing: SwingPhase, inside: list[Reading], ankle: Curve) -> None:
         """Torque balance of the swing: what moved the foot, against what the model's muscle gave."""
         foot = self.params.foot
         moments = _between(self._moments, swing.toe_off_ns - BEFORE_NS, swing.contact_ns)
@@ -335,7 +340,11 @@ class Learner:
         if self.params.learning.gain_sd <= 0.0:
             return
         made = np.interp(t - 1e9 * self.lateness.late_s, muscle_t, torque_nm)
-        self.belief.learn(needed[use], made[use], self.params.learning)
+        answer = np.interp(place, PERCENT, answer_rps(ankle, self._cell_s))
+        if self.reflex.learn(needed[use], made[use], answer[use]):
+            self._replan = True
+        asked = needed + self.reflex.strength * answer
+        self.belief.learn(asked[use], made[use], self.params.learning)
         seen_s = shift_s(t[use] / 1e9, needed[use], muscle_t / 1e9, torque_nm)
         if seen_s is not None and self.lateness.learn(seen_s):
             self._torque = None
@@ -352,6 +361,10 @@ class Learner:
     def _free_cell(self) -> int:
         return int(np.argmax(self._free_percent <= PERCENT))
 
+    @property
+    def _cell_s(self) -> float:
+        return 1.0 / self.percent_per_s
+
     def _stride_s(self) -> float:
         return 100.0 / self.percent_per_s
 
@@ -361,7 +374,7 @@ class Learner:
         return np.radians([sample(curve, float(p)) for p in held])
 
     def _reference_ankle(self) -> Curve:
-        return np.degrees(self._reference("foot_pitch_deg") - self._reference("shank_pitch_deg"))
+        return self._reference("foot_pitch_deg") - self._reference("shank_pitch_deg")
 
     def _shank(self, place: Curve, inside: list[Reading]) -> Curve:
         known = [(p, r.shank_rad) for p, r in zip(place, inside, strict=True) if r.shank_rad is not None]
@@ -374,20 +387,22 @@ class Learner:
         worn = any(placement.segment == "shank" for placement in self.params.placements)
         return not worn or sum(r.shank_rad is not None for r in inside) >= SAMPLES_NEEDED
 
-    def _stiffness(self, one_deg: Curve, other_deg: Curve) -> Curve:
+    def _stiffness(self, one_rad: Curve, other_rad: Curve) -> Curve:
         """Secant stiffness of ankle and gravity in Nm/rad between two ankle angles, cell by cell."""
-        foot = self.params.foot
+        foot, one_deg, other_deg = self.params.foot, np.degrees(one_rad), np.degrees(other_rad)
         knee = np.degrees(self._reference("knee_flexion_deg"))
         middle, half = (one_deg + other_deg) / 2.0, np.maximum(0.5, np.abs(other_deg - one_deg) / 2.0)
         up, down = (passive_moments_nm(middle + s * half - foot.neutral_deg, knee) for s in (1.0, -1.0))
         slope = -(up - down) / np.radians(2.0 * half) * foot.passive_factor
-        return np.clip(slope, 2.0, 120.0)
+        return np.asarray(np.clip(slope, 2.0, 120.0), dtype=np.float64)
 
-    def _lifted(self, stiffness: Curve) -> Lifted:
-        cell_s, hold_s = 1.0 / self.percent_per_s, 0.5 / self.params.pulse.rate_hz
+    def _lifted(self, ankle: Curve, stiffness: Curve) -> Lifted:
+        """Muscle and foot about the motion ``ankle`` (rad), with the reflex that is believed."""
+        cell_s, hold_s = self._cell_s, 0.5 / self.params.pulse.rate_hz
         if self._torque is None or self._torque_cell_s != cell_s:
             self._torque = muscle_matrix(self.muscle, CELLS, cell_s, hold_s)
             self._torque_cell_s = cell_s
+        answers = self.reflex.strength > 0.0
         return lift(
             self.muscle,
             self.params.foot,
@@ -396,6 +411,7 @@ class Learner:
             cell_s=cell_s,
             hold_s=hold_s,
             torque=self._torque,
+            reflex=self.reflex.strength * feedback(ankle, cell_s) if answers else None,
         )
 
     def _feedback(self) -> Matrix:
@@ -403,17 +419,20 @@ class Learner:
         learning = self.params.learning
         return feedback_matrix(
             CELLS,
-            1.0 / self.percent_per_s,
+            self._cell_s,
             free=self._free_cell,
             kp_nm_per_rad=learning.kp_nm_per_rad / self.belief.gain,
             td_s=learning.td_s,
             late_s=SEEN_LATE_S,
         )
 
-    def _demand_nm(self) -> Curve:
-        """Torque the reference needs."""
+    def _demand_nm(self, ankle: Curve) -> Curve:
+        """Torque the reference, whose ankle is ``ankle`` (rad), needs; on the ground there is no reflex."""
         stride_s = self._stride_s()
-        return np.array([self.table.at(min(float(p), 99.99), stride_s) for p in PERCENT])
+        demand = np.array([self.table.at(min(float(p), 99.99), stride_s) for p in PERCENT])
+        free_rad = np.where(self._free_percent <= PERCENT, ankle, ankle[self._free_cell])
+        answer = self.reflex.strength * answer_rps(free_rad, self._cell_s)
+        return np.asarray(demand + answer, dtype=np.float64)
 
     def _carried_nm(self, place: Curve) -> Curve:
         """What the moving ankle takes: the fast part of the table without the foot's own inertia."""

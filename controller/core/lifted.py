@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.core.ilc import closed
 from controller.core.params import FootModel, MuscleModel
 
 Matrix = NDArray[np.float64]
@@ -39,16 +40,20 @@ def lift(
     cell_s: float,
     hold_s: float,
     torque: Matrix | None = None,
+    reflex: Matrix | None = None,
 ) -> Lifted:
     """Matrices (n, n) for n cells of ``cell_s`` seconds.
 
     ``stiffness_nm_per_rad`` (n,) is that of ankle and gravity; the foot stands before cell ``free``;
     ``hold_s`` is the mean time a pulse train needs to follow the command; ``torque`` is that of an earlier
-    result with the same muscle and cells, if there is one.
+    result with the same muscle and cells, if there is one; ``reflex`` (n, n) is the torque in Nm by which the
+    calf resists each rad, if it does.
     """
     if torque is None:
         torque = muscle_matrix(muscle, len(stiffness_nm_per_rad), cell_s, hold_s)
     from_torque = _foot(foot, stiffness_nm_per_rad, free, cell_s)
+    if reflex is not None:
+        from_torque = closed(from_torque, reflex)
     return Lifted(torque, from_torque @ torque, from_torque)
 
 

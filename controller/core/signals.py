@@ -82,6 +82,7 @@ class View:
     rung: str = "off"  # of the fallback ladder, as used in the last window
     believed_gain: float = 1.0  # of the muscle, against the identified one
     believed_late_ms: float = 0.0  # how much later than in the first strides the muscle answers
+    believed_reflex_nms: float = 0.0  # Nm for each rad/s by which the ankle is lifted faster than 30 deg/s
     response_share: float | None = None  # of the rested muscle's torque for a charge
     strides_learned: int = 0
     not_learned: str = ""  # why the last stride taught nothing

@@ -681,6 +681,7 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState) -
         rung=state.ladder.rung,
         believed_gain=state.learner.belief.gain,
         believed_late_ms=1e3 * state.learner.lateness.late_s,
+        believed_reflex_nms=state.learner.reflex.strength,
         strides_learned=state.learner.learned,
         not_learned=state.learner.frozen,
         response_share=state.learner.fatigue.share,
@@ -701,10 +702,11 @@ def _fingerprint(state: CoreState) -> int:
         for value in (orientation.raw_rad, orientation.pitch_rad or 0.0, orientation.pitch_rate_rps or 0.0)
     ]
     numbers = struct.pack(
-        f"<{len(angles) + 11}d",
+        f"<{len(angles) + 12}d",
         *angles,
         state.learner.belief.log_gain,
         state.learner.lateness.late_s,
+        state.learner.reflex.strength,
         state.alignment.shift_percent,
         state.watch.torque_nm,
         pid.integral_nm,

@@ -119,6 +119,7 @@ class LiveStatus:
     notes: tuple[GuardEvent, ...] = ()
     believed_gain: float | None = None  # of the muscle; None where nothing is learned, or not to be seen
     believed_late_ms: float | None = None
+    believed_reflex_nms: float | None = None
     response_share: float | None = None  # of the rested muscle's torque for a charge; None like the gain
     telemetry: BrokerLink | None = None  # None where this session has no broker
 
@@ -328,6 +329,7 @@ class Live:
             notes=notes,
             believed_gain=view.believed_gain if view and learns else None,
             believed_late_ms=view.believed_late_ms if view and learns else None,
+            believed_reflex_nms=view.believed_reflex_nms if view and learns else None,
             response_share=view.response_share if view and learns else None,
             telemetry=telemetry,
         )

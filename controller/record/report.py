@@ -145,6 +145,7 @@ def _learned(arm: ArmData) -> str:
         bounds = [view.learning_bound for view in arm.lessons if view.learning_bound is not None]
         gains = [view.believed_gain for view in arm.lessons]
         late_ms = [view.believed_late_ms for view in arm.lessons]
+        reflexes = [view.believed_reflex_nms for view in arm.lessons]
         responses = [view.response_share for view in arm.lessons if view.response_share is not None]
         rows = [
             ("strides that taught", f"{last.strides_learned}"),
@@ -155,6 +156,7 @@ def _learned(arm: ArmData) -> str:
                 f"{_between(gains, 2)}, last {gains[-1]:.2f}",
             ),
             ("muscle's delay believed, against the first strides (ms)", _between(late_ms, 0)),
+            ("calf's stretch reflex believed (Nm s/rad; a calm calf has none)", _between(reflexes, 1)),
             ("muscle's torque for a charge, against the rested muscle's", _between(responses, 2)),
         ]
     turned = [view for view in arm.lessons if view.inversion_deg is not None]

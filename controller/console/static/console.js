@@ -186,6 +186,7 @@
       error: [last?.error_deg, 1],
       gain: [percent(now.believed_gain), 0],
       late: [now.believed_late_ms, 0],
+      reflex: [now.believed_reflex_nms, 1],
       response: [percent(now.response_share), 0],
       charge: [last?.charge_uc, 0],
       dose: [now.dose_left_uc === null || now.dose_left_uc === undefined ? null : now.dose_left_uc / 1000, 1],

@@ -8,7 +8,7 @@ RIGS := tests/process tests/chaos tests/console
 APART := --ignore tests/safety $(RIGS:%=--ignore %)
 TRIES ?= 20
 
-.PHONY: demo test bench validate mutate chaos lint setup lock clean
+.PHONY: demo test test-guard bench validate mutate chaos lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -20,9 +20,10 @@ $(STAMP): requirements.txt pyproject.toml
 	    echo "==> Python's venv module is missing; installing Debian's python3-venv"; rm -rf $(VENV); \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null \
 	    && $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.txt \
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-compile --require-hashes -r requirements.txt \
 	    | { grep --line-buffered -oE '^(Collecting [^ ]+|Installing collected packages)' || true; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>/dev/null
+	@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib || true # on all processors, unlike pip
 	@touch $@
 
 demo: setup
@@ -34,16 +35,20 @@ lint: setup
 	@echo "==> mypy --strict"; $(BIN)/mypy
 	@echo "==> import-linter"; $(BIN)/lint-imports
 
-test: setup lint
-	@echo "==> tests; what fails beside another is tried once more alone"
+test: setup
 	@sh tests/debian.sh
+	@echo "==> lint, and beside it the tests of the guard (two minutes)"
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint test-guard
+	@echo "==> tests; what fails beside another is tried once more alone"
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(APART) || $(BIN)/pytest --last-failed $(APART)
+	@echo "==> whole rigs in real time; what fails is tried once more, as the machine itself may have stood still"
+	@$(BIN)/pytest $(RIGS) || $(BIN)/pytest --last-failed $(RIGS)
+
+test-guard: setup
 	@echo "==> tests of the guard, every branch of its judgement; what fails is tried once more"
 	@rm -f .coverage*
 	@$(BIN)/coverage run -m pytest tests/safety || $(BIN)/coverage run -m pytest --last-failed tests/safety
 	@$(BIN)/coverage combine --quiet 2>/dev/null; $(BIN)/coverage report # a killed process leaves half a file
-	@echo "==> whole rigs in real time; what fails is tried once more, as the machine itself may have stood still"
-	@$(BIN)/pytest $(RIGS) || $(BIN)/pytest --last-failed $(RIGS)
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done

@@ -363,7 +363,7 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         below_ma = state.intensity.threshold_ma - 0.5 * params.pulse.current_step_ma  # after rounding too
         state.intensity.move(now_ns, below_ma)
         state.on_since_ns = state.on_since_ns or now_ns
-        return _command(params, _shaped(params, state), _second(now_ns, 0.0, state)), window.why
+        return _command(params, _shaped(state.intensity, state), _second(now_ns, 0.0, state)), window.why
     state.closed = False
     if state.law == "feedback":
         wanted_ma, how = _feedback(now_ns, params, state)
@@ -375,18 +375,18 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     present_ma = state.intensity.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, params.pulse.rise_ma_per_tick)
     state.intensity.move(now_ns, wanted_ma)
-    pulse = _shaped(params, state)
+    pulse = _shaped(state.intensity, state)
     state.on_since_ns = state.on_since_ns or now_ns
     _settle(now_ns, params, state)
     how += "" if state.steering is None else state.steering.advice
     return _command(params, pulse, _second(now_ns, second, state)), f"{window.why}; {how}"
 
 
-def _shaped(params: CoreParams, state: CoreState) -> tuple[float, float]:
+def _shaped(intensity: Intensity, state: CoreState) -> tuple[float, float]:
     """The pulse to send, mA and us; the trapezoid of a trial is the usual one, of one width."""
     if state.mode == "trapezoid":
-        return state.intensity.current_ma, params.pulse.width_us
-    return state.intensity.shaped()
+        return intensity.current_ma, intensity.pulse.width_us
+    return intensity.shaped()
 
 
 def _both(now_ns: int, wanted_ma: float, params: CoreParams, state: CoreState) -> tuple[float, float]:
@@ -412,9 +412,9 @@ def _second(now_ns: int, activation: float, state: CoreState) -> ChannelCommand 
     wanted_ma = state.second.for_activation(activation) if activation > THRESHOLD_FRACTION / 2 else 0.0
     present_ma = state.second.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, state.second.pulse.rise_ma_per_tick)
-    current_ma = state.second.move(now_ns, wanted_ma)
-    pulse = state.second.pulse
-    return ChannelCommand(current_ma, pulse.width_us, pulse.rate_hz) if current_ma > 0.0 else None
+    state.second.move(now_ns, wanted_ma)
+    current_ma, width_us = _shaped(state.second, state)
+    return ChannelCommand(current_ma, width_us, state.second.pulse.rate_hz) if current_ma > 0.0 else None
 
 
 def second_intensity(params: CoreParams) -> Intensity | None:
@@ -430,7 +430,6 @@ def second_intensity(params: CoreParams) -> Intensity | None:
         channel=model.channel,
         width_us=model.width_us,
         current_max_ma=model.current_max_ma,
-        width_min_us=None,
     )
     return Intensity(muscle, pulse)
 

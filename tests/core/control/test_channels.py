@@ -253,15 +253,38 @@ def test_an_arm_without_pulses_winds_nothing_up_and_one_that_discards_begins_ane
 def test_neither_channel_rises_faster_than_it_may_and_both_end_together() -> None:
     walk = walked("inverting", turned=True)
     rise_ma = walk.params.pulse.rise_ma_per_tick
-    before = 0.0
+    before_ma = before_nc = 0.0
     seen = 0
     for point in walk.trace:
         first, second = point.decision.command.channels
         current_ma = second.current_ma if second is not None else 0.0
-        assert current_ma - before <= rise_ma
+        charge_nc = current_ma * second.width_us if second is not None else 0.0
+        assert current_ma - before_ma <= rise_ma
+        assert charge_nc - before_nc <= rise_ma * WIDTH_US
         assert second is None or first is not None
-        before, seen = current_ma, seen + (second is not None)
+        before_ma, before_nc, seen = current_ma, charge_nc, seen + (second is not None)
     assert seen > 200
+
+
+def test_the_second_channel_turns_the_foot_as_far_with_less_charge_in_shorter_pulses() -> None:
+    body = BODIES["inverting"]
+    core = with_second(params("learning"), body)
+    of_one_width = replace(core, pulse=replace(core.pulse, width_min_us=None))
+    fixed, shaped = Rehearsal(of_one_width, VirtualPatient(body, seed=4)), walked("inverting", turned=True)
+    fixed.walk(19.0)
+    (fixed_us, fixed_uc), (shaped_us, shaped_uc) = (second_pulses(walk) for walk in (fixed, shaped))
+    assert set(fixed_us) == {WIDTH_US}
+    assert min(shaped_us) == core.pulse.width_min_us
+    assert sum(shaped_uc) < 0.9 * sum(fixed_uc)
+    ends = [float(np.mean(inversions(walk)[5:])) for walk in (fixed, shaped)]
+    assert abs(ends[1] - ends[0]) < 1.0
+
+
+def second_pulses(walk: Rehearsal) -> tuple[list[float], list[float]]:
+    """Width (us) and charge (uC) of everything commanded on the second channel, tick by tick."""
+    given = [point.decision.command.channels[1] for point in walk.trace]
+    pulses = [pulse for pulse in given if pulse is not None]
+    return [p.width_us for p in pulses], [p.width_us * p.current_ma * 1e-3 for p in pulses]
 
 
 def test_one_channel_and_two_are_told_apart_by_the_parameters_alone() -> None:

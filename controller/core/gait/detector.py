@@ -36,6 +36,7 @@ class GaitDetector:
         self._travel = Travel(segment)
         self._check = SensorCheck(segment, side)
         self._settled = True
+        self._hesitates = False  # the limb was late to tip, nothing else says that it stands
         self._last_ns: int | None = None
         self._sign = 0.0
 
@@ -72,15 +73,25 @@ class GaitDetector:
             clock.event(event, ahead=travel.step_ahead)
             if event.kind == "initial_contact":
                 travel.contact()
-                self._settled = False
+                self._settled = self._hesitates = False
                 self._check.contact(frame, machine.landing_shake_mps2, travel.usual_coning_rad)
         clock.in_swing = machine.in_swing
-        moves = clock.walking or clock.stepping
-        if moves and (machine.stopped or travel.turning or frame.backward or clock.overdue(t_ns)):
-            clock.stop()
-        elif machine.in_full_swing and travel.ahead and not frame.backward:
-            clock.resume(t_ns)
+        self._stop_or_resume(t_ns, events)
         return events
+
+    def _stop_or_resume(self, t_ns: int, events: list[GaitEvent]) -> None:
+        machine, clock, travel = self._machine, self._clock, self._travel
+        elsewhere = travel.turning or self._frame.backward
+        moves = clock.walking or clock.stepping
+        if moves and (machine.stopped or elsewhere or clock.overdue(t_ns)):
+            clock.stop()
+            self._hesitates = machine.late and not elsewhere
+        elif machine.in_full_swing and travel.ahead and not self._frame.backward:
+            clock.resume(t_ns)
+        elif self._hesitates and any(event.kind == "heel_off" for event in events):
+            self._hesitates = False
+            if machine.slowed and not elsewhere:
+                clock.resume(t_ns)
 
     def tick(self, now_ns: int) -> GaitPhase:
         """The phase at ``now_ns``; changes nothing."""

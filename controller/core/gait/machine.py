@@ -44,6 +44,7 @@ class LimbEvents:
     excursion_share = 0.4
     top_weight = 0.3
     margin = 2.5
+    slowing = 1.0  # of the usual time to tipping over: by then a person may have slowed down, not stopped
 
     def __init__(self) -> None:
         self._last_ns: int | None = None
@@ -72,7 +73,7 @@ class LimbEvents:
         self.tipped = True
         self._tip_s = self._usual_tip_s = self._tip_spread_s = 0.0
         self._tips = 0
-        self.stopped = False
+        self.stopped = self.late = False
 
     def update(self, t_ns: int, acc_mps2: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         """The events this sample made certain, oldest first."""
@@ -106,6 +107,11 @@ class LimbEvents:
         return self.in_swing and self._valid and not self.stopped
 
     @property
+    def slowed(self) -> bool:
+        """No later than a person who slows down within one stride."""
+        return self.since_contact_s < self.slowing * self._usual_tip_s
+
+    @property
     def landing_shake_mps2(self) -> float:
         """The usual peak of this leg's landings."""
         return self._landing.peak_shake_mps2
@@ -131,7 +137,9 @@ class LimbEvents:
         else:
             self._still_ns = None
             stopped = self.since_contact_s > STOP_STANCE_S
-        self.stopped = stopped or (not self.tipped and self._waits())
+        waits = not self.tipped and self._waits()
+        self.late = waits and not stopped and not self.in_swing
+        self.stopped = stopped or waits
 
     def _enter_swing(self, t_ns: int, rate: float) -> None:
         self.in_swing = True

@@ -59,6 +59,29 @@ def test_a_walk_that_begins_unevenly_is_not_taken_for_standing(segment: Segment)
     assert all(walking[walking.index(True) :])
 
 
+@pytest.mark.parametrize("slower", [1.15, 1.25])
+@pytest.mark.parametrize("usual_s", [1.2, 1.5])
+def test_a_person_who_slows_down_from_one_stride_to_the_next_loses_no_swing(
+    slower: float, usual_s: float
+) -> None:
+    """Late to tip over the toes is no halt yet; a foot that hangs down in the next swing is a fall."""
+    brisk = Activity("walk", 6.3 * usual_s, 0.8, usual_s)
+    schedule = (Activity("stand", 4.0), brisk, Activity("walk", 60.0, 0.8 / slower, slower * usual_s))
+    body = replace(PatientParams(), cadence_cv=0.015, shank_sd_deg=0.5)
+    patient = VirtualPatient(body, seed=3, schedule=schedule)
+    detector, walking = GaitDetector("foot", "right"), []
+    end_s = 4.0 + 6.3 * usual_s + 6.0 * usual_s
+    for t_ns in range(0, round(end_s * 1e9), 10_000_000):
+        _, acc, gyr = patient.imu("foot", t_ns * 1e-9)
+        detector.update(t_ns, acc, gyr)
+        walking.append(detector.tick(t_ns).walking)
+    begun = walking.index(True) / 100.0
+    swings = [s for s in patient.strides() if begun < s.toe_off_s and s.next_initial_contact_s < end_s]
+    assert len(swings) >= 8
+    for swing in swings:
+        assert all(walking[int(100 * swing.toe_off_s) - 10 : int(100 * swing.next_initial_contact_s)])
+
+
 def walked(
     patient: VirtualPatient, segment: Segment, rate_hz: float, until_s: float
 ) -> tuple[list[float], list[float]]:

@@ -30,7 +30,7 @@ class GaitDetector:
         self.segment = segment
         self.side = side
         self._frame = SagittalFrame(swing_axis)
-        self._zero = GyroZero()
+        self._zero = GyroZero(segment)
         self._machine: FootEvents | ShankEvents = self._new_machine()
         self._clock = StrideClock()
         self._travel = Travel(segment)
@@ -50,7 +50,7 @@ class GaitDetector:
             return []
         dt_s = (t_ns - self._last_ns) * 1e-9 if self._last_ns is not None else 0.0
         self._last_ns = t_ns
-        rate_rps = self._zero.update(dt_s, gyr_rps)
+        rate_rps = self._zero.update(dt_s, gyr_rps, frame.up)
         frame.update(t_ns, acc_mps2, rate_rps)
         if frame.sign != self._sign:
             self._sign = frame.sign

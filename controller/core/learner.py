@@ -51,6 +51,7 @@ ORDINARY = (0.75, 1.35)  # swing against the usual one
 TURN_RAD = math.radians(15.0)  # in one stride: half a turn in six strides is no walking ahead any more
 OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
 RETIME = 0.05  # a change of pace beyond this moves the command by what the model says
+NEEDED_MAX_NM = 60.0  # no ankle swings with more: an angle of it is wrong
 SAMPLES_NEEDED = 8  # of a swing, to say anything about it
 GOOD_DEG = 5.0  # a swing nearer to the reference than this is one to fall back on
 SEEN_LATE_S = 0.03  # radio and half a sample until feedback knows of an error
@@ -334,6 +335,8 @@ class Learner:
             _curve(self.params.reference.knee_flexion_deg, place),
         )
         needed = foot.inertia_kgm2 * np.gradient(rate, seconds) + drag + weight + carried - passive
+        if float(np.abs(needed[use]).max()) > NEEDED_MAX_NM:
+            return
         torque_nm = np.array([m.torque_nm for m in moments])
         lift_nms = float(np.maximum(needed[use], 0.0) @ np.gradient(seconds[use]))
         self.fatigue.note(lift_nms, sum(m.charge_uc for m in moments))

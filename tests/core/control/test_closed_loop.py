@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from functools import cache
@@ -193,6 +194,21 @@ def test_a_stride_without_samples_costs_three_strides_at_most_and_no_belief() ->
 def test_what_is_believed_of_the_muscle_follows_the_muscle() -> None:
     weak, strong = (walked("learning", gain).state.learner.belief.gain for gain in (0.4, 2.0))
     assert 2.5 < strong / weak < 8.0  # five times, seen through an ankle that answers differently
+
+
+@pytest.mark.parametrize("off_rad", [-1.8, 1.8])
+def test_an_ankle_that_cannot_be_says_nothing_about_the_muscle(off_rad: float) -> None:
+    walk = walked("learning")
+    learner, swing = copy.deepcopy(walk.state.learner), walk.state.swing
+    assert swing is not None
+    gain, reflex = learner.belief.log_gain, learner.reflex.strength
+    learner.readings = [
+        replace(r, shank_rad=None if r.shank_rad is None else r.shank_rad + off_rad) for r in learner.readings
+    ]
+    learner.close(swing, walk.state.timing.swing_s, trusted=True)
+    assert not learner.frozen
+    learner.weigh(swing)
+    assert (learner.belief.log_gain, learner.reflex.strength) == (gain, reflex)
 
 
 def test_a_muscle_that_answers_later_is_believed_to_and_one_that_does_not_is_not() -> None:

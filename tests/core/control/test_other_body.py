@@ -1,0 +1,89 @@
+"""The core on a leg that is not the virtual patient, driven from outside as `docs/core.md` shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from controller.config import normal_reference
+from controller.core.params import CoreParams
+from controller.core.signals import Mode, TickInputs
+from controller.core.step import CoreState, step
+from drivers.interface import ImuSample
+from tests.core.control.numbers import params
+from tests.core.control.other_body import Build, OtherBody
+
+STRIDES = 16
+SENSOR_HZ, LINK_NS, EPOCH_NS = 60.0, 20_000_000, 1_000_000_000
+BUILDS = {
+    "usual": Build(),
+    "stiff": Build(passive_factor=2.0, i50_ma=24.0, stride_s=1.5, speed_mps=0.6),
+    "slack": Build(passive_factor=0.7, torque_nm=10.0, bandwidth_rps=15.0, delay_s=0.055, stride_s=1.2),
+}
+
+
+def identified(build: Build, mode: Mode) -> CoreParams:
+    """What a good identification would have found: each number off by a tenth."""
+    core = params(mode)
+    muscle = replace(
+        core.muscle,
+        i50_ma=1.03 * build.i50_ma,
+        sigma=0.95 * build.sigma,
+        chronaxie_us=1.1 * build.chronaxie_us,
+        torque_max_nm=0.9 * build.torque_nm,
+        bandwidth_rps=1.1 * build.bandwidth_rps,
+        delay_s=build.delay_s - 0.005,
+    )
+    foot = replace(
+        core.foot,
+        passive_factor=1.1 * build.passive_factor,
+        damping_nms_per_rad=0.5,
+        mass_kg=build.mass_kg,
+        com_forward_m=0.95 * build.com_m,
+        inertia_kgm2=1.1 * build.inertia_kgm2,
+    )
+    return replace(core, muscle=muscle, foot=foot, reference=normal_reference(build.speed_mps))
+
+
+@cache
+def walked(name: str, mode: Mode, stand_s: float = 4.0) -> tuple[list[float], CoreState]:
+    """Error of each stride in degrees, and the core's state at the end."""
+    build = BUILDS[name]
+    core, body = identified(build, mode), OtherBody(build, STRIDES, stand_s=stand_s)
+    state, waiting, number, next_pulse_s = CoreState.initial(core), [], 0, 0.0
+    for tick in range(int(body.time_s[-1] / core.tick_s)):
+        now_s = tick * core.tick_s
+        body.advance(now_s)
+        while number / SENSOR_HZ <= now_s:
+            t_ns = EPOCH_NS + round(number / SENSOR_HZ * 1e9)
+            for name_ in ("foot", "shank"):
+                acc, gyr = body.sample(name_, number / SENSOR_HZ)
+                waiting.append(ImuSample(name_, t_ns, t_ns + LINK_NS, number, acc, gyr))
+            number += 1
+        now_ns = EPOCH_NS + round(now_s * 1e9)
+        here = tuple(sample for sample in waiting if sample.arrival_ns <= now_ns)
+        waiting = [sample for sample in waiting if sample.arrival_ns > now_ns]
+        decision, state = step(now_ns, TickInputs(imu=here), core, state)
+        command = decision.command.channels[0]
+        if command is not None and now_s >= next_pulse_s:
+            body.pulse(now_s, command.current_ma, command.width_us)
+            next_pulse_s = now_s + 1.0 / command.rate_hz
+    return body.errors_deg(core.reference.foot_pitch_deg), state
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_its_foot_drops_without_pulses_and_follows_the_reference_with_them(name: str) -> None:
+    off, _ = walked(name, "off")
+    learning, state = walked(name, "learning")
+    assert float(np.mean(off[1:])) > 8.0
+    assert float(np.mean(learning[6:])) < 2.5
+    assert state.learner.learned >= STRIDES - 3
+
+
+def test_a_foot_that_rolls_through_stance_is_walked_with_whether_the_person_stood_before_or_not() -> None:
+    errors, state = walked("usual", "learning", 0.4)
+    assert float(np.mean(errors[6:])) < 2.5
+    assert state.learner.learned >= STRIDES - 4

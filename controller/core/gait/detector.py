@@ -83,8 +83,9 @@ class GaitDetector:
         machine, clock, travel = self._machine, self._clock, self._travel
         elsewhere = travel.turning or self._frame.backward
         moves = clock.walking or clock.stepping
-        if moves and (machine.stopped or elsewhere or clock.overdue(t_ns)):
-            clock.stop()
+        overdue = not machine.in_full_swing and clock.overdue(t_ns)
+        if moves and (machine.stopped or elsewhere or overdue):
+            clock.stop(overdue=overdue)
             self._hesitates = machine.late and not elsewhere
         elif machine.in_full_swing and travel.ahead and not self._frame.backward:
             clock.resume(t_ns)

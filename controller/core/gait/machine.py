@@ -74,6 +74,7 @@ class LimbEvents:
         self._tip_s = self._usual_tip_s = self._tip_spread_s = 0.0
         self._tips = 0
         self.stopped = self.late = False
+        self._was_late = self._late_before = False
 
     def update(self, t_ns: int, acc_mps2: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         """The events this sample made certain, oldest first."""
@@ -139,6 +140,7 @@ class LimbEvents:
             stopped = self.since_contact_s > STOP_STANCE_S
         waits = not self.tipped and self._waits()
         self.late = waits and not stopped and not self.in_swing
+        self._was_late = self._was_late or self.late
         self.stopped = stopped or waits
 
     def _enter_swing(self, t_ns: int, rate: float) -> None:
@@ -176,6 +178,9 @@ class LimbEvents:
         self._usual_peak = blend(self._usual_peak, self._peak)
         self._usual_excursion = blend(self._usual_excursion, self._excursion)
         if self._tip_s > 0.0:
+            if self._was_late and self._late_before:
+                self._usual_tip_s = 0.0  # twice running: the pace is another
+            self._late_before, self._was_late = self._was_late, False
             limit_s = TIP_LEARN * self._usual_tip_s if self._usual_tip_s > 0.0 else TIP_FIRST_S
             tip_s = min(self._tip_s, limit_s)
             self._tips += 1

@@ -66,6 +66,7 @@ class StrideClock:
         self._last_kind: EventKind | None = None
         self._spread_s = 0.0
         self._measured = 0
+        self._overdue = False  # the last stop was an overdue contact
         self.stride_s: float | None = None
         self.strides = 0
         self.walking = False
@@ -89,8 +90,14 @@ class StrideClock:
             self._step_level = level
             self.walking = level and self._sure
 
-    def stop(self) -> None:
-        """The limb stands, turns or hangs still: no phase until it steps again."""
+    def stop(self, *, overdue: bool = False) -> None:
+        """The limb stands, turns or hangs still: no phase until it steps again.
+
+        Contacts that are ``overdue`` twice running belong to a slower pace: the stride is measured anew.
+        """
+        if overdue and self._overdue:
+            self.stride_s = None
+        self._overdue = overdue
         self.walking = self._ahead = False
         self._contact_ns = None
         self._seen = {}
@@ -118,6 +125,7 @@ class StrideClock:
         self._step_level = ahead and self._level
         self._step_ns = t_ns
         if self._contact_ns is not None:
+            self._overdue = False
             stride_s = (t_ns - self._contact_ns) * 1e-9
             if STRIDE_MIN_S <= stride_s <= STRIDE_MAX_S:
                 self._learn(stride_s)

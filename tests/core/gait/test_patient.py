@@ -65,21 +65,41 @@ def test_a_person_who_slows_down_from_one_stride_to_the_next_loses_no_swing(
     slower: float, usual_s: float
 ) -> None:
     """Late to tip over the toes is no halt yet; a foot that hangs down in the next swing is a fall."""
+    lost, _ = swings_lost("foot", usual_s, slower)
+    assert not lost
+
+
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+@pytest.mark.parametrize("slower", [1.6, 2.0])
+def test_a_pace_much_slower_than_before_is_followed_from_the_third_stride_on(
+    segment: Segment, slower: float
+) -> None:
+    """A contact that is overdue by the old pace must not end every swing of the new one."""
+    lost, change_s = swings_lost(segment, 0.9, slower)
+    assert all(toe_off_s < change_s + 3.0 * slower * 0.9 for toe_off_s in lost)
+
+
+def swings_lost(segment: Segment, usual_s: float, slower: float) -> tuple[list[float], float]:
+    """Toe-off of each swing that was not wholly taken for walking, once that had begun; the change of pace."""
+    change_s = 4.0 + 6.3 * usual_s
     brisk = Activity("walk", 6.3 * usual_s, 0.8, usual_s)
     schedule = (Activity("stand", 4.0), brisk, Activity("walk", 60.0, 0.8 / slower, slower * usual_s))
     body = replace(PatientParams(), cadence_cv=0.015, shank_sd_deg=0.5)
     patient = VirtualPatient(body, seed=3, schedule=schedule)
-    detector, walking = GaitDetector("foot", "right"), []
-    end_s = 4.0 + 6.3 * usual_s + 6.0 * usual_s
+    detector, walking = GaitDetector(segment, "right"), []
+    end_s = change_s + 7.0 * slower * usual_s
     for t_ns in range(0, round(end_s * 1e9), 10_000_000):
-        _, acc, gyr = patient.imu("foot", t_ns * 1e-9)
+        _, acc, gyr = patient.imu(segment, t_ns * 1e-9)
         detector.update(t_ns, acc, gyr)
         walking.append(detector.tick(t_ns).walking)
     begun = walking.index(True) / 100.0
     swings = [s for s in patient.strides() if begun < s.toe_off_s and s.next_initial_contact_s < end_s]
-    assert len(swings) >= 8
-    for swing in swings:
-        assert all(walking[int(100 * swing.toe_off_s) - 10 : int(100 * swing.next_initial_contact_s)])
+    assert len(swings) >= 9
+    return [
+        swing.toe_off_s
+        for swing in swings
+        if not all(walking[int(100 * swing.toe_off_s) - 10 : int(100 * swing.next_initial_contact_s)])
+    ], change_s
 
 
 def walked(

@@ -80,7 +80,7 @@ def test_a_pace_much_slower_than_before_is_followed_from_the_third_stride_on(
 
 
 def swings_lost(segment: Segment, usual_s: float, slower: float) -> tuple[list[float], float]:
-    """Toe-off of each swing that was not wholly taken for walking, once that had begun; the change of pace."""
+    """Toe-off of each swing not wholly taken for walking, once that had begun; the change of pace."""
     change_s = 4.0 + 6.3 * usual_s
     brisk = Activity("walk", 6.3 * usual_s, 0.8, usual_s)
     schedule = (Activity("stand", 4.0), brisk, Activity("walk", 60.0, 0.8 / slower, slower * usual_s))

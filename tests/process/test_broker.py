@@ -36,7 +36,7 @@ pytestmark = [
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "sessions" / "demo.toml"
 KILLED_S, BACK_S, ENDS_S = 3.0, 5.0, 12.0  # of walking; the rig tries again at least every 4 s by then
-TAKEN = 3  # of 1800 ticks: what a shared machine takes now and then; a wait for a broker would take hundreds
+TAKEN = 30  # of 1800 ticks: what a shared machine takes now and then; a wait for a broker would take hundreds
 HANGING = """
 import asyncio, aiomqtt, sys
 async def main():

@@ -201,8 +201,13 @@ def test_without_a_broker_the_oldest_events_go_and_nobody_waits(tmp_path: Path, 
                 telemetry.event("e", b"%d" % count)
                 telemetry.stream("gait", {"n": float(count)})
             assert telemetry.dropped == 10
+            await asyncio.sleep(0.1)
+            assert not task.done()
+            task.cancel()  # until the watcher is there, to see the first of them
+            await asyncio.gather(task, return_exceptions=True)
             mosquitto.start()
             async with watching(mosquitto.port) as watcher:
+                task = asyncio.create_task(telemetry.run())
                 await watcher.until("event/e", b"%d" % (QUEUED + 9))
                 events = [int(payload) for topic, payload, _ in watcher.seen if topic == "event/e"]
                 assert events == list(range(10, QUEUED + 10))
@@ -210,6 +215,8 @@ def test_without_a_broker_the_oldest_events_go_and_nobody_waits(tmp_path: Path, 
                 assert len(streams) == 1  # only the newest values
                 assert b'"n":265.0' in streams[0]
             assert not task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     run(scenario)
 

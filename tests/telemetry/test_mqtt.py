@@ -207,16 +207,16 @@ def test_without_a_broker_the_oldest_events_go_and_nobody_waits(tmp_path: Path, 
             await asyncio.gather(task, return_exceptions=True)
             mosquitto.start()
             async with watching(mosquitto.port) as watcher:
-                task = asyncio.create_task(telemetry.run())
+                again = asyncio.create_task(telemetry.run())
                 await watcher.until("event/e", b"%d" % (QUEUED + 9))
                 events = [int(payload) for topic, payload, _ in watcher.seen if topic == "event/e"]
                 assert events == list(range(10, QUEUED + 10))
                 streams = [payload for topic, payload, _ in watcher.seen if topic == "t/gait"]
                 assert len(streams) == 1  # only the newest values
                 assert b'"n":265.0' in streams[0]
-            assert not task.done()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            assert not again.done()
+            again.cancel()
+            await asyncio.gather(again, return_exceptions=True)
 
     run(scenario)
 

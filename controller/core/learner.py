@@ -205,7 +205,7 @@ class Learner:
             return
         weight = np.where(free, self._error_weight(), 0.0)
         rms = math.sqrt(float(np.mean(error[free] ** 2)))
-        if rms > OUTLIER_RAD:
+        if not (rms <= OUTLIER_RAD and bool(np.isfinite(shank).all())):
             self.frozen, self.odd = "the swing was unlike a step", True
             return
         ankle, wanted = foot - shank, reference - shank
@@ -335,7 +335,7 @@ class Learner:
             _curve(self.params.reference.knee_flexion_deg, place),
         )
         needed = foot.inertia_kgm2 * np.gradient(rate, seconds) + drag + weight + carried - passive
-        if float(np.abs(needed[use]).max()) > NEEDED_MAX_NM:
+        if not float(np.abs(needed[use]).max()) <= NEEDED_MAX_NM:  # nor with a torque that is no number
             return
         torque_nm = np.array([m.torque_nm for m in moments])
         lift_nms = float(np.maximum(needed[use], 0.0) @ np.gradient(seconds[use]))
@@ -405,7 +405,7 @@ class Learner:
         if self._torque is None or self._torque_cell_s != cell_s:
             self._torque = muscle_matrix(self.muscle, CELLS, cell_s, hold_s)
             self._torque_cell_s = cell_s
-        answers = self.reflex.strength > 0.0
+        strength = self.reflex.strength
         return lift(
             self.muscle,
             self.params.foot,
@@ -414,7 +414,7 @@ class Learner:
             cell_s=cell_s,
             hold_s=hold_s,
             torque=self._torque,
-            reflex=self.reflex.strength * feedback(ankle, cell_s) if answers else None,
+            reflex=strength * feedback(ankle, cell_s) if strength > 0.0 else None,
         )
 
     def _feedback(self) -> Matrix:

@@ -2,9 +2,8 @@
 
 The calf answers dorsiflexion above a threshold, late and low-passed, with plantarflexion: a feedback that
 the ankle has of its own. What a swing needed beyond the muscle's torque is laid to it, as far as it has its
-shape.
-Delay, lag and threshold are the middle of what the models notes give (section 3.3, unverified); only the
-strength is believed. A calf that shows none is taken to have none.
+shape. Delay, lag and threshold are the middle of what the models notes give (section 3.3, unverified); only
+the strength is believed. A calf that shows none is taken to have none.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ THRESHOLD_WIDTH_RPS = 0.3  # thresholds are 10 to 50 deg/s: at the middle half o
 
 STRENGTH_SD = 4.0  # Nm s/rad, before anything is seen; spastic calves have 2 to 10
 STRENGTH_MAX = 10.0
+MADE_MIN_NM = 1e-3  # r.m.s. of what the muscle made; below, there is nothing to tell the two apart by
 UNSEEN_NM = 0.6  # the torque balance's own error
 MEMORY = 0.9  # of what the strides before said, at each stride
 EXPLAINS = 0.2  # of the square of what the muscle alone leaves unexplained, or nothing is believed
@@ -73,13 +73,13 @@ class Reflex:
     _wanted: Curve = field(default_factory=lambda: np.zeros(2))
     _square: float = 0.0
 
-    def learn(self, needed_nm: Curve, made_nm: Curve, answer_rps: Curve) -> bool:
+    def learn(self, needed_nm: Curve, made_nm: Curve, answered_rps: Curve) -> bool:
         """Take one swing, three values (n,) for the same instants; whether ``strength`` has changed."""
-        sides = np.stack((made_nm, -answer_rps), axis=1)
+        sides = np.stack((made_nm, -answered_rps), axis=1)
         self._normal = MEMORY * self._normal + sides.T @ sides / len(needed_nm)
         self._wanted = MEMORY * self._wanted + sides.T @ needed_nm / len(needed_nm)
         self._square = MEMORY * self._square + float(needed_nm @ needed_nm) / len(needed_nm)
-        if self._normal[0, 0] <= 0.0:
+        if self._normal[0, 0] < MADE_MIN_NM**2:
             return False
         doubt = np.diag([0.0, (UNSEEN_NM / STRENGTH_SD) ** 2])
         both = np.linalg.solve(self._normal + doubt, self._wanted)

@@ -211,6 +211,28 @@ def test_an_ankle_that_cannot_be_says_nothing_about_the_muscle(off_rad: float) -
     assert (learner.belief.log_gain, learner.reflex.strength) == (gain, reflex)
 
 
+@pytest.mark.parametrize("angle", ["foot_rad", "shank_rad"])
+def test_an_angle_that_is_no_number_teaches_nothing_and_leaves_nothing_behind(angle: str) -> None:
+    walk = walked("learning")
+    learner, swing = copy.deepcopy(walk.state.learner), walk.state.swing
+    assert swing is not None
+    command, gain, reflex = learner.command_nm, learner.belief.log_gain, learner.reflex.strength
+    readings = learner.readings
+    learner.readings = [replace(r, **{angle: math.nan}) for r in readings]
+    learner.close(swing, walk.state.timing.swing_s, trusted=True)
+    assert learner.frozen == "the swing was unlike a step"
+    for part in (lambda: learner.weigh(swing), learner.model, learner.move, learner.prove):
+        part()
+    assert (learner.command_nm == command).all()
+    assert (learner.belief.log_gain, learner.reflex.strength) == (gain, reflex)
+    learner.readings = readings
+    learner.close(swing, walk.state.timing.swing_s, trusted=True)
+    for part in (lambda: learner.weigh(swing), learner.model, learner.move):
+        part()
+    assert not learner.frozen
+    assert np.isfinite(learner.command_nm).all()
+
+
 def test_a_muscle_that_answers_later_is_believed_to_and_one_that_does_not_is_not() -> None:
     rehearsal = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1))
     rehearsal.walk(38.0)

@@ -120,6 +120,14 @@ def test_what_is_believed_stays_within_what_calves_have(strength: float) -> None
     assert reflex.strength == (0.0 if strength < 0.0 else STRENGTH_MAX)
 
 
+@pytest.mark.parametrize("share", [0.0, 1e-160, 1e-5])
+def test_next_to_no_torque_of_the_muscle_is_no_torque(share: float) -> None:
+    reflex = Reflex()
+    needed, made, answer = balance(6.0, 1)
+    assert not reflex.learn(needed, share * made, answer)
+    assert reflex.strength == 0.0
+
+
 def test_a_swing_without_pulses_or_without_a_stretch_says_nothing() -> None:
     reflex = Reflex()
     needed, made, answer = balance(6.0, 1)

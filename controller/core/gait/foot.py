@@ -42,7 +42,7 @@ class FootEvents(LimbEvents):
     excursion_share = 0.25  # the first step from standing lacks the push-off
     top_weight = 0.5  # midway: a foot's landing is hard and needs no foretelling
     margin = 10.0
-    slowing = 1.35  # no false start more in four virtual hours; a shank's would be one in a walkway's turns
+    slowing = 1.35  # of a shank alone too little is seen: it would start falsely in turns
 
     def __init__(self) -> None:
         super().__init__()

@@ -177,10 +177,11 @@ class LimbEvents:
         self._landing.contact(t_ns, typical=self._excursion > TYPICAL_SHARE * self._usual_excursion)
         self._usual_peak = blend(self._usual_peak, self._peak)
         self._usual_excursion = blend(self._usual_excursion, self._excursion)
+        late, self._was_late = self._was_late and self._tip_s > 0.0, False  # a halt was no stride
+        if late and self._late_before:
+            self._usual_tip_s = 0.0  # twice running: the pace is another
+        self._late_before = late
         if self._tip_s > 0.0:
-            if self._was_late and self._late_before:
-                self._usual_tip_s = 0.0  # twice running: the pace is another
-            self._late_before, self._was_late = self._was_late, False
             limit_s = TIP_LEARN * self._usual_tip_s if self._usual_tip_s > 0.0 else TIP_FIRST_S
             tip_s = min(self._tip_s, limit_s)
             self._tips += 1

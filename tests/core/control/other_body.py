@@ -1,8 +1,9 @@
 """A leg that is not the virtual patient: thigh, shank and stance follow the published mean curves, the foot
 swings freely from them.
 
-Nothing of the virtual patient is in it but those curves: the foot rolls slowly through stance, where the
-patient's stands still, the muscle is a plain second-order lag, toe-off and contact come by the clock.
+Nothing of the virtual patient is in it but those curves and the ankle's passive moment: the foot rolls slowly
+through stance, where the patient's stands still, the muscle is a plain second-order lag, toe-off and contact
+come by the clock.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import BPoly
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import ndtr
 
-from drivers.interface import Vec3
+from drivers.interface import Segment, Vec3
 from models.gait import normal_knee_deg, normal_pitch_deg, toe_off_percent
+from models.limb.passive import riener_edrich_nm
 
 Array = NDArray[np.float64]
 
@@ -30,6 +33,8 @@ HEEL, BALL = np.array((-0.05, -0.08)), np.array((0.12, -0.08))  # from the ankle
 FOOT_SENSOR, SHANK_SENSOR_M = np.array((0.07, 0.02)), 0.25
 THIGH_M = SHANK_M = 0.43
 START_PHASE = 0.15
+STILL = np.zeros(1), np.zeros(1)  # place and speed
+LANDING_MPS = np.array((0.25, -0.25))  # the heel still moves on and down when it meets the ground
 LANDING_S = 0.12  # until the landed foot is back on its curve
 TOES_DOWN_RAD = -0.03  # the toes of a landing foot do not sink deeper into the ground
 CLEAR_M = 0.03
@@ -88,10 +93,11 @@ class OtherBody:
         self._pulses: deque[tuple[float, float]] = deque()
         self._now = 0
         self._drive = self._drive_s = self._first = self._second = 0.0
-        self._landed: tuple[int, float, float] | None = (-1000, 0.0, 0.0)
+        self._landed_s = -LANDING_S
+        self._rolls_on: BPoly | None = _way(LANDING_S, STILL, STILL)
 
-    def _curve(self, segment: str, moves: Array) -> Array:
-        pitch_deg = normal_pitch_deg(segment, 100.0 * self.phase, self.build.speed_mps)  # type: ignore[arg-type]
+    def _curve(self, segment: Segment, moves: Array) -> Array:
+        pitch_deg = normal_pitch_deg(segment, 100.0 * self.phase, self.build.speed_mps)
         return np.asarray(gaussian_filter1d(moves * np.radians(pitch_deg), SMOOTH_TICKS))
 
     def _ankle_path(self, durations_s: Array) -> Array:
@@ -112,9 +118,8 @@ class OtherBody:
             speed = (path[begin - 1] - path[begin - 2]) / DT_S
             share = (np.arange(end - begin) + 1.0) / (end - begin + 1.0)
             swing_s = (end - begin + 1) * DT_S
-            path[begin:end] = _quintic(
-                share[:, None], swing_s, path[begin - 1], speed, landing, (0.25, -0.25)
-            )
+            way = _way(swing_s, (path[begin - 1], speed), (landing, LANDING_MPS))
+            path[begin:end] = way(share * swing_s)
             path[begin:end, 1] += CLEAR_M * 64.0 * (share * (1.0 - share)) ** 3
         return np.asarray(gaussian_filter1d(path, SMOOTH_TICKS, axis=0))
 
@@ -132,7 +137,7 @@ class OtherBody:
             torque_nm = self._contract()
             i, self._now = self._now, self._now + 1
             if self._swings[i + 1]:
-                self._landed = None
+                self._rolls_on = None
                 rate = self._rate[i] + DT_S * self._swing_acceleration(i, torque_nm)
                 angle = self.foot[i] + DT_S * rate
             else:
@@ -154,7 +159,7 @@ class OtherBody:
         build, foot, shank = self.build, self.foot[i], self._shank[i]
         ahead, up = self._ankle_acc[i]
         carried = (GRAVITY_MPS2 + up) * math.cos(foot) - ahead * math.sin(foot)
-        passive_nm = build.passive_factor * _passive_nm(math.degrees(foot - shank), self._knee_deg[i])
+        passive_nm = build.passive_factor * riener_edrich_nm(math.degrees(foot - shank), self._knee_deg[i])
         drag_nm = build.damping_nms * (self._rate[i] - self._shank_rate[i])
         return float(
             (torque_nm + passive_nm - drag_nm - build.mass_kg * build.com_m * carried) / build.inertia_kgm2
@@ -162,16 +167,17 @@ class OtherBody:
 
     def _stance_angle(self, i: int) -> float:
         curve = self._stance_foot
-        if self._landed is None:
-            self._landed = i, self.foot[i] - curve[i], self._rate[i] - (curve[i] - curve[i - 1]) / DT_S
-        since, off, speed = self._landed
-        share = (i + 1 - since) * DT_S / LANDING_S
-        if share >= 1.0:
+        if self._rolls_on is None:
+            off = self.foot[i : i + 1] - curve[i]
+            speed = self._rate[i : i + 1] - (curve[i] - curve[i - 1]) / DT_S
+            self._landed_s, self._rolls_on = self.time_s[i], _way(LANDING_S, (off, speed), STILL)
+        since_s = self.time_s[i + 1] - self._landed_s
+        if since_s >= LANDING_S:
             return float(curve[i + 1])
-        angle = curve[i + 1] + float(_quintic(share, LANDING_S, off, speed, 0.0, 0.0))
+        angle = curve[i + 1] + float(self._rolls_on(since_s)[0])
         return float(max(angle, min(TOES_DOWN_RAD, self.foot[i])))
 
-    def sample(self, segment: str, t_s: float) -> tuple[Vec3, Vec3]:
+    def sample(self, segment: Segment, t_s: float) -> tuple[Vec3, Vec3]:
         """Specific force (m/s2) and angular rate (rad/s) in the mean of ``SAMPLE_TICKS``.
 
         x is to the front, y left, z up.
@@ -209,15 +215,6 @@ class OtherBody:
         return [float(np.sqrt(np.mean(off[swing] ** 2))) for swing in swings if swing.any()]
 
 
-def _passive_nm(ankle_deg: float, knee_deg: float) -> float:
-    """Riener and Edrich 1999, as in the models notes, 3.2."""
-    return -(
-        math.exp(2.1016 + 0.0843 * ankle_deg - 0.0176 * knee_deg)
-        - math.exp(-7.9763 - 0.1949 * ankle_deg + 0.0008 * knee_deg)
-        - 1.792
-    )
-
-
 def _turned(angle: Array, vector: Array) -> Array:
     co, sn = np.cos(angle), np.sin(angle)
     return np.stack((co * vector[0] - sn * vector[1], sn * vector[0] + co * vector[1]), axis=1)
@@ -232,11 +229,7 @@ def _smooth_step(x: Array) -> Array:
     return np.asarray(u**3 * (10.0 - 15.0 * u + 6.0 * u**2))
 
 
-def _quintic(share, seconds, x0, v0, x1, v1):  # type: ignore[no-untyped-def]
-    """From (x0, v0) to (x1, v1) in ``seconds``, without acceleration at both ends."""
-    t, d = share * seconds, np.subtract(x1, x0)
-    v0, v1 = np.asarray(v0), np.asarray(v1)
-    third = (20.0 * d - (8.0 * v1 + 12.0 * v0) * seconds) / (2.0 * seconds**3)
-    fourth = (-30.0 * d + (14.0 * v1 + 16.0 * v0) * seconds) / (2.0 * seconds**4)
-    fifth = (12.0 * d - 6.0 * (v1 + v0) * seconds) / (2.0 * seconds**5)
-    return x0 + t * (v0 + t**2 * (third + t * (fourth + t * fifth)))
+def _way(seconds: float, begin: tuple[Array, Array], end: tuple[Array, Array]) -> BPoly:
+    """From place and speed to place and speed in ``seconds``, without acceleration at both ends."""
+    still = np.zeros_like(begin[0])
+    return BPoly.from_derivatives((0.0, seconds), ((*begin, still), (*end, still)))

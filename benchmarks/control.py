@@ -50,7 +50,7 @@ Change = Callable[["Trial"], None]
 ARMS = ("off", "trapezoid", "feedback", "learning")
 CONDITIONS = (
     "gain a third", "gain three times", "no identification", "electrode shift", "speed change",
-    "stiffness twice", "fatigue", "delay + 30 ms", "5 % lost", "stride missed",
+    "stiffness twice", "fatigue", "delay + 30 ms", "5 % lost", "stride missed", "foot sensor alone",
 )  # fmt: skip
 ANEW = (
     "electrode shift",
@@ -165,6 +165,10 @@ def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
         body = dataclasses.replace(body, fatigue_s=0.5 * body.fatigue_s, fatigue_min=0.1)
     elif condition == "delay + 30 ms":
         body = dataclasses.replace(body, delay_s=min(0.1, body.delay_s + 0.03))
+    elif condition == "foot sensor alone":
+        params = dataclasses.replace(
+            params, placements=tuple(p for p in params.placements if p.segment == "foot")
+        )
     elif condition == "speed change":
         half_s = HALF * member.stride_s
         schedule = (
@@ -333,6 +337,8 @@ def rows(condition: str, walks: list[Walks]) -> list[Row]:
         back = [strides_to_good(o.errors[HALF + 1 :]) for o in outcomes]
         faulty = [float(o.faulty) for o in outcomes]
         return [("strides back to < 3", back, (2, 5)), ("faulty pulses", faulty, (0, 0))]
+    if condition == "foot sensor alone":
+        return [("error, strides 31 on", [o.mean_error(HALF) for o in outcomes], None)]
     more = [a - o.mean_error(LATE) for a, o in zip(late, base, strict=True)]
     return [("error above the patient's base, strides 41 on", more, (0.2, 9.0))]
 

@@ -1,4 +1,5 @@
-"""Phase from how the leg really moves: the shank's swing laid over the reference's.
+"""Phase from how the leg really moves: the shank's swing laid over the reference's; without a shank, when
+the foot tips over its toes.
 
 Promises where on the reference stride the detected events lie, and in swing how far the leg is ahead of its
 timetable. Refuses swings it cannot lay over the reference; then the timetable stands.
@@ -6,6 +7,7 @@ timetable. Refuses swings it cannot lay over the reference; then the timetable s
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import deque
 from dataclasses import dataclass, field
@@ -32,6 +34,11 @@ SHIFT_LIMIT_PERCENT = 6.0
 FADE_PERCENT = 25.0  # of the stride, from a swing that was seen to a stance of which nothing is learned
 TRUST = 0.25  # of what one sample says about the shift
 TRUST_SD_RAD_PER_PERCENT = math.radians(1.0)  # slopes below this say little
+SILENT_NS = 250_000_000  # a shank not heard of for so long says nothing about this swing
+TIPPED_RAD = math.radians(-20.0)  # on the ground and in the middle of its fall: no pulse has moved the foot
+TIPPING_NS = 500_000_000  # from there to toe-off it never takes longer
+TIPPING_GAP_NS = 60_000_000  # between two samples: a longer one hides when it was
+ODD_PERCENT = 8.0  # an event that far from where it usually lies was no step like the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +56,49 @@ class SwingPhase:
 
 
 @dataclass(slots=True)
-class ShankAlignment:
-    """What the shank tells about phase. ``curve_rad`` (101,) is the reference's shank over the stride,
+class Tipping:
+    """When a foot's pitch falls through ``TIPPED_RAD`` on the way to toe-off. ``percent`` is where it does so
+    in the reference, ``None`` for a foot that never tips so far."""
+
+    percent: float | None
+    _fell_ns: int | None = None
+    _last: tuple[int, float] | None = None
+
+    @staticmethod
+    def of(foot_pitch_deg: tuple[float, ...]) -> Tipping:
+        curve = np.radians(foot_pitch_deg)
+        falls = np.flatnonzero((curve[:-1] > TIPPED_RAD) & (curve[1:] <= TIPPED_RAD))
+        if len(falls) == 0:
+            return Tipping(None)
+        before = int(falls[0])
+        share = (curve[before] - TIPPED_RAD) / (curve[before] - curve[before + 1])
+        return Tipping(float((before + share) / (len(curve) - 1) * 100.0))
+
+    def observe(self, t_ns: int, foot_rad: float) -> None:
+        last, self._last = self._last, (t_ns, foot_rad)
+        if last is None or not last[1] > TIPPED_RAD >= foot_rad or t_ns - last[0] > TIPPING_GAP_NS:
+            return
+        share = (last[1] - TIPPED_RAD) / (last[1] - foot_rad)
+        self._fell_ns = last[0] + int(share * (t_ns - last[0]))
+
+    def toe_off_percent(self, toe_off_ns: int, stride_s: float) -> float | None:
+        """Phase of a toe-off, by the time since the foot tipped; ``None`` where that was not seen."""
+        if self.percent is None or self._fell_ns is None:
+            return None
+        since_ns = toe_off_ns - self._fell_ns
+        return self.percent + since_ns / 1e7 / stride_s if 0 < since_ns < TIPPING_NS else None
+
+
+@dataclass(slots=True)
+class Alignment:
+    """What shank and foot tell about phase. ``curve_rad`` (101,) is the reference's shank over the stride,
     ``own_rad`` the person's: as the last swings were, and in stance, of which nothing is learned, the
     reference's.
     """
 
     curve_rad: Curve
     toe_off_percent: float
+    tipping: Tipping
     contact_percent: float = 100.0
     offset_rad: float = 0.0
     scale: float = 1.0  # of the shank's excursion against the curve's
@@ -73,8 +115,13 @@ class ShankAlignment:
         self._middle_rad = float(np.mean(self.curve_rad))
         self.own_rad = self.curve_rad.copy()
 
-    def begin_swing(self) -> None:
+    def begin_swing(self, toe_off_ns: int, stride_s: float) -> None:
+        """The toe is off: how far the leg is ahead where no shank will say it."""
         self.shift_percent = 0.0
+        silent = not self._samples or toe_off_ns - self._samples[-1][0] > SILENT_NS
+        place = self.tipping.toe_off_percent(toe_off_ns, stride_s) if silent or self.fits == 0 else None
+        if place is not None:
+            self.shift_percent = _within(place - self.toe_off_percent, SHIFT_LIMIT_PERCENT)
 
     def observe(self, t_ns: int, shank_rad: float, percent: float | None) -> None:
         """Take a sample; ``percent`` is the timetable's phase at its time, in swing only."""
@@ -96,7 +143,7 @@ class ShankAlignment:
         self.level = False
         inside = [(t, a) for t, a in self._samples if toe_off_ns <= t <= contact_ns]
         if len(inside) < SAMPLES_NEEDED:
-            return swing
+            return swing if stride_s is None else self._by_tipping(swing, stride_s)
         share = np.array([(t - toe_off_ns) / (contact_ns - toe_off_ns) for t, _ in inside])
         swing_share = None if stride_s is None else (contact_ns - toe_off_ns) / 1e9 / stride_s
         found = self._fit(share, np.array([angle for _, angle in inside]), swing_share)
@@ -113,6 +160,18 @@ class ShankAlignment:
         place = start + share * (end - start)
         self._take_own(place, np.array([angle for _, angle in inside]), weight)
         return SwingPhase(toe_off_ns, contact_ns, start, end)
+
+    def _by_tipping(self, swing: SwingPhase, stride_s: float) -> SwingPhase:
+        """Without a shank: from where the foot tipped, time passes as phase."""
+        start = self.tipping.toe_off_percent(swing.toe_off_ns, stride_s)
+        if start is None:
+            return swing
+        end = start + (swing.contact_ns - swing.toe_off_ns) / 1e7 / stride_s
+        if max(abs(start - swing.toe_off_percent), abs(end - swing.contact_percent)) > ODD_PERCENT:
+            return swing
+        self.toe_off_percent += SHARE * (start - self.toe_off_percent)
+        self.contact_percent += SHARE * (end - self.contact_percent)
+        return dataclasses.replace(swing, toe_off_percent=start, contact_percent=end)
 
     def _take_own(self, place: Curve, angle_rad: Curve, weight: float) -> None:
         """The swing as it was, fading into the reference's stance on both sides."""
@@ -148,9 +207,9 @@ class ShankAlignment:
             normal = rows.T @ rows * weight + np.diag(1.0 / spread**2)
             right = rows.T @ miss * weight + (known - x) / spread**2
             if swing_share is not None:
-                row = np.array([-1.0, 1.0 - swing_share, 0.0, 0.0]) / SHARE_SD_PERCENT
+                row = np.array([-1.0, 1.0, 0.0, 0.0]) / SHARE_SD_PERCENT
                 normal += np.outer(row, row)
-                right -= row * float(row @ x)
+                right += row * (100.0 * swing_share / SHARE_SD_PERCENT - float(row @ x))
             x = x + np.linalg.solve(normal, right)
         if math.sqrt(float(np.mean(miss**2))) > FIT_LIMIT_RAD or not x[1] - x[0] > 15.0:
             return None

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from controller.core.alignment import GRID, ShankAlignment, SwingPhase, reversal_percent
+from controller.core.alignment import GRID, Alignment, SwingPhase, Tipping, reversal_percent
 from controller.core.band import beyond, half_width_rad
 from controller.core.channels import Shares, Steering, share_out
 from controller.core.feedforward import Curve, TorqueTable, sample, torque_table
@@ -57,7 +57,7 @@ class CoreState:
     intensity: Intensity
     pid: Pid
     torque: TorqueTable
-    alignment: ShankAlignment
+    alignment: Alignment
     learner: Learner
     watch: MuscleWatch
     second: Intensity | None  # of the channel that turns the foot
@@ -97,6 +97,7 @@ class CoreState:
         toe_off_percent = reversal_percent(params.reference.foot_pitch_deg)
         timing = StrideTiming(toe_off_percent)
         shank = [math.radians(sample(params.reference.shank_pitch_deg, float(p))) for p in range(101)]
+        tipping = Tipping.of(params.reference.foot_pitch_deg)
         return CoreState(
             mode=params.mode,
             orientations={p.sensor: SegmentOrientation(p.segment, p.side) for p in placements},
@@ -107,7 +108,7 @@ class CoreState:
             intensity=Intensity(params.muscle, params.pulse),
             pid=Pid(params.gains),
             torque=torque,
-            alignment=ShankAlignment(np.array(shank), toe_off_percent),
+            alignment=Alignment(np.array(shank), toe_off_percent, tipping),
             learner=Learner(params, torque, timing.percent_per_s),
             watch=MuscleWatch(params.muscle, 0.5 / params.pulse.rate_hz),
             second=second_intensity(params),
@@ -186,7 +187,7 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
         if event.kind == "toe_off":
             state.pid.reset_measurement()
             state.correction_nm = state.pid.integral_nm
-            state.alignment.begin_swing()
+            state.alignment.begin_swing(event.t_ns, state.timing.stride_s)
         elif event.kind == "initial_contact":
             state.unsure = event.confidence < SURE
             state.turning.contact(state.orientations[state.leading.sensor].heading_rad)
@@ -210,6 +211,7 @@ def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> No
     else:
         state.reading = Reading(t_ns, pitch_rad, rate_rps, _segment_rad(t_ns, state, "shank"))
         state.learner.observe(state.reading)
+        state.alignment.tipping.observe(t_ns, pitch_rad)
         if state.steering is not None and orientation.roll_rad is not None:
             _observe_roll(t_ns, math.degrees(orientation.roll_rad), state.steering, state)
 

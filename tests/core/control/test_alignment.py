@@ -1,4 +1,5 @@
-"""Phase from the shank: a swing laid over the reference's, early, late, shifted or not a swing at all."""
+"""Phase from the shank: a swing laid over the reference's, early, late, shifted or not a swing at all; and
+from a foot alone: when it tipped."""
 
 from __future__ import annotations
 
@@ -8,15 +9,20 @@ import numpy as np
 import pytest
 
 from controller.config import normal_reference
-from controller.core.alignment import ShankAlignment, at, reversal_percent
+from controller.core.alignment import Alignment, Tipping, at, reversal_percent
 
 REFERENCE = normal_reference(0.8)
 CURVE = np.radians(np.interp(np.arange(101.0), np.arange(101.0), REFERENCE.shank_pitch_deg))
 S = 1_000_000_000
+NEVER = (0.0, 10.0, -19.9, 15.0, 0.0)  # a foot that does not tip
+
+
+def aligned(toe_off_percent: float, foot_pitch_deg: tuple[float, ...] = NEVER) -> Alignment:
+    return Alignment(CURVE.copy(), toe_off_percent, Tipping.of(foot_pitch_deg))
 
 
 def swing(
-    alignment: ShankAlignment,
+    alignment: Alignment,
     first: float,
     last: float,
     offset_deg: float = 0.0,
@@ -25,7 +31,7 @@ def swing(
 ) -> tuple[int, int]:
     """Feed one swing of 0.5 s at 60 Hz whose events lie at phases ``first`` and ``last``."""
     begin, end = int(start_s * S), int((start_s + 0.5) * S)
-    alignment.begin_swing()
+    alignment.begin_swing(begin, 1.3)
     for n in range(31):
         share = n / 30
         place = first + share * (last - first)
@@ -38,7 +44,7 @@ def swing(
     ("first", "last"), [(58.0, 100.0), (62.0, 99.0), (65.0, 101.0), (60.0, 100.0), (64.0, 97.0)]
 )
 def test_the_phases_of_the_events_are_found(first: float, last: float) -> None:
-    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    alignment = aligned(60.0)
     found = alignment.settle(*swing(alignment, first, last, offset_deg=3.0))
     assert (found.toe_off_percent, found.contact_percent) == pytest.approx((first, last), abs=1.5)
     for n in range(8):
@@ -47,12 +53,12 @@ def test_the_phases_of_the_events_are_found(first: float, last: float) -> None:
     assert math.degrees(alignment.offset_rad) == pytest.approx(3.0, abs=0.7)
 
 
-def settled(curve: np.ndarray, first: float, last: float) -> ShankAlignment:
+def settled(curve: np.ndarray, first: float, last: float) -> Alignment:
     """After ten strides of a leg that swings along ``curve``, timed by their contacts."""
-    alignment = ShankAlignment(CURVE.copy(), 62.0)
+    alignment = aligned(62.0)
     for n in range(10):
         begin, end = swing(alignment, first, last, start_s=10.0 + n, curve=curve)
-        alignment.settle(begin, end, stride_s=0.5 / (last - first) * last)
+        alignment.settle(begin, end, stride_s=0.5 / (last - first) * 100.0)
     return alignment
 
 
@@ -84,9 +90,9 @@ def test_at_another_speed_both_phases_stay_within_a_percent(speed_mps: float) ->
 
 
 def test_a_leg_that_is_ahead_of_its_timetable_is_noticed_within_the_swing() -> None:
-    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    alignment = aligned(60.0)
     alignment.settle(*swing(alignment, 60.0, 100.0))
-    alignment.begin_swing()
+    alignment.begin_swing(20 * S, 1.3)
     for n in range(20):
         share = n / 30
         ahead = float(np.interp(62.5 + share * 40.0, np.arange(101.0), CURVE))
@@ -95,18 +101,18 @@ def test_a_leg_that_is_ahead_of_its_timetable_is_noticed_within_the_swing() -> N
 
 
 def test_the_shift_is_bounded_and_gone_at_the_next_swing() -> None:
-    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    alignment = aligned(60.0)
     alignment.settle(*swing(alignment, 60.0, 100.0))
     for n in range(40):
         alignment.observe(20 * S + n, 1.5, 75.0)
     assert abs(alignment.shift_percent) <= 6.0
-    alignment.begin_swing()
+    alignment.begin_swing(20 * S + 40, 1.3)
     assert alignment.shift_percent == 0.0
 
 
 @pytest.mark.parametrize("samples", [0, 9])
 def test_a_swing_with_few_samples_teaches_nothing(samples: int) -> None:
-    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    alignment = aligned(60.0)
     for n in range(samples):
         alignment.observe(10 * S + n * S // 60, 0.1, 70.0)
     found = alignment.settle(10 * S, 10 * S + S // 2)
@@ -114,11 +120,67 @@ def test_a_swing_with_few_samples_teaches_nothing(samples: int) -> None:
 
 
 def test_a_motion_that_is_no_swing_teaches_nothing() -> None:
-    alignment = ShankAlignment(CURVE.copy(), 60.0)
+    alignment = aligned(60.0)
     for n in range(31):
         alignment.observe(10 * S + n * S // 60, math.radians(40.0 * math.sin(n * 1.7)), 70.0)
     alignment.settle(10 * S, 10 * S + S // 2)
     assert alignment.fits == 0
+
+
+FALLS = tuple(float(pitch) for pitch in np.interp(range(101), (0, 50, 60, 70, 100), (10, 0, -40, -50, 10)))
+
+
+def tipped(alignment: Alignment, fell_s: float, *, step_s: float = 1 / 60, slope_dps: float = -300.0) -> None:
+    """Feed a foot whose pitch passes -20 deg at ``fell_s``, in a straight line from 0 deg to -40 deg."""
+    for t_s in np.arange(fell_s + 20.0 / slope_dps, fell_s - 20.0 / slope_dps, step_s):
+        pitch_deg = -20.0 + slope_dps * (t_s - fell_s)
+        alignment.tipping.observe(round(t_s * S), math.radians(pitch_deg))
+
+
+def test_where_the_reference_tips_is_read_off_its_curve() -> None:
+    assert Tipping.of(FALLS).percent == pytest.approx(55.0)
+    assert Tipping.of(NEVER).percent is None
+
+
+@pytest.mark.parametrize(("after_s", "place"), [(0.1, 60.0), (0.2, 65.0), (0.3, 70.0)])
+def test_without_a_shank_the_time_since_the_foot_tipped_says_where_the_toe_went_off(
+    after_s: float, place: float
+) -> None:
+    alignment = aligned(65.0, FALLS)
+    tipped(alignment, 10.0)
+    toe_off_ns, contact_ns = round((10.0 + after_s) * S), round(10.8 * S)
+    alignment.begin_swing(toe_off_ns, 2.0)
+    assert alignment.shift_percent == pytest.approx(place - 65.0, abs=0.05)
+    found = alignment.settle(toe_off_ns, contact_ns, 2.0)
+    assert (found.toe_off_percent, found.contact_percent) == pytest.approx((place, 95.0), abs=0.05)
+    for _ in range(12):
+        alignment.settle(toe_off_ns, contact_ns, 2.0)
+    assert (alignment.toe_off_percent, alignment.contact_percent) == pytest.approx((place, 95.0), abs=0.2)
+
+
+@pytest.mark.parametrize("after_s", [-0.01, 0.51])
+def test_a_foot_that_tipped_after_its_toe_off_or_long_before_says_nothing(after_s: float) -> None:
+    alignment = aligned(60.0, FALLS)
+    tipped(alignment, 10.0)
+    toe_off_ns = round((10.0 + after_s) * S)
+    alignment.begin_swing(toe_off_ns, 2.0)
+    found = alignment.settle(toe_off_ns, toe_off_ns + S // 2, 2.0)
+    assert (alignment.shift_percent, found.toe_off_percent, found.contact_percent) == (0.0, 60.0, 100.0)
+
+
+def test_a_foot_that_tipped_unseen_says_nothing() -> None:
+    alignment = aligned(60.0, FALLS)
+    tipped(alignment, 10.0, step_s=0.061)
+    assert alignment.tipping.toe_off_percent(round(10.1 * S), 2.0) is None
+
+
+@pytest.mark.parametrize(("swing_s", "taken"), [(0.65, True), (0.98, False), (0.2, False)])
+def test_a_swing_that_is_no_step_like_the_others_moves_no_event(swing_s: float, taken: bool) -> None:
+    alignment = aligned(60.0, FALLS)
+    tipped(alignment, 10.0)
+    found = alignment.settle(round(10.1 * S), round((10.1 + swing_s) * S), 2.0)
+    assert (found.contact_percent != 100.0) == taken
+    assert (alignment.contact_percent != 100.0) == taken
 
 
 def test_the_detectors_toe_off_is_where_the_reference_turns_from_tipping_to_rising() -> None:

@@ -12,7 +12,7 @@ from controller.config import normal_reference
 from controller.core.params import CoreParams
 from controller.core.signals import Mode, TickInputs
 from controller.core.step import CoreState, step
-from drivers.interface import ImuSample
+from drivers.interface import ImuSample, Segment
 from tests.core.control.numbers import params
 from tests.core.control.other_body import Build, OtherBody
 
@@ -49,19 +49,22 @@ def identified(build: Build, mode: Mode) -> CoreParams:
 
 
 @cache
-def walked(name: str, mode: Mode, stand_s: float = 4.0) -> tuple[list[float], CoreState]:
+def walked(
+    name: str, mode: Mode, stand_s: float = 4.0, segments: tuple[Segment, ...] = ("foot", "shank")
+) -> tuple[list[float], CoreState]:
     """Error of each stride in degrees, and the core's state at the end."""
     build = BUILDS[name]
     core, body = identified(build, mode), OtherBody(build, STRIDES, stand_s=stand_s)
+    core = replace(core, placements=tuple(one for one in core.placements if one.segment in segments))
     state, waiting, number, next_pulse_s = CoreState.initial(core), [], 0, 0.0
     for tick in range(int(body.time_s[-1] / core.tick_s)):
         now_s = tick * core.tick_s
         body.advance(now_s)
         while number / SENSOR_HZ <= now_s:
             t_ns = EPOCH_NS + round(number / SENSOR_HZ * 1e9)
-            for name_ in ("foot", "shank"):
-                acc, gyr = body.sample(name_, number / SENSOR_HZ)
-                waiting.append(ImuSample(name_, t_ns, t_ns + LINK_NS, number, acc, gyr))
+            for segment in segments:
+                acc, gyr = body.sample(segment, number / SENSOR_HZ)
+                waiting.append(ImuSample(segment, t_ns, t_ns + LINK_NS, number, acc, gyr))
             number += 1
         now_ns = EPOCH_NS + round(now_s * 1e9)
         here = tuple(sample for sample in waiting if sample.arrival_ns <= now_ns)
@@ -81,6 +84,12 @@ def test_its_foot_drops_without_pulses_and_follows_the_reference_with_them(name:
     assert float(np.mean(off[1:])) > 8.0
     assert float(np.mean(learning[6:])) < 2.5
     assert state.learner.learned >= STRIDES - 3
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_foot_sensor_alone_is_enough(name: str) -> None:
+    learning, _ = walked(name, "learning", 4.0, ("foot",))
+    assert float(np.mean(learning[6:])) < 2.5
 
 
 def test_a_foot_that_rolls_through_stance_is_walked_with_whether_the_person_stood_before_or_not() -> None:

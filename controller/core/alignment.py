@@ -19,7 +19,7 @@ Curve = NDArray[np.float64]
 
 KEPT = 256  # samples, two to four strides
 EVENT_SD_PERCENT = 3.0  # how far toe-off may lie from where the reference has it (detectors differ)
-CONTACT_SD_PERCENT = 4.0  # nor contact: a leg, a sensor, a landing have their own bias of up to 50 ms
+CONTACT_SD_PERCENT = 6.0  # nor contact: a leg, a sensor, a landing have their own bias of up to 5 %
 SHARE_SD_PERCENT = 1.0  # how far swing's share of the stride's time may be from its share of the phase
 STRIDE_SD = 1 / 3  # of these, from stride to stride
 INDEPENDENT = 8.0  # points that a swing of a smooth curve is worth, however fast it is sampled

@@ -159,7 +159,7 @@ def walk(strength: float) -> Rehearsal:
 def test_a_spastic_calf_is_found_in_walking_and_a_calm_one_is_not() -> None:
     calm, spastic = (walk(strength).trace[-1].decision.view for strength in (0.0, 8.0))
     assert calm.believed_reflex_nms == 0.0
-    assert spastic.believed_reflex_nms == pytest.approx(8.0, abs=3.0)
+    assert 3.0 < spastic.believed_reflex_nms < 10.0  # what is doubted is believed smaller
 
 
 def test_the_muscle_is_not_believed_weak_for_a_reflex_and_the_foot_is_lifted_as_a_calm_one() -> None:

@@ -25,6 +25,7 @@ from controller.core.ilc import Law, Weights, bound, closed, feedback_matrix, la
 from controller.core.lifted import Lifted, lift, muscle_matrix
 from controller.core.params import CoreParams, MuscleModel
 from controller.core.reflex import Reflex, answer_rps, feedback
+from controller.core.shortfall import Shortfall
 from models.recruitment import RecruitmentParams, fraction
 
 Timed = TypeVar("Timed", "Moment", "Reading")
@@ -106,6 +107,7 @@ class Learner:
     lateness: Lateness = field(default_factory=Lateness)
     reflex: Reflex = field(default_factory=Reflex)
     fatigue: Fatigue = field(default_factory=Fatigue)
+    shortfall: Shortfall = field(default_factory=Shortfall)
     command_nm: Curve = field(default_factory=lambda: np.zeros(CELLS))
     learned: int = 0  # strides learned from
     frozen: str = ""  # why the last stride taught nothing; empty where it did
@@ -139,9 +141,12 @@ class Learner:
     @property
     def most_nm(self) -> float:
         """What the largest current allowed can ask of the identified muscle."""
-        muscle, pulse = self.params.muscle, self.params.pulse
-        curve = RecruitmentParams(i50_ma=muscle.i50_ma, sigma=muscle.sigma, chronaxie_us=muscle.chronaxie_us)
-        return fraction(pulse.current_max_ma, pulse.width_us, curve) * muscle.torque_max_nm
+        return self._asked_nm(self.params.pulse.current_max_ma)
+
+    @property
+    def advice(self) -> str:
+        """What the person beside the walker should know; a muscle that tires explains the rest."""
+        return self.fatigue.advice or self.shortfall.advice(self.reflex.strength)
 
     # --- during the stride
 
@@ -214,6 +219,7 @@ class Learner:
         )
         self.error_rms_deg = math.degrees(rms)
         self.learned += 1
+        self.shortfall.note(self.error_rms_deg, self._limit_share(swing))
         if self.error_rms_deg < GOOD_DEG:
             mean_nm = float(applied[free].mean())
             self.good_nm = mean_nm if self.good_nm is None else 0.7 * self.good_nm + 0.3 * mean_nm
@@ -352,6 +358,18 @@ class Learner:
         if seen_s is not None and self.lateness.learn(seen_s):
             self._torque = None
             self._replan = True
+
+    def _limit_share(self, swing: SwingPhase) -> float:
+        """How much of a swing had the highest current, to one step of the device."""
+        pulse = self.params.pulse
+        least_nm = self._asked_nm(pulse.current_max_ma - pulse.current_step_ma)
+        inside = _between(self._moments, swing.toe_off_ns, swing.contact_ns)
+        return sum(m.command_nm >= least_nm for m in inside) / len(inside)
+
+    def _asked_nm(self, current_ma: float) -> float:
+        muscle, width_us = self.params.muscle, self.params.pulse.width_us
+        curve = RecruitmentParams(i50_ma=muscle.i50_ma, sigma=muscle.sigma, chronaxie_us=muscle.chronaxie_us)
+        return fraction(current_ma, width_us, curve) * muscle.torque_max_nm
 
     # --- the model along the reference
 

@@ -84,6 +84,7 @@ class View:
     believed_late_ms: float = 0.0  # how much later than in the first strides the muscle answers
     believed_reflex_nms: float = 0.0  # Nm for each rad/s by which the ankle is lifted faster than 30 deg/s
     response_share: float | None = None  # of the rested muscle's torque for a charge
+    limit_share: float | None = None  # of the last swing learned from, at the highest current allowed
     strides_learned: int = 0
     not_learned: str = ""  # why the last stride taught nothing
     learning_bound: float | None = None  # most that a command's distance from its limit can grow in a stride

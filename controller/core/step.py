@@ -567,7 +567,7 @@ def _learning(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
         how += f" and feedback, {state.ladder.rung}"
     elif not seen:
         how += ", open loop: foot pitch not known"
-    how += learner.fatigue.advice
+    how += learner.advice
     state.demand_nm = state.feedforward_nm + correction_nm
     state.activation = min(1.0, max(0.0, state.demand_nm / params.muscle.torque_max_nm))
     wanted_ma = state.intensity.for_activation(state.activation)
@@ -686,6 +686,7 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState) -
         strides_learned=state.learner.learned,
         not_learned=state.learner.frozen,
         response_share=state.learner.fatigue.share,
+        limit_share=state.learner.shortfall.limit_share,
         learning_bound=state.learner.bound,
         stride_error_deg=state.learner.error_rms_deg,
         inversion_deg=None if state.steering is None else state.steering.inversion_deg,

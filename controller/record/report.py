@@ -147,6 +147,7 @@ def _learned(arm: ArmData) -> str:
         late_ms = [view.believed_late_ms for view in arm.lessons]
         reflexes = [view.believed_reflex_nms for view in arm.lessons]
         responses = [view.response_share for view in arm.lessons if view.response_share is not None]
+        limits = [view.limit_share for view in arm.lessons if view.limit_share is not None]
         rows = [
             ("strides that taught", f"{last.strides_learned}"),
             *((f"taught nothing: {reason}", f"{count}") for reason, count in why.most_common()),
@@ -158,6 +159,7 @@ def _learned(arm: ArmData) -> str:
             ("muscle's delay believed, against the first strides (ms)", _between(late_ms, 0)),
             ("calf's stretch reflex believed (Nm s/rad; a calm calf has none)", _between(reflexes, 1)),
             ("muscle's torque for a charge, against the rested muscle's", _between(responses, 2)),
+            ("share of a swing at the highest current allowed", _between(limits, 2)),
         ]
     turned = [view for view in arm.lessons if view.inversion_deg is not None]
     if turned:

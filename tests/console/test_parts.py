@@ -153,6 +153,7 @@ def test_a_reason_is_whole_in_the_readers_language() -> None:
     said = (
         "foot is loaded: ramping down; learned command (7 strides) and feedback, two sensors"
         "; muscle tired to 45% of its rested response per charge: rest advised"
+        "; foot stays 8 deg off at the highest current: look at the electrodes, or ask for less lift"
     )
     for phrase, own in load_texts()["de"].phrases.items():
         said = said.replace(phrase, own)
@@ -160,6 +161,8 @@ def test_a_reason_is_whole_in_the_readers_language() -> None:
         said
         == "der Fuß ist belastet: klingt ab; gelernter Befehl (7 Schritte) und Rückführung, zwei Sensoren"
         "; Muskel ermüdet auf 45% der ausgeruhten Antwort je Ladung: eine Pause ist ratsam"
+        "; der Fuß bleibt 8 Grad daneben beim höchsten Strom: nach den Elektroden sehen"
+        ", oder weniger Hebung verlangen"
     )
     assert load_texts()["en"].phrases == {}
 

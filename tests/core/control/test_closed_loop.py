@@ -138,6 +138,19 @@ def test_a_muscle_that_tires_is_asked_for_more_within_bounds_and_a_rest_is_advis
     assert all(p.decision.view.believed_gain >= core.learning.gain_min for p in told)
 
 
+def test_a_foot_that_the_highest_current_does_not_lift_is_told_and_one_that_comes_up_is_not() -> None:
+    core = params("learning")
+    weak = replace(core, pulse=replace(core.pulse, current_max_ma=0.8 * core.muscle.i50_ma))
+    walk = Rehearsal(weak, VirtualPatient(PatientParams(), seed=1))
+    walk.walk(SECONDS)
+    last = walk.trace[-1].decision.view
+    assert float(np.mean(errors(walk.strides())[-5:])) > 5.0
+    assert last.limit_share is not None
+    assert last.limit_share > 0.3
+    assert any("deg off at the highest current" in p.decision.reason for p in walk.trace)
+    assert not any("deg off" in p.decision.reason for p in walked("learning").trace)
+
+
 @pytest.mark.parametrize("turn_deg", [180.0, 90.0, -90.0])
 def test_a_turn_in_four_strides_teaches_nothing(turn_deg: float) -> None:
     walks = (

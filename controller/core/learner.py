@@ -364,7 +364,7 @@ class Learner:
         pulse = self.params.pulse
         least_nm = self._asked_nm(pulse.current_max_ma - pulse.current_step_ma)
         inside = _between(self._moments, swing.toe_off_ns, swing.contact_ns)
-        return sum(m.command_nm >= least_nm for m in inside) / len(inside)
+        return sum(m.command_nm >= least_nm for m in inside) / max(1, len(inside))  # it may have slept
 
     def _asked_nm(self, current_ma: float) -> float:
         muscle, width_us = self.params.muscle, self.params.pulse.width_us

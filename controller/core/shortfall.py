@@ -10,7 +10,7 @@ import statistics
 from collections import deque
 from dataclasses import dataclass, field
 
-SETTLING_STRIDES = 10  # learned from: by then nine patients in ten are where they will be
+SETTLING_STRIDES = 10  # learned from: by then learning has done most of its work
 RECENT_STRIDES = 5  # their medians are judged
 SHORT_DEG = 5.0  # a swing nearer to the reference is a good one
 STEADY_DEG = 0.5  # what has been said stays until the error is smaller by this

@@ -246,6 +246,18 @@ def test_an_angle_that_is_no_number_teaches_nothing_and_leaves_nothing_behind(an
     assert np.isfinite(learner.command_nm).all()
 
 
+def test_a_controller_that_slept_through_a_swing_learns_of_it_without_harm() -> None:
+    walk = walked("learning")
+    learner, swing = copy.deepcopy(walk.state.learner), walk.state.swing
+    assert swing is not None
+    learner._moments = [m for m in learner._moments if m.t_ns < swing.toe_off_ns]
+    learner.close(swing, walk.state.timing.swing_s, trusted=True)
+    for part in (lambda: learner.weigh(swing), learner.model, learner.move, learner.prove):
+        part()
+    assert np.isfinite(learner.command_nm).all()
+    assert learner.shortfall.limit_share == 0.0
+
+
 def test_a_muscle_that_answers_later_is_believed_to_and_one_that_does_not_is_not() -> None:
     rehearsal = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1))
     rehearsal.walk(38.0)

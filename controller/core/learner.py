@@ -350,8 +350,7 @@ class Learner:
             return
         made = np.interp(t - 1e9 * self.lateness.late_s, muscle_t, torque_nm)
         answer = np.interp(place, PERCENT, answer_rps(ankle, self._cell_s))
-        if self.reflex.learn(needed[use], made[use], answer[use]):
-            self._replan = True
+        self.reflex.learn(needed[use], made[use], answer[use])
         asked = needed + self.reflex.strength * answer
         self.belief.learn(asked[use], made[use], self.params.learning)
         seen_s = shift_s(t[use] / 1e9, needed[use], muscle_t / 1e9, torque_nm)

@@ -19,7 +19,7 @@ from drivers.interface import Quat, Segment, Side, Vec3
 
 START_SAMPLES = 12  # their median step fixes the filter's nominal rate
 GAP_S = 0.25  # a longer gap is not bridged by the last rate: how the limb turned in it is unknown
-ALIGN_CONTACTS = 2  # standing plus two steps
+ALIGN_CONTACTS = 2  # steps that show the axis; a shank that stood before needs only the sign: one
 FLAT_GAIN = 0.5  # of the pitch left in the stillest moment of stance is taken out at each
 FLAT_LIMIT_RAD = radians(15.0)  # more than a ramp's slope is not a flat foot
 LOOSE_SHARE = 0.05  # of a foot off the ground in its swing axis: stimulated, it everts as it rises
@@ -225,7 +225,8 @@ class SegmentOrientation:
             self._flat = (dot(gyr, gyr), self.raw_rad)
         self._stride_sum += self.raw_rad * dt_s
         self._stride_time_s += dt_s
-        self.aligned = frame.known and self._contacts >= ALIGN_CONTACTS and not self._lost
+        contacts = ALIGN_CONTACTS if self._standing is None else 1
+        self.aligned = frame.known and self._contacts >= contacts and not self._lost
         if not self.aligned:
             self.pitch_rad = self.roll_rad = self.pitch_rate_rps = None
             return

@@ -28,6 +28,7 @@ MADE_MIN_NM = 1e-3  # r.m.s. of what the muscle made; below, there is nothing to
 UNSEEN_NM = 0.6  # the torque balance's own error
 MEMORY = 0.9  # of what the strides before said, at each stride
 EXPLAINS = 0.2  # of the square of what the muscle alone leaves unexplained, or nothing is believed
+STILL_EXPLAINS = 0.05  # and once it is believed: on one edge, belief and law would come and go
 DEAD_BAND = 1.0  # Nm s/rad: a belief that moves less is not acted on
 
 
@@ -73,21 +74,20 @@ class Reflex:
     _wanted: Curve = field(default_factory=lambda: np.zeros(2))
     _square: float = 0.0
 
-    def learn(self, needed_nm: Curve, made_nm: Curve, answered_rps: Curve) -> bool:
-        """Take one swing, three values (n,) for the same instants; whether ``strength`` has changed."""
+    def learn(self, needed_nm: Curve, made_nm: Curve, answered_rps: Curve) -> None:
+        """Take one swing, three values (n,) for the same instants."""
         sides = np.stack((made_nm, -answered_rps), axis=1)
         self._normal = MEMORY * self._normal + sides.T @ sides / len(needed_nm)
         self._wanted = MEMORY * self._wanted + sides.T @ needed_nm / len(needed_nm)
         self._square = MEMORY * self._square + float(needed_nm @ needed_nm) / len(needed_nm)
         if self._normal[0, 0] < MADE_MIN_NM**2:
-            return False
+            return
         doubt = np.diag([0.0, (UNSEEN_NM / STRENGTH_SD) ** 2])
         both = np.linalg.solve(self._normal + doubt, self._wanted)
         muscle_alone = self._square - self._wanted[0] ** 2 / self._normal[0, 0]
         left = self._square - 2.0 * both @ self._wanted + both @ self._normal @ both
-        shows = left < (1.0 - EXPLAINS) * muscle_alone
+        explains = STILL_EXPLAINS if self.strength > 0.0 else EXPLAINS
+        shows = left < (1.0 - explains) * muscle_alone
         strength = min(STRENGTH_MAX, max(0.0, float(both[1]))) if shows else 0.0
-        if abs(strength - self.strength) <= DEAD_BAND:
-            return False
-        self.strength = strength
-        return True
+        if abs(strength - self.strength) > DEAD_BAND:
+            self.strength = strength

@@ -359,6 +359,9 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         return _off(now_ns, params, state, "waiting for a whole step before the first pulse")
     if (now_ns - window.train_ns) / 1e9 > params.pulse.train_max_s:
         return _off(now_ns, params, state, "longest train reached")
+    present_ma = state.intensity.current_ma
+    if window.state == "falling" and present_ma == 0.0:
+        return _off(now_ns, params, state, window.why)
     rung = state.ladder.stand(now_ns, window.opened_ns, _senses(now_ns, state))
     state.law = _law(state.mode, rung)
     if window.state == "primed":
@@ -374,7 +377,8 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     else:
         wanted_ma, how = _trapezoid(now_ns, params, state)
     wanted_ma, second = _both(now_ns, wanted_ma, params, state)
-    present_ma = state.intensity.current_ma
+    if window.state == "falling":  # the law's own curve may rise here, what is sent may not
+        wanted_ma = min(wanted_ma, present_ma)
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, params.pulse.rise_ma_per_tick)
     state.intensity.move(now_ns, wanted_ma)
     pulse = _shaped(state.intensity, state)

@@ -130,6 +130,26 @@ def test_pulses_come_in_pre_swing_swing_and_extension_alone_and_rise_slowly(
     )
 
 
+@pytest.mark.parametrize("mode", ["trapezoid", "feedback", "learning"])
+def test_a_ramp_down_never_goes_up_and_begins_with_no_pulse_where_there_was_none(
+    walk: Recorded, mode: Mode
+) -> None:
+    """The first heel-off on record comes before it is known that this is walking."""
+    core = params(mode)
+    state = CoreState.initial(core)
+    before_ma, ramps, stopped = 0.0, 0, 0
+    for now_ns, inputs in walk:
+        decision, state = step(now_ns, inputs, core, state)
+        if "ramping down" in decision.reason or state.window.state == "falling":
+            ramps += 1
+            stopped += before_ma == 0.0
+            assert state.intensity.current_ma <= before_ma
+            assert before_ma > 0.0 or decision.command.channels == (None,)
+        before_ma = state.intensity.current_ma
+    assert ramps > 100
+    assert stopped > 5
+
+
 @pytest.mark.parametrize("i50_ma", [28.0, 28.3, 28.6, 28.9])
 def test_primed_pulses_stay_below_the_motor_threshold_however_the_device_rounds(
     walk: Recorded, i50_ma: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 from dataclasses import replace
 
@@ -12,6 +13,10 @@ import pytest
 from benchmarks.gait import Leg, motion_capture, rotation
 from controller.core.gait import GaitDetector
 from controller.core.orientation import SegmentOrientation
+from controller.core.signals import GaitEvent
+from controller.rehearsal import EPOCH_NS
+from models.gait import Activity
+from models.patient import PatientParams, VirtualPatient
 from tests.data import DATA, needs_data
 
 FEET = list(motion_capture()) if DATA.is_dir() else []
@@ -141,3 +146,28 @@ def test_after_a_silent_stride_nothing_is_claimed_until_the_attitude_has_settled
     after = (leg.time_s > begin_s + 1.2) & (leg.time_s < begin_s + 4.0)
     off = ours[after] - whole[after]
     assert float(np.sqrt(np.nanmean(off**2))) < 4.0  # as against the markers
+
+
+@pytest.mark.parametrize(("stood_s", "contacts"), [(4.0, 1), (0.1, 2)])
+def test_a_shank_that_stood_is_known_from_its_first_contact_on_and_another_from_the_second(
+    stood_s: float, contacts: int
+) -> None:
+    schedule = (Activity("stand", stood_s), Activity("walk", 20.0, 0.9, 1.2))
+    patient, shank = VirtualPatient(PatientParams(), 1, schedule), SegmentOrientation("shank", "right")
+    seen, swung, off_deg = 0, False, []
+    for number in range(round((stood_s + 6.0) * 60)):
+        at_s, at_ns = number / 60.0, EPOCH_NS + round(number / 60.0 * 1e9)
+        patient.advance(at_s)
+        _, acc, gyr = patient.imu("shank", at_s)
+        shank.update(at_ns, acc, gyr)
+        assert shank.aligned == (seen >= contacts)
+        truth = patient.truth()
+        if swung and not truth.in_swing:
+            seen += 1
+            shank.note(GaitEvent("initial_contact", at_ns, at_ns, 1.0))
+        swung = truth.in_swing
+        if truth.in_swing and shank.pitch_rad is not None:
+            off_deg.append(math.degrees(shank.pitch_rad) - truth.shank_pitch_deg)
+    assert seen > 3
+    if stood_s > 1.0:
+        assert np.sqrt(np.mean(np.square(off_deg))) < 2.0

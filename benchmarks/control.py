@@ -3,7 +3,8 @@
 Events, angles and phase come from the patients' inertial samples alone; the body's numbers from the three
 identification tests, the reference from normal gait at the patient's speed and a short walk without pulses.
 Some patients cannot be lifted to the reference by the highest current they allow, however well it is steered:
-where the body changes, a second walk of the changed body, identified anew, shows which.
+where the body changes, a second walk of the changed body, identified anew, shows which. Under some conditions
+the same patients walk with a plain learning law, too.
 Usage: control.py [patients] [strides] [condition ...]; ``SEED`` in the environment picks another population,
 ``PICTURE`` names a file for error by stride, a line a patient.
 """
@@ -21,8 +22,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.signal import butter, sosfiltfilt
 
 from controller.config import core_params, load_session, normal_reference
+from controller.core.alignment import SwingPhase
+from controller.core.learner import PERCENT, Learner, held
 from controller.core.params import CoreParams, Envelope, Reference
 from controller.core.reference import suited
 from controller.core.signals import Mode, TickInputs
@@ -56,6 +60,10 @@ ANEW = (
     "electrode shift",
     "stiffness twice",
 )  # here a walk of the changed body, identified anew, is shown too
+BESIDE_PLAIN = ("learning", "gain a third", "gain three times", "no identification", "speed change")
+PLAIN = "plain ILC"
+PLAIN_NM_PER_RAD = 15.0  # its gain: of 5, 10, 15 and 20 a good one on the first population
+PLAIN_CUT_OFF_HZ = 5.0
 Walks = dict[str, "Outcome"]  # of one patient, by condition
 
 
@@ -181,6 +189,48 @@ def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
     walk = Rehearsal(params, patient, _loss(member.seed) if condition == "5 % lost" else None)
     at_half = {"electrode shift": _shift, "stride missed": _miss}.get(condition)
     return Trial(member, params, patient, walk, at_half)
+
+
+@dataclass(slots=True)
+class PlainLearner(Learner):
+    """The named alternative: proportional in the error with phase lead (models notes, section 4.3), and a
+    low-pass without phase over the swing.
+
+    It believes nothing and knows no model beyond the lag and the first plan; events, angles, phase and
+    feedback are the same, so that the law alone makes the difference.
+    """
+
+    def weigh(self, swing: SwingPhase) -> None:
+        """What a swing says about the muscle is left alone."""
+
+    def model(self) -> None:
+        """There is none."""
+
+    def prove(self) -> None:
+        """Nor a bound."""
+
+    def retime(self, percent_per_s: float) -> None:
+        """The command stays what it was over the phase."""
+        self.percent_per_s = percent_per_s
+
+    def move(self) -> None:
+        """Last swing's command and what its error says, the muscle's lag earlier."""
+        lesson, muscle = self._lesson, self.params.muscle
+        if lesson is None:
+            return
+        lag_s = muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / self.params.pulse.rate_hz
+        seen = lesson.weight > 0.0
+        ahead = np.interp(PERCENT + lag_s * self.percent_per_s, PERCENT[seen], lesson.error[seen], left=0.0)
+        wish = lesson.applied - lesson.beside + PLAIN_NM_PER_RAD * ahead
+        smoothed = sosfiltfilt(butter(2, PLAIN_CUT_OFF_HZ, fs=self.percent_per_s, output="sos"), wish)
+        self.command_nm = held(np.clip(smoothed, 0.0, self.most_nm))
+
+
+def plainly(trial: Trial) -> Trial:
+    """The same with the plain law in the place of the learning one."""
+    state = trial.walk.state
+    state.learner = PlainLearner(trial.params, state.torque, state.timing.percent_per_s)
+    return trial
 
 
 def walked(trial: Trial, strides: int) -> Outcome:
@@ -370,7 +420,10 @@ def walks_of(number: int, seed: int, strides: int, wanted: tuple[str, ...]) -> W
     for condition in wanted:
         mode: Mode = condition if condition in ARMS else "learning"  # type: ignore[assignment]
         core = titrated(member, params) if mode == "trapezoid" else with_mode(params, mode)
-        made[condition] = walked(begin(member, core, "" if condition in ARMS else condition), strides)
+        change = "" if condition in ARMS else condition
+        made[condition] = walked(begin(member, core, change), strides)
+        if condition in BESIDE_PLAIN:
+            made[f"{condition}, {PLAIN}"] = walked(plainly(begin(member, core, change)), strides)
         if condition in ANEW:
             made[f"{condition}, anew"] = anew(member, params, condition, strides)
     return made
@@ -433,6 +486,10 @@ def main() -> None:
             missed += not kept
             asked = "" if must is None else f"must {must[0]:g} / {must[1]:g}  {'ok' if kept else 'MISSED'}"
             print(f"{condition:18} {figure:46} {spread(values):14} {asked}", flush=True)
+        if condition in BESIDE_PLAIN:
+            beside = [{**walk, condition: walk[f"{condition}, {PLAIN}"]} for walk in walks]
+            for figure, values, _ in rows(condition, beside):
+                print(f"{PLAIN:18} {figure:46} {spread(values)}", flush=True)
         if condition == "learning":
             by_patient = " ".join(f"{walk[condition].mean_error(HALF):.1f}" for walk in walks)
             print("                   by patient:", by_patient, flush=True)

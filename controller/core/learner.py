@@ -175,7 +175,7 @@ class Learner:
 
     def _solved(self, normal: Matrix, wanted: Curve) -> Curve:
         free: Curve = np.asarray(np.linalg.solve(normal, wanted), dtype=np.float64)
-        return _held(within_limits(normal, wanted, free, self.most_nm))
+        return held(within_limits(normal, wanted, free, self.most_nm))
 
     def _problem(self) -> tuple[Matrix, Curve]:
         """Normal matrix and right side of the planned command's least squares."""
@@ -265,7 +265,7 @@ class Learner:
             wish = learning.step * (best - scaled)
         model = self._base / self.belief.gain
         moved = scaled + limited(wish, learning.change_max * most)
-        self.command_nm = _held(np.clip(model + learning.forget * (moved - model), 0.0, self.most_nm))
+        self.command_nm = held(np.clip(model + learning.forget * (moved - model), 0.0, self.most_nm))
 
     def prove(self) -> None:
         """The bound of the law that moved the command last."""
@@ -485,7 +485,8 @@ def _curve(values: tuple[float, ...], percent: Curve) -> Curve:
     return np.asarray(np.interp(percent, np.linspace(0.0, 100.0, len(values)), values), dtype=np.float64)
 
 
-def _held(command_nm: Curve) -> Curve:
+def held(command_nm: Curve) -> Curve:
+    """A command (n,) whose last cells are as the one at ``HOLD_PERCENT``."""
     last = HOLD_PERCENT - FIRST_PERCENT
     return np.concatenate((command_nm[:last], np.full(CELLS - last, command_nm[last])))
 

@@ -117,12 +117,24 @@ def test_doubtful_events_leave_a_trapezoid_of_the_last_good_strides_without_a_ju
     assert after.decision.view.rung == "trapezoid"
 
 
-def test_without_the_foots_pitch_the_learned_command_runs_open_loop() -> None:
-    # two contacts are needed before the mounting is known; the first window opens after one
-    walk = walked(params("learning"), None, 9.0)
-    first = next(p.decision for p in walk.trace if p.current_ma is not None)
-    assert first.view.rung == "learned command"
-    assert "open loop" in first.reason
+def test_a_foot_whose_attitude_was_lost_gets_the_learned_command_open_loop_until_it_has_stood() -> None:
+    core = params("learning")
+    heel_off_s = next(
+        (event.t_ns - EPOCH_NS) / 1e9
+        for point in walked(core, None, 14.0).trace
+        for event in point.decision.events
+        if event.kind == "heel_off" and point.time_s > 11.0
+    )
+    # longer than the orientation bridges, over before the swing
+    walk = walked(core, Silence("foot", heel_off_s - 0.3, heel_off_s - 0.03), 16.0)
+    after = [p for p in walk.trace if p.time_s > heel_off_s and p.current_ma is not None]
+    swing = [p for p in after if p.time_s < heel_off_s + 0.6]
+    assert {p.decision.view.rung for p in swing} == {"learned command"}
+    assert all("open loop: foot pitch not known" in p.decision.reason for p in swing)
+    assert max((p.current_ma or 0.0) for p in swing) > core.pulse.current_max_ma / 2
+    steps = [(b.current_ma or 0.0) - (a.current_ma or 0.0) for a, b in pairwise(walk.trace)]
+    assert max(steps) <= core.pulse.rise_ma_per_tick
+    assert after[-1].decision.view.rung == "two sensors"
 
 
 def test_a_silent_foot_is_off() -> None:

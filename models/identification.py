@@ -121,7 +121,7 @@ class IdentificationResult:
 
 
 @compiled
-def _torque_shape(  # noqa: PLR0917
+def _torque_shape(
     times: Array, pulses: Array, gains: Array, c: Constants, max_step: float,
     floor: float, fatigue_s: float, recovery_s: float, beta: float,
 ) -> Array:  # fmt: skip

@@ -153,7 +153,7 @@ def _smooth(x: float) -> float:
 
 
 @compiled
-def _quintic(t: float, T: float, x0: float, v0: float, a0: float, x1: float, v1: float) -> float:  # noqa: PLR0917
+def _quintic(t: float, T: float, x0: float, v0: float, a0: float, x1: float, v1: float) -> float:
     """Quintic from (x0, v0, a0) to (x1, v1, 0) in T seconds; straight on after T."""
     if t >= T:
         return x1 + v1 * (t - T)
@@ -200,9 +200,7 @@ def _hip_over_other(b: Body, phase: float, thigh: float, shank: float, foot: flo
 
 
 @compiled
-def _intend(  # noqa: PLR0917
-    s: Leg, weights: Array, sets: Array, eff: Array, plan: Array, row: int, dt: float
-) -> None:
+def _intend(s: Leg, weights: Array, sets: Array, eff: Array, plan: Array, row: int, dt: float) -> None:
     """Walk, stop or settle into a posture: the blend of the curve sets, stride rate, phase and sway."""
     n_sets = sets.shape[0]
     walk = plan[row, 1]
@@ -301,7 +299,7 @@ def _swinging_hip(s: Leg, b: Body, over_other: float, t1: float) -> tuple[float,
 
 
 @compiled
-def _contract(m: Array, queue: Array, now: float, t1: float, b: Body, c: Constants) -> None:  # noqa: PLR0917
+def _contract(m: Array, queue: Array, now: float, t1: float, b: Body, c: Constants) -> None:
     """One muscle from ``now`` to ``t1``, every pulse at its own instant; then fatigue."""
     at = now
     while m[SENT] > m[TAKEN] and queue[int(m[TAKEN]) % QUEUE, 0] < t1:
@@ -395,7 +393,7 @@ def _touch_ground(s: Leg, b: Body, ankle_vx: float, ankle_vy: float, forefoot: b
 
 
 @compiled
-def _count_stride(s: Leg, b: Body, strides: Array, draw: Array, toe_phase: float, forefoot: bool) -> None:  # noqa: PLR0917
+def _count_stride(s: Leg, b: Body, strides: Array, draw: Array, toe_phase: float, forefoot: bool) -> None:
     """Write down the stride that ends here, and draw how the next one varies."""
     foot, shank, roll, t1 = s.foot, s.shank, s.roll, s.time
     if s.started > 0.0 and s.strides_done < strides.shape[0]:
@@ -421,7 +419,7 @@ def _count_stride(s: Leg, b: Body, strides: Array, draw: Array, toe_phase: float
 
 
 @compiled
-def run(  # noqa: PLR0917  numba takes positional arguments
+def run(
     n: int,
     b: Body,
     c: Constants,

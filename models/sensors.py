@@ -49,7 +49,7 @@ def _body_rate(h: Array, pitch: int, shank: bool, side: float) -> tuple[float, f
 
 
 @compiled
-def motion(  # noqa: PLR0917
+def motion(
     history: Array, times: Array, shank: bool, place: Array, mount: Array, side: float, ring: float
 ) -> Array:
     """Rows of (quaternion wxyz, specific force m/s2, angular rate rad/s) in sensor axes, without errors.
@@ -177,7 +177,7 @@ def _coloured(white: float, state: Array, taps: Array) -> float:
 
 
 @compiled
-def emg(  # noqa: PLR0917
+def emg(
     history: Array, start_s: float, step_s: float, pulses: Array, last: Array, fitness: Array,
     gains: Array, noise: Array, taps: Array, state: Array,
 ) -> Array:  # fmt: skip

@@ -35,7 +35,7 @@ class FootBody:
 
 
 @compiled
-def foot_acceleration(  # noqa: PLR0917
+def foot_acceleration(
     foot_rad: float, moment_nm: float, acc_x: float, acc_y: float,
     mass_kg: float, com_x_m: float, com_y_m: float, inertia_com_kgm2: float, gravity: float,
 ) -> float:  # fmt: skip
@@ -62,7 +62,7 @@ def ankle_acceleration(
 
 
 @compiled
-def _integrate(  # noqa: PLR0917
+def _integrate(
     start: float, rate: float, step_s: float, ankle_acc: Array, moment: Array, body: Array
 ) -> Array:
     """RK4 with the ankle's acceleration given at every half step."""

@@ -18,7 +18,7 @@ ROWS = 256  # of 1 ms: the longest delay
 
 
 @compiled
-def reflex_step(  # noqa: PLR0917
+def reflex_step(
     state: Array, lag: Array, slot: int, rate_rps: float, step_s: float,
     delay_s: float, threshold_rps: float, wn_rad_per_s: float,
 ) -> float:  # fmt: skip

@@ -27,7 +27,7 @@ def subtalar_moment_nm(ta_n: float, peroneal_n: float, tone_nm: float) -> float:
 
 
 @compiled
-def subtalar_rate(  # noqa: PLR0917
+def subtalar_rate(
     angle_rad: float, rate_rps: float, moment_nm: float, step_s: float,
     inertia_kgm2: float, damping_nms: float, stiffness_nm_per_rad: float,
 ) -> float:  # fmt: skip

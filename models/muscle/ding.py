@@ -158,7 +158,7 @@ def pulse(state: Array, t_s: float, strength: float, gain: float, c: Constants) 
 
 
 @compiled
-def _rates(  # noqa: PLR0917
+def _rates(
     force: float, a: float, tau1: float, km: float, cn: float, gain: float, c: Constants
 ) -> tuple[float, float, float, float]:
     bound = cn / (km + cn)
@@ -201,9 +201,7 @@ def advance_by(state: Array, span_s: float, max_step_s: float, c: Constants) -> 
 
 
 @compiled
-def _train(  # noqa: PLR0917
-    pulses: Array, strength: Array, gain: Array, times: Array, max_step: float, c: Constants
-) -> Array:
+def _train(pulses: Array, strength: Array, gain: Array, times: Array, max_step: float, c: Constants) -> Array:
     state = np.zeros(STATES)
     rest(state, c)
     out = np.empty((times.size, STATES))

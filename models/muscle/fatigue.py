@@ -45,7 +45,7 @@ def fitness_rate(fitness: float, load: float, floor: float, fatigue_s: float, re
 
 
 @compiled
-def fitness_after(  # noqa: PLR0917
+def fitness_after(
     fitness: float, load: float, span_s: float, floor: float, fatigue_s: float, recovery_s: float
 ) -> float:
     """Fitness after ``span_s`` seconds of constant load: exact, whatever the span."""

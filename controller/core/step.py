@@ -377,8 +377,8 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     else:
         wanted_ma, how = _trapezoid(now_ns, params, state)
     wanted_ma, second = _both(now_ns, wanted_ma, params, state)
-    if window.state == "falling":  # the law's own curve may rise here, what is sent may not
-        wanted_ma = min(wanted_ma, present_ma)
+    if window.state == "falling":
+        wanted_ma = _no_more(wanted_ma, state.intensity)
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, params.pulse.rise_ma_per_tick)
     state.intensity.move(now_ns, wanted_ma)
     pulse = _shaped(state.intensity, state)
@@ -386,6 +386,11 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     _settle(now_ns, params, state)
     how += "" if state.steering is None else state.steering.advice
     return _command(params, pulse, _second(now_ns, second, state)), f"{window.why}; {how}"
+
+
+def _no_more(wanted_ma: float, intensity: Intensity) -> float:
+    """In a ramp down a law's own curve may rise; what is sent may not, even by the device's rounding."""
+    return min(wanted_ma, intensity.current_ma - 0.5 * intensity.pulse.current_step_ma)
 
 
 def _shaped(intensity: Intensity, state: CoreState) -> tuple[float, float]:
@@ -416,6 +421,8 @@ def _second(now_ns: int, activation: float, state: CoreState) -> ChannelCommand 
     if state.second is None:
         return None
     wanted_ma = state.second.for_activation(activation) if activation > THRESHOLD_FRACTION / 2 else 0.0
+    if state.window.state == "falling":
+        wanted_ma = _no_more(wanted_ma, state.second)
     present_ma = state.second.current_ma
     wanted_ma = state.ladder.smooth(now_ns, wanted_ma, present_ma, state.second.pulse.rise_ma_per_tick)
     state.second.move(now_ns, wanted_ma)

@@ -266,6 +266,23 @@ def test_neither_channel_rises_faster_than_it_may_and_both_end_together() -> Non
     assert seen > 200
 
 
+def test_the_second_channel_never_rises_in_a_ramp_down_whatever_turning_still_asks_for() -> None:
+    walk = Rehearsal(
+        with_second(params("learning"), BODIES["inverting"]), VirtualPatient(BODIES["inverting"], 4)
+    )
+    steering, second, ramps = walk.state.steering, walk.state.second, 0
+    assert steering is not None
+    assert second is not None
+    while walk.ticks * TICK_S < 14.0:
+        falls, before_ma = walk.state.window.state == "falling", second.current_ma
+        steering.demand_nm = 6.0 if falls else 1.0
+        walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
+        if falls and walk.state.window.state == "falling":
+            ramps += 1
+            assert second.current_ma <= before_ma
+    assert ramps > 50
+
+
 def test_the_second_channel_turns_the_foot_as_far_with_less_charge_in_shorter_pulses() -> None:
     body = BODIES["inverting"]
     core = with_second(params("learning"), body)

@@ -150,6 +150,21 @@ def test_a_ramp_down_never_goes_up_and_begins_with_no_pulse_where_there_was_none
     assert stopped > 5
 
 
+def test_a_ramp_down_from_between_two_steps_of_the_device_is_not_rounded_up(walk: Recorded) -> None:
+    core = params("learning")
+    state, between = CoreState.initial(core), 0
+    for now_ns, inputs in walk:
+        if state.window.state == "falling" and state.intensity.current_ma > 5.0:
+            state.intensity.current_ma = before_ma = 5.3  # as a pulse of less charge leaves it
+            decision, state = step(now_ns, inputs, core, state)
+            if state.window.state == "falling" and decision.command.channels[0] is not None:
+                between += 1
+                assert state.intensity.current_ma <= before_ma
+        else:
+            _, state = step(now_ns, inputs, core, state)
+    assert between > 3
+
+
 @pytest.mark.parametrize("i50_ma", [28.0, 28.3, 28.6, 28.9])
 def test_primed_pulses_stay_below_the_motor_threshold_however_the_device_rounds(
     walk: Recorded, i50_ma: float

@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-RIGS := tests/process tests/chaos tests/console
+RIGS := tests/process tests/chaos/test_process_chaos.py tests/console
 APART := --ignore tests/safety $(RIGS:%=--ignore %)
+PYTEST = pytest -o cache_dir=.pytest_cache/$@
 TRIES ?= 20
 
-.PHONY: demo test test-guard bench validate mutate chaos lint setup lock clean
+.PHONY: demo test test-beside test-apart test-guard test-rigs bench validate mutate chaos lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -20,7 +21,7 @@ $(STAMP): requirements.txt pyproject.toml
 	    echo "==> Python's venv module is missing; installing Debian's python3-venv"; rm -rf $(VENV); \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null \
 	    && $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-compile --require-hashes -r requirements.txt \
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-compile --no-deps --require-hashes -r requirements.txt \
 	    | { grep --line-buffered -oE '^(Collecting [^ ]+|Installing collected packages)' || true; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>/dev/null
 	@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib || true # on all processors, unlike pip
@@ -37,18 +38,27 @@ lint: setup
 
 test: setup
 	@sh tests/debian.sh
-	@echo "==> lint, and beside it the tests of the guard (two minutes)"
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint test-guard
-	@echo "==> tests; what fails beside another is tried once more alone"
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(APART) || $(BIN)/pytest --last-failed $(APART)
-	@echo "==> whole rigs in real time; what fails is tried once more, as the machine itself may have stood still"
-	@$(BIN)/pytest $(RIGS) || $(BIN)/pytest --last-failed $(RIGS)
+	@$(MAKE) --no-print-directory --jobs 2 test-beside test-rigs
+
+test-beside: setup # at the lowest priority, as guard and rigs run in real time
+	@echo "==> beside guard and rigs: lint, and the tests without a rig; told when they are done"
+	@mkdir -p .build
+	@nice -n 19 $(MAKE) --no-print-directory lint test-apart >.build/test-apart.log 2>&1; code=$$?; \
+	    echo; cat .build/test-apart.log; exit $$code
+
+test-apart: setup
+	@echo "==> tests without a rig; what fails beside another is tried once more alone"
+	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(APART) || $(BIN)/$(PYTEST) --last-failed $(APART)
 
 test-guard: setup
-	@echo "==> tests of the guard, every branch of its judgement; what fails is tried once more"
+	@echo "==> tests of the guard, every branch of its judgement (two minutes); what fails is tried once more"
 	@rm -f .coverage*
-	@$(BIN)/coverage run -m pytest tests/safety || $(BIN)/coverage run -m pytest --last-failed tests/safety
+	@$(BIN)/coverage run -m $(PYTEST) tests/safety || $(BIN)/coverage run -m $(PYTEST) --last-failed tests/safety
 	@$(BIN)/coverage combine --quiet 2>/dev/null; $(BIN)/coverage report # a killed process leaves half a file
+
+test-rigs: test-guard
+	@echo "==> whole rigs in real time; what fails is tried once more, as the machine itself may have stood still"
+	@$(BIN)/$(PYTEST) $(RIGS) || $(BIN)/$(PYTEST) --last-failed $(RIGS)
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done

@@ -50,6 +50,7 @@ class Stride:
 
     end_s: float
     error_rms_deg: float  # true foot pitch against the reference, toe-off to initial contact
+    short_rms_deg: float  # the same of what is below the reference alone
     overshoot_deg: float  # the most above the reference in late swing
     ankle_error_deg: float  # at initial contact, against the reference's ankle there
     ankle_deg: float  # at initial contact
@@ -177,6 +178,7 @@ def judge(walk: Rehearsal, reference: Reference) -> list[Stride]:
             Stride(
                 end_s=true.next_initial_contact_s,
                 error_rms_deg=math.sqrt(float(np.mean(error**2))),
+                short_rms_deg=math.sqrt(float(np.mean(np.minimum(error, 0.0) ** 2))),
                 overshoot_deg=float(late.max()) if late.size else 0.0,
                 ankle_error_deg=abs(ankle - ankle_deg),
                 ankle_deg=ankle,

@@ -51,7 +51,7 @@ test-apart: setup
 	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(APART) || $(BIN)/$(PYTEST) --last-failed $(APART)
 
 test-guard: setup
-	@echo "==> tests of the guard, every branch of its judgement (two minutes); what fails is tried once more"
+	@echo "==> tests of the guard, every branch of its judgement (about a minute); what fails is tried once more"
 	@rm -f .coverage*
 	@$(BIN)/coverage run -m $(PYTEST) tests/safety || $(BIN)/coverage run -m $(PYTEST) --last-failed tests/safety
 	@$(BIN)/coverage combine --quiet 2>/dev/null; $(BIN)/coverage report # a killed process leaves half a file
@@ -67,7 +67,7 @@ validate: setup
 	@echo "==> models and controllers against their references: runs/validate/"
 	@$(BIN)/python -m models.validation --out runs/validate
 	@$(BIN)/python benchmarks/gait.py --out runs/validate
-	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (twenty minutes on two processors)"
+	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (a quarter of an hour on two processors)"
 	@PICTURE=runs/validate/control.png $(BIN)/python benchmarks/control.py 20 60 | tee runs/validate/control.txt
 	@echo "==> two channels on the same 20 patients (four minutes; make bench walks six of them)"
 	@$(BIN)/python benchmarks/channels.py 20 60 | tee runs/validate/channels.txt

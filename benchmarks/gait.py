@@ -284,7 +284,8 @@ def observe(leg: Leg) -> Run:
         events = detector.update(t_ns, tuple(acc), tuple(gyr))
         if not events and not on:
             continue
-        walking, kinds = detector.tick(t_ns).walking, {event.kind for event in events}
+        walking = detector.tick(t_ns).walking or detector.setting_off
+        kinds = {event.kind for event in events}
         run.events.extend(events)
         if walking and not on and kinds & {"heel_off", "toe_off"}:
             run.starts_s.append(t_ns * 1e-9)
@@ -378,13 +379,13 @@ def without_swing(leg: Leg, starts: list[float]) -> list[float]:
     return [t for t in between if t < last_s and peak(t, t + SWING_WITHIN_S) < 0.4 * usual]
 
 
-def non_gait(segment: Segment, seed: int, minutes: float, rate_hz: float = 100.0) -> Leg:
-    """A virtual patient who walks 15 s and then stands, shifts weight, sits, rises, turns and steps in
-    place.
+def non_gait(segment: Segment, seed: int, minutes: float, *, walks: bool = True) -> Leg:
+    """A virtual patient who walks 15 s, or not at all, and then stands, shifts weight, sits, rises, turns
+    and steps in place.
     """
-    rng = np.random.default_rng(seed)
-    plan = [Activity("stand", 3.0), Activity("walk", 15.0)]
-    total_s = WALKED_S
+    rng, rate_hz = np.random.default_rng(seed), 100.0
+    plan = [Activity("stand", 3.0), Activity("walk", WALKED_S - 3.0)] if walks else [Activity("stand", 3.0)]
+    total_s = WALKED_S if walks else 3.0
     while total_s < 60.0 * minutes:
         kind, length_s = NON_GAIT[int(rng.integers(len(NON_GAIT)))], float(rng.uniform(3.0, 8.0))
         if plan[-1].kind == "sit":
@@ -543,14 +544,15 @@ def print_false_stimulations(walkway: list[Leg]) -> None:
     print(
         f"turns and halts between passes: {idle} of {found} have no swing after them, {time_s / 60:.0f} min"
     )
-    for segment in ("foot", "shank"):
+    for segment, walks in ((segment, walks) for segment in ("foot", "shank") for walks in (True, False)):
         false = sum(
-            start > WALKED_S
+            start > WALKED_S or not walks
             for seed in NON_GAIT_SEEDS
-            for start in stimulations(non_gait(segment, seed, NON_GAIT_MIN))
+            for start in stimulations(non_gait(segment, seed, NON_GAIT_MIN, walks=walks))
         )
         hours = len(NON_GAIT_SEEDS) * NON_GAIT_MIN / 60
-        print(f"virtual non-gait {segment}: {false} in {hours:g} h: {false / hours:.1f} an hour")
+        when = "after a walk" if walks else "before any walk"
+        print(f"virtual non-gait {when}, {segment}: {false} in {hours:g} h: {false / hours:.1f} an hour")
 
 
 def print_damages(legs: list[Leg]) -> None:

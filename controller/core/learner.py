@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
@@ -29,6 +30,7 @@ from controller.core.shortfall import Shortfall
 from models.recruitment import RecruitmentParams, fraction
 
 Timed = TypeVar("Timed", "Moment", "Reading")
+Timetable = Callable[[int], float | None]  # phase in percent at a time in ns
 Curve = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
@@ -126,6 +128,7 @@ class Learner:
     _torque: Matrix | None = None  # the muscle alone at this pace
     _torque_cell_s: float = 0.0
     _replan: bool = False  # the muscle's delay is believed to be another
+    _relaid: bool = False  # the lesson is told in a new timetable: at its pace nothing is left to move
     _law_gain: float = 1.0  # the gain believed when the command was moved last
 
     def __post_init__(self) -> None:
@@ -189,9 +192,21 @@ class Learner:
         normal = (pitch.T * weight) @ pitch + self.params.learning.bend * second.T @ second + np.diag(held)
         return normal, (pitch.T * weight) @ target
 
-    def close(self, swing: SwingPhase, usual_s: float, *, trusted: bool, turned_rad: float = 0.0) -> None:
-        """A swing has ended: prepare what it teaches for :meth:`move`, or say why it teaches nothing."""
-        self._lesson = None
+    def close(
+        self,
+        swing: SwingPhase,
+        usual_s: float,
+        *,
+        trusted: bool,
+        turned_rad: float = 0.0,
+        timetable: Timetable | None = None,
+    ) -> None:
+        """A swing has ended: prepare what it teaches for :meth:`move`, or say why it teaches nothing.
+
+        ``timetable`` is given where this swing has moved the phases by much, as the first one does: its
+        command is then taken over at the phases at which it would be given now.
+        """
+        self._lesson, self._relaid = None, False
         self.odd = not _ordinary(swing, usual_s)
         self.frozen = self._why_not(swing, trusted=trusted, turned_rad=turned_rad)
         if self.frozen:
@@ -205,9 +220,11 @@ class Learner:
         free = (self._free_percent <= PERCENT) & (swing.contact_percent >= PERCENT)
         error = np.where(free, reference - foot, 0.0)
         applied, beside = self.applied(swing)
-        if self.learned and applied.sum() < COMPLETE * self.command_nm.sum():
+        if applied.sum() < COMPLETE * self.command_nm.sum():
             self.frozen = "the pulses came late or not at all"
             return
+        if timetable is not None:
+            applied, beside = self.applied(swing, timetable)
         weight = np.where(free, self._error_weight(), 0.0)
         rms = math.sqrt(float(np.mean(error[free] ** 2)))
         if not (rms <= OUTLIER_RAD and bool(np.isfinite(shank).all())):
@@ -217,6 +234,7 @@ class Learner:
         self._lesson = Lesson(
             self._beyond_band(error), weight, applied, beside, ankle, self._stiffness(ankle, wanted)
         )
+        self._relaid = timetable is not None
         self.error_rms_deg = math.degrees(rms)
         self.learned += 1
         self.shortfall.note(self.error_rms_deg, self._limit_share(swing))
@@ -284,17 +302,22 @@ class Learner:
         if self._pace is None:
             return
         before, self._base, self._pace = self._base, self._solved(*self._pace), None
+        if self._relaid:
+            return
         self.command_nm = np.maximum(0.0, self.command_nm + (self._base - before) / self.belief.gain)
 
-    def applied(self, swing: SwingPhase) -> tuple[Curve, Curve]:
+    def applied(self, swing: SwingPhase, timetable: Timetable | None = None) -> tuple[Curve, Curve]:
         """The command of the last swing as it was really given, and feedback's part in it, over the cells.
 
-        Each stands in the cell it was commanded for, even where the swing turned out shorter or longer: put
-        in the cell it fell into, the command would creep along the phase by that much at every stride.
+        Each stands in the cell it was commanded for, or by ``timetable`` would be now, even where the swing
+        turned out shorter or longer: put in the cell it fell into, the command would creep along the phase
+        by that much at every stride.
         """
         begin_ns = swing.toe_off_ns - PRE_SWING_MAX_NS
-        past = [m for m in _between(self._moments, begin_ns, self._moments[-1].t_ns) if m.percent is not None]
-        place = np.array([m.percent for m in past])
+        recent = _between(self._moments, begin_ns, self._moments[-1].t_ns)
+        placed = [(m.percent if timetable is None else timetable(m.t_ns), m) for m in recent]
+        past = [m for percent, m in placed if percent is not None]
+        place = np.array([percent for percent, _ in placed if percent is not None])
         last_stride = np.flatnonzero(np.diff(place) < -BACKWARDS_PERCENT)
         first = int(last_stride[-1]) + 1 if len(last_stride) else 0
         place = np.maximum.accumulate(place[first:])

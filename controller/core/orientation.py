@@ -19,14 +19,14 @@ from drivers.interface import Quat, Segment, Side, Vec3
 
 START_SAMPLES = 12  # their median step fixes the filter's nominal rate
 GAP_S = 0.25  # a longer gap is not bridged by the last rate: how the limb turned in it is unknown
-ALIGN_CONTACTS = 2  # steps that show the axis; a shank that stood before needs only the sign: one
+ALIGN_CONTACTS = 2  # steps that show the axis; after standing one shows enough: the sign
 FLAT_GAIN = 0.5  # of the pitch left in the stillest moment of stance is taken out at each
 FLAT_LIMIT_RAD = radians(15.0)  # more than a ramp's slope is not a flat foot
 LOOSE_SHARE = 0.05  # of a foot off the ground in its swing axis: stimulated, it everts as it rises
 RISEN_SHARE = 0.7  # of the pitch at the last toe-off, found late: until there the ball is on the ground
 MEAN_NS = (800_000_000, 3_000_000_000)  # about a stride: over it the limb's own acceleration comes to nothing
 STILL_RATE_RPS = 0.15
-STILL_S = 0.5
+STILL_S: dict[Segment, float] = {"shank": 0.5, "foot": 1.0}  # a foot in stance is still for less
 STANDING_LIMIT_RAD = radians(20.0)  # a shank that leans further is not standing
 STANDING_SHANK_RAD = radians(-4.0)  # in relaxed standing the shank leans forward by some 4 deg (unverified)
 WALKING_MEAN_RAD = radians(-11.6)  # mean shank pitch over a stride (mean of the NONAN GaitPrint table)
@@ -120,7 +120,8 @@ class SegmentOrientation:
         self._gravity_since_ns = 0
         self._risen_rad = 0.0  # below this pitch the toe, too, may be off the ground
         self._still_ns: int | None = None
-        self._standing: Vec3 | None = None
+        self._stood = False  # still, before the first step
+        self._standing: Vec3 | None = None  # where "up" was then, of a shank
         self._stride_sum = 0.0
         self._stride_time_s = 0.0
 
@@ -225,7 +226,7 @@ class SegmentOrientation:
             self._flat = (dot(gyr, gyr), self.raw_rad)
         self._stride_sum += self.raw_rad * dt_s
         self._stride_time_s += dt_s
-        contacts = ALIGN_CONTACTS if self._standing is None else 1
+        contacts = 1 if self._stood else ALIGN_CONTACTS
         self.aligned = frame.known and self._contacts >= contacts and not self._lost
         if not self.aligned:
             self.pitch_rad = self.roll_rad = self.pitch_rate_rps = None
@@ -238,15 +239,17 @@ class SegmentOrientation:
         self.acceleration_mps2 = (frame.forward_mps2, frame.upward_mps2)
 
     def _watch_standing(self, t_ns: int, up: Vec3, gyr: Vec3) -> None:
-        if self.segment == "foot" or dot(gyr, gyr) > STILL_RATE_RPS * STILL_RATE_RPS:
+        if dot(gyr, gyr) > STILL_RATE_RPS * STILL_RATE_RPS:
             self._still_ns = None
             return
         if self._still_ns is None:
             self._still_ns = t_ns
-        if (t_ns - self._still_ns) * 1e-9 < STILL_S:
+        if (t_ns - self._still_ns) * 1e-9 < STILL_S[self.segment]:
             return
-        if self._standing is None and self._contacts == 0:
-            self._standing = up
+        if not self._stood and self._contacts == 0:
+            self._stood = True
+            if self.segment == "shank":
+                self._standing = up
 
 
 def tuple_minus(a: Vec3, k: float, b: Vec3) -> Vec3:

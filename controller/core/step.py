@@ -146,7 +146,8 @@ def _walks(now_ns: int, phase: GaitPhase, state: CoreState) -> bool:
     if phase.walking:
         return True
     heard = state.newest_ns is not None and now_ns - state.newest_ns <= HEARD_NS
-    return heard and state.detector.stepping and state.alignment.level
+    swung = state.detector.stepping and state.alignment.level
+    return heard and (swung or state.detector.setting_off)
 
 
 def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEvent]:
@@ -269,7 +270,11 @@ def _learn(state: CoreState) -> None:
         return
     state.lesson_part += 1
     if state.lesson_part == 1:
-        learner.close(swing, state.timing.swing_s, trusted=state.trusted, turned_rad=state.turning.turned_rad)
+        timetable = state.timing.percent_at if state.alignment.fits == 1 else None
+        turned_rad = state.turning.turned_rad
+        learner.close(
+            swing, state.timing.swing_s, trusted=state.trusted, turned_rad=turned_rad, timetable=timetable
+        )
         state.trusted = True
         state.ladder.doubt(doubtful=state.unsure or learner.odd)
     elif state.lesson_part == 2:

@@ -103,7 +103,7 @@ class StrideTiming:
     @property
     def heel_off_due_ns(self) -> int | None:
         """When the heel should come off in this stance, by the last strides; None while not known."""
-        if self.swinging or self.initial_contact_ns is None or len(self._pre_swing_s) < 2:
+        if self.swinging or self.initial_contact_ns is None or not (self._pre_swing_s and self._stance_s):
             return None
         if self.heel_off_ns is not None and self.heel_off_ns > self.initial_contact_ns:
             return None

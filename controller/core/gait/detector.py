@@ -103,6 +103,11 @@ class GaitDetector:
         """The limb steps forward, on the level or on stairs; a stop or a turn ends it."""
         return self._clock.stepping
 
+    @property
+    def setting_off(self) -> bool:
+        """The limb has stepped forward on the level for the first time: nothing else is known of it yet."""
+        return self._clock.setting_off
+
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the sensor, in words for the therapist; empty while all is well."""
         return self._check.findings()

@@ -107,6 +107,14 @@ class StrideClock:
         """The last contact ended a step forward and no stop has come since, on the level or not."""
         return self._ahead and self._contact_ns is not None
 
+    @property
+    def setting_off(self) -> bool:
+        """The limb has stepped forward once, on the level as far as is known, and no stride was measured yet.
+
+        How high the step was is known best when its stance ends.
+        """
+        return self.stepping and self._step_level and not self._sure
+
     def overdue(self, t_ns: int) -> bool:
         """No next contact for much longer than a stride."""
         if self._contact_ns is None:

@@ -39,6 +39,18 @@ def test_durations_are_learned_from_the_events() -> None:
     assert timing.strides == 4
 
 
+def test_the_heel_is_due_once_a_stance_was_seen_and_not_by_a_step_off_from_standing() -> None:
+    timing = StrideTiming(60.0)
+    note(timing, "heel_off", 0.2)
+    note(timing, "toe_off", 0.5)
+    note(timing, "initial_contact", 1.0)
+    assert timing.heel_off_due_ns is None
+    note(timing, "heel_off", 1.6)
+    note(timing, "toe_off", 1.9)
+    note(timing, "initial_contact", 2.5)
+    assert timing.heel_off_due_ns == 2.5 * S + 0.6 * S
+
+
 def test_one_odd_stride_does_not_move_the_expectation() -> None:
     timing = walked(1.5, 4)
     note(timing, "toe_off", 6.9)

@@ -14,7 +14,7 @@ from controller.core.orientation import SegmentOrientation
 from drivers.interface import Segment
 from models.cohort import cohort, cohort_patient
 from models.gait import Activity
-from models.patient import PatientParams, VirtualPatient
+from models.patient import STAND_FIRST_S, PatientParams, VirtualPatient
 
 RATE_HZ = 60.0  # of the slowest sensor in use
 
@@ -191,9 +191,30 @@ def test_after_a_stride_of_silence_the_second_contact_is_walking_again(number: i
     assert all(walking[1:])
 
 
-@pytest.mark.parametrize(("segment", "most"), [("foot", 0), ("shank", 0)])
-def test_standing_sitting_rising_turning_and_stepping_in_place_hardly_start_stimulation(
-    segment: Segment, most: int
+@pytest.mark.parametrize("walks", [True, False])
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+def test_standing_sitting_rising_turning_and_stepping_in_place_start_no_stimulation(
+    segment: Segment, *, walks: bool
 ) -> None:
-    false = [start for start in stimulations(non_gait(segment, 1, 4.0)) if start > WALKED_S]
-    assert len(false) <= most
+    begun = stimulations(non_gait(segment, 1, 4.0, walks=walks))
+    assert [start for start in begun if start > WALKED_S or not walks] == []
+
+
+@pytest.mark.parametrize(("from_s", "contacts"), [(0.0, 1), (STAND_FIRST_S + 1.0, 2)])
+def test_a_foot_that_stood_shows_its_pitch_after_one_step_and_another_after_two(
+    from_s: float, contacts: int
+) -> None:
+    patient = VirtualPatient(PatientParams(), seed=4)
+    detector, orientation = GaitDetector("foot", "left"), SegmentOrientation("foot", "left")
+    found = 0
+    for i in range(int(from_s * RATE_HZ), int(12 * RATE_HZ)):
+        t_ns = round(i / RATE_HZ * 1e9)
+        _, acc, gyr = patient.imu("foot", i / RATE_HZ)
+        orientation.update(t_ns, acc, gyr)
+        if orientation.aligned:
+            break
+        for event in detector.update(t_ns, acc, gyr):
+            orientation.note(event)
+            found += event.kind == "initial_contact"
+    assert orientation.aligned
+    assert found == contacts

@@ -66,6 +66,25 @@ def test_phase_waits_for_an_event_that_has_not_come() -> None:
     assert clock.at(round(12.0e9)).phase_percent == 100.0
 
 
+def test_a_first_step_forward_on_the_level_is_setting_off_until_a_stride_is_measured() -> None:
+    first = clock_after(0)
+    assert first.setting_off
+    first.settle(level=True)
+    assert first.setting_off
+    assert not first.walking
+    first.event(event("initial_contact", 1.2), ahead=True)
+    assert first.walking
+    assert not first.setting_off
+
+
+def test_a_step_that_led_nowhere_or_up_a_stair_is_not_setting_off() -> None:
+    on_the_spot, stair, stopped = StrideClock(), clock_after(0), clock_after(0)
+    on_the_spot.event(event("initial_contact", 0.0), ahead=False)
+    stair.settle(level=False)
+    stopped.stop()
+    assert not any(clock.setting_off for clock in (on_the_spot, stair, stopped, StrideClock()))
+
+
 def test_two_contacts_far_apart_are_no_stride() -> None:
     clock = clock_after(3)
     clock.event(event("initial_contact", 60.0), ahead=True)

@@ -121,9 +121,10 @@ def test_durations_agree_with_light_barriers(leg: Leg) -> None:
 
 
 @needs_data
-def test_stairs_and_the_steps_before_and_after_them_start_stimulation_at_most_once() -> None:
-    """Each recording begins with one or two steps on the level and ends with as many; 77 steps in all."""
-    assert sum(len(run_of(leg.name).starts_s) for leg in STAIRS) <= 1
+def test_stairs_and_the_steps_before_and_after_them_start_stimulation_at_most_twice() -> None:
+    """Each of the four begins with one or two steps on the level, which may be taken for setting off, and
+    ends with as many; 77 steps in all."""
+    assert sum(len(run_of(leg.name).starts_s) for leg in STAIRS) <= 2
 
 
 @needs_data

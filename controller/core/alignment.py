@@ -21,7 +21,7 @@ KEPT = 256  # samples, two to four strides
 EVENT_SD_PERCENT = 3.0  # how far toe-off may lie from where the reference has it (detectors differ)
 CONTACT_SD_PERCENT = 6.0  # nor contact: a leg, a sensor, a landing have their own bias of up to 5 %
 SHARE_SD_PERCENT = 1.0  # how far swing's share of the stride's time may be from its share of the phase
-STRIDE_SD = 1 / 3  # of these, from stride to stride
+STRIDE_SD = 1 / 3  # of these, from stride to stride, once enough strides have shown them
 INDEPENDENT = 8.0  # points that a swing of a smooth curve is worth, however fast it is sampled
 OFFSET_SD_RAD = math.radians(6.0)  # how far a shank's zero may be off
 SCALE_SD = 0.1  # and its excursion from the reference's: a quicker walk swings wider
@@ -185,7 +185,6 @@ class Alignment:
         self, share: Curve, angle: Curve, swing_share: float | None
     ) -> tuple[float, float, float, float] | None:
         """Least squares over the phases of both events and the shank's zero, with what was known before."""
-        first = self.fits == 0
         known = np.array([self.toe_off_percent, self.contact_percent, self.offset_rad, self.scale])
         spread = np.array(
             [
@@ -194,7 +193,7 @@ class Alignment:
                 OFFSET_SD_RAD,
                 SCALE_SD,
             ]
-        ) * (1.0 if first else STRIDE_SD)
+        ) * max(STRIDE_SD, 1.0 / math.sqrt(self.fits + 1.0))
         x = known.copy()
         miss = angle
         for _ in range(ROUNDS):

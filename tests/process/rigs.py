@@ -134,7 +134,8 @@ def pulse_log(folder: Path) -> list[LoggedPulse]:
     path = folder / "pulses.jsonl"
     if not path.exists():
         return []
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    lines = [json.loads(line) for line in whole]  # the last one may still be being written
     return [
         LoggedPulse(line["t_ns"], line["channel"], tuple(map(tuple, line["points"])), line["packet"])
         for line in lines

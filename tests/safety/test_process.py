@@ -141,8 +141,8 @@ class Rig:
         return bool(self.ask("state")["state"] == "active")
 
     def pulses(self) -> list[dict[str, Any]]:
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [json.loads(line) for line in lines]
+        lines = self.log.read_text().splitlines(keepends=True) if self.log.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be in the making
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         self.listen()

@@ -3,8 +3,8 @@
 Events, angles and phase come from the patients' inertial samples alone; the body's numbers from the three
 identification tests, the reference from normal gait at the patient's speed and a short walk without pulses.
 Some patients cannot be lifted to the reference by the highest current they allow, however well it is steered:
-where the body changes, a second walk with that current throughout shows which. Under some conditions the same
-patients walk with a plain learning law, too.
+where the body changes, a second walk with that current throughout, of a muscle that never tires, shows which.
+Under some conditions the same patients walk with a plain learning law, too.
 Usage: control.py [patients] [strides] [condition ...]; ``SEED`` in the environment picks another population,
 ``PICTURE`` names a file for error by stride, a line a patient.
 """
@@ -73,7 +73,6 @@ class Trial:
     params: CoreParams
     patient: VirtualPatient
     walk: Rehearsal
-    condition: str
     at_half: Change | None = None
 
 
@@ -194,7 +193,7 @@ def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
     params = dataclasses.replace(params, muscle=muscle)
     walk = Rehearsal(params, patient, _loss(member.seed) if condition == "5 % lost" else None)
     at_half = {"electrode shift": _shift, "stride missed": _miss}.get(condition)
-    return Trial(member, params, patient, walk, condition, at_half)
+    return Trial(member, params, patient, walk, at_half)
 
 
 @dataclass(slots=True)
@@ -280,11 +279,11 @@ def changed(body: PatientParams, condition: str) -> PatientParams:
     return dataclasses.replace(body, stiffness=min(5.0, 2.0 * body.stiffness))
 
 
-def highest(trial: Trial) -> Trial:
-    """The same with the highest current in every window since the change, and the changed muscle known."""
-    changed_member = dataclasses.replace(trial.member, params=changed(trial.member.params, trial.condition))
-    muscle = identified_body(changed_member).muscle
-
+def highest(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
+    """The bound: the highest current in every window since the change; the muscle is known and never tires."""
+    muscle = identified_body(dataclasses.replace(member, params=changed(member.params, condition))).muscle
+    tireless = dataclasses.replace(member, params=dataclasses.replace(member.params, fatigue_min=1.0))
+    trial = begin(tireless, params, condition)
     change = trial.at_half
 
     def switch(now: Trial) -> None:
@@ -417,7 +416,7 @@ def _weaker(condition: str, outcomes: list[Outcome], highest: list[Outcome]) -> 
     return [
         (figure, values, must),
         (f"the same, the {len(lifted)} whom the current can lift", lifted, must),
-        ("the same, below the reference, at the highest current", least, None),
+        ("the same, what is below, highest current, tireless", least, None),
         ("share of swing at the highest current", [o.saturated for o in outcomes], None),
     ]
 
@@ -439,7 +438,7 @@ def walks_of(number: int, seed: int, strides: int, wanted: tuple[str, ...]) -> W
         if condition in BESIDE_PLAIN:
             made[f"{condition}, {PLAIN}"] = walked(plainly(begin(member, core, change)), strides)
         if condition in WEAKER:
-            made[f"{condition}, highest"] = walked(highest(begin(member, core, change)), strides)
+            made[f"{condition}, highest"] = walked(highest(member, core, change), strides)
     return made
 
 

@@ -122,11 +122,18 @@ def test_time_in_milliseconds_is_refused(tmp_path: Path) -> None:
     assert "in seconds" in refusal(write_csv(tmp_path / "a.csv", HEADER, rows))
 
 
-@pytest.mark.parametrize("text", ["", "\n", ",".join(HEADER) + "\n"])
-def test_an_empty_file_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("", "a header line and samples"),
+        ("\n", "a header line and samples"),
+        (",".join(HEADER) + "\n", "at least one sample"),
+    ],
+)
+def test_an_empty_file_is_refused(tmp_path: Path, text: str, allowed: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text)
-    refusal(path)
+    assert refusal(path).endswith(f"allowed: {allowed}")
 
 
 def test_a_short_line_is_refused(tmp_path: Path) -> None:
@@ -137,5 +144,10 @@ def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"no parquet")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00time")
     (tmp_path / "c.xlsx").write_bytes(b"")
-    for name in ("a.parquet", "b.csv", "c.xlsx", "absent.csv"):
-        refusal(tmp_path / name)
+    for name, allowed in (
+        ("a.parquet", "a Parquet file"),
+        ("b.csv", "UTF-8 text"),
+        ("c.xlsx", "a name ending in .csv or .parquet"),
+        ("absent.csv", "an existing file"),
+    ):
+        assert refusal(tmp_path / name).endswith(f"allowed: {allowed}")

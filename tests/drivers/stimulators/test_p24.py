@@ -184,6 +184,7 @@ def test_restart_takes_over_a_device_left_running(served: ServedP24) -> None:
     second.pulse(0, 10.0, 200.0)
     until(lambda: bool(served.pulses))
     second.close()
+    assert [channel for _, channel, _ in served.pulses] == [0]
 
 
 def test_restart_ends_a_mid_level_train_another_host_left_running(served: ServedP24, driver: P24) -> None:
@@ -213,6 +214,7 @@ def test_close_stops_the_device(served: ServedP24, driver: P24) -> None:
     until(lambda: served.device._level == 0)
     again.open()
     again.close()
+    assert served.pulses == []
 
 
 def test_silent_device_fails_open_in_bounded_time(served: ServedP24, monkeypatch: pytest.MonkeyPatch) -> None:

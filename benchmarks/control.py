@@ -280,7 +280,7 @@ def changed(body: PatientParams, condition: str) -> PatientParams:
 
 
 def highest(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
-    """The bound: the highest current in every window since the change; the muscle is known and never tires."""
+    """The bound: the highest current in every window since the change; a muscle known that never tires."""
     muscle = identified_body(dataclasses.replace(member, params=changed(member.params, condition))).muscle
     tireless = dataclasses.replace(member, params=dataclasses.replace(member.params, fatigue_min=1.0))
     trial = begin(tireless, params, condition)

@@ -270,7 +270,8 @@ def _learn(state: CoreState) -> None:
         return
     state.lesson_part += 1
     if state.lesson_part == 1:
-        timetable = state.timing.percent_at if state.alignment.fits == 1 else None
+        first = state.alignment.level and state.alignment.fits == 1  # it alone showed where the events lie
+        timetable = state.timing.percent_at if first else None
         turned_rad = state.turning.turned_rad
         learner.close(
             swing, state.timing.swing_s, trusted=state.trusted, turned_rad=turned_rad, timetable=timetable

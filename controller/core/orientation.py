@@ -27,7 +27,6 @@ RISEN_SHARE = 0.7  # of the pitch at the last toe-off, found late: until there t
 MEAN_NS = (800_000_000, 3_000_000_000)  # about a stride: over it the limb's own acceleration comes to nothing
 STILL_RATE_RPS = 0.15
 STILL_S: dict[Segment, float] = {"shank": 0.5, "foot": 1.0}  # a foot in stance is still for less
-STANDING_LIMIT_RAD = radians(20.0)  # a shank that leans further is not standing
 STANDING_SHANK_RAD = radians(-4.0)  # in relaxed standing the shank leans forward by some 4 deg (unverified)
 WALKING_MEAN_RAD = radians(-11.6)  # mean shank pitch over a stride (mean of the NONAN GaitPrint table)
 
@@ -120,7 +119,7 @@ class SegmentOrientation:
         self._gravity_since_ns = 0
         self._risen_rad = 0.0  # below this pitch the toe, too, may be off the ground
         self._still_ns: int | None = None
-        self._stood = False  # still, before the first step
+        self._stood_ns: int | None = None  # since when it was still, before the first step
         self._standing: Vec3 | None = None  # where "up" was then, of a shank
         self._stride_sum = 0.0
         self._stride_time_s = 0.0
@@ -226,7 +225,7 @@ class SegmentOrientation:
             self._flat = (dot(gyr, gyr), self.raw_rad)
         self._stride_sum += self.raw_rad * dt_s
         self._stride_time_s += dt_s
-        contacts = 1 if self._stood else ALIGN_CONTACTS
+        contacts = ALIGN_CONTACTS if self._stood_ns is None else 1
         self.aligned = frame.known and self._contacts >= contacts and not self._lost
         if not self.aligned:
             self.pitch_rad = self.roll_rad = self.pitch_rate_rps = None
@@ -246,8 +245,8 @@ class SegmentOrientation:
             self._still_ns = t_ns
         if (t_ns - self._still_ns) * 1e-9 < STILL_S[self.segment]:
             return
-        if not self._stood and self._contacts == 0:
-            self._stood = True
+        if self._contacts == 0 and self._stood_ns != self._still_ns:
+            self._stood_ns = self._still_ns  # the last time counts: before, it may have lain on a table
             if self.segment == "shank":
                 self._standing = up
 

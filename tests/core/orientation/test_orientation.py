@@ -148,6 +148,35 @@ def test_after_a_silent_stride_nothing_is_claimed_until_the_attitude_has_settled
     assert float(np.sqrt(np.nanmean(off**2))) < 4.0  # as against the markers
 
 
+def test_a_sensor_that_lay_on_a_table_before_it_was_strapped_on_takes_the_persons_standing_for_upright() -> (
+    None
+):
+    patient, shank = VirtualPatient(PatientParams(), 1), SegmentOrientation("shank", "right")
+    _, upright, _ = patient.imu("shank", 0.1)
+    lying_s, turn_s, swung, off_deg = 3.0, 1.0, False, []
+    for number in range(round(14.0 * 60)):
+        at_s, at_ns = number / 60.0, EPOCH_NS + round(number / 60.0 * 1e9)
+        if at_s < lying_s + turn_s:  # turned by 80 deg about its x axis, then upright
+            left = min(1.0, (lying_s + turn_s - at_s) / turn_s) * math.radians(80.0)
+            x, y, z = upright
+            acc = (x, y * math.cos(left) - z * math.sin(left), y * math.sin(left) + z * math.cos(left))
+            gyr = (math.radians(80.0) / turn_s if at_s > lying_s else 0.0, 0.0, 0.0)
+            shank.update(at_ns, acc, gyr)
+            continue
+        patient_s = at_s - lying_s - turn_s
+        patient.advance(patient_s)
+        _, acc, gyr = patient.imu("shank", patient_s)
+        shank.update(at_ns, acc, gyr)
+        truth = patient.truth()
+        if swung and not truth.in_swing:
+            shank.note(GaitEvent("initial_contact", at_ns, at_ns, 1.0))
+        swung = truth.in_swing
+        if truth.in_swing and shank.pitch_rad is not None:
+            off_deg.append(math.degrees(shank.pitch_rad) - truth.shank_pitch_deg)
+    assert len(off_deg) > 30
+    assert np.sqrt(np.mean(np.square(off_deg))) < 4.0
+
+
 @pytest.mark.parametrize(("stood_s", "contacts"), [(4.0, 1), (0.1, 2)])
 def test_a_shank_that_stood_is_known_from_its_first_contact_on_and_another_from_the_second(
     stood_s: float, contacts: int

@@ -214,10 +214,6 @@ class PlainLearner(Learner):
     def prove(self) -> None:
         """Nor a bound."""
 
-    def retime(self, percent_per_s: float) -> None:
-        """The command stays what it was over the phase."""
-        self.percent_per_s = percent_per_s
-
     def move(self) -> None:
         """Last swing's command and what its error says, the muscle's lag earlier."""
         lesson, muscle = self._lesson, self.params.muscle

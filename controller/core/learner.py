@@ -53,7 +53,6 @@ GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
 ORDINARY = (0.75, 1.35)  # swing against the usual one
 TURN_RAD = math.radians(15.0)  # in one stride: half a turn in six strides is no walking ahead any more
 OUTLIER_RAD = math.radians(35.0)  # error r.m.s. beyond this is no walking
-RETIME = 0.05  # a change of pace beyond this moves the command by what the model says
 NEEDED_MAX_NM = 60.0  # no ankle swings with more: an angle of it is wrong
 SAMPLES_NEEDED = 8  # of a swing, to say anything about it
 GOOD_DEG = 5.0  # a swing nearer to the reference than this is one to fall back on
@@ -118,17 +117,14 @@ class Learner:
     bound: float | None = None
     good_nm: float | None = None  # mean command over the swing of the last good strides
     open_percent: float = 52.0  # where the pulses usually begin to act
-    _base: Curve = field(init=False)  # what the model alone would command at this pace
+    _base: Curve = field(init=False)  # what the model alone would command, at the first pace
     _lesson: Lesson | None = None
     _law: Law | None = None
     _plant: Matrix | None = None
     _moments: list[Moment] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
-    _pace: tuple[Matrix, Curve] | None = None  # a new pace's problem, not yet solved
     _torque: Matrix | None = None  # the muscle alone at this pace
     _torque_cell_s: float = 0.0
-    _replan: bool = False  # the muscle's delay is believed to be another
-    _relaid: bool = False  # the lesson is told in a new timetable: at its pace nothing is left to move
     _law_gain: float = 1.0  # the gain believed when the command was moved last
 
     def __post_init__(self) -> None:
@@ -174,23 +170,19 @@ class Learner:
 
     def plan(self) -> Curve:
         """The command by the identified model alone: inverse dynamics through the muscle's lag."""
-        return self._solved(*self._problem())
-
-    def _solved(self, normal: Matrix, wanted: Curve) -> Curve:
-        free: Curve = np.asarray(np.linalg.solve(normal, wanted), dtype=np.float64)
-        return held(within_limits(normal, wanted, free, self.most_nm))
-
-    def _problem(self) -> tuple[Matrix, Curve]:
-        """Normal matrix and right side of the planned command's least squares."""
         ankle = self._reference_ankle()
         lifted = self._lifted(ankle, self._stiffness(ankle, ankle))
-        target = lifted.from_torque @ self._demand_nm(ankle)
+        stride_s = self._stride_s()
+        demand_nm = np.array([self.table.at(min(float(p), 99.99), stride_s) for p in PERCENT])
+        target = lifted.from_torque @ demand_nm
         pitch = lifted.pitch
         second = np.diff(np.eye(CELLS), 2, axis=0)
-        held = np.where(self.open_percent > PERCENT, NO_AUTHORITY, self.params.learning.change)
+        change = np.where(self.open_percent > PERCENT, NO_AUTHORITY, self.params.learning.change)
         weight = self._error_weight()
-        normal = (pitch.T * weight) @ pitch + self.params.learning.bend * second.T @ second + np.diag(held)
-        return normal, (pitch.T * weight) @ target
+        normal = (pitch.T * weight) @ pitch + self.params.learning.bend * second.T @ second + np.diag(change)
+        wanted = (pitch.T * weight) @ target
+        free: Curve = np.asarray(np.linalg.solve(normal, wanted), dtype=np.float64)
+        return held(within_limits(normal, wanted, free, self.most_nm))
 
     def close(
         self,
@@ -206,7 +198,7 @@ class Learner:
         ``timetable`` is given where this swing has moved the phases by much, as the first one does: its
         command is then taken over at the phases at which it would be given now.
         """
-        self._lesson, self._relaid = None, False
+        self._lesson = None
         self.odd = not _ordinary(swing, usual_s)
         self.frozen = self._why_not(swing, trusted=trusted, turned_rad=turned_rad)
         if self.frozen:
@@ -234,7 +226,6 @@ class Learner:
         self._lesson = Lesson(
             self._beyond_band(error), weight, applied, beside, ankle, self._stiffness(ankle, wanted)
         )
-        self._relaid = timetable is not None
         self.error_rms_deg = math.degrees(rms)
         self.learned += 1
         self.shortfall.note(self.error_rms_deg, self._limit_share(swing))
@@ -289,22 +280,6 @@ class Learner:
         """The bound of the law that moved the command last."""
         if self._lesson is not None and self._law is not None and self._plant is not None:
             self.bound = bound(self._plant, self._law)
-
-    def retime(self, percent_per_s: float) -> None:
-        """The pace or the muscle's delay has changed: move the command by what the model says that needs."""
-        if abs(percent_per_s / self.percent_per_s - 1.0) < RETIME and not self._replan:
-            return
-        self.percent_per_s, self._replan = percent_per_s, False
-        self._pace = self._problem()
-
-    def take_pace(self) -> None:
-        """The second half of :meth:`retime`."""
-        if self._pace is None:
-            return
-        before, self._base, self._pace = self._base, self._solved(*self._pace), None
-        if self._relaid:
-            return
-        self.command_nm = np.maximum(0.0, self.command_nm + (self._base - before) / self.belief.gain)
 
     def applied(self, swing: SwingPhase, timetable: Timetable | None = None) -> tuple[Curve, Curve]:
         """The command of the last swing as it was really given, and feedback's part in it, over the cells.
@@ -379,7 +354,6 @@ class Learner:
         seen_s = shift_s(t[use] / 1e9, needed[use], muscle_t / 1e9, torque_nm)
         if seen_s is not None and self.lateness.learn(seen_s):
             self._torque = None
-            self._replan = True
 
     def _limit_share(self, swing: SwingPhase) -> float:
         """How much of a swing had the highest current, to one step of the device."""
@@ -468,14 +442,6 @@ class Learner:
             td_s=learning.td_s,
             late_s=SEEN_LATE_S,
         )
-
-    def _demand_nm(self, ankle: Curve) -> Curve:
-        """Torque the reference, whose ankle is ``ankle`` (rad), needs; on the ground there is no reflex."""
-        stride_s = self._stride_s()
-        demand = np.array([self.table.at(min(float(p), 99.99), stride_s) for p in PERCENT])
-        free_rad = np.where(self._free_percent <= PERCENT, ankle, ankle[self._free_cell])
-        answer = self.reflex.strength * answer_rps(free_rad, self._cell_s)
-        return np.asarray(demand + answer, dtype=np.float64)
 
     def _carried_nm(self, place: Curve) -> Curve:
         """What the moving ankle takes: the fast part of the table without the foot's own inertia."""

@@ -270,6 +270,7 @@ def _learn(state: CoreState) -> None:
         return
     state.lesson_part += 1
     if state.lesson_part == 1:
+        learner.percent_per_s = state.timing.percent_per_s
         first = state.alignment.level and state.alignment.fits == 1  # it alone showed where the events lie
         timetable = state.timing.percent_at if first else None
         turned_rad = state.turning.turned_rad
@@ -284,12 +285,8 @@ def _learn(state: CoreState) -> None:
         learner.model()
     elif state.lesson_part == 4:
         learner.move()
-    elif state.lesson_part == 5:
-        learner.prove()
-    elif state.lesson_part == 6:
-        learner.retime(state.timing.percent_per_s)
     else:
-        learner.take_pace()
+        learner.prove()
         state.landed, state.lesson_part = None, 0
 
 

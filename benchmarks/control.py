@@ -427,7 +427,7 @@ def walks_of(number: int, seed: int, strides: int, wanted: tuple[str, ...]) -> W
     params = identified(member)
     made: Walks = {}
     for condition in wanted:
-        mode: Mode = condition if condition in ARMS else "learning"  # type: ignore[assignment]
+        mode: Mode = condition if condition in ARMS else "learning"  # type: ignore[assignment]  # those in ARMS are
         core = titrated(member, params) if mode == "trapezoid" else with_mode(params, mode)
         change = "" if condition in ARMS else condition
         made[condition] = walked(begin(member, core, change), strides)

@@ -99,7 +99,7 @@ class ChaosWorld(World):
                 case _:
                     send(characteristic, value)
 
-        sensor.notify = notify  # type: ignore[method-assign]
+        sensor.notify = notify  # type: ignore[method-assign]  # the fault
 
 
 async def _main(rig: Path) -> None:

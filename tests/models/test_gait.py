@@ -46,9 +46,9 @@ def test_curves_are_periodic_and_between_speeds_in_between() -> None:
 )
 def test_an_impossible_activity_is_refused(name: str, bad: float) -> None:
     with pytest.raises(ValueError, match=f"{name}: found"):
-        Activity(**{"kind": "walk", "duration_s": 5.0, name: bad})  # type: ignore[arg-type]
+        Activity(**{"kind": "walk", "duration_s": 5.0, name: bad})  # type: ignore[arg-type]  # names vary in type
 
 
 def test_an_unknown_activity_is_refused() -> None:
     with pytest.raises(ValueError, match="kind: found 'fly', allowed: stand, walk"):
-        Activity("fly", 5.0)  # type: ignore[arg-type]
+        Activity("fly", 5.0)  # type: ignore[arg-type]  # no activity

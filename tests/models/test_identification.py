@@ -36,8 +36,7 @@ def spoil(tests: TestSet, name: str) -> TestSet:
     wild = np.cumsum(np.random.default_rng(7).standard_normal(test.torque_nm.size))
     wild *= 2.0 * float(np.std(test.torque_nm)) / float(np.std(wild))
     spoilt = replace(test, torque_nm=test.torque_nm + wild)
-    parts = {"marks": tests.marks, "ramp": tests.ramp, "train": tests.train, "sweep": tests.sweep}
-    return TestSet(**(parts | {name: spoilt}))  # type: ignore[arg-type]
+    return replace(tests, **{name: spoilt})
 
 
 def test_each_test_is_short_and_within_what_the_person_accepts(tests_of_default: TestSet) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from models.muscle import hill
 from tests.data import REFERENCE, needs_reference
 
 ANKLE = REFERENCE / "ankle"
-OPENSIM = {
+OPENSIM: dict[str, hill.Name] = {
     "tib_ant_r": "tibialis_anterior",
     "per_long_r": "peroneus_longus",
     "per_brev_r": "peroneus_brevis",
@@ -66,9 +67,9 @@ def test_muscle_geometry_and_force_follow_opensim(name: str) -> None:
         for ankle, arm, length, force in zip(
             rows["angle_deg"], rows["r"], rows["Lmt"], rows["F_act1"], strict=True
         ):
-            assert hill.arm_m(own, ankle, knee) == pytest.approx(arm, abs=0.05e-3)  # type: ignore[arg-type]
-            assert hill.length_m(own, ankle, knee) == pytest.approx(length, abs=0.05e-3)  # type: ignore[arg-type]
-            found = hill.isometric_force_n(own, 1.0, ankle, knee)  # type: ignore[arg-type]
+            assert hill.arm_m(own, ankle, knee) == pytest.approx(arm, abs=0.05e-3)
+            assert hill.length_m(own, ankle, knee) == pytest.approx(length, abs=0.05e-3)
+            found = hill.isometric_force_n(own, 1.0, ankle, knee)
             assert found == pytest.approx(force, abs=0.01 * strongest)
 
 
@@ -88,7 +89,7 @@ def test_faster_shortening_means_less_force() -> None:
 
 @needs_reference
 @pytest.mark.parametrize("path", sorted(ANKLE.glob("simbody_planar_*.npz")), ids=lambda p: p.stem)
-def test_free_foot_on_a_moving_ankle_follows_simbody(path) -> None:  # type: ignore[no-untyped-def]
+def test_free_foot_on_a_moving_ankle_follows_simbody(path: Path) -> None:
     d = np.load(path)
     t, parts = d["time"], 10
     step = float(t[1] - t[0]) / parts

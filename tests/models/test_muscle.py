@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ COCOFEST = sorted((REFERENCE / "cocofest").glob("*.npz")) if REFERENCE.is_dir() 
 
 @needs_reference
 @pytest.mark.parametrize("path", DING, ids=lambda p: p.stem)
-def test_every_trace_is_within_a_thousandth_of_its_peak_at_every_time(path) -> None:  # type: ignore[no-untyped-def]
+def test_every_trace_is_within_a_thousandth_of_its_peak_at_every_time(path: Path) -> None:
     reference = np.load(path)
     model = path.stem.split("_")[0]
     trace = simulate(
@@ -39,7 +40,7 @@ def test_every_trace_is_within_a_thousandth_of_its_peak_at_every_time(path) -> N
 
 @needs_reference
 @pytest.mark.parametrize("path", COCOFEST, ids=lambda p: p.stem)
-def test_cocofest_traces_within_0p05_newton(path) -> None:  # type: ignore[no-untyped-def]
+def test_cocofest_traces_within_0p05_newton(path: Path) -> None:
     reference = np.load(path)
     width = reference.get("pulse_width_per_pulse")
     trace = simulate(
@@ -110,7 +111,7 @@ def test_bad_input_is_refused_by_name_value_and_range(arguments: dict[str, objec
         given["width_us"] = 300.0
     model, pulses = given.pop("model"), given.pop("pulse_times_s")
     with pytest.raises(ValueError, match=words) as refusal:
-        simulate(model, pulses, **given)  # type: ignore[arg-type]
+        simulate(model, pulses, **given)  # type: ignore[arg-type]  # one of them is wrong
     assert "allowed" in str(refusal.value)
 
 

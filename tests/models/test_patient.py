@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from drivers.interface import Segment
 from models.gait import Activity
 from models.patient import PatientParams, TrueStride, VirtualPatient
 
@@ -95,12 +97,12 @@ def test_the_foot_is_still_when_it_is_flat() -> None:
 
 
 @pytest.mark.parametrize("segment", ["foot", "shank"])
-def test_gyroscope_accelerometer_and_quaternion_tell_one_story(segment: str) -> None:
+def test_gyroscope_accelerometer_and_quaternion_tell_one_story(segment: Segment) -> None:
     """Integrating the angular rate gives the quaternion; integrating the force moves and stops the sensor."""
     schedule = (Activity("stand", 1.0), Activity("walk", 6.0, turn_deg=90.0), Activity("stand", 20.0))
     patient = VirtualPatient(replace(PERFECT, side="right"), seed=2, schedule=schedule)
     rate_hz = 1000.0
-    blocks = [patient.imu_block(segment, 0.5 + k, 1000, rate_hz) for k in range(14)]  # type: ignore[arg-type]
+    blocks = [patient.imu_block(segment, 0.5 + k, 1000, rate_hz) for k in range(14)]
     rows = np.concatenate(blocks)
     q = rows[0, :4].copy()
     velocity, worst_angle = np.zeros(3), 0.0
@@ -161,7 +163,7 @@ def test_an_unphysical_pulse_is_refused_by_name(bad: float) -> None:
 @pytest.mark.parametrize("bad", [-5.0, math.nan, 1e6])
 def test_an_unphysical_parameter_is_refused_by_name_value_and_range(name: str, bad: float) -> None:
     with pytest.raises(ValueError, match=f"{name}: found .* allowed: .* to "):
-        replace(PatientParams(), **{name: bad})  # type: ignore[arg-type]
+        replace(PatientParams(), **{name: bad})  # type: ignore[arg-type]  # names vary in type
 
 
 def test_a_pulse_that_is_late_acts_at_once() -> None:
@@ -239,8 +241,8 @@ def test_standing_after_a_walk_is_not_a_stride() -> None:
 
 
 def test_a_stiff_or_spastic_ankle_drops_more() -> None:
-    def ankle(**changes: float) -> float:
-        patient = VirtualPatient(replace(PatientParams(), **changes), seed=3)  # type: ignore[arg-type]
+    def ankle(**changes: Any) -> float:
+        patient = VirtualPatient(replace(PatientParams(), **changes), seed=3)
         t, due = 0.0, 0.0
         while t < 16.0:
             t += 0.005
@@ -286,8 +288,8 @@ def test_a_long_walk_with_strong_pulses_tires_the_muscle() -> None:
 
 
 def test_loose_pads_and_sliding_skin_change_the_answer_but_not_its_repeatability() -> None:
-    def activations(**changes: float) -> list[float]:
-        patient = VirtualPatient(replace(PatientParams(), **changes), seed=3)  # type: ignore[arg-type]
+    def activations(**changes: Any) -> list[float]:
+        patient = VirtualPatient(replace(PatientParams(), **changes), seed=3)
         out = []
         for i in range(400):
             patient.pulse(0.025 * i, 0, 28.0, 300.0)
@@ -340,7 +342,7 @@ def test_the_past_is_kept_for_a_second_and_no_longer() -> None:
     with pytest.raises(ValueError, match=r"t_s: found 3.0, allowed: at least"):
         patient.imu("foot", 3.0)
     with pytest.raises(ValueError, match="segment: found 'hand'"):
-        patient.imu("hand", 5.0)  # type: ignore[arg-type]
+        patient.imu("hand", 5.0)  # type: ignore[arg-type]  # no segment
 
 
 def test_hard_treatment_never_breaks_the_model() -> None:

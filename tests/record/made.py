@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from controller.core.signals import Decision, GaitEvent, TickInputs, View
-from controller.record.records import GuardVerdict, Pulse, Record, Tick, encode
+from controller.record.records import GuardVerdict, Pulse, Tick, encode
 from controller.record.writer import RecordingWriter
 from drivers.interface import ChannelCommand, Command, ImuSample
 
@@ -46,7 +47,8 @@ def verdict(frame_seq: int, *pulses: Pulse, state: str = "active") -> GuardVerdi
     return GuardVerdict(frame_seq, t_ns, t_ns + MS // 10, state, "ok", "", (None, None), pulses)
 
 
-def write(path: Path, *records: tuple[str, int, Record], session: dict[str, str] | None = None) -> Path:
+def write(path: Path, *records: tuple[str, int, Any], session: dict[str, str] | None = None) -> Path:
+    """Records as the system writes them, or forged ones."""
     writer = RecordingWriter(path, SESSION if session is None else session)
     for topic, t_ns, record in records:
         writer.add(topic, t_ns, encode(record))

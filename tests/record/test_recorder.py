@@ -181,7 +181,7 @@ def test_a_wall_clock_that_is_set_and_set_back_within_a_second_is_in_the_recordi
         for ahead_ns, jumps in ((86_400 * 10**9, [24]), (0, [24, -24])):
             set_clock(wall, ahead_ns)
             begin_s = time.monotonic()
-            wait_for(lambda: jumps_in(out) == jumps, "notice of the jump")  # noqa: B023
+            wait_for(lambda: jumps_in(out) == jumps, "notice of the jump")  # noqa: B023, called within the round
             assert time.monotonic() - begin_s < 0.5
         recorder.send_signal(signal.SIGTERM)
         assert recorder.wait(20.0) == 0

@@ -15,7 +15,7 @@ from controller.safety.envelope import MS
 from controller.safety.frames import BadFrame
 from controller.safety.known import Checklist, Link, Peer, Reaction, Request
 from controller.safety.watch import deadline_ns
-from drivers.interface import ContactCheck, StimulatorNotice
+from drivers.interface import ChannelCommand, ContactCheck, StimulatorNotice
 from drivers.stimulators import sheets
 from tests.safety.rig import CAPABILITY, Bench, make_setup, pulse_train
 from tests.safety.room import Room
@@ -37,9 +37,9 @@ class Wired(Bench):
         self.loose = loose
         self.answers = True
 
-    def wired_tick(self, *channels: object) -> Reaction:
+    def wired_tick(self, *channels: ChannelCommand | None) -> Reaction:
         """A tick, and what the stimulator answers to its pulses before the next one."""
-        reaction = self.tick(*channels)  # type: ignore[arg-type]
+        reaction = self.tick(*channels)
         for pulse in reaction.pulses if self.answers else ():
             output = self.setup.config.channels[pulse.channel].output
             bad = output in self.loose and pulse.current_ma >= CHECK.current_ma

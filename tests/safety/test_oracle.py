@@ -12,7 +12,7 @@ import pytest
 
 from controller.errors import InputError
 from controller.record.oracle import NOTICED, Finding, as_table, judge_recording, read_pulse_log
-from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record
+from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record, Tick
 from controller.safety.envelope import MS
 from controller.safety.faults import TABLE
 from controller.safety.known import Peer, Request
@@ -59,7 +59,7 @@ class Session:
     def judge(self, tmp_path: Path, *, with_log: bool = True) -> list[Finding]:
         path = tmp_path / "session.mcap"
         setup = SetupRecord(**self.setup)
-        write(path, ("guard/setup", START_NS, setup), *self.messages)  # type: ignore[arg-type]
+        write(path, ("guard/setup", START_NS, setup), *self.messages)
         log = tmp_path / "pulses.jsonl"
         log.write_text("".join(json.dumps(line) + "\n" for line in self.log))
         return judge_recording(path, log if with_log else None)
@@ -230,10 +230,10 @@ def forge_silence(session: Session) -> None:
 
 def forge_invalid_samples(session: Session) -> None:
     for index, (topic, t_ns, record) in enumerate(session.messages):
-        if topic == "tick" and t_ns > START_NS + 300 * MS:
-            samples = tuple(replace(sample, valid=False) for sample in record.inputs.imu)  # type: ignore[union-attr]
-            inputs = replace(record.inputs, imu=samples)  # type: ignore[union-attr]
-            session.messages[index] = (topic, t_ns, replace(record, inputs=inputs))  # type: ignore[arg-type]
+        if isinstance(record, Tick) and t_ns > START_NS + 300 * MS:
+            samples = tuple(replace(sample, valid=False) for sample in record.inputs.imu)
+            inputs = replace(record.inputs, imu=samples)
+            session.messages[index] = (topic, t_ns, replace(record, inputs=inputs))
 
 
 def forge_death(session: Session) -> None:
@@ -270,7 +270,8 @@ def forge_pulse_after_stop(session: Session) -> None:
     index = session.verdicts()[-1]
     end_ns = session.messages[-1][1]
     verdict = session.messages[index][2]
-    session.messages.append(("guard/verdict", end_ns, replace(verdict, t_ns=end_ns, received_ns=end_ns)))  # type: ignore[type-var]
+    assert isinstance(verdict, GuardVerdict)
+    session.messages.append(("guard/verdict", end_ns, replace(verdict, t_ns=end_ns, received_ns=end_ns)))
     session.alter_pulse(len(session.messages) - 1, t_ns=end_ns, packet=63)
     session.log.append({**session.log[-1], "t_ns": end_ns, "packet": 63})
 
@@ -381,9 +382,9 @@ def test_two_arms_are_judged_each_by_its_own_rules(tmp_path: Path) -> None:
     later_ns = session.messages[-1][1] + MS
     write(
         path,
-        ("guard/setup", START_NS, loose),  # type: ignore[arg-type]
+        ("guard/setup", START_NS, loose),
         *session.messages,
-        ("guard/setup", later_ns, tight),  # type: ignore[arg-type]
+        ("guard/setup", later_ns, tight),
         *[(topic, t_ns + later_ns, record) for topic, t_ns, record in session.messages],
     )
     found = [finding for finding in judge_recording(path) if finding.id == "current_max_ma"]
@@ -407,7 +408,7 @@ def test_a_recording_without_a_guard_is_refused(tmp_path: Path) -> None:
 
 def test_a_setup_of_another_shape_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "session.mcap"
-    write(path, ("guard/setup", 1, SetupRecord({"current_max_ma": 5.0}, [], [])))  # type: ignore[arg-type]
+    write(path, ("guard/setup", 1, SetupRecord({"current_max_ma": 5.0}, [], [])))
     with pytest.raises(InputError, match="guard/setup"):
         judge_recording(path)
 

@@ -21,7 +21,7 @@ def test_a_guard_that_stood_still_after_judging_sends_nothing_of_it_and_trips(tm
             room.now_ns += 61 * MS if pulses else 0  # a frame may be 60 ms old
             return send(pulses, made_ns)
 
-        room.guard._send_pulses = stand_still_and_send  # type: ignore[method-assign]
+        room.guard._send_pulses = stand_still_and_send  # type: ignore[method-assign]  # the fault
         for _ in range(10):
             room.tick(20.0)
         assert (room.stage, room.fault) == ("tripped", "F4")

@@ -16,7 +16,7 @@ from controller.core.params import CoreParams
 from controller.core.signals import Applied, Decision, Mode, TickInputs
 from controller.core.step import CoreState, step
 from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
-from drivers.interface import ChannelCommand, ImuSample
+from drivers.interface import ChannelCommand, ImuSample, Vec3
 from models.patient import VirtualPatient
 from models.recruitment import RecruitmentParams, fraction
 from tests.core.control.numbers import linear, params
@@ -223,7 +223,7 @@ extreme = st.tuples(*(st.floats(-200.0, 200.0),) * 3)
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.integers(-30, 200), extreme, extreme), max_size=40))
 def test_no_sample_makes_the_core_fail_or_break_a_limit(
-    walk: Recorded, later: list[tuple[int, tuple[float, ...], tuple[float, ...]]]
+    walk: Recorded, later: list[tuple[int, Vec3, Vec3]]
 ) -> None:
     core = params("learning")
     kept = _mid_walk(walk, core)
@@ -232,7 +232,7 @@ def test_no_sample_makes_the_core_fail_or_break_a_limit(
     for gap_ms, acc, gyr in later:
         now_ns += 5_000_000
         made_ns = now_ns + gap_ms * 1_000_000
-        sample = ImuSample("foot", made_ns, now_ns, 0, acc, gyr)  # type: ignore[arg-type]
+        sample = ImuSample("foot", made_ns, now_ns, 0, acc, gyr)
         decision, state = step(now_ns, TickInputs(imu=(sample,)), core, state)
         decisions.append(decision)
     values = [value for value in currents(decisions) if value is not None]
@@ -274,8 +274,9 @@ def test_what_the_guard_cut_is_taken_over_and_not_learned_from(walk: Recorded) -
         for n, (now_ns, brought) in enumerate(walk)
     ]
     decisions, _ = play(judged, core)
-    assert currents(decisions)[on] is not None
-    assert currents(decisions)[on] <= 4.0 + core.pulse.rise_ma_per_tick  # type: ignore[operator]
+    first_ma = currents(decisions)[on]
+    assert first_ma is not None
+    assert first_ma <= 4.0 + core.pulse.rise_ma_per_tick
     assert "the guard cut in" in {decision.view.not_learned for decision in decisions[on:]}
 
 

@@ -14,9 +14,11 @@ from benchmarks.gait import Leg, motion_capture, rotation
 from controller.core.gait import GaitDetector
 from controller.core.orientation import SegmentOrientation
 from controller.core.signals import GaitEvent
-from controller.rehearsal import EPOCH_NS
+from controller.rehearsal import EPOCH_NS, Rehearsal
+from models.cohort import cohort_patient
 from models.gait import Activity
 from models.patient import PatientParams, VirtualPatient
+from tests.core.control.numbers import params
 from tests.data import DATA, needs_data
 
 FEET = list(motion_capture()) if DATA.is_dir() else []
@@ -200,3 +202,18 @@ def test_a_shank_that_stood_is_known_from_its_first_contact_on_and_another_from_
     assert seen > 3
     if stood_s > 1.0:
         assert np.sqrt(np.mean(np.square(off_deg))) < 2.0
+
+
+@pytest.mark.parametrize("number", [37, 43, 44])
+def test_a_foot_that_inverts_as_it_lets_go_shows_the_same_pitch(number: int) -> None:
+    """These turn by 20 deg about their long axis where the ball leaves the ground."""
+    member = cohort_patient(number, seed=12)
+    walk = Rehearsal(params("off"), VirtualPatient(member.params, member.seed, member.schedule(30.0)))
+    walk.walk(20.0)
+    off_deg = [
+        point.decision.view.foot_pitch_deg - point.foot_pitch_deg
+        for point in walk.trace
+        if point.in_swing and point.time_s > 8.0 and point.decision.view.foot_pitch_deg is not None
+    ]
+    assert len(off_deg) > 500
+    assert float(np.sqrt(np.mean(np.square(off_deg)))) < 2.5

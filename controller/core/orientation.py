@@ -22,9 +22,7 @@ GAP_S = 0.25  # a longer gap is not bridged by the last rate: how the limb turne
 ALIGN_CONTACTS = 2  # steps that show the axis; after standing one shows enough: the sign
 FLAT_GAIN = 0.5  # of the pitch left in the stillest moment of stance is taken out at each
 FLAT_LIMIT_RAD = radians(15.0)  # more than a ramp's slope is not a flat foot
-LOOSE_SHARE = (
-    0.02  # of a foot off the ground in its swing axis: it inverts as it lets go, everts where stimulated
-)
+LOOSE_SHARE = 0.05  # of a foot off the ground in its swing axis: unloaded it inverts, stimulated it everts
 RISEN_SHARE = 0.5  # of the pitch at the last toe-off, found late: until there the ball is on the ground
 MEAN_NS = (800_000_000, 3_000_000_000)  # about a stride: over it the limb's own acceleration comes to nothing
 STILL_RATE_RPS = 0.15

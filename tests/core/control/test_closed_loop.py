@@ -13,6 +13,7 @@ import pytest
 
 from controller.core.belief import LATE_DEAD_BAND_S
 from controller.core.signals import Mode
+from controller.core.step import _learn
 from controller.rehearsal import EPOCH_NS, Rehearsal, Stride
 from drivers.interface import ImuSample
 from models.gait import Activity
@@ -273,6 +274,18 @@ def test_a_controller_that_slept_through_a_swing_learns_of_it_without_harm() -> 
         part()
     assert np.isfinite(learner.command_nm).all()
     assert learner.shortfall.limit_share == 0.0
+
+
+def test_a_new_pace_leaves_the_command_where_it_is_on_the_phase() -> None:
+    state = copy.deepcopy(walked("learning").state)
+    before_nm, pace = state.learner.command_nm.copy(), state.timing.percent_per_s
+    state.timing._usual_swing_s *= 0.8
+    state.landed, state.lesson_part, state.trusted = state.swing, 0, False  # a swing that teaches nothing
+    for _ in range(8):
+        _learn(state)
+    assert state.landed is None
+    assert state.learner.percent_per_s == pytest.approx(pace / 0.8)
+    assert np.array_equal(state.learner.command_nm, before_nm)
 
 
 def test_a_muscle_that_answers_later_is_believed_to_and_one_that_does_not_is_not() -> None:

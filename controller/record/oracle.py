@@ -48,6 +48,7 @@ NOTICED = {
     "F20": "the stimulator reported a fault",
     "F21": "a sensor out of its place",
     "F23": "the supervisor hung",
+    "F26": "the screen that armed was gone",
 }
 CONTACT = "contact test"  # the state in which the guard tests the electrodes
 SIGNIFICANT = 1 + 1e-9  # sums of doubles

@@ -1,7 +1,8 @@
 """The one table of faults: what can go wrong, how it shows, what the guard does, by when, and its words.
 
 Everything that shows an alarm reads it, and the tests walk it. The order of the ids is that of the table in
-the safety notes; F19, F20 and F22 are the stimulator's own, F21 is the sensors' seat, F23 the supervisor's.
+the safety notes; F19, F20 and F22 are the stimulator's own, F21 is the sensors' seat, F23 the supervisor's,
+F26 the screen's that armed.
 """
 
 from __future__ import annotations
@@ -306,6 +307,17 @@ TABLE: tuple[Fault, ...] = (
         "The program that hears the keyboard's STOP stopped answering",
         "Stimulation was stopped",
         "End the session and start it anew; close other programs on this computer",
+    ),
+    Fault(
+        "F26",
+        "the screen that armed has not been heard for 10 s",
+        "beats that its page sends once a second through the console's door",
+        "safe action",
+        10_020.0,
+        "high",
+        "The screen from which stimulation was armed is gone",
+        "Stimulation was stopped",
+        f"Open the console again where STOP can be pressed, then {ACKNOWLEDGE}",
     ),
 )
 

@@ -74,7 +74,7 @@ RECORDER_BUFFER_BYTES = 8 * 1024  # some 50 ms of verdicts: a recorder that hang
 RECORDER_TAKES_S = 5.0  # at the end, with the stimulator closed, for what a slow recorder has not taken yet
 ORPHANED = signal.SIGHUP  # the parent or its terminal is gone: no STOP that a person pressed
 SUSPEND_NS = 500_000_000  # F15
-OPS = ("arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat")
+OPS = ("arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat", "watch")
 KEPT_NOTES = 32  # for the recorder that is not there yet
 NAME_MAX = 80  # characters of who asked for something
 IN_FLIGHT = "guard.inflight"  # what was in force, for the guard that comes after a crash
@@ -106,6 +106,12 @@ def _request(data: bytes) -> dict[str, object]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _screen(message: dict[str, object]) -> str:
+    """The name of the screen it comes from; empty only where it comes from none."""
+    name = message.get("screen")
+    return "" if name is None else str(name)[:NAME_MAX] or "without a name"  # no screen beats so: gone soon
 
 
 def _since_boot_ns() -> int:
@@ -389,6 +395,9 @@ class Guard:
             self._hello(connection, message)
         elif op == "beat":  # not answered: the supervisor only wants to be heard
             self._feed(Request("beat", by))
+        elif op == "screen":
+            self._feed(Request("screen", by, _screen(message)))
+            self._answer(connection, op, ok=True, text="", screen=_screen(message))
         elif op == "checklist":
             utc = datetime.now(UTC).isoformat(timespec="seconds")
             reaction = self._feed(Checklist(message.get("answers"), by, utc))
@@ -398,9 +407,13 @@ class Guard:
             self._answer(connection, "state", ok=True, text="")
         elif isinstance(op, str) and op in OPS:
             before = self._stage()
-            wish = cast(Literal["arm", "unlock", "disarm", "acknowledge", "heartbeat"], op)
-            reaction = self._feed(Request(wish, by))
-            ok = op == "heartbeat" or self._stage() != before
+            wish = cast(Literal["arm", "unlock", "disarm", "acknowledge", "heartbeat", "watch"], op)
+            reaction = self._feed(Request(wish, by, _screen(message)))
+            ok = (
+                op == "heartbeat"
+                or self._stage() != before
+                or any(note.kind == "watch" for note in reaction.notes)
+            )
             self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
         else:
             self._answer(
@@ -423,7 +436,7 @@ class Guard:
         connection.sender.send(_json({"error": text}))
         self._forget(connection)
 
-    def _answer(self, connection: _Connection, op: str, *, ok: bool, text: str) -> None:
+    def _answer(self, connection: _Connection, op: str, *, ok: bool, text: str, screen: str = "") -> None:
         state = self._known.state
         answer: dict[str, object] = {
             "reply": op,
@@ -433,11 +446,21 @@ class Guard:
             "unlocked": self._known.unlock.full,
             "text": text or state.detail,
         }
+        if op == "screen":
+            answer.update(self._watched(screen))
         if op == "state":
             answer["refusals"] = refusals(self._clock(), self._setup, self._known)
             answer["limits"] = self._limits()
             answer["checklist"] = self._known.checklist
         connection.sender.send(_json(answer))
+
+    def _watched(self, screen: str) -> dict[str, object]:
+        """Which screen has to be heard, as the one called ``screen`` sees it, and how long it was not."""
+        armed = self._known.screen
+        if armed is None or not self._known.state.may_pulse:
+            return {"watch": "nobody", "silent_ms": None}
+        silent_ms = (self._clock() - armed.beat_ns) // MS
+        return {"watch": "mine" if armed.name == screen else "other", "silent_ms": silent_ms}
 
     def _push(self, connection: _Connection, text: str = "") -> None:
         state = self._known.state

@@ -17,6 +17,7 @@ from controller.safety.envelope import Memory, Rules, fresh_memory
 from controller.safety.frames import BadFrame, Frame, SensorStamp, Verdict
 from controller.safety.limits import device_layer, merge
 from controller.safety.pulses import Metronome, PulseOrder
+from controller.safety.screen import Screen
 from controller.safety.settings import GuardConfig
 from controller.safety.states import State
 from controller.safety.unlock import LOCKED, Unlock
@@ -32,10 +33,14 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A person's wish, or a sign that one can be heard; ``by`` is who, for the record."""
+    """A person's wish, or a sign that one can be heard; ``by`` is who, for the record.
 
-    op: Literal["arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat", "beat"]
+    ``screen`` names the browser it comes from, where it comes from one.
+    """
+
+    op: Literal["arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat", "beat", "screen", "watch"]
     by: str = "operator"
+    screen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class Note:
         "arm",
         "answer",
         "unlock",
+        "watch",
         "disarm",
         "refused",
         "stop",
@@ -178,6 +184,7 @@ class Known(NamedTuple):
     late_ns: tuple[int, ...] = ()
     heartbeat_ns: int | None = None  # of the console
     beat_ns: int | None = None  # of the supervisor
+    screen: Screen | None = None  # from which a person armed; None: from the terminal
     refused_ns: int | None = None  # since when the recorder takes nothing
     checklist: Mapping[str, str] | None = None  # answered today; None: as in the patient file
     contact: Contact | None = None  # the electrodes are being tested

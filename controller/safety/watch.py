@@ -5,7 +5,7 @@ Freshness is the age of the last valid sample by the guard's own clock; refuses 
 
 from __future__ import annotations
 
-from controller.safety import contact, rest
+from controller.safety import contact, rest, screen
 from controller.safety.envelope import MS
 from controller.safety.frames import SensorStamp
 from controller.safety.known import NOTHING, Known, Link, Note, Peer, Reaction, SensorTrack, Setup
@@ -38,6 +38,7 @@ def deadline_ns(setup: Setup, known: Known) -> int | None:
     for since_ns, span_ns in (
         (known.heartbeat_ns if setup.config.supervised else None, HEARTBEAT_NS),
         (known.beat_ns if setup.config.overseen else None, BEAT_NS),
+        (known.screen.beat_ns if known.screen is not None else None, screen.GONE_NS),
         (known.refused_ns, RECORDER_REFUSES_NS),
     ):
         if since_ns is not None:
@@ -68,11 +69,16 @@ def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
         return fault(now_ns, "F10", f"no heartbeat for {HEARTBEAT_NS // MS} ms", setup, known)
     if setup.config.overseen and now_ns - (known.beat_ns or 0) > BEAT_NS:
         return fault(now_ns, "F23", f"no beat for {BEAT_NS // MS} ms", setup, known)
+    if missed := screen.gone(now_ns, known.screen):
+        return fault(now_ns, "F26", missed, setup, known)
     if known.refused_ns is not None and now_ns - known.refused_ns > RECORDER_REFUSES_NS:
         detail = f"it took nothing for {RECORDER_REFUSES_NS // MS} ms"
         return fault(now_ns, "F12", detail, setup, known._replace(refused_ns=None))
     if spent := rest.spent(now_ns, known.clocks, setup.rules.effective):
         return fault(now_ns, "F9", spent, setup, known)
+    if known.screen is not None and (silent := screen.warning(now_ns, known.screen)):
+        note = Note("warning", f"The screen that armed was {silent}.", "F26")
+        return Reaction(notes=(note,)), known._replace(screen=known.screen._replace(warned=True))
     return NOTHING, known
 
 

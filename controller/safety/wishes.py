@@ -13,6 +13,7 @@ from controller.safety.envelope import MS, rested
 from controller.safety.known import NOTHING, Answer, Checklist, Known, Note, Reaction, Request, Setup
 from controller.safety.moves import ages, fault, move
 from controller.safety.pulses import Metronome
+from controller.safety.screen import Screen, beaten
 from controller.safety.states import Event, Stage, transition
 from controller.safety.unlock import STRIDES, refusal, stage_words
 from controller.safety.watch import BEAT_NS, HEARTBEAT_NS
@@ -27,6 +28,10 @@ def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tup
             return NOTHING, known._replace(heartbeat_ns=now_ns)
         case "beat":
             return NOTHING, known._replace(beat_ns=now_ns)
+        case "screen":
+            return NOTHING, known._replace(screen=beaten(now_ns, request.screen, known.screen))
+        case "watch":
+            return _on_watch(now_ns, request, known)
         case "acknowledge":
             note = Note("acknowledge", f"{known.state.fault} acknowledged.", known.state.fault, request.by)
             return move(now_ns, Event.ACKNOWLEDGE, known, note)
@@ -38,7 +43,9 @@ def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tup
     why = refusals(now_ns, setup, known)
     if why:
         return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
-    known = known._replace(clocks=rest.switched_on(now_ns, known.clocks, setup.rules.effective))
+    asking = Screen(request.screen, now_ns) if request.screen else None
+    clocks = rest.switched_on(now_ns, known.clocks, setup.rules.effective)
+    known = known._replace(clocks=clocks, screen=asking)
     check = setup.capability.contact
     if check is None:
         return _armed(request.by, setup, known)
@@ -135,6 +142,21 @@ def on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction,
         return Reaction(notes=(said,)), known
     known = known._replace(unlock=replace(known.unlock, full=True))
     return Reaction(notes=(said, Note("unlock", _stage_words(setup, known), by="strides"))), known
+
+
+def _on_watch(now_ns: int, request: Request, known: Known) -> tuple[Reaction, Known]:
+    """A person at another screen takes over from the one that armed: that one may then go."""
+    why = ""
+    if not known.state.may_pulse:
+        why = f"guard is {known.state.stage.value}"
+    elif known.screen is None:
+        why = "the terminal armed, no screen has to be heard"
+    elif not request.screen:
+        why = "the screen has no name"
+    if why:
+        return Reaction(notes=(Note("refused", f"Not taken over: {why}.", by=request.by),)), known
+    note = Note("watch", "Another screen has taken over from the one that armed.", by=request.by)
+    return Reaction(notes=(note,)), known._replace(screen=Screen(request.screen, now_ns))
 
 
 def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:

@@ -33,7 +33,7 @@ from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 TESTS = Path(__file__).parent
-MIND = ("test_react", "test_arming", "test_unlock", "test_pauses")
+MIND = ("test_react", "test_arming", "test_unlock", "test_pauses", "test_screen")
 MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold it, by the begin of their name
     "states": ("test_states",),
     "arming": ("test_arming", "test_react"),
@@ -46,6 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "contact": ("test_arming",),
     "unlock": ("test_unlock",),
     "rest": ("test_pauses",),
+    "screen": ("test_screen",),
     "faults": ("test_react",),
     "known": ("test_react",),
     "moves": MIND,

@@ -213,6 +213,20 @@ PLANTS = (
         "asleep_ns < self._asleep_ns and",
         "test_guard.py::test_a_computer_that_slept_trips_and_one_that_did_not_does_not",
     ),
+    Plant(
+        "a beat of any screen stands for the one that armed",
+        "screen.py",
+        "if screen is not None and screen.name == name else screen",
+        "if screen is not None else screen",
+        "test_screen.py::test_the_beat_of_another_screen_keeps_nothing_alive",
+    ),
+    Plant(
+        "a screen that is gone is only warned of",
+        "watch.py",
+        "if missed := screen.gone(now_ns, known.screen):",
+        "if missed := screen.gone(now_ns, None):",
+        "test_screen.py::test_pulses_end_ten_seconds_after_the_last_beat_and_not_a_nanosecond_before",
+    ),
 )
 
 

@@ -179,10 +179,10 @@ class Room:
         assert self.stage == "active", self.events()
         return self
 
-    def ask(self, op: str) -> Answer:
+    def ask(self, op: str, **more: object) -> Answer:
         assert self.operator is not None
         self.heard(self.operator)
-        self.operator.send(json.dumps({"op": op}).encode())
+        self.operator.send(json.dumps({"op": op, **more}).encode())
         self.round()
         return next(word for word in self.heard(self.operator) if word.get("reply") == op)
 

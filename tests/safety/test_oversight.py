@@ -115,3 +115,54 @@ def test_the_sessions_stop_button_reaches_the_guard(tmp_path: Path) -> None:
     session = replace(session, file=session.file.model_copy(update={"session": part}))
     config = told(tmp_path, session, virtual=True, attended=False)
     assert config.stop_button == "/dev/input/by-id/usb-STOP-event-kbd"
+
+
+def test_the_whole_guard_hears_the_screen_that_armed_and_says_which_it_is(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+
+    def told(name: object) -> tuple[object, object]:
+        word = room.ask("screen", screen=name)
+        return word["watch"], word["silent_ms"]
+
+    def walk(seconds: float) -> None:
+        for _ in range(round(seconds * 200)):
+            room.tick()
+
+    try:
+        room.complete()
+        room.tick()
+        assert told("tablet") == ("nobody", None)
+        assert room.ask("arm", screen="tablet")["ok"]
+        walk(3.0)
+        assert told("desk") == ("other", 3000)
+        assert told("tablet") == ("mine", 0)
+        walk(6.0)
+        assert told(None) == told("desk") == ("other", 6000)
+        assert room.ask("watch", screen="desk", by="Ada")["ok"]
+        refused = room.ask("watch", by="Ada")
+        assert (refused["ok"], refused["text"]) == (False, "Not taken over: the screen has no name.")
+        assert (told("tablet"), told("desk")) == (("other", 0), ("mine", 0))
+        walk(10.0)
+        assert room.stage == "armed"
+        walk(0.03)
+        assert room.fault == "F26"
+        assert told("desk") == ("nobody", None)
+        assert [event["fault"] for event in room.events() if event["kind"] == "warning"] == ["F26", "F26"]
+    finally:
+        room.close()
+
+
+@pytest.mark.parametrize("name", ["", 5, [], {}, "x" * 5000])
+def test_an_arming_from_a_screen_that_can_have_no_such_name_ends_as_one_that_is_gone(
+    tmp_path: Path, name: object
+) -> None:
+    room = Room(tmp_path)
+    try:
+        room.complete()
+        room.tick()
+        assert room.ask("arm", screen=name)["ok"]
+        for _ in range(2010):
+            room.tick()
+        assert room.fault == "F26"
+    finally:
+        room.close()

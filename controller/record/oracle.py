@@ -310,7 +310,7 @@ def _by_channel(pulses: Iterable[_Pulse]) -> list[list[_Pulse]]:
 
 def _closest(rate_max_hz: float, pulses: list[_Pulse]) -> Finding:
     gaps_ms = [
-        (after.verdict.received_ns - before.verdict.received_ns) / 1e6
+        (after.t_ns - before.t_ns) / 1e6
         for channel in _by_channel(pulses)
         for before, after in pairwise(channel)
     ]

@@ -54,7 +54,7 @@ from controller.safety.known import (
 )
 from controller.safety.moves import ages
 from controller.safety.plausibility import Plausibility, railed
-from controller.safety.pulses import PulseOrder
+from controller.safety.pulses import PulseOrder, closest_ns, written
 from controller.safety.react import react
 from controller.safety.settings import GuardConfig, load
 from controller.safety.states import Stage, State
@@ -177,6 +177,8 @@ class Guard:
         self._parent = os.getppid()
         self._signals: list[int] = []
         self._asleep_ns = self._suspended_ns()
+        self._written_ns: dict[int, int] = {}  # by channel, when its last pulse had been written
+        self._withheld = 0  # pulses that a guard held up before its writing would have given too close
         self._in_flight = SmallFile(rig / IN_FLIGHT)  # only an orderly end empties it
 
     # --- on-time, over restarts ---
@@ -226,6 +228,7 @@ class Guard:
 
     def _round(self, wake: socket.socket) -> None:
         ready = {fd for fd, _ in self._poller.poll(self._wait_ms())}
+        self._notice_sleep()  # before anything that came before it is judged
         if wake.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(64)
@@ -244,10 +247,6 @@ class Guard:
             self._hear_recorder(self._recorder)
         self._hear_stimulator()
         self._feed(Timer())
-        asleep_ns = self._suspended_ns()
-        if asleep_ns - self._asleep_ns > SUSPEND_NS and self._known.state.may_pulse:
-            self._feed(Trouble("F15", f"{(asleep_ns - self._asleep_ns) / 1e9:.1f} s"))
-        self._asleep_ns = asleep_ns
         if self._known.state.may_pulse and self._clock() - self._rest_ns > KEEP_REST_NS:
             self._keep_rest(self._clock())
         if not self._known.state.may_pulse:
@@ -260,8 +259,17 @@ class Guard:
         return min(WATCH_MS, max(0.0, (due_ns - self._clock()) / 1e6))
 
     def _suspended_ns(self) -> int:
-        """Time this computer has slept since it started."""
+        """Time this computer has slept since it started; too short where the guard is held up between."""
         return self._boot_clock() - self._clock()
+
+    def _notice_sleep(self) -> bool:
+        """F15. Also between two looks at a frame: its age by CLOCK_MONOTONIC knows of no sleep."""
+        slept_ns = self._suspended_ns() - self._asleep_ns
+        self._asleep_ns += max(0, slept_ns)
+        if slept_ns <= SUSPEND_NS or not self._known.state.may_pulse:
+            return False
+        self._feed(Trouble("F15", f"{slept_ns / 1e9:.1f} s"))
+        return True
 
     def _obey_signals(self) -> None:
         while self._signals:
@@ -367,6 +375,7 @@ class Guard:
                 self._hear_sensor(stamp)
             return
         frame = decode_frame(data)
+        self._notice_sleep()
         verdict = self._feed(frame).verdict
         if verdict is not None and isinstance(frame, Frame):
             connection.sender.send(encode_verdict(verdict))
@@ -511,12 +520,20 @@ class Guard:
     def _send_pulses(self, pulses: Sequence[PulseOrder], made_ns: int) -> list[dict[str, object]]:
         """``made_ns`` is their frame's tick: a guard that stood still since then lets nothing of it out."""
         sent: list[dict[str, object]] = []
-        age_max_ns = round(self._setup.rules.effective.limits.frame_age_max_ms * MS)
+        limits = self._setup.rules.effective.limits
+        age_max_ns = round(limits.frame_age_max_ms * MS)
         for pulse in pulses:
-            age_ns = self._clock() - made_ns
+            if self._notice_sleep():
+                break
+            now_ns = self._clock()
+            age_ns = now_ns - made_ns
             if age_ns > age_max_ns:
                 self._feed(Trouble("F4", f"the guard stood still, its frame is {age_ns // MS} ms old"))
                 break
+            since_ns = now_ns - self._written_ns.get(pulse.channel, now_ns - closest_ns(limits.rate_max_hz))
+            if since_ns < closest_ns(limits.rate_max_hz):
+                self._withhold(pulse.channel, since_ns)
+                continue
             output = self._setup.config.channels[pulse.channel].output
             try:
                 packet = self._stimulator.pulse(output, pulse.current_ma, pulse.width_us)
@@ -525,8 +542,23 @@ class Guard:
                 break
             if self._known.contact is None:
                 self._plausibility.pulse(pulse.current_ma)
-            sent.append({"t_ns": self._clock(), **asdict(pulse), "packet": packet})
+            written_ns = self._written_ns[pulse.channel] = self._clock()
+            self._known = self._known._replace(
+                metronomes=written(self._known.metronomes, pulse.channel, written_ns)
+            )
+            sent.append({"t_ns": written_ns, **asdict(pulse), "packet": packet})
         return sent
+
+    def _withhold(self, channel: int, since_ns: int) -> None:
+        """The last look before the writing: too close to the pulse before it, so it is left out and told."""
+        self._withheld += 1
+        least_ms = closest_ns(self._setup.rules.effective.limits.rate_max_hz) / MS
+        text = (
+            f"A pulse of channel {channel} came {since_ns / MS:.1f} ms after the one before it, at least "
+            f"{least_ms:g} ms are allowed. It was left out; {self._withheld} so far in this session. "
+            "Close other programs on this computer if it happens again."
+        )
+        self._tell(Note("warning", text))
 
     # --- what happened goes in, what is to be done comes out ---
 

@@ -221,7 +221,7 @@ def forge_session_length(session: Session) -> None:
 def forge_closeness(session: Session) -> None:
     first = session.messages[session.verdicts()[20]][2]
     assert isinstance(first, GuardVerdict)
-    session.alter(session.verdicts()[21], received_ns=first.received_ns + 19 * MS)
+    session.alter_pulse(session.verdicts()[21], t_ns=first.pulses[0].t_ns + 19 * MS)
 
 
 def forge_silence(session: Session) -> None:

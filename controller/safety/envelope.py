@@ -232,6 +232,8 @@ def _nonsense(frame: Frame, rules: Rules) -> str:
         return f"{len(frame.channels)} channels in the frame, {len(rules.areas_cm2)} in the session"
     if not 0.0 <= frame.lifetime_ms <= FIELD_LIFETIME_MS:
         return f"lifetime {frame.lifetime_ms!r} ms, possible are 0 to {FIELD_LIFETIME_MS:g}"
+    if frame.purpose == "off" and any(channel is not None for channel in frame.channels):
+        return "a pulse is asked for by a frame that says off"
     for index, channel in enumerate(frame.channels):
         if channel is None:
             continue

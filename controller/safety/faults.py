@@ -123,8 +123,9 @@ TABLE: tuple[Fault, ...] = (
     ),
     Fault(
         "F7",
-        "a field is not finite, negative or beyond what any stimulator can do",
-        "range check of every field of every frame",
+        "a field is not finite, negative or beyond what any stimulator can do, or a frame of an arm in which "
+        "nothing may leave asks for a pulse",
+        "range check of every field of every frame, and its purpose against its currents",
         "zero",
         10.0,
         "high",

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from controller.errors import InputError
 from controller.runtime import bus, process
@@ -46,6 +46,7 @@ from controller.safety.known import (
     Reaction,
     RecorderTook,
     Request,
+    Scope,
     Setup,
     Timer,
     Trouble,
@@ -417,7 +418,12 @@ class Guard:
         elif isinstance(op, str) and op in OPS:
             before = self._stage()
             wish = cast(Literal["arm", "unlock", "disarm", "acknowledge", "heartbeat", "watch"], op)
-            reaction = self._feed(Request(wish, by, _screen(message)))
+            scope = message.get("scope", "walk")
+            if scope not in get_args(Scope):
+                text = f"scope: found {str(scope)[:NAME_MAX]!r}, allowed: {', '.join(get_args(Scope))}"
+                self._answer(connection, op, ok=False, text=text)
+                return
+            reaction = self._feed(Request(wish, by, _screen(message), cast(Scope, scope)))
             ok = (
                 op == "heartbeat"
                 or self._stage() != before
@@ -453,6 +459,7 @@ class Guard:
             "state": state.stage.value,
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
+            "scope": self._known.scope,
             "text": text or state.detail,
         }
         if op == "screen":
@@ -477,6 +484,7 @@ class Guard:
             "state": state.stage.value,
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
+            "scope": self._known.scope,
             "text": text or state.detail,
         }
         connection.sender.send(_json(message))
@@ -562,8 +570,8 @@ class Guard:
 
     # --- what happened goes in, what is to be done comes out ---
 
-    def _stage(self) -> tuple[State, Unlock]:
-        return self._known.state, self._known.unlock
+    def _stage(self) -> tuple[State, Unlock, Scope]:
+        return self._known.state, self._known.unlock, self._known.scope
 
     def _feed(self, happening: Happening) -> Reaction:
         before = self._stage()
@@ -573,7 +581,8 @@ class Guard:
             self._silence()
         sent = self._send_pulses(reaction.pulses, reaction.verdict.t_ns if reaction.verdict else now_ns)
         if reaction.verdict is not None:
-            self._record_verdict(now_ns, reaction, reaction.verdict, sent)
+            purpose = happening.purpose if isinstance(happening, Frame) else ""
+            self._record_verdict(now_ns, reaction, reaction.verdict, sent, purpose)
         for note in reaction.notes:
             self._tell(note)
         if self._stage() != before:
@@ -589,7 +598,12 @@ class Guard:
         return reaction
 
     def _record_verdict(
-        self, now_ns: int, reaction: Reaction, verdict: Verdict, sent: list[dict[str, object]]
+        self,
+        now_ns: int,
+        reaction: Reaction,
+        verdict: Verdict,
+        sent: list[dict[str, object]],
+        purpose: str,
     ) -> None:
         channels = [None if channel is None else asdict(channel) for channel in verdict.channels]
         payload: dict[str, object] = {
@@ -602,6 +616,9 @@ class Guard:
             "limit": reaction.limit,
             "channels": channels,
             "pulses": sent,
+            "purpose": purpose,
+            "unlocked": self._setup.config.unlock is None or self._known.unlock.full,
+            "scope": self._known.scope,
         }
         self._record("guard/verdict", now_ns, payload)
         if self._known.state.may_pulse:

@@ -55,7 +55,7 @@ def move(
         return Reaction(notes=(note,)), known
     if before.may_pulse:
         known = known._replace(clocks=rest.switched_off(now_ns, known.clocks))
-    known = known._replace(link=False, contact=None, unlock=LOCKED)
+    known = known._replace(link=False, contact=None, unlock=LOCKED, untested_by=None, scope="walk")
     return Reaction(stop=True, notes=(note,)), known
 
 

@@ -6,7 +6,9 @@ both a token and TLS.
 
 from __future__ import annotations
 
+import hmac
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +19,8 @@ from controller.errors import InputError
 TOKEN_MIN = 16  # characters: what nobody guesses over a network
 
 STOP_PATH = "/stop"
+SCREEN_PATH = "/stop/screen"  # a page tries STOP's way, and says that it is there
+DOOR_PATH = "/stop/door"  # the door tries itself
 PAGES_SOCKET = "pages.sock"  # in the rig's folder
 
 
@@ -79,6 +83,28 @@ def read_token(path: Path) -> str:
     if len(token) < TOKEN_MIN:
         raise InputError(str(path), "token", f"{len(token)} characters", f"at least {TOKEN_MIN}")
     return token
+
+
+def cookie_name(host: str) -> str:
+    """The cookie with the token, for the console at this ``Host`` header: cookies know no ports."""
+    port = host.rpartition(":")[2]
+    return f"dorsi_token_{port}" if port.isdigit() else "dorsi_token"
+
+
+def is_token(given: str, wanted: str) -> bool:
+    """Compared in a time that tells nothing."""
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def shows_token(head: bytes, wanted: str | None) -> bool:
+    """Whether a request's head has the token in its cookie; True where none is asked for."""
+    if wanted is None:
+        return True
+    text = head.decode("latin-1")
+    host = re.search(r"\r\nhost:[ \t]*([^\r]*)", text, re.IGNORECASE)
+    name = cookie_name(host.group(1).strip() if host else "")
+    cookie = re.search(rf"\r\ncookie:[^\r]*\b{name}=([^;\r]*)", text, re.IGNORECASE)
+    return cookie is not None and is_token(cookie.group(1).strip(' "'), wanted)
 
 
 def write_settings(path: Path, settings: ConsoleSettings) -> None:

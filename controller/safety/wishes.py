@@ -146,17 +146,19 @@ def on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction,
 
 def _on_watch(now_ns: int, request: Request, known: Known) -> tuple[Reaction, Known]:
     """A person at another screen takes over from the one that armed: that one may then go."""
-    why = ""
-    if not known.state.may_pulse:
-        why = f"guard is {known.state.stage.value}"
-    elif known.screen is None:
-        why = "the terminal armed, no screen has to be heard"
-    elif not request.screen:
-        why = "the screen has no name"
-    if why:
+    if why := _no_watch(request, known):
         return Reaction(notes=(Note("refused", f"Not taken over: {why}.", by=request.by),)), known
     note = Note("watch", "Another screen has taken over from the one that armed.", by=request.by)
     return Reaction(notes=(note,)), known._replace(screen=Screen(request.screen, now_ns))
+
+
+def _no_watch(request: Request, known: Known) -> str:
+    """Why a screen cannot take over; empty where it can."""
+    if not known.state.may_pulse:
+        return f"guard is {known.state.stage.value}"
+    if known.screen is None:
+        return "the terminal armed, no screen has to be heard"
+    return "" if request.screen else "the screen has no name"
 
 
 def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import json
-import select
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,77 +11,17 @@ from pathlib import Path
 import pytest
 
 from controller.console.entry import Entry
-from controller.console.settings import PAGES_SOCKET, ConsoleSettings, write_settings
+from controller.console.settings import PAGES_SOCKET, ConsoleSettings
 from controller.console.texts import load_texts
-from controller.runtime import bus
+from tests.console.door import TOKEN, GuardEnd, opened
 
 pytestmark = pytest.mark.timeout(60)
-TOKEN = "a token that is long enough"
-
-
-class GuardEnd:
-    """The other end of the door's connection: hears what the guard would hear, answers STOP as it does."""
-
-    def __init__(self, rig: Path) -> None:
-        self._server = bus.listen(rig, "guard")
-        self.heard: list[dict[str, object]] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        peers: list[socket.socket] = []
-        while not self._ended.is_set():
-            readable, _, _ = select.select([self._server, *peers], [], [], 0.05)
-            for sock in readable:
-                if sock is self._server:
-                    peers.append(self._server.accept()[0])
-                    continue
-                data = sock.recv(bus.MAX_MESSAGE_BYTES)
-                if not data:
-                    peers.remove(sock)
-                    sock.close()
-                    continue
-                word = json.loads(data)
-                self.heard.append(word)
-                if word.get("op") == "stop":
-                    sock.send(json.dumps({"reply": "stop", "ok": True, "state": "tripped"}).encode())
-        for sock in (*peers, self._server):
-            sock.close()
-
-    def close(self) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def ops(self) -> list[object]:
-        """What was asked for, the sign of life aside."""
-        return [word["op"] for word in self.heard if word.get("op", "heartbeat") != "heartbeat"]
 
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    settings = tmp_path / "console.json"
-    write_settings(settings, ConsoleSettings("127.0.0.1", 0, str(tmp_path)))
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "controller.console.stop",
-            "--rig",
-            str(tmp_path),
-            "--settings",
-            str(settings),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    port = int(json.loads(process.stdout.readline())["url"].rsplit(":", 1)[1])
-    yield tmp_path, port
-    process.send_signal(signal.SIGTERM)
-    _, complaints = process.communicate(timeout=10)
-    assert complaints == b""
-    assert process.returncode == 0
+    with opened(tmp_path, token=False) as running:
+        yield tmp_path, running.port
 
 
 def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, str]:

@@ -118,6 +118,8 @@ def test_another_screen_takes_over_by_an_act_and_then_it_is_the_one_to_be_heard(
     assert [(note.kind, note.by, note.text) for note in bench.notes] == [
         ("watch", "Ada", "Another screen has taken over from the one that armed.")
     ]
+    walk(bench, bench.now_ns + 9_000 * MS)
+    bench.feed(Request("screen", "door", "desk"))
     taken_ns = bench.now_ns
     walk(bench, taken_ns + 5_000 * MS)
     bench.feed(Request("screen", "door", "tablet"))  # the first one is no longer asked for

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.foot_plate import Hold, Marks, StimulationTest, SweepTest, TestSet
+from models.plate_units import check_marks, check_stimulation, check_sweep
 
 Array = npt.NDArray[np.float64]
 
@@ -33,18 +34,31 @@ def _write(path: Path, columns: tuple[str, ...], *values: Array) -> None:
 def _read(path: Path, columns: tuple[str, ...]) -> list[Array]:
     if not path.is_file():
         raise ValueError(f"{path}: found no such file, allowed: a CSV file with {', '.join(columns)}")
-    with path.open(newline="") as lines:
-        reader = csv.reader(lines)
-        head = tuple(next(reader, []))
-        if head != columns:
-            raise ValueError(f"{path}: line 1: found {', '.join(head)!r}, allowed: {', '.join(columns)}")
-        rows = []
-        for row in reader:
-            if len(row) != len(columns):
-                raise ValueError(
-                    f"{path}: line {reader.line_num}: found {len(row)} values, allowed: {len(columns)}"
-                )
-            rows.append([_number(path, reader.line_num, c, v) for c, v in zip(columns, row, strict=True)])
+    rows = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.reader(lines, strict=True)
+            head = tuple(name.strip() for name in next(reader, []))
+            if head != columns:
+                raise ValueError(f"{path}: line 1: found {', '.join(head)!r}, allowed: {', '.join(columns)}")
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) != len(columns):
+                    raise ValueError(
+                        f"{path}: line {reader.line_num}: found {len(row)} values, allowed: {len(columns)}"
+                    )
+                rows.append([_number(path, reader.line_num, c, v) for c, v in zip(columns, row, strict=True)])
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: byte {error.start}: found bytes that are no text, allowed: UTF-8 text"
+        ) from None
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}: line {reader.line_num}: found {error}, allowed: comma-separated values"
+        ) from None
+    except OSError as error:
+        raise ValueError(f"{path}: found {error.strerror}, allowed: a readable file") from None
     if not rows:
         raise ValueError(f"{path}: found no values, allowed: at least one line below the header")
     return [np.array(column) for column in zip(*rows, strict=True)]
@@ -52,7 +66,7 @@ def _read(path: Path, columns: tuple[str, ...]) -> list[Array]:
 
 def _number(path: Path, line: int, column: str, text: str) -> float:
     try:
-        value = float(text)
+        value = float(text) if text.isascii() and "_" not in text else math.nan  # 1_0 is Python, no number
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -91,13 +105,19 @@ def load_holds(folder: Path) -> tuple[Hold, ...]:
 
 def load_tests(folder: Path) -> TestSet:
     """Read what :func:`save_tests` writes. Raises ValueError naming file, line, column and value."""
-    marks = [float(column[0]) for column in _read(folder / "marks.csv", MARKS)]
+    path = folder / "marks.csv"
+    columns = _read(path, MARKS)
+    if columns[0].size != 1:
+        raise ValueError(f"{path}: found {columns[0].size} lines of values, allowed: one")
+    marks = Marks(*(float(column[0]) for column in columns))
+    check_marks(path, marks)
     t_s, ankle, knee, torque = _read(folder / "sweep.csv", SWEEP)
     try:
         sweep = SweepTest(t_s, ankle, float(np.median(knee)), torque)
     except ValueError as wrong:
         raise ValueError(f"{folder / 'sweep.csv'}: {wrong}") from wrong
-    return TestSet(Marks(*marks), _stimulation(folder, "ramp"), _stimulation(folder, "train"), sweep)
+    check_sweep(folder / "sweep.csv", sweep)
+    return TestSet(marks, _stimulation(folder, "ramp"), _stimulation(folder, "train"), sweep)
 
 
 def _stimulation(folder: Path, name: str) -> StimulationTest:
@@ -107,6 +127,8 @@ def _stimulation(folder: Path, name: str) -> StimulationTest:
     if np.any(width != width[0]):
         raise ValueError(f"{path}: column width_us: found more than one width, allowed: one for the test")
     try:
-        return StimulationTest(t_s, torque, at, current, float(width[0]))
+        test = StimulationTest(t_s, torque, at, current, float(width[0]))
     except ValueError as wrong:
-        raise ValueError(f"{folder / name}: {wrong}") from wrong
+        raise ValueError(f"{folder / name}.csv or {path.name}: {wrong}") from wrong
+    check_stimulation(folder / f"{name}.csv", path, test)
+    return test

@@ -1,7 +1,7 @@
 """Single test trains at a set current on a leg that stands still: for finding thresholds, a person says when.
 
 Promises one train a request, by a soft ramp, with an end of its own. Refuses to begin or go on while the leg
-walks or the control law itself asks for current.
+walks, the control law itself asks for current, or the mode is off.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Probe:
         if self.since_ns is None:
             self.ended = "stopped"
 
-    def wanted_ma(self, now_ns: int, *, free: bool) -> float | None:
-        """The current of this tick; ``None`` where no train runs. ``free``: the leg stands, nothing flows."""
+    def wanted_ma(self, now_ns: int, *, hindered: str) -> float | None:
+        """The current of this tick; ``None`` where no train runs. ``hindered`` says why none may."""
         if self.since_ns is None:
             return None
         age_s = (now_ns - self.since_ns) / 1e9
-        if not free:
-            self._end("the leg is not standing still")
+        if hindered:
+            self._end(hindered)
             return None
         if age_s >= TRAIN_S:
             self._end("given")

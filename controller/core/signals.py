@@ -10,6 +10,10 @@ from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
 
 EventKind = Literal["initial_contact", "foot_flat", "heel_off", "toe_off", "mid_swing"]
 Mode = Literal["off", "trapezoid", "feedback", "learning"]
+CLOSED_LOOP: tuple[Mode, ...] = ("feedback", "learning")  # what the sensors show has part in the current
+Purpose = Literal["off", "test_train", "open_loop", "feedback"]
+# What may be asked of the guard: whatever the mode gives, single test trains alone, or nothing for now.
+Scope = Literal["walk", "tests", "nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class TickInputs:
     mode: Mode | None = None  # a request to change the mode at the next stride boundary
     probe: ProbeRequest | None = None  # a test train, on a leg that stands
     fresh: bool = False  # with it: forget there what was learned before
+    scope: Scope = "walk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,15 @@ class Decision:
     reason: str
     events: tuple[GaitEvent, ...]
     view: View
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the command's current is for, or would be."""
+        if self.view.mode == "off":
+            return "off"
+        if self.view.test_train:
+            return "test_train"
+        return "feedback" if self.view.mode in CLOSED_LOOP else "open_loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +106,4 @@ class View:
     inversion_deg: float | None = None  # of the foot as it landed last; with a second channel
     eversion_demand_nm: float | None = None
     eversion_lost_nm: float | None = None  # what the channels could not give beside the dorsiflexion
+    test_train: bool = False  # a test train that a person asked for runs

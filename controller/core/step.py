@@ -28,7 +28,7 @@ from controller.core.orientation import SegmentOrientation
 from controller.core.params import CoreParams, Placement
 from controller.core.pid import Pid
 from controller.core.probe import Probe
-from controller.core.signals import Applied, Decision, GaitEvent, Mode, TickInputs, View
+from controller.core.signals import Applied, Decision, GaitEvent, Mode, Scope, TickInputs, View
 from controller.core.timing import StrideTiming
 from controller.core.turning import Turning
 from controller.core.window import Window
@@ -82,6 +82,7 @@ class CoreState:
     on_since_ns: int | None = None  # since when the channel has been on without a break
     wanted_mode: Mode | None = None
     wanted_fresh: bool = False
+    scope: Scope = "walk"  # what may be asked for at this tick
     probe: Probe = field(default_factory=Probe)
     activation: float = 0.0
     demand_nm: float = 0.0
@@ -129,12 +130,14 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     state.window.tick(now_ns, walking=walking)
     _prime(now_ns, params, state, walking=walking)
     _switch_mode(params, state)
+    _narrow(inputs.scope, state)
     tested = _test_train(now_ns, params, state, walking=walking)
     command, reason = tested or _decide(now_ns, params, state, walking=walking)
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
     state.events += len(events)
-    return Decision(command, reason, tuple(events), _view(now_ns, phase, params, state)), state
+    view = _view(now_ns, phase, params, state, tested=tested is not None)
+    return Decision(command, reason, tuple(events), view), state
 
 
 def _walks(now_ns: int, phase: GaitPhase, state: CoreState) -> bool:
@@ -151,14 +154,10 @@ def _walks(now_ns: int, phase: GaitPhase, state: CoreState) -> bool:
 
 
 def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEvent]:
-    """Feed every valid sample at its own time; returns the events of the leading sensor.
-
-    A sample from later than now would stay the newest for good and is none.
-    """
+    """Feed every valid sample at its own time; returns the events of the leading sensor."""
     events: list[GaitEvent] = []
     for reading in inputs.imu:
-        made = reading.valid and reading.t_ns <= now_ns
-        if made and reading.sensor in state.orientations and _finite(reading):
+        if reading.valid and reading.sensor in state.orientations and _finite(reading):
             events += _take_sample(now_ns, reading, state)
     for applied in inputs.applied:
         _take_verdict(applied, state)
@@ -313,7 +312,7 @@ def _pulse_of(through: ChannelCommand | None) -> tuple[float, float]:
 def _prime(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> None:
     """Be at the motor threshold when the heel comes off: the way there takes a tenth of a second."""
     due_ns = state.timing.heel_off_due_ns
-    ahead = state.law in ("feedback", "learning")
+    ahead = state.law in ("feedback", "learning") and state.mode != "off"
     rise_s = state.intensity.threshold_ma / params.pulse.rise_ma_per_tick * params.tick_s
     state.window.lead_s = rise_s + PRIME_EARLY_S if ahead else 0.0
     if due_ns is None or not walking or not ahead:
@@ -334,13 +333,23 @@ def _switch_mode(params: CoreParams, state: CoreState) -> None:
         state.steering = None if params.second is None else Steering(params.second)
 
 
+def _narrow(scope: Scope, state: CoreState) -> None:
+    """Take a narrower scope at once, and a wider one between two windows: no step in current."""
+    if scope != "walk" or state.window.state == "closed":
+        state.scope = scope
+
+
 def _test_train(
     now_ns: int, params: CoreParams, state: CoreState, *, walking: bool
 ) -> tuple[Command, str] | None:
     """The test train that a person asked for, in place of the control law's silence; ``None`` without one."""
     steps = walking or state.detector.stepping
-    free = not steps and state.window.state == "closed"
-    wanted_ma = state.probe.wanted_ma(now_ns, free=free)
+    hindered = "the leg is not standing still" if steps or state.window.state != "closed" else ""
+    if state.mode == "off":
+        hindered = "the mode is off"
+    elif state.scope == "nothing":
+        hindered = "nothing may be given now"
+    wanted_ma = state.probe.wanted_ma(now_ns, hindered=hindered)
     if wanted_ma is None:
         return None
     state.activation = state.demand_nm = state.feedforward_nm = 0.0
@@ -355,6 +364,10 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     window = state.window
     if state.mode == "off":
         return _off(now_ns, params, state, "mode is off")
+    if state.scope != "walk":
+        state.trusted = state.trusted and window.state == "closed"  # what a stride lacks it cannot teach
+        why = "test trains alone are allowed" if state.scope == "tests" else "nothing may be given now"
+        return _off(now_ns, params, state, why)
     if state.newest_ns is None:
         return _off(now_ns, params, state, f"no sample from {state.leading.sensor} yet")
     age_s = (now_ns - state.newest_ns) / 1e9
@@ -671,7 +684,7 @@ def _off(now_ns: int, params: CoreParams, state: CoreState, reason: str) -> tupl
     return Command((None,) * params.pulse.channels, params.pulse.lifetime_ms), reason
 
 
-def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState) -> View:
+def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState, *, tested: bool) -> View:
     foot_rad, shank_rad = _segment_rad(now_ns, state, "foot"), _segment_rad(now_ns, state, "shank")
     percent = _percent(now_ns, state)
     swinging = state.timing.swinging
@@ -710,6 +723,7 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState) -
         inversion_deg=None if state.steering is None else state.steering.inversion_deg,
         eversion_demand_nm=None if state.steering is None else state.steering.demand_nm,
         eversion_lost_nm=None if state.shares is None else state.shares.lost_eversion_nm,
+        test_train=tested,
     )
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from controller.errors import InputError
 from controller.record.reader import messages, raw_messages
-from controller.record.records import GuardEvent, GuardVerdict, Process, Tick
+from controller.record.records import Arm as TrialArm
+from controller.record.records import GuardEvent, GuardVerdict, Process, Tick, TrialKey
 from drivers.interface import Sample
 
 RISE_WINDOW_NS = 250_000_000
@@ -50,6 +51,7 @@ NOTICED = {
     "F23": "the supervisor hung",
     "F26": "the screen that armed was gone",
 }
+TEST_TRAIN = "test_train"  # a frame's purpose
 CONTACT = "contact test"  # the state in which the guard tests the electrodes
 SIGNIFICANT = 1 + 1e-9  # sums of doubles
 
@@ -118,6 +120,7 @@ class _Arm:
     verdicts: list[GuardVerdict] = field(default_factory=list)
     events: list[GuardEvent] = field(default_factory=list)
     ticks: list[Tick] = field(default_factory=list)
+    off_ns: list[tuple[int, float]] = field(default_factory=list)  # arms of mode off, from begin to end
     controller_gone_ns: list[int] = field(default_factory=list)
 
     def pulses(self) -> list[_Pulse]:
@@ -201,7 +204,8 @@ def _arms(path: Path) -> list[_Arm]:
         raise InputError(str(path), "guard/setup", "none", "a recording of a session with a guard")
     starts = [raw.t_ns for raw in raw_messages(path) if raw.topic == "guard/setup"]
     arms = [_Arm(rules) for rules in setups]
-    for message in messages(path, ("guard/verdict", "guard/event", "tick", "process")):
+    modes = _blinded_modes(path)
+    for message in messages(path, ("guard/verdict", "guard/event", "tick", "process", "arm")):
         arm = arms[max(sum(start <= message.t_ns for start in starts) - 1, 0)]
         match message.record:
             case GuardVerdict():
@@ -212,9 +216,19 @@ def _arms(path: Path) -> list[_Arm]:
                 arm.ticks.append(message.record)
             case Process(process="dorsi-controller", kind="gone", t_ns=t_ns):
                 arm.controller_gone_ns.append(t_ns)
+            case TrialArm(kind="begin", t_ns=t_ns) as begun if modes.get(begun.label, begun.mode) == "off":
+                arm.off_ns.append((t_ns, math.inf))
+            case TrialArm(kind="end", t_ns=t_ns) if arm.off_ns and arm.off_ns[-1][1] == math.inf:
+                arm.off_ns[-1] = (arm.off_ns[-1][0], t_ns)
             case _:
                 pass
     return arms
+
+
+def _blinded_modes(path: Path) -> Mapping[str, str]:
+    """Which mode each label of a blinded trial stands for; empty where nothing is blinded."""
+    keys = [message.record for message in messages(path, ("trial/key",))]
+    return {label: mode for key in keys if isinstance(key, TrialKey) for label, mode in key.modes.items()}
 
 
 def _worst(
@@ -310,7 +324,7 @@ def _by_channel(pulses: Iterable[_Pulse]) -> list[list[_Pulse]]:
 
 def _closest(rate_max_hz: float, pulses: list[_Pulse]) -> Finding:
     gaps_ms = [
-        (after.verdict.received_ns - before.verdict.received_ns) / 1e6
+        (after.t_ns - before.t_ns) / 1e6
         for channel in _by_channel(pulses)
         for before, after in pairwise(channel)
     ]
@@ -437,6 +451,7 @@ def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
         ),
         *_contact(arm, pulses),
         *_unlocked(arm, pulses),
+        _purposes(arm, pulses),
     ]
 
 
@@ -515,7 +530,10 @@ def _unarmed(arm: _Arm, pulses: list[_Pulse]) -> list[str]:
 
 
 def _contact(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
-    """F22: the electrodes are tested when a person wants to arm, weakly, and an open one is never armed."""
+    """F22: the electrodes are tested when a person wants to arm, weakly, and an open one is never armed.
+
+    Armed in an arm that is off, they are tested when the next one begins.
+    """
     rules = arm.rules.contact
     turns = [
         event
@@ -537,11 +555,41 @@ def _contact(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
     ]
     broken += [
         f"armed at {event.t_ns} without a test"
-        for event, before in zip(turns, [None, *turns], strict=False)
-        if rules and event.kind == "arm" and (before is None or before.kind != "contact")
+        for before, event, after in zip([None, *turns], turns, [*turns[1:], None], strict=False)
+        if rules
+        and event.kind == "arm"
+        and (before is None or before.kind != "contact")
+        and any(event.t_ns <= p.t_ns < (math.inf if after is None else after.t_ns) for p in pulses)
     ]
-    promise = "electrodes are tested before each arming, by pulses that are weak and asked for"
+    promise = "electrodes are tested before each arming that gives pulses, weakly and when asked for"
     return [_count("F22", promise, len(tested), broken)]
+
+
+def _purposes(arm: _Arm, pulses: list[_Pulse]) -> Finding:
+    """In an arm or mode that is off nothing is sent; armed for tests, test trains alone."""
+    off = {tick.seq for tick in arm.ticks if tick.decision.view.mode == "off"}
+    off.update(verdict.frame_seq for verdict in arm.verdicts if verdict.purpose == "off")
+    quiet = [
+        v for v in arm.verdicts if v.frame_seq in off or v.scope == "tests" or _within(v.t_ns, arm.off_ns)
+    ]
+    broken = [
+        f"pulse at {pulse.t_ns} in an arm that is off"
+        for pulse in pulses
+        if pulse.verdict.frame_seq in off or _within(pulse.t_ns, arm.off_ns)
+    ]
+    broken += [
+        f"pulse at {pulse.t_ns} while armed for test trains alone"
+        for pulse in pulses
+        if pulse.verdict.scope == "tests"
+        and pulse.verdict.state != CONTACT
+        and pulse.verdict.purpose != TEST_TRAIN
+    ]
+    promise = "no pulse in an arm that is off, and none but test trains where armed for them"
+    return _count("purpose", promise, len(quiet), broken)
+
+
+def _within(t_ns: int, spans_ns: Iterable[tuple[int, float]]) -> bool:
+    return any(begin_ns <= t_ns < end_ns for begin_ns, end_ns in spans_ns)
 
 
 def _unlocked(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
@@ -551,7 +599,7 @@ def _unlocked(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
     closed_loop = {tick.seq for tick in arm.ticks if tick.decision.view.mode in CLOSED_LOOP}
     ceiling_ma, strides = arm.rules.unlock
     turns = [event for event in arm.events if event.kind in ("contact", "arm", "unlock")]
-    flows = [pulse for pulse in pulses if pulse.verdict.state != CONTACT]
+    flows = [p for p in pulses if p.verdict.state != CONTACT and p.verdict.scope != "tests"]
     locked = [
         pulse
         for pulse in flows
@@ -609,6 +657,8 @@ def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
     worst_ms = max((abs(ms) for ms in late_ms), default=0.0)
     lost = len(sent) - len(late_ms)
     stops = sum(event.kind in ("trip", "stop", "disarm") for arm in arms for event in arm.events)
+    off_ns = [(begin_ns + LOG_SLACK_NS, end_ns) for arm in arms for begin_ns, end_ns in arm.off_ns]
+    unsent += [f"pulse at {one.t_ns} in an arm that is off" for one in logged if _within(one.t_ns, off_ns)]
     accounted = _count("pulses", "every pulse given is in the recording as it was given", len(logged), unsent)
     return [
         accounted,

@@ -71,7 +71,11 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class GuardVerdict:
-    """What the guard did with frame ``frame_seq``, made at ``t_ns`` (the tick's ``now_ns``)."""
+    """What the guard did with frame ``frame_seq``, made at ``t_ns`` (the tick's ``now_ns``).
+
+    ``unlocked`` is true where a session needs no staged unlock. The last three are empty or ``None`` in
+    recordings made before they were told.
+    """
 
     frame_seq: int
     t_ns: int
@@ -82,6 +86,9 @@ class GuardVerdict:
     channels: tuple[ChannelCommand | None, ...]
     pulses: tuple[Pulse, ...] = ()
     limit: str | None = None
+    purpose: str = ""  # of the frame: off, test_train, open_loop or feedback
+    unlocked: bool | None = None  # whether the whole current and feedback were allowed
+    scope: str = ""  # what the guard was armed for: walk, or tests alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A trial's schedule: which arm is walked, when it is over, under which name it goes.
 
 Promises that an arm's length counts from the first whole stride after its wash-out, while stimulation is
-possible. Refuses nothing; time and strides are told to it.
+possible and, but for an arm without any, unlocked. Refuses nothing; time and strides are told to it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 
 from controller.core.signals import Mode
-
-CLOSED_LOOP: tuple[Mode, ...] = ("feedback", "learning")  # what the sensors show has part in the current
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +85,18 @@ class Schedule:
     def arm(self) -> ArmPlan | None:
         return self.arms[self.number] if 0 <= self.number < len(self.arms) else None
 
-    def follow(self, now_ns: int, strides: int, *, able: bool, switching: bool) -> Turn:
-        """One tick: ``strides`` contacts seen so far, whether stimulation is ``able`` to flow, and whether
-        the core has yet to take the mode it was asked for. The core begins in the first arm's mode.
+    def follow(self, now_ns: int, strides: int, *, able: bool, switching: bool, locked: bool = False) -> Turn:
+        """One tick: ``strides`` contacts seen so far, whether stimulation is ``able`` to flow, whether the
+        core has yet to take the mode it was asked for, and whether the staged unlock lasts.
         """
         able = able or all(arm.mode == "off" for arm in self.arms)
         if self.number < 0:
-            return self._begin(strides) if able and self.arms else NOTHING
+            return self._begin(strides) if able and not switching and self.arms else NOTHING
         if self._asked:
             return NOTHING if switching else self._begin(strides)
         arm = self.arm
-        if arm is None or not self._over(arm, now_ns, strides, able=able):
+        counts = able and not switching and (arm is None or arm.mode == "off" or not locked)
+        if arm is None or not self._over(arm, now_ns, strides, able=counts):
             return NOTHING
         if self.number + 1 < len(self.arms):
             self._asked = True

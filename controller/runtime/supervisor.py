@@ -28,12 +28,13 @@ import msgspec
 
 from controller.config import Session, core_params, layers, tunable
 from controller.console.settings import ConsoleSettings, write_settings
+from controller.core.signals import CLOSED_LOOP
 from controller.record import records
 from controller.record.live import LiveStatus
 from controller.runtime import bus
 from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
 from controller.runtime.rig import ProcessFailedError, Rig
-from controller.runtime.schedule import CLOSED_LOOP, ArmPlan
+from controller.runtime.schedule import ArmPlan
 
 READY_S = 180.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh

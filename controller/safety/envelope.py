@@ -57,12 +57,6 @@ class SensorAge(NamedTuple):
     sensor: str
     age_ms: float
     age_max_ms: float
-    misfit: str = ""  # why what came last was no sample
-
-    @property
-    def words(self) -> str:
-        said = f"sensor {self.sensor}: newest valid sample is {self.age_ms:.0f} ms old"
-        return f"{said}; the last was not taken, {self.misfit}" if self.misfit else said
 
 
 class Level(NamedTuple):
@@ -178,7 +172,7 @@ def judge(
 
     for age in ages:
         if not age.age_ms <= age.age_max_ms:
-            reason = age.words
+            reason = f"sensor {age.sensor}: newest valid sample is {age.age_ms:.0f} ms old"
             limit = f"sensor {age.sensor} age {age.age_max_ms:g} ms"
             return Judgement("blocked", reason, off, limit, fault="F1"), _rest(now_ns, memory)
 
@@ -238,6 +232,8 @@ def _nonsense(frame: Frame, rules: Rules) -> str:
         return f"{len(frame.channels)} channels in the frame, {len(rules.areas_cm2)} in the session"
     if not 0.0 <= frame.lifetime_ms <= FIELD_LIFETIME_MS:
         return f"lifetime {frame.lifetime_ms!r} ms, possible are 0 to {FIELD_LIFETIME_MS:g}"
+    if frame.purpose == "off" and any(channel is not None for channel in frame.channels):
+        return "a pulse is asked for by a frame that says off"
     for index, channel in enumerate(frame.channels):
         if channel is None:
             continue

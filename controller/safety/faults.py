@@ -58,8 +58,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(
         "F1",
         "newest valid sample of a required sensor is older than 150 ms",
-        "stamps that the sensor tasks send to the guard, against the guard's own clock; one whose time is "
-        "ahead of it or whose number jumps counts for nothing",
+        "stamps that the sensor tasks send to the guard, against the guard's own clock",
         "safe action",
         170.0,
         "high",
@@ -124,8 +123,9 @@ TABLE: tuple[Fault, ...] = (
     ),
     Fault(
         "F7",
-        "a field is not finite, negative or beyond what any stimulator can do",
-        "range check of every field of every frame",
+        "a field is not finite, negative or beyond what any stimulator can do, or a frame of an arm in which "
+        "nothing may leave asks for a pulse",
+        "range check of every field of every frame, and its purpose against its currents",
         "zero",
         10.0,
         "high",

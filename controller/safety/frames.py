@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from drivers.interface import ChannelCommand, Vec3
 
@@ -19,28 +19,32 @@ KIND_VERDICT = 0x03
 KIND_JSON = 0x7B  # "{": requests and state changes are JSON objects
 
 MAGIC = 0xD0F5  # tells a frame of ours from any other bytes that begin alike
-VERSION = 3
+VERSION = 4
 CHANNELS_MAX = 8  # two connectors of four colours, ScienceMode4
 TEXT_MAX_BYTES = 400
 
 VerdictKind = Literal["ok", "reduced", "blocked"]
+# What a frame's current is for: nothing may leave; a single test train on a standing leg; stimulation that
+# no sensor shapes beyond its timing; stimulation in whose current what the sensors show has part.
+Purpose = Literal["off", "test_train", "open_loop", "feedback"]
 Channels = tuple[ChannelCommand | None, ...]
 
 _HEADER = struct.Struct("<BHB")
-_FRAME = struct.Struct("<QQqdB?")
+_FRAME = struct.Struct("<QQqdBB")
 _STAMP = struct.Struct("<QqQ?IB")
 _MOTION = struct.Struct("<6d")
 _VERDICT = struct.Struct("<QqBBHB")
 _CHANNEL = struct.Struct("<?ddd")
 _CRC = struct.Struct("<I")
 _VERDICTS: tuple[VerdictKind, ...] = ("ok", "reduced", "blocked")
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One tick's command. ``t_ns`` is the tick's monotonic time, ``session`` the guard's session id.
 
-    ``feedback`` says that what the sensors show has part in the current, at this tick or by learning.
+    ``purpose`` is what its current is for, at this tick or, where it has none, would be.
     """
 
     session: int
@@ -48,7 +52,7 @@ class Frame:
     t_ns: int
     lifetime_ms: float
     channels: Channels
-    feedback: bool = False
+    purpose: Purpose = "open_loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +110,8 @@ def _seal(kind: int, body: bytes) -> bytes:
 
 def encode_frame(frame: Frame) -> bytes:
     """Raises ValueError or struct.error where a field does not fit; floats of any value do."""
-    head = _FRAME.pack(
-        frame.session, frame.seq, frame.t_ns, frame.lifetime_ms, len(frame.channels), frame.feedback
-    )
+    purpose = PURPOSES.index(frame.purpose)
+    head = _FRAME.pack(frame.session, frame.seq, frame.t_ns, frame.lifetime_ms, len(frame.channels), purpose)
     return _seal(KIND_FRAME, head + _pack_channels(frame.channels))
 
 
@@ -167,11 +170,13 @@ def decode_frame(message: bytes) -> Frame | BadFrame:
     body = _unseal(KIND_FRAME, message, _FRAME)
     if isinstance(body, BadFrame):
         return body
-    session, seq, t_ns, lifetime_ms, count, feedback = _FRAME.unpack_from(body)
+    session, seq, t_ns, lifetime_ms, count, purpose = _FRAME.unpack_from(body)
+    if purpose >= len(PURPOSES):
+        return BadFrame(f"purpose {purpose} is not known")
     channels = _unpack_channels(body[_FRAME.size :], count)
     if isinstance(channels, BadFrame):
         return channels
-    return Frame(session, seq, t_ns, lifetime_ms, channels, feedback)
+    return Frame(session, seq, t_ns, lifetime_ms, channels, PURPOSES[purpose])
 
 
 def decode_stamp(message: bytes) -> SensorStamp | BadFrame:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from controller.errors import InputError
 from controller.runtime import bus, process
@@ -46,6 +46,7 @@ from controller.safety.known import (
     Reaction,
     RecorderTook,
     Request,
+    Scope,
     Setup,
     Timer,
     Trouble,
@@ -54,12 +55,12 @@ from controller.safety.known import (
 )
 from controller.safety.moves import ages
 from controller.safety.plausibility import Plausibility, railed
-from controller.safety.pulses import PulseOrder
+from controller.safety.pulses import PulseOrder, closest_ns, written
 from controller.safety.react import react
 from controller.safety.settings import GuardConfig, load
 from controller.safety.states import Stage, State
 from controller.safety.unlock import STRIDES, Unlock, ceiling_ma
-from controller.safety.watch import deadline_ns, misfit
+from controller.safety.watch import deadline_ns
 from controller.safety.wishes import refusals
 from drivers.interface import DeviceError, Stimulator
 from drivers.stimulators.p24 import P24
@@ -177,6 +178,8 @@ class Guard:
         self._parent = os.getppid()
         self._signals: list[int] = []
         self._asleep_ns = self._suspended_ns()
+        self._written_ns: dict[int, int] = {}  # by channel, when its last pulse had been written
+        self._withheld = 0  # pulses that a guard held up before its writing would have given too close
         self._in_flight = SmallFile(rig / IN_FLIGHT)  # only an orderly end empties it
 
     # --- on-time, over restarts ---
@@ -226,6 +229,7 @@ class Guard:
 
     def _round(self, wake: socket.socket) -> None:
         ready = {fd for fd, _ in self._poller.poll(self._wait_ms())}
+        self._notice_sleep()  # before anything that came before it is judged
         if wake.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(64)
@@ -244,10 +248,6 @@ class Guard:
             self._hear_recorder(self._recorder)
         self._hear_stimulator()
         self._feed(Timer())
-        asleep_ns = self._suspended_ns()
-        if asleep_ns - self._asleep_ns > SUSPEND_NS and self._known.state.may_pulse:
-            self._feed(Trouble("F15", f"{(asleep_ns - self._asleep_ns) / 1e9:.1f} s"))
-        self._asleep_ns = asleep_ns
         if self._known.state.may_pulse and self._clock() - self._rest_ns > KEEP_REST_NS:
             self._keep_rest(self._clock())
         if not self._known.state.may_pulse:
@@ -260,8 +260,17 @@ class Guard:
         return min(WATCH_MS, max(0.0, (due_ns - self._clock()) / 1e6))
 
     def _suspended_ns(self) -> int:
-        """Time this computer has slept since it started."""
+        """Time this computer has slept since it started; too short where the guard is held up between."""
         return self._boot_clock() - self._clock()
+
+    def _notice_sleep(self) -> bool:
+        """F15. Also between two looks at a frame: its age by CLOCK_MONOTONIC knows of no sleep."""
+        slept_ns = self._suspended_ns() - self._asleep_ns
+        self._asleep_ns += max(0, slept_ns)
+        if slept_ns <= SUSPEND_NS or not self._known.state.may_pulse:
+            return False
+        self._feed(Trouble("F15", f"{slept_ns / 1e9:.1f} s"))
+        return True
 
     def _obey_signals(self) -> None:
         while self._signals:
@@ -367,16 +376,14 @@ class Guard:
                 self._hear_sensor(stamp)
             return
         frame = decode_frame(data)
+        self._notice_sleep()
         verdict = self._feed(frame).verdict
         if verdict is not None and isinstance(frame, Frame):
             connection.sender.send(encode_verdict(verdict))
 
     def _hear_sensor(self, stamp: SensorStamp) -> None:
         stamp = replace(stamp, valid=stamp.valid and not railed(stamp))
-        fits = not misfit(self._clock(), stamp, self._setup, self._known)
         self._feed(stamp)
-        if not fits:
-            return
         answers = self._plausibility.answers
         findings = self._plausibility.sample(stamp)
         if self._plausibility.answers > answers:
@@ -411,7 +418,12 @@ class Guard:
         elif isinstance(op, str) and op in OPS:
             before = self._stage()
             wish = cast(Literal["arm", "unlock", "disarm", "acknowledge", "heartbeat", "watch"], op)
-            reaction = self._feed(Request(wish, by, _screen(message)))
+            scope = message.get("scope", "walk")
+            if scope not in get_args(Scope):
+                text = f"scope: found {str(scope)[:NAME_MAX]!r}, allowed: {', '.join(get_args(Scope))}"
+                self._answer(connection, op, ok=False, text=text)
+                return
+            reaction = self._feed(Request(wish, by, _screen(message), cast(Scope, scope)))
             ok = (
                 op == "heartbeat"
                 or self._stage() != before
@@ -447,6 +459,7 @@ class Guard:
             "state": state.stage.value,
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
+            "scope": self._known.scope,
             "text": text or state.detail,
         }
         if op == "screen":
@@ -471,6 +484,7 @@ class Guard:
             "state": state.stage.value,
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
+            "scope": self._known.scope,
             "text": text or state.detail,
         }
         connection.sender.send(_json(message))
@@ -514,12 +528,20 @@ class Guard:
     def _send_pulses(self, pulses: Sequence[PulseOrder], made_ns: int) -> list[dict[str, object]]:
         """``made_ns`` is their frame's tick: a guard that stood still since then lets nothing of it out."""
         sent: list[dict[str, object]] = []
-        age_max_ns = round(self._setup.rules.effective.limits.frame_age_max_ms * MS)
+        limits = self._setup.rules.effective.limits
+        age_max_ns = round(limits.frame_age_max_ms * MS)
         for pulse in pulses:
-            age_ns = self._clock() - made_ns
+            if self._notice_sleep():
+                break
+            now_ns = self._clock()
+            age_ns = now_ns - made_ns
             if age_ns > age_max_ns:
                 self._feed(Trouble("F4", f"the guard stood still, its frame is {age_ns // MS} ms old"))
                 break
+            since_ns = now_ns - self._written_ns.get(pulse.channel, now_ns - closest_ns(limits.rate_max_hz))
+            if since_ns < closest_ns(limits.rate_max_hz):
+                self._withhold(pulse.channel, since_ns)
+                continue
             output = self._setup.config.channels[pulse.channel].output
             try:
                 packet = self._stimulator.pulse(output, pulse.current_ma, pulse.width_us)
@@ -528,13 +550,28 @@ class Guard:
                 break
             if self._known.contact is None:
                 self._plausibility.pulse(pulse.current_ma)
-            sent.append({"t_ns": self._clock(), **asdict(pulse), "packet": packet})
+            written_ns = self._written_ns[pulse.channel] = self._clock()
+            self._known = self._known._replace(
+                metronomes=written(self._known.metronomes, pulse.channel, written_ns)
+            )
+            sent.append({"t_ns": written_ns, **asdict(pulse), "packet": packet})
         return sent
+
+    def _withhold(self, channel: int, since_ns: int) -> None:
+        """The last look before the writing: too close to the pulse before it, so it is left out and told."""
+        self._withheld += 1
+        least_ms = closest_ns(self._setup.rules.effective.limits.rate_max_hz) / MS
+        text = (
+            f"A pulse of channel {channel} came {since_ns / MS:.1f} ms after the one before it, at least "
+            f"{least_ms:g} ms are allowed. It was left out; {self._withheld} so far in this session. "
+            "Close other programs on this computer if it happens again."
+        )
+        self._tell(Note("warning", text))
 
     # --- what happened goes in, what is to be done comes out ---
 
-    def _stage(self) -> tuple[State, Unlock]:
-        return self._known.state, self._known.unlock
+    def _stage(self) -> tuple[State, Unlock, Scope]:
+        return self._known.state, self._known.unlock, self._known.scope
 
     def _feed(self, happening: Happening) -> Reaction:
         before = self._stage()
@@ -544,7 +581,8 @@ class Guard:
             self._silence()
         sent = self._send_pulses(reaction.pulses, reaction.verdict.t_ns if reaction.verdict else now_ns)
         if reaction.verdict is not None:
-            self._record_verdict(now_ns, reaction, reaction.verdict, sent)
+            purpose = happening.purpose if isinstance(happening, Frame) else ""
+            self._record_verdict(now_ns, reaction, reaction.verdict, sent, purpose)
         for note in reaction.notes:
             self._tell(note)
         if self._stage() != before:
@@ -560,7 +598,12 @@ class Guard:
         return reaction
 
     def _record_verdict(
-        self, now_ns: int, reaction: Reaction, verdict: Verdict, sent: list[dict[str, object]]
+        self,
+        now_ns: int,
+        reaction: Reaction,
+        verdict: Verdict,
+        sent: list[dict[str, object]],
+        purpose: str,
     ) -> None:
         channels = [None if channel is None else asdict(channel) for channel in verdict.channels]
         payload: dict[str, object] = {
@@ -573,6 +616,9 @@ class Guard:
             "limit": reaction.limit,
             "channels": channels,
             "pulses": sent,
+            "purpose": purpose,
+            "unlocked": self._setup.config.unlock is None or self._known.unlock.full,
+            "scope": self._known.scope,
         }
         self._record("guard/verdict", now_ns, payload)
         if self._known.state.may_pulse:

@@ -23,6 +23,9 @@ from controller.safety.states import State
 from controller.safety.unlock import LOCKED, Unlock
 from drivers.interface import StimulatorCapability, StimulatorNotice
 
+# What the guard is armed for: stimulation of whatever kind, or single test trains and nothing else.
+Scope = Literal["walk", "tests"]
+
 # What can happen, beside a frame, a stamp and a notice of the stimulator
 
 
@@ -35,12 +38,13 @@ class Timer:
 class Request:
     """A person's wish, or a sign that one can be heard; ``by`` is who, for the record.
 
-    ``screen`` names the browser it comes from, where it comes from one.
+    ``screen`` names the browser it comes from, where it comes from one; ``scope`` is what an arming is for.
     """
 
     op: Literal["arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat", "beat", "screen", "watch"]
     by: str = "operator"
     screen: str = ""
+    scope: Scope = "walk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +169,6 @@ class SensorTrack(NamedTuple):
     same: int = 0
     gaps_ns: tuple[int, ...] = ()
     ill: str = ""  # F2 in words while it lasts
-    doubted: int | None = None  # a number far ahead of the last one, until a later one confirms it
-    misfit: str = ""  # why the newest stamp was no sample of this sensor
 
 
 class Known(NamedTuple):
@@ -183,6 +185,7 @@ class Known(NamedTuple):
     link: bool = False
     frame_ns: int | None = None  # tick time of the newest fresh frame
     frame_zero: bool = False  # it asked for no current
+    frame_off: bool = False  # its purpose was off
     late_ns: tuple[int, ...] = ()
     heartbeat_ns: int | None = None  # of the console
     beat_ns: int | None = None  # of the supervisor
@@ -190,6 +193,8 @@ class Known(NamedTuple):
     refused_ns: int | None = None  # since when the recorder takes nothing
     checklist: Mapping[str, str] | None = None  # answered today; None: as in the patient file
     contact: Contact | None = None  # the electrodes are being tested
+    untested_by: str | None = None  # who armed while frames said off: the electrodes' test is still to come
+    scope: Scope = "walk"  # of this arming
     unlock: Unlock = LOCKED
     clocks: rest.Clocks = rest.FRESH  # on-time of bout and session
     ramp_ns: int = 0

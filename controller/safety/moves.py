@@ -55,7 +55,7 @@ def move(
         return Reaction(notes=(note,)), known
     if before.may_pulse:
         known = known._replace(clocks=rest.switched_off(now_ns, known.clocks))
-    known = known._replace(link=False, contact=None, unlock=LOCKED)
+    known = known._replace(link=False, contact=None, unlock=LOCKED, untested_by=None, scope="walk")
     return Reaction(stop=True, notes=(note,)), known
 
 
@@ -64,8 +64,7 @@ def ages(now_ns: int, setup: Setup, known: Known) -> tuple[SensorAge, ...]:
     limit_ms = setup.rules.effective.limits.sensor_age_max_ms
     found = []
     for sensor in setup.config.sensors:
-        track = known.sensors[sensor.name]
-        age_ms = float("inf") if track.valid_ns is None else (now_ns - track.valid_ns) / MS
-        age_max_ms = min(limit_ms, sensor.age_max_ms or limit_ms)
-        found.append(SensorAge(sensor.name, age_ms, age_max_ms, track.misfit))
+        valid_ns = known.sensors[sensor.name].valid_ns
+        age_ms = float("inf") if valid_ns is None else (now_ns - valid_ns) / MS
+        found.append(SensorAge(sensor.name, age_ms, min(limit_ms, sensor.age_max_ms or limit_ms)))
     return tuple(found)

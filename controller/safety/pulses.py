@@ -22,6 +22,17 @@ class Metronome(NamedTuple):
     fired_ns: int | None = None
 
 
+def closest_ns(rate_max_hz: float) -> int:
+    """The shortest time between two pulses of a channel."""
+    return math.ceil(1e9 / rate_max_hz)
+
+
+def written(metronomes: tuple[Metronome, ...], channel: int, t_ns: int) -> tuple[Metronome, ...]:
+    """``channel``'s pulse has only now been written: the next one keeps its distance from here."""
+    late = metronomes[channel]._replace(fired_ns=t_ns)
+    return (*metronomes[:channel], late, *metronomes[channel + 1 :])
+
+
 @dataclass(frozen=True, slots=True)
 class PulseOrder:
     """One biphasic pulse, to be sent now."""
@@ -45,10 +56,9 @@ def beat(
         return False, Metronome(None, metronome.fired_ns)
     period_ns = round(1e9 / channel.rate_hz)
     due_ns = now_ns if metronome.slot_ns is None else metronome.slot_ns + period_ns
-    closest_ns = math.ceil(1e9 / rate_max_hz)
     if now_ns < due_ns - EARLY_NS:
         return False, metronome
-    if metronome.fired_ns is not None and now_ns - metronome.fired_ns < closest_ns:
+    if metronome.fired_ns is not None and now_ns - metronome.fired_ns < closest_ns(rate_max_hz):
         return False, metronome
     slot_ns = due_ns if now_ns - due_ns < period_ns else now_ns
     return True, Metronome(slot_ns, now_ns)

@@ -17,6 +17,7 @@ from controller.safety.known import (
     Happening,
     Known,
     Link,
+    Note,
     Peer,
     Reaction,
     RecorderTook,
@@ -31,7 +32,7 @@ from controller.safety.pulses import PulseOrder, orders
 from controller.safety.states import Event, Stage, transition
 from controller.safety.unlock import ceiling_ma
 from controller.safety.watch import on_link, on_peer, on_stamp, on_timer
-from controller.safety.wishes import on_answer, on_checklist, on_leg_answer, on_request
+from controller.safety.wishes import begin_test, on_answer, on_checklist, on_leg_answer, on_request
 
 LATE_FRAME_NS = 20 * MS  # F14: a tick this late delays a 40 Hz pulse by most of its period
 LATE_FRAMES_TRIP = 4  # F14: more than 3 in 1 s
@@ -76,8 +77,8 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
     state = known.state
     open_to_frames = state.stage in (Stage.ARMED, Stage.ACTIVE, Stage.RAMP)
     closed = "" if open_to_frames else f"guard is {state.stage.value}: {state.fault or 'not armed'}"
-    if not closed and isinstance(frame, Frame) and frame.feedback and not known.unlock.full:
-        closed = "feedback before the staged unlock"
+    if not closed and isinstance(frame, Frame):
+        closed = _closed_to(frame, known)
     ramping = state.stage is Stage.RAMP
     lower_ma, ceiling = _ceiling(now_ns, setup, known)
     test = _contact_frame(frame, setup, known)
@@ -101,6 +102,9 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
     pulses: tuple[PulseOrder, ...] = ()
     if judgement.fresh:
         pulses, known = _fire(now_ns, judgement, setup, known)
+    if isinstance(frame, Frame) and judgement.fresh:
+        begun, known = _late_test(now_ns, frame, known)
+        reaction = reaction._replace(notes=(*reaction.notes, *begun))
     if test and judgement.verdict != "blocked":  # nothing of it is the controller's
         judgement = Judgement("ok", CONTACT_WORDS, (None,) * len(judgement.channels))
     verdict = Verdict(
@@ -112,6 +116,24 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
         judgement.channels,
     )
     return Reaction(reaction.stop, pulses, verdict, judgement.limit, reaction.notes), known
+
+
+def _closed_to(frame: Frame, known: Known) -> str:
+    """Why an open guard lets nothing of this frame out; empty where it may."""
+    if known.untested_by is not None:
+        return "the electrodes are not tested yet"
+    if known.scope == "tests" and frame.purpose != "test_train":
+        return "armed for test trains alone"
+    if frame.purpose == "feedback" and not known.unlock.full:
+        return "feedback before the staged unlock"
+    return ""
+
+
+def _late_test(now_ns: int, frame: Frame, known: Known) -> tuple[tuple[Note, ...], Known]:
+    """Armed while nothing was to be given, the electrodes are tested when something is (F22)."""
+    if known.untested_by is None or frame.purpose == "off" or known.state.stage is not Stage.ARMED:
+        return (), known
+    return begin_test(now_ns, known.untested_by, known)
 
 
 def _contact_frame(frame: Frame | BadFrame, setup: Setup, known: Known) -> Frame | None:
@@ -131,7 +153,8 @@ def _pace(
     """F4 and F14 from the tick times of successive fresh frames."""
     zero = all(channel is None or channel.current_ma == 0.0 for channel in frame.channels)
     gap_ns = 0 if known.frame_ns is None else frame.t_ns - known.frame_ns
-    known = known._replace(memory=memory, frame_ns=frame.t_ns, frame_zero=zero)
+    off = frame.purpose == "off"
+    known = known._replace(memory=memory, frame_ns=frame.t_ns, frame_zero=zero, frame_off=off)
     if not known.state.may_pulse or judgement.fault is not None:
         return judgement, known
     name, reason = "", f"{gap_ns / MS:.0f} ms between two frames"
@@ -143,8 +166,7 @@ def _pace(
         name = "F14" if len(late_ns) >= LATE_FRAMES_TRIP else ""
     if not name:
         return judgement, known
-    off = (None,) * len(judgement.channels)
-    return Judgement("blocked", reason, off, fault=name), known
+    return Judgement("blocked", reason, (None,) * len(judgement.channels), fault=name), known
 
 
 def _fire(
@@ -175,6 +197,8 @@ def _ceiling(now_ns: int, setup: Setup, known: Known) -> tuple[tuple[float, ...]
     if known.state.stage is Stage.RAMP:
         left = max(0.0, 1.0 - (now_ns - known.ramp_ns) / RAMP_NS)
         return tuple(left * current_ma for current_ma in known.ramp_from_ma), "ramp down"
+    if known.scope == "tests":  # a search from little to more, step by step, has its own way up
+        return None, ""
     if setup.config.unlock is not None and not known.unlock.full:
         return (ceiling_ma(setup.rules.effective),) * len(setup.config.channels), "staged unlock"
     return None, ""

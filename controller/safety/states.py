@@ -62,7 +62,7 @@ def transition(state: State, event: Event, fault: str | None = None, detail: str
             return State(Stage.TRIPPED, state.fault, state.detail)
         return State(Stage.TRIPPED, fault, detail)
     match state.stage, event:
-        case Stage.OFF, Event.TEST:
+        case Stage.OFF | Stage.ARMED, Event.TEST:
             return State(Stage.CONTACT)
         case Stage.CONTACT, Event.OPEN:
             return State()

@@ -45,16 +45,27 @@ def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tup
         return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
     asking = Screen(request.screen, now_ns) if request.screen else None
     clocks = rest.switched_on(now_ns, known.clocks, setup.rules.effective)
-    known = known._replace(clocks=clocks, screen=asking)
+    known = known._replace(clocks=clocks, screen=asking, scope=request.scope)
     check = setup.capability.contact
     if check is None:
         return _armed(request.by, setup, known)
     if not contact.testable(check, setup.rules.effective.limits):
         untested = f"The electrodes were not tested: the limits are below {check.current_ma:g} mA."
         return _armed(request.by, setup, known, untested)
-    test = contact.start(request.by, now_ns, len(setup.config.channels))
-    known = _from_zero(known)._replace(state=transition(known.state, Event.TEST), contact=test)
-    return Reaction(notes=(Note("contact", "Testing the electrodes.", by=request.by),)), known
+    if known.frame_off:
+        later = "The electrodes are tested before the first pulse."
+        reaction, known = _armed(request.by, setup, known, later)
+        return reaction, known._replace(untested_by=request.by)
+    notes, known = begin_test(now_ns, request.by, known)
+    return Reaction(notes=notes), known
+
+
+def begin_test(now_ns: int, by: str, known: Known) -> tuple[tuple[Note, ...], Known]:
+    """The electrodes' contact is tested from now on; passed, the guard is armed."""
+    test = contact.start(by, now_ns, len(known.metronomes))
+    state = transition(known.state, Event.TEST)
+    known = _from_zero(known)._replace(state=state, contact=test, untested_by=None)
+    return (Note("contact", "Testing the electrodes.", by=by),), known
 
 
 def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
@@ -78,7 +89,7 @@ def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
         why.append("the controller asks for current already")
     for age in ages(now_ns, setup, known):
         if not age.age_ms <= age.age_max_ms:
-            why.append(f"sensor {age.sensor} is silent" + (f": {age.misfit}" if age.misfit else ""))
+            why.append(f"sensor {age.sensor} is silent")
     if not known.state.may_pulse:
         why.extend(rest.objections(now_ns, known.clocks, setup.rules.effective))
     if setup.config.supervised and (known.heartbeat_ns is None or now_ns - known.heartbeat_ns > HEARTBEAT_NS):
@@ -134,7 +145,8 @@ def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction,
 def on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """A stride counts towards the unlock while the open-loop stage lasts."""
     stage = known.state.stage
-    if setup.config.unlock is None or known.unlock.full or stage not in (Stage.ARMED, Stage.ACTIVE):
+    staged = setup.config.unlock is not None and known.scope == "walk" and not known.unlock.full
+    if not staged or stage not in (Stage.ARMED, Stage.ACTIVE):
         return NOTHING, known
     known = known._replace(unlock=replace(known.unlock, answered=known.unlock.answered + 1))
     said = Note("answer", f"{answer.text} {_stage_words(setup, known)}".strip())
@@ -168,6 +180,8 @@ def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
         why = f"guard is {known.state.stage.value}"
     elif setup.config.unlock is None:
         why = "this session is open loop"
+    elif known.scope == "tests":
+        why = "armed for test trains alone"
     if why:
         return Reaction(notes=(Note("refused", f"Not unlocked: {why}.", by=by),)), known
     known = known._replace(unlock=replace(known.unlock, full=True))
@@ -175,5 +189,7 @@ def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
 
 
 def _stage_words(setup: Setup, known: Known) -> str:
+    if known.scope == "tests":
+        return "For test trains alone."
     by = setup.config.unlock
     return "" if by is None else stage_words(known.unlock, by, setup.rules.effective)

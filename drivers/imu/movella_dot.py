@@ -74,6 +74,7 @@ MODES: dict[int, tuple[tuple[str, int, str], ...]] = {
     MODE_CUSTOM_5: (_QUAT, _ACC, _GYR),
 }
 _CHANNEL_MAX = {PAYLOAD_LONG: 63, PAYLOAD_MEDIUM: 40, PAYLOAD_SHORT: 20}
+QUATERNION_TOLERANCE = 0.01  # of its length, which is 1: the device rounds to single precision alone
 
 
 def _need(data: bytes, size: int, what: str) -> None:
@@ -200,17 +201,46 @@ def _decode_payload(data: bytes, channel: str) -> dict[str, object]:
     if len(data) > _CHANNEL_MAX[channel]:
         raise ValueError(f"measurement: {len(data)} bytes, this channel carries {_CHANNEL_MAX[channel]}")
     if channel == PAYLOAD_LONG:
-        return decode_measurement(data, MODE_CUSTOM_5)
-    fitting = [mode for mode in MODES if mode_size(mode) == len(data)]
+        decoded = decode_measurement(data, MODE_CUSTOM_5)
+        if not _is_rotation(data, MODE_CUSTOM_5):
+            raise ValueError("measurement: its quaternion has not length 1, so it is not of custom mode 5")
+        return decoded
+    fitting = _fitting_modes(data, channel)
     if len(fitting) != 1:
-        raise ValueError(f"measurement: {len(data)} bytes do not tell the payload mode")
+        said = ", ".join(f"{mode} ({' '.join(key for key, _, _ in MODES[mode])})" for mode in fitting)
+        raise ValueError(
+            f"measurement: {len(data)} bytes do not tell the payload mode, allowed: one that only one mode "
+            f"fits; here {said or 'none'}"
+        )
     return decode_measurement(data, fitting[0])
+
+
+def _fitting_modes(data: bytes, channel: str) -> list[int]:
+    """Modes of the channel whose length it is; a full one may be a shorter mode's, filled up with zeros."""
+    full = len(data) == _CHANNEL_MAX[channel]
+    shortest = 0 if channel == PAYLOAD_SHORT else _CHANNEL_MAX[PAYLOAD_SHORT] + 1
+    fitting = []
+    for mode in MODES:
+        size = mode_size(mode)
+        filled = full and shortest <= size < len(data) and not any(data[size:])
+        if (size == len(data) or filled) and _is_rotation(data, mode):
+            fitting.append(mode)
+    return fitting
+
+
+def _is_rotation(data: bytes, mode: int) -> bool:
+    """Whether the mode's quaternion, where it begins with one, has length 1: nothing else in it tells."""
+    if MODES[mode][0] is not _QUAT:
+        return True
+    length = math.sqrt(math.fsum(value * value for value in struct.unpack_from("<4f", data, 4)))
+    return abs(length - 1.0) <= QUATERNION_TOLERANCE
 
 
 def decode(data: bytes, channel: str | None) -> dict[str, object]:
     """One value of the named characteristic; ``ValueError`` names what is wrong with it.
 
-    A medium or short measurement does not carry its mode: it is decoded only where its length tells it.
+    A medium or short measurement does not carry its mode: it is decoded only where its length tells it,
+    filled up with zeros or not.
     """
     channel = (channel or "").lower()
     if channel in _CHANNEL_MAX:

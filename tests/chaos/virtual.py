@@ -17,12 +17,11 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 from controller.config import core_params, load_session
-from controller.core.signals import Applied, Mode, TickInputs
+from controller.core.signals import CLOSED_LOOP, Applied, Mode, TickInputs
 from controller.core.step import step
 from controller.demo import DEMO_SESSION
 from controller.rehearsal import EPOCH_NS, LINK_S, SENSOR_HZ, Rehearsal
 from controller.runtime import process
-from controller.runtime.schedule import CLOSED_LOOP
 from controller.safety.arming import QUESTIONS
 from controller.safety.frames import BadFrame, Frame, SensorStamp, encode_verdict
 from controller.safety.known import (
@@ -44,7 +43,6 @@ from controller.safety.plausibility import Plausibility, railed
 from controller.safety.react import react
 from controller.safety.settings import parse
 from controller.safety.states import Stage
-from controller.safety.watch import misfit
 from drivers.interface import ChannelCommand, ImuSample, StimulatorNotice
 from drivers.stimulators.p24 import P24
 from models.cohort import CohortPatient, cohort_patient
@@ -203,8 +201,7 @@ class GuardedWalk(Rehearsal):
         if self._fault not in ("controller killed", "controller hung"):
             self._seq += 1
             command = decision.command
-            by_feedback = decision.view.mode in CLOSED_LOOP
-            frame = Frame(SESSION, self._seq, now_ns, command.lifetime_ms, command.channels, by_feedback)
+            frame = Frame(SESSION, self._seq, now_ns, command.lifetime_ms, command.channels, decision.purpose)
             for received in self._frames(frame):
                 self.feed(now_s, received)
         self.feed(now_s, Timer())
@@ -214,10 +211,7 @@ class GuardedWalk(Rehearsal):
         stamp = SensorStamp(
             SESSION, sample.sensor, sample.t_ns, sample.seq, True, hash(motion) & 0xFFFFFFFF, motion
         )
-        fits = not misfit(EPOCH_NS + round(now_s * 1e9), stamp, self.setup, self.known)
         self.feed(now_s, replace(stamp, valid=False) if railed(stamp) else stamp)
-        if not fits:
-            return
         answers = self.watch.answers
         findings = self.watch.sample(stamp)
         if self.watch.answers > answers:

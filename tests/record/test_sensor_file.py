@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from controller.errors import InputError
+from controller.record import sensor_file
 from controller.record.sensor_file import load_sensor_file
 
 HEADER = ["time_s", "acc_x_g", "acc_y_g", "acc_z_g", "gyr_x_dps", "gyr_y_dps", "gyr_z_dps"]
@@ -55,8 +56,101 @@ def test_other_columns_and_their_order_do_not_matter(tmp_path: Path) -> None:
     assert loaded.gyr_rps[1, 2] == pytest.approx(np.radians(2.0))
 
 
-def test_equal_times_are_taken(tmp_path: Path) -> None:
-    assert load_sensor_file(write_csv(tmp_path / "a.csv", HEADER, [ROWS[0], ROWS[0]])).time_s.size == 2
+def still(times: list[float]) -> list[list[object]]:
+    """A sensor at rest, upright, at these times."""
+    return [[time, 1.0, 0.0, 0.1, 1.0, 2.0, 3.0] for time in times]
+
+
+@pytest.mark.parametrize("lines", [2, 60, 61])
+def test_times_that_stand_twice_are_refused_with_their_number_however_many_there_are(
+    tmp_path: Path, lines: int
+) -> None:
+    times = [0.0156 * (line // 2) for line in range(lines)]
+    message = refusal(write_csv(tmp_path / "a.csv", HEADER, still(times)))
+    assert f"{lines // 2} of {lines} lines with the time of the line above" in message
+    assert "first in line 3" in message
+
+
+@pytest.mark.parametrize(("step_s", "taken"), [(0.1, True), (0.11, False), (0.0005, True), (0.0004, False)])
+def test_the_bounds_of_the_sampling_rate_are_allowed_themselves(
+    tmp_path: Path, step_s: float, *, taken: bool
+) -> None:
+    path = write_csv(tmp_path / "a.csv", HEADER, still([round(step_s * k, 6) for k in range(60)]))
+    if taken:
+        assert load_sensor_file(path).time_s.size == 60
+    else:
+        assert "a median step" in refusal(path)
+
+
+@pytest.mark.parametrize("first", [1.7e12, -1.7e12, 9.3e9])
+@pytest.mark.parametrize("lines", [3, 60])
+def test_a_time_beyond_64_bits_of_nanoseconds_is_refused_in_its_line(
+    tmp_path: Path, first: float, lines: int
+) -> None:
+    message = refusal(write_csv(tmp_path / "a.csv", HEADER, still([first + 8 * k for k in range(lines)])))
+    assert "time_s, line 2" in message
+    assert "in seconds" in message
+
+
+def test_a_wall_clock_in_seconds_is_taken(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", HEADER, still([1.7e9 + 0.01 * k for k in range(60)]))
+    assert load_sensor_file(path).time_s[0] == 1.7e9
+
+
+def test_acceleration_without_gravity_is_refused_however_lively(tmp_path: Path) -> None:
+    """As telephones give it: a walking shank's acceleration swings, its mean is gone."""
+    times = [0.01 * k for k in range(1000)]
+
+    def walking(gravity_g: float) -> list[list[object]]:
+        return [
+            [
+                t,
+                gravity_g + 0.8 * np.sin(6.0 * t),
+                0.8 * np.cos(6.0 * t),
+                0.0,
+                0.0,
+                50.0 * np.sin(6.0 * t),
+                0.0,
+            ]
+            for t in times
+        ]
+
+    message = refusal(write_csv(tmp_path / "a.csv", HEADER, walking(0.0)))
+    assert "gravity" in message
+    assert "taken out" in message
+    assert load_sensor_file(write_csv(tmp_path / "b.csv", HEADER, walking(1.0))).time_s.size == 1000
+
+
+@pytest.mark.parametrize("cell", ["1_0", "0x10", "1__0", "_1", "\u0661", "1 0", "1e", "--1"])
+def test_a_cell_that_only_python_reads_as_a_number_is_refused(tmp_path: Path, cell: str) -> None:
+    rows = [*ROWS, [0.02, cell, *ROWS[0][2:]]]
+    message = refusal(write_csv(tmp_path / "a.csv", HEADER, rows))
+    assert "acc_x_g, line 4" in message
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [("10", 10.0), (" 1.5", 1.5), ("+2.", 2.0), ("-.5e1", -5.0), ("1E1", 10.0)]
+)
+def test_every_usual_way_to_write_a_number_is_read(tmp_path: Path, cell: str, value: float) -> None:
+    rows = [*ROWS, [0.02, *ROWS[0][1:6], cell]]
+    loaded = load_sensor_file(write_csv(tmp_path / "a.csv", HEADER, rows))
+    assert loaded.gyr_rps[2, 2] == pytest.approx(np.radians(value))
+
+
+def test_an_unclosed_quote_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(",".join(HEADER) + '\n0.0,1,0,0.1,1,2,"3\n0.01,1,0,0.1,1,2,3\n')
+    assert "comma-separated values" in refusal(path)
+
+
+def test_more_rows_than_any_session_has_are_refused_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_file, "SAMPLES_MAX", 1)
+    table = pyarrow.table({name: [row[i] for row in ROWS] for i, name in enumerate(HEADER)})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert "rows: found 2, allowed: at most 1 samples" in refusal(tmp_path / "a.parquet")
+    assert "a shorter recording" in refusal(write_csv(tmp_path / "b.csv", HEADER, ROWS))
 
 
 def test_missing_column_is_named_with_the_nearest(tmp_path: Path) -> None:

@@ -24,24 +24,24 @@ def given(probing: Probing, probe: Probe, current_ma: float, *, guard_gave: bool
     request = probing.take()
     assert request is not None
     probe.ask(0, request)
-    probe.wanted_ma(round(TRAIN_S * S) + 1, free=True)
+    probe.wanted_ma(round(TRAIN_S * S) + 1, hindered="")
     probing.note(probe, guard_gave=guard_gave)
 
 
 def test_a_train_rises_holds_falls_and_ends() -> None:
     probe = Probe()
     probe.ask(0, ProbeRequest(1, 10.0))
-    shape = [probe.wanted_ma(round(t * S), free=True) for t in (0.0, 0.25, 0.5, 1.5, 1.6, 1.7)]
+    shape = [probe.wanted_ma(round(t * S), hindered="") for t in (0.0, 0.25, 0.5, 1.5, 1.6, 1.7)]
     assert shape == pytest.approx([0.0, 5.0, 10.0, 10.0, 5.0, None])
     assert probe.ended == "given"
-    assert probe.wanted_ma(2 * S, free=True) is None
+    assert probe.wanted_ma(2 * S, hindered="") is None
 
 
 def test_a_leg_that_begins_to_walk_ends_the_train_for_good() -> None:
     probe = Probe()
     probe.ask(0, ProbeRequest(1, 10.0))
-    assert probe.wanted_ma(S, free=False) is None
-    assert probe.wanted_ma(S, free=True) is None
+    assert probe.wanted_ma(S, hindered="the leg is not standing still") is None
+    assert probe.wanted_ma(S, hindered="") is None
     assert probe.ended == "the leg is not standing still"
 
 
@@ -69,7 +69,7 @@ def test_no_train_while_one_runs_and_zero_ends_it() -> None:
     stop = probing.take()
     assert stop is not None
     probe.ask(S, stop)
-    assert probe.wanted_ma(S, free=True) is None
+    assert probe.wanted_ma(S, hindered="") is None
     assert probe.ended == "stopped"
 
 

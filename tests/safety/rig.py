@@ -6,7 +6,7 @@ from typing import Any
 
 from controller.safety.arming import QUESTIONS
 from controller.safety.envelope import MS
-from controller.safety.frames import Frame, SensorStamp
+from controller.safety.frames import Frame, Purpose, SensorStamp
 from controller.safety.known import (
     Happening,
     Known,
@@ -93,15 +93,17 @@ class Bench:
         t_ns = self.now_ns - round(age_ms * MS)
         self.feed(SensorStamp(SESSION, "foot", t_ns, self.stamp_seq, valid, digest))
 
-    def frame(self, *channels: ChannelCommand | None) -> Reaction:
+    def frame(self, *channels: ChannelCommand | None, purpose: Purpose = "open_loop") -> Reaction:
         self.seq += 1
-        return self.feed(Frame(SESSION, self.seq, self.now_ns, 60.0, channels or (None,)))
+        return self.feed(Frame(SESSION, self.seq, self.now_ns, 60.0, channels or (None,), purpose))
 
-    def tick(self, *channels: ChannelCommand | None, ms: float = 5.0) -> Reaction:
+    def tick(
+        self, *channels: ChannelCommand | None, ms: float = 5.0, purpose: Purpose = "open_loop"
+    ) -> Reaction:
         """Time passes, a sample and a frame arrive."""
         self.now_ns += round(ms * MS)
         self.stamp()
-        reaction = self.frame(*channels)
+        reaction = self.frame(*channels, purpose=purpose)
         self.feed(Timer())
         return reaction
 

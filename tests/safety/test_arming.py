@@ -12,8 +12,9 @@ import pytest
 from controller.record.records import GuardEvent
 from controller.safety.arming import QUESTIONS
 from controller.safety.envelope import MS
-from controller.safety.frames import BadFrame
-from controller.safety.known import Checklist, Link, Peer, Reaction, Request
+from controller.safety.frames import BadFrame, Purpose
+from controller.safety.known import Checklist, Link, Peer, Reaction, Request, Scope
+from controller.safety.pulses import PulseOrder
 from controller.safety.watch import deadline_ns
 from drivers.interface import ChannelCommand, ContactCheck, StimulatorNotice
 from drivers.stimulators import sheets
@@ -41,19 +42,22 @@ class Wired(Bench):
         """A tick, and what the stimulator answers to its pulses before the next one."""
         reaction = self.tick(*channels)
         for pulse in reaction.pulses if self.answers else ():
-            output = self.setup.config.channels[pulse.channel].output
-            bad = output in self.loose and pulse.current_ma >= CHECK.current_ma
-            self.feed(StimulatorNotice(self.now_ns, bad, output, 10 if bad else 0, "electrode error"))
+            self.answer(pulse)
         return reaction
 
-    def wants_to_arm(self) -> Wired:
+    def answer(self, pulse: PulseOrder) -> None:
+        output = self.setup.config.channels[pulse.channel].output
+        bad = output in self.loose and pulse.current_ma >= CHECK.current_ma
+        self.feed(StimulatorNotice(self.now_ns, bad, output, 10 if bad else 0, "electrode error"))
+
+    def wants_to_arm(self, purpose: Purpose = "open_loop", scope: Scope = "walk") -> Wired:
         self.feed(Peer("recorder", True))
         self.feed(Peer("operator", True))
         self.feed(Peer("controller", True))
         self.feed(Link(up=True))
         self.off = (None,) * len(self.setup.config.channels)
-        self.tick(*self.off)
-        self.feed(Request("arm", "Ada"))
+        self.tick(*self.off, purpose=purpose)
+        self.feed(Request("arm", "Ada", scope=scope))
         return self
 
     def go_through(self, count: int = 100) -> list[Reaction]:

@@ -41,6 +41,5 @@ def test_every_fault_that_trips_at_once_is_the_control_of_some_hazard() -> None:
     named = set(re.findall(r"\bF\d+\b", " ".join(row[2] for row in rows())))
     operational = {
         "F14",
-        "F15",
     }  # pace and sleep guard the therapy, not a hazard of current
     assert {fault.id for fault in faults.TABLE if fault.trips} - named == operational

@@ -234,7 +234,7 @@ class StagedWalk(Walk):
         self.sampled_ns = bench.now_ns
         bench.seq += 1
         channel = None if current_ma is None else pulse_train(current_ma)
-        reaction = bench.feed(Frame(SESSION, bench.seq, bench.now_ns, 60.0, (channel,), feedback=True))
+        reaction = bench.feed(Frame(SESSION, bench.seq, bench.now_ns, 60.0, (channel,), "feedback"))
         assert self.unlocked or bench.stage == "ramp" or not reaction.pulses, "feedback before the unlock"
         self.see(reaction, frame_came=True)
 

@@ -101,6 +101,8 @@ def walk() -> Session:
             imu(index, bench.now_ns + MS, "foot"), arrival_ns=bench.now_ns, t_ns=bench.now_ns - MS
         )
         one = tick(index + 1, now_ns=bench.now_ns, samples=(sample,))
+        view = replace(one.decision.view, mode="trapezoid")
+        one = replace(one, decision=replace(one.decision, view=view))
         session.messages.append(("tick", bench.now_ns, one))
         pulses = []
         for order in reaction.pulses:
@@ -140,7 +142,8 @@ def test_a_sound_session_is_kept_in_every_point(tmp_path: Path) -> None:
     findings = walk().judge(tmp_path)
     assert broken(findings) == set()
     unseen = {finding.id for finding in findings if finding.word != "kept"}
-    assert unseen == {"F12", *NOTICED} - {"F11"}  # nothing unrecorded, and STOP the only thing that happened
+    # nothing unrecorded, no arm off, and STOP the only thing that happened
+    assert unseen == {"F12", "purpose", *NOTICED} - {"F11"}
     worst = {finding.id: finding.worst for finding in findings}
     assert worst["current_max_ma"] == 20.0
     assert worst["charge_max_uc"] == 6.0
@@ -221,7 +224,7 @@ def forge_session_length(session: Session) -> None:
 def forge_closeness(session: Session) -> None:
     first = session.messages[session.verdicts()[20]][2]
     assert isinstance(first, GuardVerdict)
-    session.alter(session.verdicts()[21], received_ns=first.received_ns + 19 * MS)
+    session.alter_pulse(session.verdicts()[21], t_ns=first.pulses[0].t_ns + 19 * MS)
 
 
 def forge_silence(session: Session) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.safety.envelope import MS
-from controller.safety.pulses import Metronome, PulseOrder, beat, orders, quantised
+from controller.safety.pulses import Metronome, PulseOrder, beat, closest_ns, orders, quantised, written
 from drivers.interface import ChannelCommand
 from tests.safety.rig import CAPABILITY
 
@@ -68,6 +68,19 @@ def test_the_weakest_pulse_the_device_can_make_is_sent() -> None:
 
 def test_two_pulses_are_never_closer_than_the_rate_limit() -> None:
     assert fired([0.0, 44.0, 50.0, 63.999, 64.0]) == [0.0, 44.0, 64.0]
+
+
+def test_a_pulse_written_late_keeps_the_next_of_its_channel_at_a_distance_and_no_other() -> None:
+    judged = tuple(Metronome(NOW_NS, NOW_NS) for _ in range(3))
+    late_ns = NOW_NS + 45 * MS
+    after = written(judged, 1, late_ns)
+    assert after == (judged[0], Metronome(NOW_NS, late_ns), judged[2])
+    for ms, fires in ((50.0, False), (64.999, False), (65.0, True)):
+        assert beat(NOW_NS + round(ms * MS), AT_40_HZ, after[1], RATE_MAX_HZ)[0] == fires
+
+
+def test_the_closest_two_pulses_may_come_is_never_rounded_down() -> None:
+    assert [closest_ns(rate_hz) for rate_hz in (50.0, 30.0, 100.0)] == [20 * MS, 33_333_334, 10 * MS]
 
 
 def test_off_and_on_again_starts_at_once_but_not_sooner_than_the_rate_limit() -> None:

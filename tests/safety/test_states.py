@@ -17,7 +17,7 @@ CONTACT = State(Stage.CONTACT)
 TABLE: dict[State, dict[Event, State]] = {
     OFF: {Event.TEST: CONTACT, Event.ARM: ARMED, Event.TRIP: LATER},
     CONTACT: {Event.ARM: ARMED, Event.OPEN: OFF, Event.RAMP_DOWN: LATER, Event.TRIP: LATER},
-    ARMED: {Event.OUTPUT: ACTIVE, Event.RAMP_DOWN: LATER, Event.TRIP: LATER},
+    ARMED: {Event.TEST: CONTACT, Event.OUTPUT: ACTIVE, Event.RAMP_DOWN: LATER, Event.TRIP: LATER},
     ACTIVE: {Event.RAMP_DOWN: State(Stage.RAMP, "F4", "hung"), Event.TRIP: LATER},
     SOFT: {Event.RAMP_DOWN: State(Stage.RAMP, "F4", "hung"), Event.RAMP_DONE: OFF, Event.TRIP: LATER},
     HURT: {Event.RAMP_DONE: TRIPPED, Event.TRIP: TRIPPED},

@@ -11,7 +11,15 @@ import pytest
 
 from controller.record.records import GuardEvent, Tick
 from controller.safety.envelope import MS
-from controller.safety.frames import Frame, SensorStamp, decode_frame, encode_frame, encode_stamp
+from controller.safety.frames import (
+    PURPOSES,
+    Frame,
+    Purpose,
+    SensorStamp,
+    decode_frame,
+    encode_frame,
+    encode_stamp,
+)
 from controller.safety.known import Answer, Link, Peer, Reaction, Request
 from controller.safety.plausibility import STRONG_SHARE
 from controller.safety.unlock import SHARE, STRIDES
@@ -28,7 +36,7 @@ def by_feedback(bench: Bench, current_ma: float | None = 10.0) -> Reaction:
     bench.stamp()
     bench.seq += 1
     channel = None if current_ma is None else pulse_train(current_ma)
-    return bench.feed(Frame(SESSION, bench.seq, bench.now_ns, 60.0, (channel,), feedback=True))
+    return bench.feed(Frame(SESSION, bench.seq, bench.now_ns, 60.0, (channel,), "feedback"))
 
 
 def verdict(reaction: Reaction) -> str:
@@ -160,9 +168,9 @@ def test_the_ceiling_lies_where_a_stride_without_answer_means_something() -> Non
     assert SHARE > STRONG_SHARE
 
 
-def test_what_a_frame_says_of_feedback_survives_the_way() -> None:
-    for feedback in (False, True):
-        frame = Frame(1, 2, 3, 60.0, (ChannelCommand(1.0, 2.0, 3.0), None), feedback)
+def test_what_a_frames_current_is_for_survives_the_way() -> None:
+    for purpose in PURPOSES:
+        frame = Frame(1, 2, 3, 60.0, (ChannelCommand(1.0, 2.0, 3.0), None), purpose)
         assert decode_frame(encode_frame(frame)) == frame
 
 
@@ -183,7 +191,8 @@ def stride(room: Room, *, stimulated: bool, feedback: bool = False) -> None:
         room.controller.send(encode_stamp(stamp))
         on = stimulated and 40 <= index < 120
         channel = pulse_train(36.0) if on else None
-        frame = Frame(SESSION, room.seq, room.now_ns, 60.0, (channel,), feedback)
+        purpose: Purpose = "feedback" if feedback else "open_loop"
+        frame = Frame(SESSION, room.seq, room.now_ns, 60.0, (channel,), purpose)
         room.controller.send(encode_frame(frame))
         room.round()
         room.verdicts()

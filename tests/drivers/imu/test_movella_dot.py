@@ -262,3 +262,43 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
     assert 1 <= lost <= 60
     gaps_ns = [b.arrival_ns - a.arrival_ns for a, b in pairwise(samples)]
     assert min(gaps_ns) < 5_000_000  # a burst: several left at one connection event
+
+
+def measured(*values: float, tail: bytes = b"", zeros: int = 0) -> bytes:
+    """A measurement notification: time stamp, floats, what else there is, and zeros to fill up."""
+    return struct.pack(f"<I{len(values)}f", 1_234_567, *values) + tail + bytes(zeros)
+
+
+@pytest.mark.parametrize(
+    ("data", "channel", "modes"),
+    [
+        (measured(0.12, -0.145, 9.7, zeros=4), dot.PAYLOAD_SHORT, ("4", "6")),  # acceleration, filled to 20
+        (measured(10.0, -20.0, 95.5, zeros=4), dot.PAYLOAD_SHORT, ("4", "6")),  # angles, filled to 20
+        (measured(0.0, 0.6, 0.8, zeros=4), dot.PAYLOAD_SHORT, ("4", "5", "6")),  # any of the three
+        (measured(0.1, 0.2, 9.8, 1.0, -2.0, 3.0, zeros=12), dot.PAYLOAD_MEDIUM, ("16", "21", "22")),
+        (measured(1.0, 0.0, 0.0, 0.0, 0.1, 0.2, 0.3, zeros=8), dot.PAYLOAD_MEDIUM, ("2", "3", "24")),
+    ],
+)
+def test_a_measurement_filled_up_with_zeros_is_told_as_ambiguous(
+    data: bytes, channel: str, modes: tuple[str, ...]
+) -> None:
+    """Short and medium characteristics always send their whole length; the mode is not in it."""
+    with pytest.raises(ValueError, match="do not tell the payload mode") as caught:
+        dot.decode(data, channel)
+    for mode in modes:
+        assert f"{mode} (" in str(caught.value)
+
+
+def test_four_numbers_are_a_quaternion_only_where_their_length_is_one() -> None:
+    taken = dot.decode(measured(0.5, -0.5, 0.5, -0.5), dot.PAYLOAD_SHORT)
+    assert taken["quat_wxyz"] == [0.5, -0.5, 0.5, -0.5]
+    near = dot.decode(measured(0.5 * 1.009, -0.5 * 1.009, 0.5 * 1.009, -0.5 * 1.009), dot.PAYLOAD_SHORT)
+    assert "quat_wxyz" in near
+    for scale in (0.98, 1.02, 9.7, 0.0):
+        with pytest.raises(ValueError, match="none"):
+            dot.decode(measured(0.5 * scale, -0.5 * scale, 0.5 * scale, -0.5 * scale), dot.PAYLOAD_SHORT)
+        whole = measured(0.5 * scale, 0.5 * scale, 0.5 * scale, 0.5 * scale, *(1.0,) * 6)
+        with pytest.raises(ValueError, match="length 1"):
+            dot.decode(whole, dot.PAYLOAD_LONG)
+    filled = dot.decode(measured(1.0, 0.0, 0.0, 0.0, *(1.0,) * 6, zeros=19), dot.PAYLOAD_LONG)
+    assert filled["gyr_dps"] == [1.0, 1.0, 1.0]

@@ -154,10 +154,14 @@ def _walks(now_ns: int, phase: GaitPhase, state: CoreState) -> bool:
 
 
 def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEvent]:
-    """Feed every valid sample at its own time; returns the events of the leading sensor."""
+    """Feed every valid sample at its own time; returns the events of the leading sensor.
+
+    A sample from later than now would stay the newest for good and is none.
+    """
     events: list[GaitEvent] = []
     for reading in inputs.imu:
-        if reading.valid and reading.sensor in state.orientations and _finite(reading):
+        made = reading.valid and reading.t_ns <= now_ns
+        if made and reading.sensor in state.orientations and _finite(reading):
             events += _take_sample(now_ns, reading, state)
     for applied in inputs.applied:
         _take_verdict(applied, state)

@@ -57,6 +57,12 @@ class SensorAge(NamedTuple):
     sensor: str
     age_ms: float
     age_max_ms: float
+    misfit: str = ""  # why what came last was no sample
+
+    @property
+    def words(self) -> str:
+        said = f"sensor {self.sensor}: newest valid sample is {self.age_ms:.0f} ms old"
+        return f"{said}; the last was not taken, {self.misfit}" if self.misfit else said
 
 
 class Level(NamedTuple):
@@ -172,7 +178,7 @@ def judge(
 
     for age in ages:
         if not age.age_ms <= age.age_max_ms:
-            reason = f"sensor {age.sensor}: newest valid sample is {age.age_ms:.0f} ms old"
+            reason = age.words
             limit = f"sensor {age.sensor} age {age.age_max_ms:g} ms"
             return Judgement("blocked", reason, off, limit, fault="F1"), _rest(now_ns, memory)
 

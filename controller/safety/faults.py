@@ -58,7 +58,8 @@ TABLE: tuple[Fault, ...] = (
     Fault(
         "F1",
         "newest valid sample of a required sensor is older than 150 ms",
-        "stamps that the sensor tasks send to the guard, against the guard's own clock",
+        "stamps that the sensor tasks send to the guard, against the guard's own clock; one whose time is "
+        "ahead of it or whose number jumps counts for nothing",
         "safe action",
         170.0,
         "high",

@@ -60,7 +60,7 @@ from controller.safety.react import react
 from controller.safety.settings import GuardConfig, load
 from controller.safety.states import Stage, State
 from controller.safety.unlock import STRIDES, Unlock, ceiling_ma
-from controller.safety.watch import deadline_ns
+from controller.safety.watch import deadline_ns, misfit
 from controller.safety.wishes import refusals
 from drivers.interface import DeviceError, Stimulator
 from drivers.stimulators.p24 import P24
@@ -383,7 +383,10 @@ class Guard:
 
     def _hear_sensor(self, stamp: SensorStamp) -> None:
         stamp = replace(stamp, valid=stamp.valid and not railed(stamp))
+        fits = not misfit(self._clock(), stamp, self._setup, self._known)
         self._feed(stamp)
+        if not fits:
+            return
         answers = self._plausibility.answers
         findings = self._plausibility.sample(stamp)
         if self._plausibility.answers > answers:

@@ -169,6 +169,8 @@ class SensorTrack(NamedTuple):
     same: int = 0
     gaps_ns: tuple[int, ...] = ()
     ill: str = ""  # F2 in words while it lasts
+    doubted: int | None = None  # a number far ahead of the last one, until a later one confirms it
+    misfit: str = ""  # why the newest stamp was no sample of this sensor
 
 
 class Known(NamedTuple):

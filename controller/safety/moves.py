@@ -64,7 +64,8 @@ def ages(now_ns: int, setup: Setup, known: Known) -> tuple[SensorAge, ...]:
     limit_ms = setup.rules.effective.limits.sensor_age_max_ms
     found = []
     for sensor in setup.config.sensors:
-        valid_ns = known.sensors[sensor.name].valid_ns
-        age_ms = float("inf") if valid_ns is None else (now_ns - valid_ns) / MS
-        found.append(SensorAge(sensor.name, age_ms, min(limit_ms, sensor.age_max_ms or limit_ms)))
+        track = known.sensors[sensor.name]
+        age_ms = float("inf") if track.valid_ns is None else (now_ns - track.valid_ns) / MS
+        age_max_ms = min(limit_ms, sensor.age_max_ms or limit_ms)
+        found.append(SensorAge(sensor.name, age_ms, age_max_ms, track.misfit))
     return tuple(found)

@@ -1,12 +1,13 @@
 """The guard's watch: sensors' stamps, deadlines, and who and what is there.
 
-Freshness is the age of the last valid sample by the guard's own clock; refuses samples that repeat old ones.
+Freshness is the age of the last valid sample by the guard's own clock; refuses samples that repeat old ones,
+come from the future or jump: no single stamp, whatever it holds, makes the guard deaf to those after it.
 """
 
 from __future__ import annotations
 
 from controller.safety import contact, rest, screen
-from controller.safety.envelope import MS
+from controller.safety.envelope import FUTURE_NS, MS
 from controller.safety.frames import SensorStamp
 from controller.safety.known import NOTHING, Known, Link, Note, Peer, Reaction, SensorTrack, Setup
 from controller.safety.moves import RAMP_NS, ages, fault, move, untouched, while_armed
@@ -18,6 +19,8 @@ RECORDER_REFUSES_NS = 500 * MS  # F12: a recorder that takes nothing for so long
 GAP_WINDOW_NS = 100 * MS  # F2
 GAPS_INVALID = 4  # F2: more than 3
 FROZEN_SAMPLES = 10  # F2
+PAST_NS = 2000 * MS  # no radio queues a sample so long: its time is broken, not old
+JUMP_MAX = 4  # numbers ahead of the last: at 60 Hz under half of F1's time; beyond, bits may have flipped
 
 
 def deadline_ns(setup: Setup, known: Known) -> int | None:
@@ -63,8 +66,7 @@ def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
         return NOTHING, known
     for age in ages(now_ns, setup, known):
         if age.age_ms > age.age_max_ms:
-            detail = f"sensor {age.sensor}: newest valid sample is {age.age_ms:.0f} ms old"
-            return fault(now_ns, "F1", detail, setup, known)
+            return fault(now_ns, "F1", age.words, setup, known)
     if setup.config.supervised and now_ns - (known.heartbeat_ns or 0) > HEARTBEAT_NS:
         return fault(now_ns, "F10", f"no heartbeat for {HEARTBEAT_NS // MS} ms", setup, known)
     if setup.config.overseen and now_ns - (known.beat_ns or 0) > BEAT_NS:
@@ -82,12 +84,36 @@ def on_timer(now_ns: int, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     return NOTHING, known
 
 
+def misfit(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> str:
+    """Why a stamp cannot be the next sample of a sensor the guard watches; empty where it can."""
+    track = known.sensors.get(stamp.sensor)
+    if track is None or stamp.session != setup.rules.session:
+        return "no sensor of this session"
+    ahead_ns = stamp.t_ns - now_ns
+    if ahead_ns > FUTURE_NS:
+        return f"its time is {ahead_ns / MS:.0f} ms ahead of the guard's clock"
+    if ahead_ns < -PAST_NS:
+        return f"its time is {-ahead_ns / MS:.0f} ms behind the guard's clock"
+    if stamp.seq <= track.seq and (known.state.may_pulse or stamp.t_ns <= track.t_ns):
+        return "it repeats an older one"  # a restarted counter may do so only while off
+    if _jumps(stamp, track) and (track.doubted is None or stamp.seq <= track.doubted):
+        return f"its number jumps from {track.seq} to {stamp.seq}"
+    return ""
+
+
+def _jumps(stamp: SensorStamp, track: SensorTrack) -> bool:
+    """Whether the number is so far ahead of the last that only a later one is to be believed."""
+    return 0 <= track.seq < stamp.seq - JUMP_MAX
+
+
 def on_stamp(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     track = known.sensors.get(stamp.sensor)
     if track is None or stamp.session != setup.rules.session:
         return NOTHING, known
-    if stamp.seq <= track.seq and (known.state.may_pulse or stamp.t_ns <= track.t_ns):
-        return NOTHING, known  # a repeat keeps nothing alive; a restarted counter may do so only while off
+    if why := misfit(now_ns, stamp, setup, known):  # keeps nothing alive
+        doubted = stamp.seq if _jumps(stamp, track) else track.doubted
+        track = track._replace(misfit=why, doubted=doubted)
+        return NOTHING, known._replace(sensors={**known.sensors, stamp.sensor: track})
     gap = track.seq >= 0 and stamp.seq > track.seq + 1
     gaps_ns = tuple(t for t in track.gaps_ns if stamp.t_ns - t < GAP_WINDOW_NS)
     gaps_ns = (*gaps_ns, stamp.t_ns) if gap else gaps_ns

@@ -89,7 +89,7 @@ def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
         why.append("the controller asks for current already")
     for age in ages(now_ns, setup, known):
         if not age.age_ms <= age.age_max_ms:
-            why.append(f"sensor {age.sensor} is silent")
+            why.append(f"sensor {age.sensor} is silent" + (f": {age.misfit}" if age.misfit else ""))
     if not known.state.may_pulse:
         why.extend(rest.objections(now_ns, known.clocks, setup.rules.effective))
     if setup.config.supervised and (known.heartbeat_ns is None or now_ns - known.heartbeat_ns > HEARTBEAT_NS):

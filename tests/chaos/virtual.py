@@ -43,6 +43,7 @@ from controller.safety.plausibility import Plausibility, railed
 from controller.safety.react import react
 from controller.safety.settings import parse
 from controller.safety.states import Stage
+from controller.safety.watch import misfit
 from drivers.interface import ChannelCommand, ImuSample, StimulatorNotice
 from drivers.stimulators.p24 import P24
 from models.cohort import CohortPatient, cohort_patient
@@ -211,7 +212,10 @@ class GuardedWalk(Rehearsal):
         stamp = SensorStamp(
             SESSION, sample.sensor, sample.t_ns, sample.seq, True, hash(motion) & 0xFFFFFFFF, motion
         )
+        fits = not misfit(EPOCH_NS + round(now_s * 1e9), stamp, self.setup, self.known)
         self.feed(now_s, replace(stamp, valid=False) if railed(stamp) else stamp)
+        if not fits:
+            return
         answers = self.watch.answers
         findings = self.watch.sample(stamp)
         if self.watch.answers > answers:

@@ -50,7 +50,7 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "faults": ("test_react",),
     "known": ("test_react",),
     "moves": MIND,
-    "watch": MIND,
+    "watch": (*MIND, "test_stamps"),
     "wishes": MIND,
     "react": MIND,
 }

@@ -101,6 +101,27 @@ PLANTS = (
         "test_react.py::test_repeating_an_old_sample_with_a_new_time_keeps_nothing_alive",
     ),
     Plant(
+        "a stamp from the far future is taken",
+        "watch.py",
+        "if ahead_ns > FUTURE_NS:",
+        "if ahead_ns > 10**30:",
+        "test_stamps.py::test_no_single_stamp_switches_the_monitor_off",
+    ),
+    Plant(
+        "a number far ahead is believed at once",
+        "watch.py",
+        "return 0 <= track.seq < stamp.seq - JUMP_MAX",
+        "return False",
+        "test_stamps.py::test_no_single_stamp_changes_what_the_watch_finds_later",
+    ),
+    Plant(
+        "the monitor hears stamps that do not fit",
+        "guard.py",
+        "        if not fits:",
+        "        if not stamp.sensor:",
+        "test_guard.py::test_strides_without_response_are_warned_of_and_trip",
+    ),
+    Plant(
         "an invalid sample keeps the sensor alive",
         "watch.py",
         "if stamp.valid and not ill:",

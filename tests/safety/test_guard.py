@@ -443,8 +443,12 @@ def test_a_stimulator_that_does_not_open_is_told_and_forbids_arming(room_of: Mak
     assert "stimulator is not open" in room.ask("arm")["text"]
 
 
-def test_strides_without_response_are_warned_of_and_trip(room_of: MakeRoom) -> None:
-    """Strides as fast as the guard hears them: rest, heel off, and flat again, with current as without."""
+@pytest.mark.parametrize("odd_ns", [None, 10**13, 2**63 - 1])
+def test_strides_without_response_are_warned_of_and_trip(room_of: MakeRoom, odd_ns: int | None) -> None:
+    """Strides as fast as the guard hears them: rest, heel off, and flat again, with current as without.
+
+    One stamp from the far future switches nothing off.
+    """
     room = room_of(sensors=[{"name": "foot", "segment": "foot"}]).walk()
     begin_ns = room.now_ns
     for number in range(16 * 60):
@@ -452,9 +456,13 @@ def test_strides_without_response_are_warned_of_and_trip(room_of: MakeRoom) -> N
         rate_rps = 0.0 if place < 18 or place >= 42 else 5.0 if place < 30 else -5.0
         if number > 90 and 30 < place < 40:
             room.guard._plausibility.pulse(30.0)
-        t_ns = begin_ns + round(number / 60 * 1e9)
+        t_ns = room.now_ns = begin_ns + round(number / 60 * 1e9)
         motion = ((0.0, 0.0, 9.81), (0.0, rate_rps, 0.0))
-        room.guard._hear_sensor(SensorStamp(SESSION, "foot", t_ns, number + 10**6, True, number, motion))
+        if odd_ns is not None and number == 80:
+            odd = SensorStamp(SESSION, "foot", odd_ns, room.seq + number, True, 1, motion)
+            room.guard._hear_sensor(odd)
+        seq = room.seq + 1 + number
+        room.guard._hear_sensor(SensorStamp(SESSION, "foot", t_ns, seq, True, number, motion))
     told = [event for event in room.events() if event["fault"] == "F17"]
     assert [event["kind"] for event in told] == ["warning", "trip"]
     assert room.fault == "F17"

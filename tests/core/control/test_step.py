@@ -49,6 +49,17 @@ def play(
     return out, state
 
 
+@pytest.mark.parametrize("ahead_ns", [1, 10**12, 2**62])
+def test_a_sample_from_later_than_now_is_no_sample(walk: Recorded, ahead_ns: int) -> None:
+    """Taken, it would stay the newest for good: nothing after it would be heard, and none found silent."""
+    sound, _ = play(walk[:1500], params("feedback"))
+    now_ns, brought = walk[1200]
+    real = next(reading for inputs in walk[1200:] for reading in inputs[1].imu)
+    odd = replace(real, t_ns=now_ns + ahead_ns)
+    spoilt = [*walk[:1200], (now_ns, replace(brought, imu=(*brought.imu, odd))), *walk[1201:1500]]
+    assert play(spoilt, params("feedback"))[0] == sound
+
+
 def currents(decisions: list[Decision]) -> list[float | None]:
     commands = [decision.command.channels[0] for decision in decisions]
     return [None if command is None else command.current_ma for command in commands]

@@ -411,7 +411,7 @@ async def _record(
 ) -> int:
     telemetry: Telemetry | None = None
     if settings is not None:
-        position = Position.beside(out, session.get("session", out.stem))
+        position = Position.beside(out, session, settings.address)
         telemetry = MqttTelemetry(settings, _description(session), random.Random(), position)
     return await Recorder(rig, out, session, telemetry, outlets).run()
 

@@ -170,6 +170,7 @@ class Supervisor:
         packages = ("dorsi", "bleak", "bumble", "vqf", "numpy", "mcap", "msgspec")
         return {
             "session": self._out.name,
+            "id": secrets.token_hex(8),  # tells this recording from another in its place
             "pseudonym": session.patient.patient.pseudonym,
             "arms": ", ".join(arm.title for arm in arms),
             "seed": str(self._virtual.seed) if self._virtual else "",

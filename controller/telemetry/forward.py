@@ -1,7 +1,7 @@
 """Brings the broker what it missed of a recorded session.
 
-Promises every event and stride of the recording once, from the stored position on. Refuses to go on without
-the broker: it says how far it came, and the next call begins there.
+Promises every event and stride of the recording once, from the position stored for that broker on. Refuses to
+go on without the broker: it says how far it came, and the next call begins there.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class NotDeliveredError(Exception):
 async def forward(
     recording: Path, settings: MqttSettings, *, patience_s: float, progress: Callable[[int], None]
 ) -> int:
-    """Publish what the broker has not acknowledged yet; returns the number of events sent now.
+    """Publish what this broker has not acknowledged yet; returns the number of events sent now.
 
     ``progress`` is called with that number now and then. The rig's retained state is left alone: another
     session may be running. Raises InputError for what is no recording and NotDeliveredError after
     ``patience_s`` without an acknowledgement.
     """
-    position = Position.beside(recording, header(recording).get("session", recording.stem))
+    position = Position.beside(recording, header(recording), settings.address)
     begun = position.sent
     link = MqttTelemetry(settings, None, random.Random(), position)
     task = asyncio.create_task(link.run())
@@ -54,6 +54,17 @@ async def forward(
                 said = link.trouble or "the broker does not acknowledge"
                 raise NotDeliveredError(f"{said}; {position.sent - begun} events sent, the rest later")
 
+    async def reached() -> None:
+        """Nothing is left to send: still, what is said of the broker is said after asking it."""
+        waited_s = 0.0
+        while not link.link.connected:
+            await asyncio.sleep(LOOK_S)
+            waited_s += LOOK_S
+            if waited_s > patience_s:
+                raise NotDeliveredError(
+                    f"{link.trouble or 'the broker does not answer'}; nothing is left to send"
+                )
+
     newest = begun
     try:
         for event in told(recording):
@@ -62,6 +73,8 @@ async def forward(
                 newest = event.seq
                 await acknowledged(newest - AHEAD_MAX)
         await acknowledged(newest)
+        if newest == begun:
+            await reached()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

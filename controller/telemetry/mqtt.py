@@ -66,6 +66,11 @@ class MqttSettings:
     def prefix(self) -> str:
         return f"{ROOT}/{self.site}/{self.rig}"
 
+    @property
+    def address(self) -> str:
+        """This rig at this broker, as its position in a recording is kept."""
+        return f"{self.host.lower()}:{self.port}/{self.site}/{self.rig}"
+
     def tls_context(self) -> ssl.SSLContext | None:
         """How to check the broker and to show who we are. Raises OSError for files that do not serve."""
         if not self.tls:

@@ -98,7 +98,7 @@ def test_a_broker_gone_for_ten_minutes_of_the_session_misses_nothing(
     async def scenario() -> None:
         async with archive(keeping.port):
             pass
-        position = Position(tmp_path / "position", "walk")
+        position = Position(tmp_path / "position", "walk", "here")
         telemetry = MqttTelemetry(settings(keeping.port), b"{}", random.Random(1), position)
         task = asyncio.create_task(telemetry.run())
         teller = Teller("walk")
@@ -131,8 +131,9 @@ def test_a_broker_gone_for_ten_minutes_of_the_session_misses_nothing(
         assert len(seen) - len(set(seen)) <= IN_FLIGHT_MAX
         assert list(dict.fromkeys(seen)) == expected  # in order
         assert strides > 400
-        assert Position(tmp_path / "position", "walk").sent == expected[-1]
-        assert Position(tmp_path / "position", "another").sent == 0
+        assert Position(tmp_path / "position", "walk", "here").sent == expected[-1]
+        assert Position(tmp_path / "position", "another", "here").sent == 0
+        assert Position(tmp_path / "position", "walk", "elsewhere").sent == 0
 
     asyncio.run(scenario())
 
@@ -147,7 +148,7 @@ def test_the_strides_of_an_hour_without_a_broker_come_once_from_a_bounded_memory
         async with archive(keeping.port):
             pass
         keeping.stop(signal.SIGTERM)
-        position = Position(tmp_path / "position", "walk")
+        position = Position(tmp_path / "position", "walk", "here")
         telemetry = MqttTelemetry(settings(keeping.port), b"{}", random.Random(1), position)
         task = asyncio.create_task(telemetry.run())
         await reached(lambda: telemetry.trouble != "")
@@ -176,7 +177,7 @@ def test_the_recording_brings_after_what_was_not_delivered_and_nothing_twice(
     recording = tmp_path / "session.mcap"
     recording.write_bytes(walk.read_bytes())
     events = [event.seq for event in told(recording)]
-    Position.beside(recording, header(recording)["session"]).advance(40)
+    Position.beside(recording, header(recording), settings(keeping.port).address).advance(40)
 
     async def scenario() -> None:
         async with archive(keeping.port):
@@ -210,17 +211,72 @@ def test_forwarding_what_is_no_recording_is_refused(tmp_path: Path) -> None:
         asyncio.run(forward(tmp_path / "x.mcap", settings(1), patience_s=0.1, progress=lambda _: None))
 
 
-@pytest.mark.parametrize("stored", [b"", b"{", b'{"session":"s","sent":"3"}', b'{"session":"s","sent":-3}'])
+def test_a_broker_that_never_had_a_recording_gets_all_of_it_whatever_another_has(
+    keeping: Mosquitto, walk: Path, tmp_path: Path
+) -> None:
+    recording = tmp_path / "session.mcap"
+    recording.write_bytes(walk.read_bytes())
+    events = [event.seq for event in told(recording)]
+    Position.beside(recording, header(recording), "10.0.0.5:1883/lab/rig-1").advance(events[-1])
+
+    async def scenario() -> None:
+        async with archive(keeping.port):
+            pass
+        sent = await forward(
+            recording, settings(keeping.port), patience_s=PATIENCE_S, progress=lambda _: None
+        )
+        assert sent == len(events)
+        assert await fetch(keeping.port, events[-1]) == events
+
+    asyncio.run(scenario())
+    assert Position.beside(recording, header(recording), "10.0.0.5:1883/lab/rig-1").sent == events[-1]
+    assert Position.beside(recording, header(recording), settings(keeping.port).address).sent == events[-1]
+
+
+def test_another_recording_in_the_place_of_one_that_was_sent_is_sent_whole(tmp_path: Path) -> None:
+    """The file beside it holds the first one's numbers."""
+    recording = tmp_path / "session.mcap"
+    for identity in ({"id": "a", "session": "P01"}, {"session": "P01"}):
+        Position.beside(recording, identity, "here:1").advance(58)
+        assert Position.beside(recording, identity, "here:1").sent == 58
+        assert Position.beside(recording, {**identity, "id": "b"}, "here:1").sent == 0
+
+
+def test_that_a_broker_has_all_is_said_only_of_one_that_answers(mosquitto: Mosquitto, walk: Path) -> None:
+    last = [event.seq for event in told(walk)][-1]
+    Position.beside(walk, header(walk), settings(mosquitto.port).address).advance(last)
+    assert asyncio.run(forward(walk, settings(mosquitto.port), patience_s=5, progress=lambda _: None)) == 0
+    mosquitto.stop()
+    with pytest.raises(NotDeliveredError, match="nobody listens"):
+        asyncio.run(forward(walk, settings(mosquitto.port), patience_s=0.5, progress=lambda _: None))
+    walk.with_name(walk.name + ".sent").unlink()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        b"{",
+        b'{"session":"s","sent":3}',  # as before positions belonged to a broker
+        b'{"recording":"s","sent":{"here":"3"}}',
+        b'{"recording":"s","sent":{"here":-3}}',
+        b'{"recording":"s","sent":{"here":1e400}}',
+        b'{"recording":"\xff","sent":{"here":3}}',
+        b'{"recording":"\\ud800","sent":{"here":3}}',
+        b'{"recording":"s","more":' + b"[" * 50_000,
+        b" " * 70_000 + b'{"recording":"s","sent":{"here":3}}',
+    ],
+)
 def test_a_damaged_position_begins_anew(tmp_path: Path, stored: bytes) -> None:
     (tmp_path / "p").write_bytes(stored)
-    assert Position(tmp_path / "p", "s").sent == 0
+    assert Position(tmp_path / "p", "s", "here").sent == 0
 
 
 def test_a_queue_that_overflowed_leaves_the_position_before_the_gap(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        position = Position(tmp_path / "p", "s")
+        position = Position(tmp_path / "p", "s", "here")
         telemetry = MqttTelemetry(
             settings(mosquitto.port), b"{}", random.Random(1), position, queued_events_max=4
         )

@@ -6,7 +6,6 @@ Promises pictures first, then the figures, then everything the guard said. Refus
 from __future__ import annotations
 
 import base64
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from html import escape
@@ -17,6 +16,7 @@ import msgspec
 
 from controller.core.ladder import Rung
 from controller.core.params import Reference
+from controller.record import wall_clock
 from controller.record.arms import ArmData, read_arms, rung_changes, rung_seconds
 from controller.record.figures import Picture, colour, draw
 from controller.record.paper import Paper, write_paper
@@ -212,10 +212,12 @@ def _ladder(arm: ArmData) -> str:
 
 
 def _subtitle(recording: Path, arms: Sequence[ArmData]) -> str:
-    clock = next((message.record for message in messages(recording, ("clock",))), None)
+    clocks = [each.record for each in messages(recording, ("clock",)) if isinstance(each.record, Clock)]
     parts = []
-    if isinstance(clock, Clock):
-        parts.append(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(clock.utc_ns / 1e9)))
+    if clocks and (begin := wall_clock.utc(clocks[0].monotonic_ns, wall_clock.first_offset_ns(clocks))):
+        parts.append(f"{begin:%Y-%m-%d %H:%M} UTC")
+    elif clocks:
+        parts.append("date not known: the clock was not set")
     parts.append(
         "virtual body" if any(arm.virtual for arm in arms) else "no virtual body: angles are estimates"
     )

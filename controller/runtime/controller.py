@@ -22,14 +22,15 @@ from typing import Literal
 import msgspec
 
 from controller.core.retune import at_boundary, retune
-from controller.core.signals import CLOSED_LOOP, Applied, Mode, Scope, TickInputs
+from controller.core.signals import Applied, TickInputs
 from controller.core.step import CoreState, step
 from controller.record import records
 from controller.runtime import bus, process
 from controller.runtime.consoles import Consoles
+from controller.runtime.course import Course
 from controller.runtime.plan import ControllerPlan, SensorPlan, read_plan
 from controller.runtime.probing import Probing
-from controller.runtime.schedule import ArmPlan, Schedule
+from controller.runtime.schedule import ArmPlan
 from controller.runtime.ticker import Ticker
 from controller.runtime.tuning import Tuning
 from controller.safety.frames import (
@@ -48,9 +49,6 @@ from drivers.links.ble import BleBackend
 
 LINK_REPORT_S = 1.0
 BATTERY_FIRST_S, BATTERY_S = 5.0, 60.0  # not while the links come up
-ABLE = ("armed", "active", "ramp")  # states of the guard in which it lets current flow when asked
-CONTACT = "contact test"  # the state in which the guard's own pulses test the electrodes
-UNLOCKING: Mode = "trapezoid"  # walked in an arm of closed loop until the guard allows feedback
 RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
 log = logging.getLogger("dorsi.controller")
 
@@ -62,14 +60,7 @@ class Controller:
         self._plan = plan
         self._tuning = Tuning(plan.params, plan.allowed)
         self._state = CoreState.initial(plan.params)
-        self._schedule = Schedule(plan.schedule)
-        self._guard_state = ""
-        self._armed_for = "walk"
-        self._arm = plan.schedule[0] if plan.schedule else ArmPlan(plan.params.mode)  # walked or asked for
-        self._needs_unlock = any(arm.mode in CLOSED_LOOP for arm in (self._arm, *plan.schedule))
-        self._locked = self._needs_unlock
-        self._asked: Mode = plan.params.mode  # of the core, as told last
-        self._begins = False  # an arm begins with the next mode asked for
+        self._course = Course(plan.schedule, plan.params.mode)
         self._imu: list[ImuSample] = []
         self._emg: list[EmgFrame] = []
         self._applied: list[Applied] = []
@@ -108,8 +99,8 @@ class Controller:
             self._ticker.stop()
             for task in tasks:
                 task.cancel()
-        if self._schedule.arm is not None:
-            self._record("arm", arm_record(_now(), "end", self._schedule.arm, self._plan.seed))
+        if self._course.schedule.arm is not None:
+            self._record("arm", arm_record(_now(), "end", self._course.schedule.arm, self._plan.seed))
         dropped = f"dropped: {self._guard.dropped} to the guard, {self._recorder.dropped} to the recorder"
         self._record("process", records.Process(_now(), "controller", os.getpid(), "ended", dropped))
         self._recorder.close(wait_s=RECORDER_TAKES_S)
@@ -178,18 +169,17 @@ class Controller:
     def _step(self, number: int, due_ns: int) -> None:
         now_ns = _now()
         retuned = self._retune(now_ns)
-        mode = self._mode()
-        asks = self._begins or mode != self._asked
+        mode, fresh = self._course.ask()
         inputs = TickInputs(
             imu=tuple(self._imu),
             emg=tuple(self._emg),
             applied=tuple(self._applied),
-            mode=mode if asks else None,
-            fresh=self._begins and self._arm.fresh,
+            mode=mode,
+            fresh=fresh,
             probe=self._probing.take(),
-            scope=self._scope(),
+            scope=self._course.scope(),
         )
-        self._imu, self._emg, self._applied, self._asked, self._begins = [], [], [], mode, False
+        self._imu, self._emg, self._applied = [], [], []
         decision, self._state = step(now_ns, inputs, self._tuning.params, self._state)
         self._frame_seq += 1
         frame = Frame(
@@ -215,33 +205,14 @@ class Controller:
             ),
         )
         self._follow_schedule(now_ns, decision.view.strides)
-        self._probing.note(self._state.probe, guard_gave=self._guard_state in ABLE)
+        self._probing.note(self._state.probe, guard_gave=self._course.able)
         for entry in self._consoles.refused():
             self._record("audit", entry)
         self._consoles.after_tick(now_ns, retuned=retuned)
 
-    def _mode(self) -> Mode:
-        """What the core is to do in this arm now. An arm without stimulation knows no unlock."""
-        if self._locked and self._arm.mode in CLOSED_LOOP:
-            return UNLOCKING
-        ahead = self._arm.mode == "off" and self._schedule.number < 0
-        if ahead and self._armed_for == "tests" and any(arm.mode != "off" for arm in self._schedule.arms):
-            return UNLOCKING  # thresholds are looked for before an arm begins in which nothing may be given
-        return self._arm.mode
-
-    def _scope(self) -> Scope:
-        """What the guard would let out: nothing of ours while it tests the electrodes."""
-        if self._guard_state == CONTACT:
-            return "nothing"
-        return "tests" if self._armed_for == "tests" else "walk"
-
     def _follow_schedule(self, now_ns: int, strides: int) -> None:
         """The arms of a trial: each begins at the tick whose step changed the mode."""
-        switching = self._state.wanted_mode is not None or self._mode() != self._asked
-        able = self._guard_state in ABLE and self._armed_for == "walk"
-        turn = self._schedule.follow(now_ns, strides, able=able, switching=switching, locked=self._locked)
-        if turn.ask is not None:
-            self._arm, self._begins = turn.ask, True
+        turn = self._course.follow(now_ns, strides, switching=self._state.wanted_mode is not None)
         if turn.ended is not None:
             self._record("arm", arm_record(now_ns, "end", turn.ended, self._plan.seed))
         if turn.begun is not None:
@@ -264,16 +235,13 @@ class Controller:
         if isinstance(verdict, BadFrame):
             log.error("unreadable verdict: %s", verdict.reason)
             return
-        self._guard_state = verdict.state
+        self._course.guard_state = verdict.state
         self._applied.append(Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason))
 
     def _take_state(self, word: dict[str, object]) -> None:
-        """What the guard is armed for, and whether it allows feedback."""
-        if "state" not in word:
-            return
-        self._guard_state = str(word["state"])
-        self._armed_for = str(word.get("scope", "walk"))
-        self._locked = self._needs_unlock and not word.get("unlocked", False)
+        if "state" in word:
+            scope, unlocked = str(word.get("scope", "walk")), bool(word.get("unlocked"))
+            self._course.hear(str(word["state"]), scope, unlocked=unlocked)
 
     # --- settings that a person at the console changes ---
 

@@ -22,6 +22,8 @@ from controller.core.step import step
 from controller.demo import DEMO_SESSION
 from controller.rehearsal import EPOCH_NS, LINK_S, SENSOR_HZ, Rehearsal
 from controller.runtime import process
+from controller.runtime.course import Course
+from controller.runtime.schedule import ArmPlan, Turn
 from controller.safety.arming import QUESTIONS
 from controller.safety.frames import BadFrame, Frame, SensorStamp, encode_verdict
 from controller.safety.known import (
@@ -93,7 +95,9 @@ class GuardedWalk(Rehearsal):
 
     setup: Setup = field(default_factory=lambda: make_setup(50.0, closed_loop=False))
     faults: random.Random | None = None
+    arms: tuple[ArmPlan, ...] = ()
     known: Known = field(init=False)
+    course: Course = field(init=False)
     watch: Plausibility = field(init=False)
     digest: str = ""
     trips: Counter[str] = field(default_factory=Counter)
@@ -105,7 +109,6 @@ class GuardedWalk(Rehearsal):
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _applied: list[Applied] = field(default_factory=list)
     _answers: list[StimulatorNotice] = field(default_factory=list)  # of the stimulator, on their way
-    _ask: Mode | None = None  # of the core: open loop until the guard has unlocked
     _seq: int = 0
     _deadlines: int = 0
     _arrivals: int = 0
@@ -119,7 +122,7 @@ class GuardedWalk(Rehearsal):
         super(GuardedWalk, self).__post_init__()
         self.known = begin(self.setup)
         limits = self.setup.rules.effective.limits
-        self._ask = "trapezoid" if self.setup.config.unlock else None
+        self.course = Course(self.arms, self.params.mode)
         self.watch = Plausibility({"foot": "foot", "shank": "shank"}, limits.current_max_ma)
         for role in ("recorder", "operator", "controller"):
             self.feed(0.0, Peer(role, True))
@@ -135,7 +138,6 @@ class GuardedWalk(Rehearsal):
             self.watch.armed()
         if self.known.unlock.full != before.unlock.full:
             self.unlocks += self.known.unlock.full
-            self._ask = self.params.mode if self.known.unlock.full else "trapezoid"
         if reaction.verdict is not None:
             verdict = reaction.verdict
             self._hash.update(encode_verdict(verdict))
@@ -196,8 +198,10 @@ class GuardedWalk(Rehearsal):
         for answer in answers:
             self.feed(now_s, answer)
         applied, self._applied = tuple(self._applied), []
-        mode, self._ask = self._ask, None
-        inputs = TickInputs(imu=samples, applied=applied, mode=mode)
+        stage, unlocked = self.known.state.stage.value, self.known.unlock.full
+        self.course.hear(stage, self.known.scope, unlocked=unlocked)
+        mode, fresh = self.course.ask()
+        inputs = TickInputs(imu=samples, applied=applied, mode=mode, fresh=fresh, scope=self.course.scope())
         decision, self.state = step(now_ns, inputs, self.params, self.state)
         if self._fault not in ("controller killed", "controller hung"):
             self._seq += 1
@@ -205,7 +209,12 @@ class GuardedWalk(Rehearsal):
             frame = Frame(SESSION, self._seq, now_ns, command.lifetime_ms, command.channels, decision.purpose)
             for received in self._frames(frame):
                 self.feed(now_s, received)
+        switching = self.state.wanted_mode is not None
+        self.turned(now_s, self.course.follow(now_ns, decision.view.strides, switching=switching))
         self.feed(now_s, Timer())
+
+    def turned(self, now_s: float, turn: Turn) -> None:
+        """What the schedule has brought at a tick; a walk without arms has none."""
 
     def _stamp(self, now_s: float, sample: ImuSample) -> None:
         motion = (sample.acc_mps2, sample.gyr_rps)

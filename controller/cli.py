@@ -312,10 +312,11 @@ def mqtt_forward(
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).")]) -> None:
     """Check a session file and its patient file; print the limits in force, who set each, and the gains."""
-    from controller.config import layers, load_session, settings
+    from controller.config import layers, settings
     from controller.safety.limits import NAMES, merge
+    from controller.session_check import load_startable
 
-    session = _refusing(lambda: load_session(file))
+    session = _refusing(lambda: load_startable(file))
     effective = merge(layers(session), str(file))
     table = Table("limit", "value", "set by", title=f"{file}: good")
     for name in NAMES:

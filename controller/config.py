@@ -7,6 +7,7 @@ listed, all of a file at once, in one :class:`ConfigError`. Nothing is clamped.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,15 +39,32 @@ from controller.errors import ConfigError, InputError
 from controller.knobs import KNOBS, Allowed
 from controller.runtime.schedule import ArmPlan, named
 from controller.safety.arming import QUESTION, Answer
-from controller.safety.limits import Layer, compiled_layer, density_rms_ma_cm2, device_layer, merge
+from controller.safety.limits import Layer, Limits, compiled_layer, density_rms_ma_cm2, device_layer, merge
 from drivers.interface import Side
 from drivers.stimulators import sheets
 from models.gait import normal_knee_deg, normal_pitch_deg, toe_off_percent
 
 TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
+CURRENT_STEP_MA = 0.5  # P24 resolution (protocols, A1)
 PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
 NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into file names: ASCII, no slash
 TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_-]{0,39}$"  # goes into MQTT topics, which dashboards want in lower case
+HOST = r"^[A-Za-z0-9_.-]+$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.%a-z0-9]*$"  # a name, IPv4 or IPv6
+RULES = {  # patterns in words
+    NAME: "1 to 40 letters, digits, dots, hyphens and underscores, without blanks or accents",
+    TOPIC_LEVEL: "1 to 40 lower-case letters, digits, hyphens and underscores, a letter or digit first",
+    HOST: "a name or an address alone, without mqtt:// and without the port, which has a key of its own",
+}
+TYPES = {  # pydantic's names of types, in words
+    "string": "a text in quotes",
+    "bool": "true or false, without quotes",
+    "int": "a whole number, without quotes",
+    "float": "a number, without quotes",
+    "tuple": "a list in [ ]",
+    "dict": "a table",
+    "model": "a table",
+}
+BOM = "\ufeff"  # that Windows writes before UTF-8
 BAND_NARROWS_PERCENT = 10.0  # of the stride on both sides of the contact: how the foot is set down is judged
 LIFT_PERCENT = tuple(range(0, 101, 5))  # of the stride: where a reference of one's own is written down
 WHOLE_CYCLE_POINTS = 101  # reference curves: one value a percent
@@ -258,7 +276,7 @@ class ArmSection(Section):
 class TelemetrySection(Section):
     """The MQTT broker; leave the table out to run without one."""
 
-    host: str = Field(min_length=1, max_length=255)
+    host: str = Field(min_length=1, max_length=255, pattern=HOST)
     port: int = Field(ge=1, le=65535)
     username: str | None = None
     password_file: str | None = None
@@ -277,7 +295,7 @@ class LslSection(Section):
 class ConsoleSection(Section):
     """Where the therapist's console listens; an address on the network only with token and TLS files."""
 
-    host: str = Field("127.0.0.1", min_length=1, max_length=255)
+    host: str = Field("127.0.0.1", min_length=1, max_length=255, pattern=HOST)
     port: int = Field(8470, ge=0, le=65535)  # 0: a free one
     token_file: str | None = None
     cert_file: str | None = None
@@ -314,6 +332,10 @@ class Session:
     patient: PatientFile
 
     @property
+    def patient_path(self) -> Path:
+        return self.path.parent / self.file.session.patient_file
+
+    @property
     def imus(self) -> tuple[SensorSection, ...]:
         return tuple(sensor for sensor in self.file.sensors if sensor.device != "myo")
 
@@ -323,7 +345,10 @@ def load_session(path: Path) -> Session:
 
     Raises ConfigError with one line for every fault found in the two files.
     """
-    file, text = _load(path, SessionFile)
+    try:
+        file, text = _load(path, SessionFile)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *_of_patient(path)]) from None
     patient_path = path.parent / file.session.patient_file
     patient, patient_text = _load(patient_path, PatientFile)
     session = Session(path, text, patient_text, file, patient)
@@ -432,13 +457,8 @@ def tunable(session: Session) -> dict[str, Allowed]:
     The file's own range; and for a current whatever limit binds first with this session's electrodes.
     """
     effective = merge(layers(session), source=str(session.path))
-    limits, set_by, stimulator = effective.limits, effective.set_by, session.file.stimulator
-    per_ma = density_rms_ma_cm2(1.0, stimulator.width_us, stimulator.rate_hz, stimulator.electrode_area_cm2)
-    ceilings = (
-        (limits.current_max_ma, "current_max_ma"),
-        (limits.charge_max_uc * 1e3 / stimulator.width_us, "charge_max_uc"),
-        (limits.density_rms_max_ma_cm2 / per_ma, "density_rms_max_ma_cm2"),
-    )
+    limits, set_by = effective.limits, effective.set_by
+    ceilings = current_ceilings(session, limits)
     found: dict[str, Allowed] = {}
     for knob in KNOBS:
         section = _section_at(SessionFile, (knob.group,))
@@ -456,6 +476,26 @@ def tunable(session: Session) -> dict[str, Allowed]:
                 high, binding = round(end, 3), f"{limit}, {set_by[limit]}"
         found[knob.key] = Allowed(low, high, binding)
     return found
+
+
+def current_ceilings(session: Session, limits: Limits) -> tuple[tuple[float, str], ...]:
+    """The largest current in mA that each limit leaves the first channel at its width, rate and electrode."""
+    stimulator = session.file.stimulator
+    per_ma = density_rms_ma_cm2(1.0, stimulator.width_us, stimulator.rate_hz, stimulator.electrode_area_cm2)
+    return (
+        (limits.current_max_ma, "current_max_ma"),
+        (limits.charge_max_uc * 1e3 / stimulator.width_us, "charge_max_uc"),
+        (limits.density_rms_max_ma_cm2 / per_ma, "density_rms_max_ma_cm2"),
+    )
+
+
+def _plannable_ma(session: Session) -> float:
+    """The largest current the core may ask for: what no limit blocks, at a step of the stimulator."""
+    limits = merge(layers(session), source=str(session.path)).limits
+    binding_ma, name = min(current_ceilings(session, limits))
+    if name == "current_max_ma":
+        return binding_ma
+    return math.floor(binding_ma / CURRENT_STEP_MA) * CURRENT_STEP_MA
 
 
 def normal_reference(speed_mps: float, band_deg: float = 0.0, lift_deg: tuple[float, ...] = ()) -> Reference:
@@ -521,8 +561,8 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
             channels=1 if file.second_channel is None else 2,
             width_us=stimulator.width_us,
             rate_hz=stimulator.rate_hz,
-            current_max_ma=_tightest("current_max_ma", limits, 130.0),
-            current_step_ma=0.5,  # P24 resolution (protocols, A1)
+            current_max_ma=_plannable_ma(session),
+            current_step_ma=CURRENT_STEP_MA,
             rise_ma_per_tick=_tightest("rise_max_ma_per_frame", limits, 1.0),
             rise_ma_per_250ms=_tightest("rise_max_ma_per_250ms", limits, 40.0),
             train_max_s=_tightest("train_max_s", limits, 2.5),
@@ -578,7 +618,7 @@ def _tightest(key: str, layers: tuple[LimitsSection, ...], otherwise: float) -> 
 
 def _load(path: Path, model: type[Model]) -> tuple[Model, str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(
             [f"{path}: cannot be read ({error.strerror}), allowed: a readable TOML file"]
@@ -588,6 +628,22 @@ def _load(path: Path, model: type[Model]) -> tuple[Model, str]:
     return _checked(path, text, model), text
 
 
+def _of_patient(path: Path) -> list[str]:
+    """What is wrong with the patient file that a faulty session file names, as far as it can be told."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("session")
+    except (OSError, ValueError):
+        return []
+    name = table.get("patient_file") if isinstance(table, dict) else None
+    if not isinstance(name, str):
+        return []
+    try:
+        _load(path.parent / name, PatientFile)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
 def check_patient(path: Path, text: str) -> None:
     """Raises ConfigError where ``text`` would not do as the patient file at ``path``."""
     _checked(path, text, PatientFile)
@@ -595,7 +651,7 @@ def check_patient(path: Path, text: str) -> None:
 
 def _checked(path: Path, text: str, model: type[Model]) -> Model:
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(text.removeprefix(BOM))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from None
     try:
@@ -606,16 +662,32 @@ def _checked(path: Path, text: str, model: type[Model]) -> Model:
 
 def _explain(path: Path, text: str, model: type[Section], fault: ErrorDetails) -> str:
     """One fault in words: file and line, key, value, allowed, nearest key."""
-    key = ".".join(str(part) for part in fault["loc"])
-    place = f"{path}{_line_of(text, fault['loc'])}: {key}"
+    place = f"{path}{_line_of(text, fault['loc'])}: {_key(fault['loc'])}"
     if fault["type"] == "extra_forbidden":
         known = _keys_at(model, fault["loc"][:-1])
         near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         return f"{place}: unknown key{hint}, allowed: {', '.join(known)}"
+    allowed = _allowed(model, fault)
     if fault["type"] == "missing":
-        return f"{place}: missing, allowed: {_allowed(model, fault)}"
-    return f"{place}: found {fault['input']!r}, allowed: {_allowed(model, fault)}"
+        return f"{place}: missing, allowed: {allowed}"
+    quoted = isinstance(fault["input"], str) and fault["type"] in ("float_type", "int_type", "bool_type")
+    if quoted and "without quotes" not in allowed:
+        allowed += ", without quotes"
+    return f"{place}: found {fault['input']!r}, allowed: {allowed}"
+
+
+def place_of(path: Path, text: str, *loc: str) -> str:
+    """File, line and key of a setting, for messages."""
+    return f"{path}{_line_of(text, loc)}: {_key(loc)}"
+
+
+def _key(loc: tuple[int | str, ...]) -> str:
+    """``table.key``; of a list of tables, which one, counted from 1."""
+    key = ""
+    for part in loc:
+        key += f" number {part + 1}" if isinstance(part, int) else f".{part}" if key else part
+    return key
 
 
 def _line_of(text: str, loc: tuple[int | str, ...]) -> str:
@@ -626,7 +698,7 @@ def _line_of(text: str, loc: tuple[int | str, ...]) -> str:
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if stripped.startswith("["):
-            current = stripped.strip("[] \t")
+            current = stripped.partition("#")[0].strip("[] \t")
             seen = seen + 1 if stripped.startswith("[[") and current == ".".join(tables) else seen
             if loc and current == str(loc[-1]) and len(loc) == 1:
                 return f", line {number}"
@@ -666,17 +738,31 @@ def _section_in(annotation: Any) -> type[Section] | None:  # Any: whatever a typ
 
 def _allowed(model: type[Section], fault: ErrorDetails) -> str:
     """The allowed values of a key, from the model itself."""
-    section = _section_at(model, fault["loc"][:-1])
-    field = section.model_fields.get(str(fault["loc"][-1])) if section else None
+    within = [part for part in fault["loc"] if isinstance(part, str)]
+    section = _section_at(model, tuple(within[:-1]))
+    field = section.model_fields.get(within[-1]) if section and within else None
     if field is None:
         return fault["msg"]
+    inner = _section_in(field.annotation)
+    if inner is not None:
+        return f"a table [{'.'.join(within)}] with {', '.join(inner.model_fields)}"
     bounds = _range(field)
     if bounds:
         return bounds
     choices = getattr(field.annotation, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
         return " | ".join(repr(choice) for choice in choices)
-    return fault["msg"].removeprefix("Value error, ")
+    pattern = next((meta.pattern for meta in field.metadata if getattr(meta, "pattern", None)), None)
+    if pattern in RULES:
+        return RULES[pattern]
+    if fault["type"] == "value_error":
+        return fault["msg"].removeprefix("Value error, ")
+    kind = fault["type"].removesuffix("_type").removesuffix("_parsing")
+    if kind == "missing":
+        kind = {bool: "bool", int: "int", float: "float"}.get(field.annotation, "string")  # type: ignore[arg-type]
+    if fault["type"] == "string_too_short":
+        return "a text that is not empty"
+    return TYPES.get(kind, fault["msg"])
 
 
 def _range(field: FieldInfo) -> str:

@@ -19,7 +19,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from controller.config import Session, arm_plans, load_session, normal_reference
+from controller.config import Session, arm_plans, normal_reference
 from controller.console.settings import ConsoleSettings
 from controller.core.signals import Mode
 from controller.errors import ConfigError, InputError
@@ -32,7 +32,8 @@ from controller.runtime.schedule import ArmPlan
 from controller.runtime.screen import Screen
 from controller.runtime.supervisor import Attended, Outcome, Supervisor, Virtual
 from controller.safety.arming import QUESTION
-from controller.telemetry.settings import check_lsl, mqtt_settings
+from controller.session_check import load_startable
+from controller.telemetry.settings import mqtt_settings
 
 DEMO_SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"
 BROKER_READY_S = 10.0
@@ -56,7 +57,7 @@ def run_demo(
 
     With a ``console_port`` a person arms from the therapist's console there (0: a free port).
     """
-    session = load_session(file)
+    session = load_startable(file)
     console.print(f"[bold]Dorsi demo[/bold]: a virtual patient with a left drop foot. {DISCLAIMER}")
     arms = [
         arm if seconds is None and (arm.seconds or arm.strides) else _lasting(arm, seconds or ARM_S)
@@ -89,7 +90,7 @@ def run_session(
     with_console: bool = False,
 ) -> int:
     """Run a session file, on real devices or, with recordings, as a rehearsal; returns the exit code."""
-    session = load_session(file)
+    session = load_startable(file)
     streams = _recordings(session, recordings)
     virtual = Virtual(0, streams) if streams else None
     console.print(f"[bold]Dorsi[/bold]: {file}. {DISCLAIMER}")
@@ -97,7 +98,6 @@ def run_session(
         console.print("Not confirmed; nothing was started.")
         return FAILED
     settings = mqtt_settings(session)
-    check_lsl(session)
     mqtt = None if settings is None else asdict(settings)
     arms = arm_plans(session, secrets.randbits(32))
     if len(arms) > 1:

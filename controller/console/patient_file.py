@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.config import check_patient
+from controller.config import BOM, check_patient
 from controller.errors import InputError
 
 DIGITS = 4  # significant ones: more than any of the tests can tell
@@ -146,7 +146,7 @@ def _read(path: Path) -> str:
 
 def _table(path: Path, text: str) -> dict[str, dict[str, object]]:
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text.removeprefix(BOM))
     except tomllib.TOMLDecodeError as error:
         raise InputError(str(path), "file", str(error), "TOML") from None
 

@@ -99,6 +99,11 @@ class StimulatorCapability:
     contact: ContactCheck | None = None  # None: it cannot tell
 
 
+# Codes of a notice that every driver shares; a driver's own are negative too, the device's results are not.
+LEFT_OUT = -5  # a pulse was not sent: its channel's last one is not answered, or was answered late
+FOREIGN_ANSWER = -6  # the device answers a command that this driver did not send, or one of its own twice
+
+
 @dataclass(frozen=True, slots=True)
 class StimulatorNotice:
     """Something the device said: an acknowledgement (``fault=False``) or a fault, in plain words."""
@@ -147,8 +152,12 @@ class Stimulator(Protocol):
 
     def open(self) -> None: ...
 
-    def pulse(self, channel: int, current_ma: float, width_us: float) -> int:
-        """Send one pulse; returns the device's packet number, by which its pulse log is matched."""
+    def pulse(self, channel: int, current_ma: float, width_us: float) -> int | None:
+        """Send one pulse; returns the device's packet number, by which its pulse log is matched.
+
+        ``None`` where it was left out, which a notice ``LEFT_OUT`` tells: a channel has at most one pulse
+        without an answer, so that a line that stalls never gives two of them at once when it wakes.
+        """
         ...
 
     def poll(self) -> list[StimulatorNotice]: ...

@@ -49,6 +49,7 @@ NOTICED = {
     "F20": "the stimulator reported a fault",
     "F21": "a sensor out of its place",
     "F23": "the supervisor hung",
+    "F25": "an answer to a command that nobody sent",
     "F26": "the screen that armed was gone",
 }
 TEST_TRAIN = "test_train"  # a frame's purpose

@@ -89,6 +89,7 @@ class GuardVerdict:
     purpose: str = ""  # of the frame: off, test_train, open_loop or feedback
     unlocked: bool | None = None  # whether the whole current and feedback were allowed
     scope: str = ""  # what the guard was armed for: walk, or tests alone
+    left_out: tuple[int, ...] = ()  # channels whose due pulse was not sent: too close, or the line slow
 
 
 @dataclass(frozen=True, slots=True)

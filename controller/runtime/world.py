@@ -162,6 +162,7 @@ class World:
         told_end = False
         while True:
             await asyncio.sleep(TRUTH_PERIOD_S)
+            self._stimulator.service()  # also where nothing was sent: its host may have been killed
             if self._origin.t_ns is None:
                 continue
             now_ns = time.monotonic_ns()

@@ -69,6 +69,13 @@ def sent(contact: Contact, pulses: tuple[PulseOrder, ...], check: ContactCheck) 
     return replace(contact, probes=tuple(probes))
 
 
+def left_out(contact: Contact, channel: int) -> Contact:
+    """The test after a pulse of ``channel`` has not left after all: it gets its strong ones anew."""
+    probes = list(contact.probes)
+    probes[channel] = replace(probes[channel], sent=probes[channel].sent - 1, strong=0)
+    return replace(contact, probes=tuple(probes))
+
+
 def answered(contact: Contact, channel: int) -> Contact:
     """The test after the device has found nothing wrong with a pulse of ``channel``."""
     probes = list(contact.probes)

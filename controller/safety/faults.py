@@ -1,8 +1,8 @@
 """The one table of faults: what can go wrong, how it shows, what the guard does, by when, and its words.
 
 Everything that shows an alarm reads it, and the tests walk it. The order of the ids is that of the table in
-the safety notes; F19, F20 and F22 are the stimulator's own, F21 is the sensors' seat, F23 the supervisor's,
-F26 the screen's that armed.
+the safety notes; F19, F20, F22 and F25 are the stimulator's own, F21 is the sensors' seat, F23 the
+supervisor's, F26 the screen's that armed.
 """
 
 from __future__ import annotations
@@ -309,6 +309,18 @@ TABLE: tuple[Fault, ...] = (
         "The program that hears the keyboard's STOP stopped answering",
         "Stimulation was stopped",
         "End the session and start it anew; close other programs on this computer",
+    ),
+    Fault(
+        "F25",
+        "the stimulator answers a command that the guard did not send, or one of its commands twice",
+        "the packet number and channel of each answer, against the commands on their way",
+        "zero",
+        50.0,
+        "high",
+        "Another program sends commands to the stimulator",
+        "Stimulation was stopped",
+        "Take off the electrodes, close every other program that uses the stimulator's port, then "
+        f"{ACKNOWLEDGE}",
     ),
     Fault(
         "F26",

@@ -528,9 +528,15 @@ class Guard:
         except DeviceError as error:
             self._tell(Note("warning", f"The stimulator did not take the stop command: {error}"))
 
-    def _send_pulses(self, pulses: Sequence[PulseOrder], made_ns: int) -> list[dict[str, object]]:
-        """``made_ns`` is their frame's tick: a guard that stood still since then lets nothing of it out."""
+    def _send_pulses(
+        self, pulses: Sequence[PulseOrder], made_ns: int
+    ) -> tuple[list[dict[str, object]], list[int]]:
+        """What was sent, and the channels whose pulse was left out: too close to the last one, or unanswered.
+
+        ``made_ns`` is their frame's tick: a guard that stood still since then lets nothing of it out.
+        """
         sent: list[dict[str, object]] = []
+        left_out: list[int] = []
         limits = self._setup.rules.effective.limits
         age_max_ns = round(limits.frame_age_max_ms * MS)
         for pulse in pulses:
@@ -544,6 +550,7 @@ class Guard:
             since_ns = now_ns - self._written_ns.get(pulse.channel, now_ns - closest_ns(limits.rate_max_hz))
             if since_ns < closest_ns(limits.rate_max_hz):
                 self._withhold(pulse.channel, since_ns)
+                left_out.append(pulse.channel)
                 continue
             output = self._setup.config.channels[pulse.channel].output
             try:
@@ -551,6 +558,9 @@ class Guard:
             except DeviceError as error:
                 self._link_failed(error)
                 break
+            if packet is None:
+                left_out.append(pulse.channel)
+                continue
             if self._known.contact is None:
                 self._plausibility.pulse(pulse.current_ma)
             written_ns = self._written_ns[pulse.channel] = self._clock()
@@ -558,7 +568,7 @@ class Guard:
                 metronomes=written(self._known.metronomes, pulse.channel, written_ns)
             )
             sent.append({"t_ns": written_ns, **asdict(pulse), "packet": packet})
-        return sent
+        return sent, left_out
 
     def _withhold(self, channel: int, since_ns: int) -> None:
         """The last look before the writing: too close to the pulse before it, so it is left out and told."""
@@ -582,10 +592,11 @@ class Guard:
         reaction, self._known = react(now_ns, happening, self._setup, self._known)
         if reaction.stop:
             self._silence()
-        sent = self._send_pulses(reaction.pulses, reaction.verdict.t_ns if reaction.verdict else now_ns)
+        made_ns = reaction.verdict.t_ns if reaction.verdict else now_ns
+        sent, left_out = self._send_pulses(reaction.pulses, made_ns)
         if reaction.verdict is not None:
             purpose = happening.purpose if isinstance(happening, Frame) else ""
-            self._record_verdict(now_ns, reaction, reaction.verdict, sent, purpose)
+            self._record_verdict(now_ns, reaction, reaction.verdict, sent, left_out, purpose=purpose)
         for note in reaction.notes:
             self._tell(note)
         if self._stage() != before:
@@ -606,6 +617,8 @@ class Guard:
         reaction: Reaction,
         verdict: Verdict,
         sent: list[dict[str, object]],
+        left_out: list[int],
+        *,
         purpose: str,
     ) -> None:
         channels = [None if channel is None else asdict(channel) for channel in verdict.channels]
@@ -619,6 +632,7 @@ class Guard:
             "limit": reaction.limit,
             "channels": channels,
             "pulses": sent,
+            "left_out": left_out,
             "purpose": purpose,
             "unlocked": self._setup.config.unlock is None or self._known.unlock.full,
             "scope": self._known.scope,

@@ -193,6 +193,7 @@ class Known(NamedTuple):
     beat_ns: int | None = None  # of the supervisor
     screen: Screen | None = None  # from which a person armed; None: from the terminal
     refused_ns: int | None = None  # since when the recorder takes nothing
+    slow_ns: int | None = None  # when a person was last told that the stimulator's line is slow
     checklist: Mapping[str, str] | None = None  # answered today; None: as in the patient file
     contact: Contact | None = None  # the electrodes are being tested
     untested_by: str | None = None  # who armed while frames said off: the electrodes' test is still to come

@@ -31,8 +31,9 @@ from controller.safety.moves import RAMP_NS, ages, fault, untouched, while_armed
 from controller.safety.pulses import PulseOrder, orders
 from controller.safety.states import Event, Stage, transition
 from controller.safety.unlock import ceiling_ma
-from controller.safety.watch import on_link, on_peer, on_stamp, on_timer
+from controller.safety.watch import on_foreign_answer, on_left_out, on_link, on_peer, on_stamp, on_timer
 from controller.safety.wishes import begin_test, on_answer, on_checklist, on_leg_answer, on_request
+from drivers.interface import FOREIGN_ANSWER, LEFT_OUT
 
 LATE_FRAME_NS = 20 * MS  # F14: a tick this late delays a 40 Hz pulse by most of its period
 LATE_FRAMES_TRIP = 4  # F14: more than 3 in 1 s
@@ -64,8 +65,12 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
             return on_leg_answer(happening, setup, known)
         case Checklist():
             return on_checklist(now_ns, happening, known)
+    if happening.code == LEFT_OUT:
+        return on_left_out(now_ns, happening, setup, known)
     if not happening.fault:
         return on_answer(happening, setup, known)
+    if happening.code == FOREIGN_ANSWER:
+        return on_foreign_answer(now_ns, happening.text, setup, known)
     check = setup.capability.contact
     if known.contact is not None and check is not None and happening.code == check.error_code:
         return untouched(now_ns, happening.text, known.contact, known)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from controller.safety import contact, rest, screen
 from controller.safety.envelope import FUTURE_NS, MS
+from controller.safety.faults import FAULTS
 from controller.safety.frames import SensorStamp
 from controller.safety.known import NOTHING, Known, Link, Note, Peer, Reaction, SensorTrack, Setup
 from controller.safety.moves import RAMP_NS, ages, fault, move, untouched, while_armed
 from controller.safety.states import Event, Stage
+from drivers.interface import StimulatorNotice
 
 HEARTBEAT_NS = 500 * MS  # F10
 BEAT_NS = 1000 * MS  # F23: the supervisor has no real-time priority; it beats every 50 ms
 RECORDER_REFUSES_NS = 500 * MS  # F12: a recorder that takes nothing for so long has lost the session
+SLOW_AGAIN_NS = 10_000 * MS  # a line that stays slow leaves out 20 pulses a second: no note for each
 GAP_WINDOW_NS = 100 * MS  # F2
 GAPS_INVALID = 4  # F2: more than 3
 FROZEN_SAMPLES = 10  # F2
@@ -151,6 +154,29 @@ def on_peer(now_ns: int, peer: Peer, setup: Setup, known: Known) -> tuple[Reacti
             return while_armed(now_ns, "F10", "the STOP button is gone", setup, known)
     known = known._replace(recorder=peer.present, refused_ns=None)
     return (NOTHING, known) if peer.present else while_armed(now_ns, "F12", "", setup, known)
+
+
+def on_left_out(now_ns: int, notice: StimulatorNotice, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A pulse was not sent because the line stands still: no fault before F19, but a person shall know."""
+    outputs = [channel.output for channel in setup.config.channels]
+    if known.contact is not None and notice.channel in outputs:
+        test = contact.left_out(known.contact, outputs.index(notice.channel))
+        known = known._replace(contact=test)
+    if known.slow_ns is not None and now_ns - known.slow_ns < SLOW_AGAIN_NS:
+        return NOTHING, known
+    words = (
+        "The stimulator's line answers late. Pulses are left out until it has answered. If this comes often, "
+        "close other programs and connect the stimulator to another USB port."
+    )
+    return Reaction(notes=(Note("warning", words),)), known._replace(slow_ns=now_ns)
+
+
+def on_foreign_answer(now_ns: int, text: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """F25. Unarmed nothing of ours flows, but the output is switched off and the port looked at anew."""
+    if known.state.may_pulse:
+        return fault(now_ns, "F25", text, setup, known)
+    words = f"{FAULTS['F25'].happened} ({text}). The stimulator was switched off. {FAULTS['F25'].next}."
+    return Reaction(stop=True, notes=(Note("warning", words, "F25"),)), known._replace(link=False)
 
 
 def on_link(now_ns: int, link: Link, setup: Setup, known: Known) -> tuple[Reaction, Known]:

@@ -13,9 +13,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
+import struct
+import termios
 import time
 import tty
 from collections import deque
@@ -45,6 +48,7 @@ PULSE_OVERHEAD_US = 60
 SECOND_US = 1_000_000
 KEEP_ALIVE_NS = 2_000_000_000  # mid level pauses without a sign of the host for this long
 NEVER_NS = 1 << 62
+TIOCGEXCL = 0x80045440  # whether a terminal is in exclusive use; Python has no name for it
 
 SERIAL_NUMBER = b"EMULATED24"
 BATTERY_PERCENT, BATTERY_MV = 87, 3912
@@ -71,7 +75,9 @@ class EmulatedP24:
     call, stamped with its due time, so call it at least as often as the log is looked at. ``on_pulse`` gets
     (CLOCK_MONOTONIC ns, channel 0 to 7, [(time_us, current_ma), ...]).
 
-    Faults to plant: ``loose_electrodes`` (channels), ``mute`` (works but does not answer), ``vanish()``.
+    Faults to plant: ``loose_electrodes`` (channels), ``mute`` (works but does not answer),
+    ``answer_after_ns`` (works, and answers with the first ``service()`` after that time), ``let_in`` (a
+    second program may open the port beside the host, as root may), ``vanish()``.
     """
 
     def __init__(
@@ -83,6 +89,8 @@ class EmulatedP24:
     ) -> None:
         self.loose_electrodes: set[int] = set()
         self.mute = False
+        self.answer_after_ns = 0
+        self.let_in = False
         self.pulses_given = 0
         self._on_pulse = on_pulse
         self._clock = clock
@@ -92,6 +100,7 @@ class EmulatedP24:
         os.set_blocking(self._master, False)
         self.port = os.ttyname(self._slave)
         self._closed = False
+        self._answers: deque[tuple[int, bytes]] = deque()  # when each may leave
         self._splitter = FrameSplitter()
         self._level = NO_LEVEL
         self._stop_all_on_error = False
@@ -114,7 +123,9 @@ class EmulatedP24:
         if self._closed:
             return
         self._give_due(self._clock())
+        self._forget_host()
         while True:
+            self._answer_due()
             try:
                 chunk = os.read(self._master, 4096)
             except BlockingIOError:
@@ -125,6 +136,22 @@ class EmulatedP24:
                 self._answer(0, GENERAL_ERROR, bytes((TRANSFER,)))
             for frame in frames:
                 self._obey(frame)
+
+    def _forget_host(self) -> None:
+        """A port forgets a host that was killed; this one's end stays open, and with it exclusive use.
+
+        A host takes the lock before exclusive use and gives it back after: without the lock nobody is there.
+        """
+        (exclusive,) = struct.unpack("i", fcntl.ioctl(self._slave, TIOCGEXCL, bytes(4)))
+        if not exclusive:
+            return
+        if not self.let_in:
+            try:
+                fcntl.flock(self._slave, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            fcntl.flock(self._slave, fcntl.LOCK_UN)
+        fcntl.ioctl(self._slave, termios.TIOCNXCL)
 
     def vanish(self) -> None:
         """The cable is pulled: the line hangs up at the host's end."""
@@ -179,11 +206,14 @@ class EmulatedP24:
         self._answer(frame.packet_number, frame.command + 1, reply)
 
     def _answer(self, packet_number: int, command: int, data: bytes) -> None:
-        if self.mute:
-            return
-        # A host that does not read loses answers, as with a full USB buffer.
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._master, encode(packet_number, command, data))
+        if not self.mute:
+            self._answers.append((self._clock() + self.answer_after_ns, encode(packet_number, command, data)))
+
+    def _answer_due(self) -> None:
+        while self._answers and self._answers[0][0] <= self._clock():
+            # A host that does not read loses answers, as with a full USB buffer.
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._master, self._answers.popleft()[1])
 
     def _stop(self, *levels: int) -> int:
         if self._level not in levels:
@@ -389,6 +419,9 @@ def main() -> None:
         "--pulse-log", type=Path, help="file to which each pulse given is added as a JSON line"
     )
     parser.add_argument("--link", type=Path, help="stable name for the port: a link to it is made here")
+    parser.add_argument(
+        "--let-in", action="store_true", help="a second program may open the port, as root may"
+    )
     parser.add_argument("--loose", type=int, action="append", default=[], help="channel of a loose electrode")
     arguments = parser.parse_args()
 
@@ -397,6 +430,7 @@ def main() -> None:
     setproctitle("dorsi-p24")
     device = EmulatedP24(arguments.pulse_log)
     device.loose_electrodes.update(arguments.loose)
+    device.let_in = arguments.let_in
     link: Path | None = arguments.link
     try:
         if link is not None:

@@ -6,19 +6,29 @@ pulse is worse than none. A line that has gone (unplugged, hung up) is a permane
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
+import struct
 import termios
 
 import serial
 
 from drivers.interface import DeviceError
+from drivers.links import port_holders
 
 READ_BYTES = 4096
 CONTROL_CHARACTERS = 6  # place of the control characters in what tcgetattr returns
+TAKEN = (errno.EBUSY, errno.EAGAIN)  # kept out by the kernel, or by another program's lock
 
 
 class SerialLink:
-    """One serial port, held exclusively; a pseudo-terminal is used the same way, its speed means nothing."""
+    """One serial port; a pseudo-terminal is used the same way, its speed means nothing.
+
+    Held exclusively in three ways, because each alone has a hole: a lock keeps out programs that lock too,
+    the kernel (TIOCEXCL) all later ones save root's, and one that had the port open before is looked for.
+    """
 
     def __init__(self, port: str, *, baud: int, stop_bits: int = 1, rts_cts: bool = False) -> None:
         self.port = port
@@ -34,7 +44,7 @@ class SerialLink:
     def open(self) -> None:
         """Opens the line and forgets what came in before.
 
-        :class:`DeviceError`, transient, when the port is missing or in use.
+        :class:`DeviceError`, transient, when the port is missing or in use; it says by which program.
         """
         try:
             line = serial.Serial(
@@ -47,16 +57,29 @@ class SerialLink:
                 exclusive=True,
             )
         except (serial.SerialException, OSError, ValueError) as error:
-            raise DeviceError(self.port, f"cannot be opened: {error}", transient=True) from error
+            number = error.errno if isinstance(error, OSError) else None
+            what = f"cannot be opened: {self._taken() if number in TAKEN else error}"
+            raise DeviceError(self.port, what, transient=True) from error
         try:
+            fcntl.ioctl(line.fd, termios.TIOCEXCL)
             # With VMIN 1 an empty line reads as "would block", so that reading nothing means "hung up".
             settings = termios.tcgetattr(line.fd)
             settings[CONTROL_CHARACTERS][termios.VMIN] = 1
             termios.tcsetattr(line.fd, termios.TCSANOW, settings)
-        except termios.error as error:
+        except (OSError, termios.error) as error:
             line.close()
             raise DeviceError(self.port, f"cannot be set up: {error}", transient=True) from error
         self._serial = line
+        try:
+            self.require_alone()
+        except DeviceError:
+            self.close()
+            raise
+
+    def require_alone(self) -> None:
+        """:class:`DeviceError`, transient, that names the program which has the port open too."""
+        if port_holders.others(self.port):
+            raise DeviceError(self.port, self._taken(), transient=True)
 
     def fileno(self) -> int:
         """For a poll loop; :class:`DeviceError` when closed."""
@@ -90,6 +113,15 @@ class SerialLink:
             what = f"the line does not take bytes ({written} of {len(data)} taken)"
             raise DeviceError(self.port, what, transient=False)
 
+    def waiting_bytes(self) -> int:
+        """How many bytes were handed over but have not left this computer; 0 where that cannot be told."""
+        try:
+            answer = fcntl.ioctl(self._fd(), termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return 0
+        (count,) = struct.unpack("i", answer)
+        return int(count)
+
     def discard_output(self) -> None:
         """Forgets what was handed over but has not left yet, so that the next write goes first."""
         try:
@@ -101,6 +133,8 @@ class SerialLink:
         """Idempotent; a line that has gone closes without complaint."""
         line, self._serial = self._serial, None
         if line is not None:
+            with contextlib.suppress(OSError):  # a port that stays open elsewhere would stay exclusive
+                fcntl.ioctl(line.fd, termios.TIOCNXCL)
             line.close()
 
     def _fd(self) -> int:
@@ -108,6 +142,13 @@ class SerialLink:
             raise DeviceError(self.port, "the line is not open", transient=False)
         fd: int = self._serial.fd
         return fd
+
+    def _taken(self) -> str:
+        """Who has the port and what to do, as far as this account may see it."""
+        names = port_holders.others(self.port)
+        if names:
+            return f"in use by {', '.join(names)}: close that program"
+        return f"in use by a program of another account: find it with 'sudo fuser -v {self.port}', close it"
 
     def _gone(self, error: Exception | None) -> DeviceError:
         return DeviceError(self.port, f"the line has gone ({error or 'hung up'})", transient=False)

@@ -6,11 +6,12 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import pytest
 
-from drivers.interface import DeviceError, Stimulator, StimulatorNotice
+from drivers.interface import FOREIGN_ANSWER, LEFT_OUT, DeviceError, Stimulator, StimulatorNotice
 
 GivenPulse = tuple[int, int, list[tuple[int, float]]]  # CLOCK_MONOTONIC ns, channel, [(us, mA), ...]
 
@@ -22,6 +23,8 @@ class Rig:
     stimulator: Stimulator
     pulses: list[GivenPulse]  # what the device really gave, in order
     vanish: Callable[[], None]  # the cable is pulled
+    stalled: Callable[[], AbstractContextManager[None]]  # within, the device neither reads nor answers
+    intrude: Callable[[], None]  # another program has the device give a pulse of 60 mA on channel 2
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -76,6 +79,7 @@ class StimulatorContract:
         rig.stimulator.open()
         before_ns = time.monotonic_ns()
         number = rig.stimulator.pulse(0, 10.0, 200.0)
+        assert number is not None
         assert number >= 0
         (notice,) = notices_until(rig.stimulator, bool)
         assert (notice.fault, notice.channel, notice.code) == (False, 0, 0)
@@ -121,6 +125,41 @@ class StimulatorContract:
                 rig.stimulator.pulse(channel, current_ma, width_us)
         assert not any(notice.fault for notice in notices_until(rig.stimulator, lambda got: len(got) == 2))
         assert len(rig.pulses) == 2
+
+    def test_a_channel_has_at_most_one_pulse_without_an_answer(self, rig: Rig) -> None:
+        rig.stimulator.open()
+        with rig.stalled():
+            assert rig.stimulator.pulse(0, 10.0, 200.0) is not None
+            assert [rig.stimulator.pulse(0, 10.0, 200.0) for _ in range(20)] == [None] * 20
+            left_out = rig.stimulator.poll()
+        assert [(one.fault, one.channel, one.code) for one in left_out] == [(False, 0, LEFT_OUT)] * 20
+        notices_until(rig.stimulator, bool)
+        assert len(rig.pulses) == 1  # what waited in the line, at the stall's end
+        until(lambda: rig.stimulator.pulse(0, 10.0, 200.0) is not None)  # and it goes on
+        until(lambda: len(rig.pulses) == 2)
+
+    def test_a_stop_in_a_stall_leaves_at_most_the_one_pulse_already_written(self, rig: Rig) -> None:
+        rig.stimulator.open()
+        with rig.stalled():
+            for _ in range(5):
+                rig.stimulator.pulse(0, 10.0, 200.0)
+                rig.stimulator.pulse(1, 10.0, 200.0)
+            rig.stimulator.stop()
+            with pytest.raises(DeviceError):
+                rig.stimulator.pulse(0, 10.0, 200.0)
+        rig.stimulator.open()  # answered in order: nothing that came before is on its way any more
+        channels = [channel for _, channel, _ in rig.pulses]
+        assert len(channels) == len(set(channels)) <= 2
+        assert not any(notice.fault for notice in rig.stimulator.poll())
+
+    def test_an_answer_to_a_command_that_was_not_sent_from_here_is_a_fault(self, rig: Rig) -> None:
+        rig.stimulator.open()
+        rig.stimulator.pulse(0, 10.0, 200.0)
+        assert not any(notice.fault for notice in notices_until(rig.stimulator, bool))
+        rig.intrude()
+        (notice,) = notices_until(rig.stimulator, bool)
+        assert (notice.fault, notice.channel, notice.code) == (True, 2, FOREIGN_ANSWER)
+        assert max(current_ma for _, current_ma in rig.pulses[-1][2]) == 60.0
 
     def test_stop_is_idempotent_and_nothing_follows_until_opened_again(self, rig: Rig) -> None:
         rig.stimulator.open()

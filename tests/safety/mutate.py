@@ -33,7 +33,7 @@ from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 TESTS = Path(__file__).parent
-MIND = ("test_react", "test_arming", "test_unlock", "test_pauses", "test_screen")
+MIND = ("test_react", "test_arming", "test_unlock", "test_pauses", "test_screen", "test_line")
 MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold it, by the begin of their name
     "states": ("test_states",),
     "arming": ("test_arming", "test_react"),
@@ -43,7 +43,7 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "envelope": ("test_envelope",),
     "settings": ("test_settings",),
     "plausibility": ("test_plausibility",),
-    "contact": ("test_arming",),
+    "contact": ("test_arming", "test_line"),
     "unlock": ("test_unlock",),
     "rest": ("test_pauses",),
     "screen": ("test_screen",),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import signal
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +37,40 @@ ANSWER_S = 10.0  # real time; what the test waits for has happened already, on a
 
 
 class Served(EmulatedP24):
-    """The emulated stimulator, working on a thread of its own."""
+    """The emulated stimulator, working on a thread of its own; its clock is ``clock``."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int]) -> None:
         self.pulses: list[tuple[int, PulsePoints]] = []
-        super().__init__(on_pulse=lambda _, channel, points: self.pulses.append((channel, points)))
+        self.given: list[int] = []  # when each was, in ns of ``clock``
+        super().__init__(on_pulse=self._given, clock=clock)
         self._hung_up = False
+        self._working = threading.Lock()
+        self._stalled = False
         self._wake_r, self._wake_w = os.pipe()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
+
+    def _given(self, t_ns: int, channel: int, points: PulsePoints) -> None:
+        self.pulses.append((channel, points))
+        self.given.append(t_ns)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether it neither reads nor answers: within :meth:`stalled`."""
+        return self._stalled
+
+    @contextlib.contextmanager
+    def stalled(self) -> Iterator[None]:
+        with self._working:
+            self._stalled = True
+            yield
+            self._stalled = False
+
+    def let_in_now(self) -> None:
+        """From here on a second program may open the port."""
+        self.let_in = True
+        with self._working:
+            self.service()
 
     def _work(self) -> None:
         poller = select.poll()
@@ -51,7 +78,8 @@ class Served(EmulatedP24):
             poller.register(fd, select.POLLIN)
         while not self._hung_up:
             poller.poll()
-            self.service()
+            with self._working:
+                self.service()
 
     def hang_up(self) -> None:
         """The cable is pulled; idempotent."""
@@ -73,7 +101,7 @@ class Room:
         self.now_ns = START_NS
         self.slept_ns = 0
         self.seq = 0
-        self.device = Served()
+        self.device = Served(lambda: self.now_ns)
         changes = {"stimulator": {"device": "hasomed-p24", "port": self.device.port}} | changes
         if button is not None:
             changes["stop_button"] = str(button)
@@ -158,8 +186,13 @@ class Room:
         self.controller.send(encode_frame(Frame(SESSION, self.seq, now_ns, 60.0, (channel,))))
         waiting = len(self.stimulator._asked)
         self.round(ms)
-        if len(self.stimulator._asked) > waiting:
-            select.select([self.stimulator.fileno()], [], [], ANSWER_S)
+        if len(self.stimulator._asked) > waiting and not self.device.is_stalled:
+            self.answered()
+
+    def answered(self) -> None:
+        """The guard has heard the stimulator's answers to all that it sent."""
+        while self.stimulator._asked and select.select([self.stimulator.fileno()], [], [], ANSWER_S)[0]:
+            self.guard._hear_stimulator()
 
     def arm(self) -> Room:
         self.complete()

@@ -18,7 +18,7 @@ from controller.safety.screen import Screen
 from controller.safety.settings import parse
 from controller.safety.watch import deadline_ns
 from controller.safety.wishes import refusals
-from drivers.interface import StimulatorNotice
+from drivers.interface import FOREIGN_ANSWER, StimulatorNotice
 from tests.safety.rig import CAPABILITY, SESSION, START_NS, Bench, pulse_train, raw_settings
 
 GO = pulse_train(20.0)
@@ -314,6 +314,7 @@ CAUSES: dict[str, Callable[[Bench], object]] = {
     "F19": lambda bench: bench.feed(Link(up=False, text="the line has gone")),
     "F20": lambda bench: bench.feed(StimulatorNotice(0, True, 0, 10, "electrode error")),
     "F23": silent_supervisor,
+    "F25": lambda bench: bench.feed(StimulatorNotice(0, True, 0, FOREIGN_ANSWER, "not sent from here")),
     "F26": silent_screen,
 }
 NOT_CAUSED_HERE = {

@@ -143,10 +143,14 @@ def test_the_distance_is_looked_at_once_more_before_the_writing(
     room: Room, after_ns: int, given: int
 ) -> None:
     room.walk()
+    room.round()
     room.now_ns += 100 * MS
-    assert len(room.guard._send_pulses([ORDER], room.now_ns)) == 1
+    sent, left_out = room.guard._send_pulses([ORDER], room.now_ns)
+    assert (len(sent), left_out) == (1, [])
+    room.answered()
     room.now_ns += after_ns
-    assert len(room.guard._send_pulses([ORDER], room.now_ns)) == given
+    sent, left_out = room.guard._send_pulses([ORDER], room.now_ns)
+    assert (len(sent), left_out) == (given, [0] * (1 - given))
     told = room.events("warning")
     assert len(told) == 1 - given
     if told:
@@ -156,7 +160,9 @@ def test_the_distance_is_looked_at_once_more_before_the_writing(
 
 def test_every_pulse_left_out_is_told_and_counted(room: Room) -> None:
     room.walk()
+    room.round()
     room.now_ns += 100 * MS
-    assert len(room.guard._send_pulses([ORDER, ORDER, ORDER], room.now_ns)) == 1
+    sent, left_out = room.guard._send_pulses([ORDER, ORDER, ORDER], room.now_ns)
+    assert (len(sent), left_out) == (1, [0, 0])
     assert ["so far" in one["text"] for one in room.events("warning")] == [True, True]
     assert "2 so far" in room.events("warning")[1]["text"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from drivers.emulated.p24 import EmulatedP24
-from tests.drivers.contract_stimulator import GivenPulse
+from drivers.stimulators import sciencemode4 as sm4
+from tests.drivers.contract_stimulator import GivenPulse, until
+
+FOREIGN_NUMBER = 55  # of a packet; far from the first ones of a driver
 
 
 class ServedP24:
@@ -36,6 +41,21 @@ class ServedP24:
         """Within, the device neither reads nor answers."""
         with self.lock:
             yield
+
+    def intrude(self) -> None:
+        """Another program gives a pulse of 60 mA on channel 2 by the same port, as root may."""
+        self.device.let_in = True
+        packet = sm4.encode(FOREIGN_NUMBER, 2, sm4.ll_channel_config(2, sm4.biphasic_points(60.0, 200.0)))
+
+        def written() -> bool:
+            with contextlib.suppress(OSError):  # kept out until the device has let it in
+                line = os.open(self.device.port, os.O_RDWR | os.O_NOCTTY)
+                os.write(line, packet)
+                os.close(line)
+                return True
+            return False
+
+        until(written)
 
     def _serve(self) -> None:
         poller = select.poll()

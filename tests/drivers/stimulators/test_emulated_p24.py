@@ -291,7 +291,7 @@ def test_the_public_library_drives_low_and_mid_level() -> None:
 def test_serves_inside_an_event_loop(tmp_path: Path) -> None:
     log = tmp_path / "pulses.jsonl"
 
-    async def run() -> int:
+    async def run() -> int | None:
         device = EmulatedP24(log)
         loop = asyncio.get_running_loop()
         loop.add_reader(device.fileno(), device.service)
@@ -331,7 +331,7 @@ def test_serves_as_a_process_and_tidies_up_when_told_to_end(tmp_path: Path) -> N
         driver = P24(str(link))
         driver.open()
         for _ in range(3):
-            driver.pulse(0, 10.0, 200.0)
+            until(lambda: driver.pulse(0, 10.0, 200.0) is not None)
         until(lambda: log.exists() and len(log.read_text().splitlines()) == 3)
         driver.close()
         process.send_signal(signal.SIGTERM)

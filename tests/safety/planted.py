@@ -202,8 +202,8 @@ PLANTS = (
     Plant(
         "feedback before the staged unlock",
         "react.py",
-        "frame.feedback and not known.unlock.full:",
-        "frame.feedback and known.unlock.full:",
+        'frame.purpose == "feedback" and not known.unlock.full:',
+        'frame.purpose == "feedback" and known.unlock.full:',
         "test_unlock.py::test_before_the_unlock_current_is_reduced_to_the_ceiling_and_feedback_blocked",
     ),
     Plant(

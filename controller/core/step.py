@@ -21,10 +21,11 @@ from controller.core.channels import Shares, Steering, share_out
 from controller.core.feedforward import Curve, TorqueTable, sample, torque_table
 from controller.core.gait import GaitDetector, GaitPhase
 from controller.core.intensity import THRESHOLD_FRACTION, Intensity
+from controller.core.joint_range import possible_ankle_deg
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
 from controller.core.learner import LAST_TARGET_PERCENT, ORDINARY, Learner, Moment, Reading
 from controller.core.muscle_watch import MuscleWatch
-from controller.core.orientation import SegmentOrientation
+from controller.core.orientation import FRESH_S, SegmentOrientation
 from controller.core.params import CoreParams, Placement
 from controller.core.pid import Pid
 from controller.core.probe import Probe
@@ -36,7 +37,6 @@ from drivers.interface import ChannelCommand, Command, ImuSample
 
 HEARD_NS = 300_000_000  # as the detector's own silence
 PRIME_EARLY_S = 0.04  # heel-off comes that much earlier in some strides
-FRESH_S = 0.1  # older samples than this steer nothing; the guard trips at 150 ms (F1)
 SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
 SAME = 1e-9  # of activation: nothing was moved between the channels
 Law = Literal["trapezoid", "feedback", "learning"]
@@ -66,6 +66,7 @@ class CoreState:
     reading: Reading | None = None  # the newest of the foot
     read_ns: int | None = None  # the reading that feedback has taken in
     correction_nm: float = 0.0
+    damps_ankle: bool = False  # what feedback's derivative was of: the ankle, else the foot's error
     swing: SwingPhase | None = None  # the last one, over the reference
     turning: Turning = field(default_factory=Turning)
     landed: SwingPhase | None = None  # a swing that is being learned from
@@ -217,7 +218,7 @@ def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> No
         percent = state.timing.percent_at(t_ns) if state.timing.swinging else None
         state.alignment.observe(t_ns, pitch_rad, percent)
     else:
-        state.reading = Reading(t_ns, pitch_rad, rate_rps, _segment_rad(t_ns, state, "shank"))
+        state.reading = Reading(t_ns, pitch_rad, rate_rps, _carrying_rad(t_ns, pitch_rad, state))
         state.learner.observe(state.reading)
         state.alignment.tipping.observe(t_ns, pitch_rad)
         if state.steering is not None and orientation.roll_rad is not None:
@@ -584,6 +585,10 @@ def _take_reading(params: CoreParams, state: CoreState) -> None:
     error_rad = target_rad - reading.foot_rad
     state.error_rad = beyond(error_rad, half_width_rad(params.reference, min(percent, LAST_TARGET_PERCENT)))
     # what is damped is the ankle; without a shank the foot against its target, whose own motion is no error
+    by_ankle = reading.shank_rad is not None
+    if by_ankle != state.damps_ankle:
+        state.damps_ankle = by_ankle
+        state.pid.reset_measurement()  # the derivative must not see the jump from the one to the other
     damped_rad = -error_rad if reading.shank_rad is None else reading.foot_rad - reading.shank_rad
     state.correction_nm = state.pid.update(state.error_rad, damped_rad, passed_s)
 
@@ -665,6 +670,14 @@ def _pitch_rad(now_ns: int, state: CoreState) -> float | None:
     return _segment_rad(now_ns, state, "foot")
 
 
+def _carrying_rad(t_ns: int, foot_rad: float, state: CoreState) -> float | None:
+    """The shank's pitch beneath a foot's; ``None`` where it is not known or no ankle joins the two."""
+    shank_rad = _segment_rad(t_ns, state, "shank")
+    if shank_rad is None or possible_ankle_deg(math.degrees(foot_rad - shank_rad)) is None:
+        return None
+    return shank_rad
+
+
 def _segment_rad(now_ns: int, state: CoreState, segment: str) -> float | None:
     for orientation in state.orientations.values():
         if orientation.segment == segment and orientation.aligned:
@@ -689,7 +702,8 @@ def _off(now_ns: int, params: CoreParams, state: CoreState, reason: str) -> tupl
 
 
 def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState, *, tested: bool) -> View:
-    foot_rad, shank_rad = _segment_rad(now_ns, state, "foot"), _segment_rad(now_ns, state, "shank")
+    foot_rad = _segment_rad(now_ns, state, "foot")
+    shank_rad = None if foot_rad is None else _carrying_rad(now_ns, foot_rad, state)
     percent = _percent(now_ns, state)
     swinging = state.timing.swinging
     target = (
@@ -698,7 +712,7 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState, *
         else None
     )
     foot = next((o for o in state.orientations.values() if o.segment == "foot"), None)
-    rate_rps = foot.pitch_rate_rps if foot is not None and foot.aligned else None
+    rate_rps = foot.pitch_rate_rps if foot is not None and foot_rad is not None else None
     return View(
         mode=state.mode,
         phase_percent=phase.phase_percent,

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.ladder import RUNGS, Rung
 from controller.core.signals import Decision, GaitEvent, View
 from controller.record.reader import header, messages
@@ -188,8 +189,8 @@ class _Builder:
             (
                 tick.lateness_us,
                 tick.duration_us,
-                _known(view.foot_pitch_deg),
-                _known(view.ankle_deg),
+                _known(possible_pitch_deg(view.foot_pitch_deg)),
+                _known(possible_ankle_deg(view.ankle_deg)),
                 _known(view.reference_pitch_deg),
                 _known(view.phase_percent),
                 max(currents, default=0.0),

@@ -18,6 +18,7 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
+from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.errors import InputError
 from controller.record.arms import trial_key
 from controller.record.bids import write_bids
@@ -212,7 +213,8 @@ def _tick_row(tick: Tick, veil: _Veil) -> Row:
     currents = [channel.current_ma for channel in tick.decision.command.channels if channel is not None]
     return (
         tick.now_ns, tick.seq, tick.deadline, tick.lateness_us, tick.duration_us, mode,
-        view.phase_percent, view.swing, view.strides, view.foot_pitch_deg, view.ankle_deg,
+        view.phase_percent, view.swing, view.strides,
+        possible_pitch_deg(view.foot_pitch_deg), possible_ankle_deg(view.ankle_deg),
         view.reference_pitch_deg, None if veil.hidden else max(currents, default=None), reason,
     )  # fmt: skip
 

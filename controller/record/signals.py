@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.record import wall_clock
 from controller.record.records import Clock, Record, Tick
 from drivers.interface import EmgFrame
@@ -72,7 +73,8 @@ class Signals:
                 view = record.decision.view
                 currents = [one.current_ma for one in record.decision.command.channels if one is not None]
                 command_ma = None if self.hidden else max(currents, default=0.0)
-                self.core.add(record.now_ns, (view.foot_pitch_deg, view.ankle_deg, command_ma))
+                angles = possible_pitch_deg(view.foot_pitch_deg), possible_ankle_deg(view.ankle_deg)
+                self.core.add(record.now_ns, (*angles, command_ma))
             case Clock() if self.offset_ns is None:
                 self.offset_ns = wall_clock.offset_ns(record)
             case _:

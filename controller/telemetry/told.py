@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.signals import GaitEvent, Mode
 from controller.record.reader import header, raw_messages
 from controller.record.records import Arm, Clock, GuardEvent, Process, Pulse
@@ -69,6 +70,16 @@ class _View:
     foot_pitch_deg: float | None
     ankle_deg: float | None
     reference_pitch_deg: float | None
+
+    @property
+    def pitch(self) -> float | None:
+        """The foot's pitch, degrees, if a body can have it."""
+        return possible_pitch_deg(self.foot_pitch_deg)
+
+    @property
+    def ankle(self) -> float | None:
+        """The ankle, degrees, if a body can have it."""
+        return possible_ankle_deg(self.ankle_deg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +213,11 @@ class _Strides:
         at = max(0, bisect.bisect_right(ticks, begin_ns, key=itemgetter(0)) - 1)
         contact = ticks[at][1]
         swing = [view for now_ns, view in ticks[at:] if begin_ns <= now_ns < end_ns and view.swing]
-        ankles_deg = [view.ankle_deg for view in swing if view.ankle_deg is not None]
+        ankles_deg = [view.ankle for view in swing if view.ankle is not None]
         errors_deg = [
-            view.foot_pitch_deg - view.reference_pitch_deg
+            view.pitch - view.reference_pitch_deg
             for view in swing
-            if view.foot_pitch_deg is not None and view.reference_pitch_deg is not None
+            if view.pitch is not None and view.reference_pitch_deg is not None
         ]
         pulses = [pulse for pulse in self._pulses if begin_ns <= pulse.t_ns < end_ns]
         toe_off_ns = next((t_ns for t_ns in self._toe_offs_ns if begin_ns < t_ns < end_ns), None)
@@ -220,8 +231,8 @@ class _Strides:
             stride_s=stride_s,
             cadence_spm=120.0 / stride_s,
             swing_s=None if toe_off_ns is None else (end_ns - toe_off_ns) / 1e9,
-            ankle_at_initial_contact_deg=contact.ankle_deg,
-            foot_pitch_at_initial_contact_deg=contact.foot_pitch_deg,
+            ankle_at_initial_contact_deg=contact.ankle,
+            foot_pitch_at_initial_contact_deg=contact.pitch,
             peak_swing_dorsiflexion_deg=max(ankles_deg, default=None),
             swing_pitch_rmse_deg=_rms(errors_deg),
             charge_uc=math.fsum(pulse.phase_charge_uc for pulse in pulses),

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import pyarrow.parquet
 import pytest
 
 from controller.core.signals import GaitEvent, Mode
 from controller.record.arms import read_arms
+from controller.record.export import export
 from controller.record.live import Live
 from controller.record.records import Arm, GuardEvent, Pulse, Record, TrialKey, TrueStride, Truth, encode
 from controller.record.report import report_html
@@ -107,3 +109,36 @@ def test_the_live_feed_and_the_broker_are_told_the_label_alone(tmp_path: Path) -
         event.payload_json for event in told(trial(tmp_path / "a.mcap")) if event.kind != "guard_event"
     )
     assert b"learning" not in payloads
+
+
+def test_an_angle_that_no_body_has_is_told_nowhere_even_where_it_was_recorded(tmp_path: Path) -> None:
+    """As by a core that turned a shank over after its sensor had been silent: 175 deg for some strides."""
+    entries: list[tuple[str, int, Record]] = []
+    for k in range(100):
+        now_ns = k * 50 * MS
+        ankle_deg = 175.0 if k < 40 else -60.0
+        view = replace(
+            IDLE_VIEW,
+            swing=k % 20 > 12,
+            ankle_deg=ankle_deg,
+            foot_pitch_deg=15.0 if k < 40 else -121.0,
+            reference_pitch_deg=10.0,
+        )
+        contact = (GaitEvent("initial_contact", now_ns, now_ns),) if k % 20 == 0 else ()
+        entries.append(("tick", now_ns, tick(k, now_ns=now_ns, events=contact, view=view)))
+    recording = write(tmp_path / "a.mcap", *entries)
+    first, second, third, fourth = read_arms(recording)[0].estimated
+    assert first.ankle_at_initial_contact_deg is None
+    assert second.peak_swing_dorsiflexion_deg is None
+    assert first.swing_pitch_rmse_deg == pytest.approx(5.0)
+    assert third.ankle_at_initial_contact_deg == fourth.peak_swing_dorsiflexion_deg == -60.0
+    assert fourth.swing_pitch_rmse_deg is None
+    export(recording, "parquet", tmp_path / "out", lambda _: None)
+    for table in ("ticks", "strides"):
+        columns = pyarrow.parquet.read_table(tmp_path / "out" / f"{table}.parquet").to_pydict()
+        for name, values in columns.items():
+            if "ankle" in name or "dorsiflexion" in name:
+                assert {value for value in values if value is not None} == {-60.0}
+    told_angles = b"".join(event.payload_json for event in told(recording))
+    assert b"175.0" not in told_angles
+    assert b"-121.0" not in told_angles

@@ -93,7 +93,7 @@ def stepping(contacts_ms: list[int], until_ms: int) -> list[StrideTold]:
             for at_ms in contacts_ms
             if now_ms == at_ms + 20
         )
-        view = replace(IDLE_VIEW, ankle_deg=float(now_ms))
+        view = replace(IDLE_VIEW, ankle_deg=now_ms / 100.0)
         events += teller.take("tick", encode(tick(k, now_ns=now_ms * MS, events=contact, view=view)))
         if now_ms % 100 == 0:
             events += teller.take(
@@ -104,7 +104,7 @@ def stepping(contacts_ms: list[int], until_ms: int) -> list[StrideTold]:
 
 def test_a_stride_begins_with_its_contact_not_with_the_word_of_it() -> None:
     (stride,) = stepping([500, 1500], 3000)
-    assert stride.ankle_at_initial_contact_deg == 500.0
+    assert stride.ankle_at_initial_contact_deg == 5.0
     assert stride.stride_s == 1.0
     assert stride.swing_s is None
     assert stride.charge_uc == pytest.approx(100.0)  # 500, 600 ... 1400 ms

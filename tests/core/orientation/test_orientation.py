@@ -127,7 +127,8 @@ def test_pitch_is_carried_on_by_its_rate_for_a_few_milliseconds_only() -> None:
     assert orientation.pitch_rate_rps is not None
     step = orientation.pitch_at(t_ns + 10_000_000)
     assert step == pytest.approx(orientation.pitch_rad + 0.01 * orientation.pitch_rate_rps)
-    assert orientation.pitch_at(t_ns + 10**9) == orientation.pitch_at(t_ns + 50_000_000)
+    assert orientation.pitch_at(t_ns + 100_000_000) == orientation.pitch_at(t_ns + 50_000_000)
+    assert orientation.pitch_at(t_ns + 100_000_001) is None
 
 
 @needs_data

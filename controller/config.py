@@ -87,6 +87,7 @@ class LimitsSection(Section):
     rise_max_ma_per_frame: float | None = Field(None, ge=0.1, le=10, allow_inf_nan=False)
     rise_max_ma_per_250ms: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
     train_max_s: float | None = Field(None, ge=0.1, le=30, allow_inf_nan=False)
+    on_share_max: float | None = Field(None, ge=0.05, le=1, allow_inf_nan=False)
     dose_max_uc: float | None = Field(None, ge=1, le=1e7, allow_inf_nan=False)
     bout_max_s: float | None = Field(None, ge=1, le=14400, allow_inf_nan=False)
     pause_min_s: float | None = Field(None, ge=1, le=86400, allow_inf_nan=False)

@@ -6,6 +6,7 @@ Currents are those at the full width; :meth:`Intensity.shaped` says what is sent
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from controller.core.params import MuscleModel, Pulse
 from models.recruitment import RecruitmentParams, equivalent_ma, fraction, inverse
 
 RISE_WINDOW_NS = 250_000_000  # sending faster must not beat the rise limit (safety F8)
+RISE_TICK_NS = 5_000_000  # the rise of a tick is for this time; a step that comes sooner may rise by less
+RISE_SAVED_NS = 6_000_000  # a tick that is late by 1 ms leaves that to the next; the guard keeps 10 ms
 THRESHOLD_FRACTION = 0.01  # below this share of the fibres nothing moves: the motor threshold
 FULL_FRACTION = 0.99  # beyond this the curve is flat and more current only hurts
 COMFORTABLE = 0.75  # of the highest current: up to here a shorter, stronger pulse takes a longer one's place
@@ -27,6 +30,8 @@ class Intensity:
     current_ma: float = 0.0
     recruitment: RecruitmentParams = field(init=False)
     _recent: deque[tuple[int, float, float]] = field(default_factory=deque)  # sent: time ns, mA, nC
+    _risen_ns: int = -RISE_SAVED_NS  # the rise of all time up to here is used
+    _share: float = 0.0  # of a tick's rise, what this step may use
 
     def __post_init__(self) -> None:
         muscle = self.muscle
@@ -51,9 +56,10 @@ class Intensity:
         pulse = self.pulse
         if not self._recent:
             self._recent.append((now_ns, self.current_ma, self.current_ma * pulse.width_us))
+        self._spend(now_ns)
         while len(self._recent) > 1 and now_ns - self._recent[1][0] > RISE_WINDOW_NS:
             self._recent.popleft()  # the first that stays was in force when the window began
-        ceiling_ma = min(pulse.current_max_ma, self.current_ma + pulse.rise_ma_per_tick)
+        ceiling_ma = min(pulse.current_max_ma, self.current_ma + self._share * pulse.rise_ma_per_tick)
         if ceiling_ma > pulse.rise_ma_per_250ms:  # below it even a rise from nothing is slow enough
             ceiling_ma = min(ceiling_ma, min([sent[1] for sent in self._recent]) + pulse.rise_ma_per_250ms)
         nearest_ma = wanted_ma + 0.5 * pulse.current_step_ma if wanted_ma > 0.0 else 0.0  # and not for NaN
@@ -74,10 +80,11 @@ class Intensity:
         _, last_ma, last_nc = self._recent[-2]
         of_endless = 1.0 + chronaxie_us / full_us  # threshold at full width over that of an endless pulse
         shortest_ma = ma * (1.0 + chronaxie_us / pulse.width_min_us) / of_endless
-        most_ma = min(shortest_ma, last_ma + pulse.rise_ma_per_tick)
+        rise_ma = self._share * pulse.rise_ma_per_tick
+        most_ma = min(shortest_ma, last_ma + rise_ma)
         if most_ma > pulse.rise_ma_per_250ms:
             most_ma = min(most_ma, min([sent[1] for sent in self._recent]) + pulse.rise_ma_per_250ms)
-        most_nc = last_nc + full_us * pulse.rise_ma_per_tick
+        most_nc = last_nc + full_us * rise_ma
         if most_nc > full_us * pulse.rise_ma_per_250ms:
             least_nc = min([sent[2] for sent in self._recent])
             most_nc = min(most_nc, least_nc + full_us * pulse.rise_ma_per_250ms)
@@ -103,6 +110,16 @@ class Intensity:
         scale = equivalent_ma(1.0, width_us, self.muscle.chronaxie_us)
         scale /= equivalent_ma(1.0, self.pulse.width_us, self.muscle.chronaxie_us)
         self.current_ma = min(self.current_ma, scale * applied_ma)
+
+    def _spend(self, now_ns: int) -> None:
+        """Take the time that the last rise used, by current or charge; the rest is for this step."""
+        if len(self._recent) > 1:
+            (_, before_ma, before_nc), (at_ns, sent_ma, sent_nc) = self._recent[-2], self._recent[-1]
+            full_us, rise_ma = self.pulse.width_us, self.pulse.rise_ma_per_tick
+            ticks = max(0.0, sent_ma - before_ma, (sent_nc - before_nc) / full_us) / rise_ma
+            since_ns = max(self._risen_ns, at_ns - RISE_SAVED_NS)
+            self._risen_ns = min(at_ns, since_ns + math.ceil(ticks * RISE_TICK_NS))
+        self._share = min(1.0, (now_ns - max(self._risen_ns, now_ns - RISE_SAVED_NS)) / RISE_TICK_NS)
 
     def _stepped(self, current_ma: float) -> float:
         return int(current_ma / self.pulse.current_step_ma) * self.pulse.current_step_ma

@@ -16,11 +16,9 @@ PRE_SWING_MAX_S = 0.6  # heel-off not followed by toe-off: a weight shift, not a
 SWING_MAX_S = 1.2  # single-swing cap (field notes, 5.3)
 STOP_FALL_S = 0.1  # walking has stopped: down to nothing within this
 FALL_MIN_S = 0.01
-STANCE_SHARE = (
-    0.8  # of initial contact to heel-off: over by then, so that every stride has its pause (assumed)
-)
+PAUSE_PER_TRAIN = 0.22  # of its length: on for 82 % of a stride, where the guard allows 90 % of 10 s
 STANCE_LEFT_S = 0.13  # of a stance, before the heel comes off: a pause with a few ticks to spare
-LOADING_LEFT_S = 0.2  # extension and ramp down give way to priming, but not below this (assumed)
+LOADING_LEFT_S = 0.14  # extension and ramp down give way to priming, but not below 12 % of 1.2 s: loading
 PAUSE_NS = 110_000_000  # a shorter pause does not end a train (the guard's is 100 ms)
 PRIMED_MAX_S = 0.3  # the heel has not come off although it was due: this stance is another
 
@@ -59,8 +57,9 @@ class Window:
             self._enter("extension", now_ns, "extension past initial contact")
 
     def prime(self, now_ns: int) -> None:
-        """The heel is due to come off: pulses too weak to move anything may begin."""
-        if self.state == "closed" and now_ns - self.since_ns >= PAUSE_NS:
+        """The heel is due to come off: pulses too weak to move anything may begin, after a whole pause."""
+        pause_ns = max(PAUSE_NS, int(PAUSE_PER_TRAIN * (self.since_ns - self.train_ns)))
+        if self.state == "closed" and now_ns - self.since_ns >= pause_ns:
             self._enter("primed", now_ns, "primed: heel-off is due, below motor threshold")
             self.opened_ns = now_ns
 
@@ -90,8 +89,10 @@ class Window:
         return max(0.0, 1.0 - (now_ns - self.since_ns) / 1e9 / self.fall_s)
 
     def _loading_s(self) -> float:
-        """What a stance as short as the last one leaves for extension and ramp down."""
-        most_s = min(STANCE_SHARE * self.stance_s, self.stance_s - STANCE_LEFT_S)
+        """What a stance as short as the last one leaves for extension and ramp down, its pause kept."""
+        train_s = (self.since_ns - self.train_ns) / 1e9  # up to initial contact
+        paused_s = (self.stance_s - PAUSE_PER_TRAIN * train_s) / (1.0 + PAUSE_PER_TRAIN)
+        most_s = min(paused_s, self.stance_s - STANCE_LEFT_S)
         return max(FALL_MIN_S, min(most_s, max(LOADING_LEFT_S, most_s - self.lead_s)))
 
     def _fall(self, now_ns: int, fall_s: float, why: str) -> None:

@@ -22,6 +22,7 @@ from drivers.interface import Sample
 
 RISE_WINDOW_NS = 250_000_000
 DOSE_WINDOW_NS = 60_000_000_000
+ON_WINDOW_NS = 10_000_000_000
 TRAIN_PAUSE_NS = 100_000_000  # a shorter break does not begin a new train
 LOAD_OHM = 500.0  # test load of IEC 60601-2-10
 HALF_PAD = 0.5  # density is judged for a half-lifted electrode
@@ -38,7 +39,7 @@ LOG_EARLY_NS = 20_000_000  # the guard stamps after its writing: it may have bee
 CLOSED_LOOP = ("feedback", "learning")  # modes in which what the sensors show has part in the current
 # Lines of the fault table whose condition no recording holds, only the guard's notice: silence from there.
 NOTICED = {
-    "F9": "a limit of dose, train, bout or session was reached",
+    "F9": "a limit of dose, train, on-share, bout or session was reached",
     "F10": "the person in charge was lost",
     "F11": "STOP",
     "F14": "the controller's ticks were late",
@@ -49,6 +50,7 @@ NOTICED = {
     "F20": "the stimulator reported a fault",
     "F21": "a sensor out of its place",
     "F23": "the supervisor hung",
+    "F24": "frames too close to each other",
     "F25": "an answer to a command that nobody sent",
     "F26": "the screen that armed was gone",
 }
@@ -98,6 +100,9 @@ class _Rules:
     sensors: Mapping[str, float]  # name -> age_max_ms
     contact: Mapping[str, float]  # the pulse that tests the electrodes; empty where none is made
     unlock: tuple[float, int] | None  # ceiling_ma before it, strides to answer; None: written before it was
+    pace: Mapping[
+        str, float
+    ]  # ms: of a frame's rise, kept of it, between frames; empty: written before it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,7 @@ def _rules(payload: bytes, path: Path) -> _Rules:
             {sensor["name"]: float(sensor["age_max_ms"]) for sensor in raw["sensors"]},
             {name: float(value) for name, value in (raw.get("contact") or {}).items()},
             (float(unlock["ceiling_ma"]), int(unlock["strides"])) if "unlock" in raw else None,
+            {name: float(value) for name, value in raw.get("pace", {}).items()},
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(str(path), "guard/setup", str(error), "what the guard judges by") from error
@@ -289,6 +295,12 @@ def _judge_arm(arm: _Arm) -> list[Finding]:
             "s",
             _trains_s([p for p in pulses if p.verdict.state != CONTACT]),
         ),
+        (
+            "on_share_max",
+            "share of 10 s with current",
+            "",
+            _on_shares([p for p in pulses if p.verdict.state != CONTACT]),
+        ),
         ("dose_max_uc", "charge in any 60 s", "uC", _doses_uc(pulses)),
         ("session_max_s", "time armed", "s", _armed_s(arm, limits.get("session_pause_min_s", math.inf))),
         ("bout_max_s", "time armed without a rest", "s", _armed_s(arm, limits.get("pause_min_s", math.inf))),
@@ -334,18 +346,34 @@ def _closest(rate_max_hz: float, pulses: list[_Pulse]) -> Finding:
     return _worst("pulse_gap_min_ms", promise, "ms", limit_ms, gaps_ms, least=True)
 
 
+def _trains(channel: list[_Pulse]) -> list[tuple[int, int]]:
+    """First and last pulse of each train of one channel, in ns."""
+    trains = []
+    begin_ns = last_ns = channel[0].t_ns
+    for pulse in channel[1:]:
+        if pulse.t_ns - last_ns >= max(TRAIN_PAUSE_NS, 1.5e9 / pulse.rate_hz):  # a slow train has no pauses
+            trains.append((begin_ns, last_ns))
+            begin_ns = pulse.t_ns
+        last_ns = pulse.t_ns
+    return [*trains, (begin_ns, last_ns)]
+
+
 def _trains_s(pulses: list[_Pulse]) -> list[float]:
-    lengths = []
+    return [(end - begin) / 1e9 for channel in _by_channel(pulses) for begin, end in _trains(channel)]
+
+
+def _on_shares(pulses: list[_Pulse]) -> list[float]:
+    """Up to the end of each train, what of the 10 s before lay within trains: there it is greatest."""
+    shares = []
     for channel in _by_channel(pulses):
-        begin_ns = last_ns = channel[0].t_ns
-        pause_ns = TRAIN_PAUSE_NS
-        for pulse in channel[1:]:
-            if pulse.t_ns - last_ns >= max(pause_ns, 1.5e9 / pulse.rate_hz):  # a slow train has no pauses
-                lengths.append((last_ns - begin_ns) / 1e9)
-                begin_ns = pulse.t_ns
-            last_ns = pulse.t_ns
-        lengths.append((last_ns - begin_ns) / 1e9)
-    return lengths
+        trains, first = _trains(channel), 0
+        for number, (_, now_ns) in enumerate(trains):
+            since_ns = now_ns - ON_WINDOW_NS
+            while trains[first][1] <= since_ns:
+                first += 1
+            inside = trains[first : number + 1]
+            shares.append(sum(end - max(begin, since_ns) for begin, end in inside) / ON_WINDOW_NS)
+    return shares
 
 
 def _doses_uc(pulses: list[_Pulse]) -> list[float]:
@@ -396,6 +424,42 @@ def _rises(arm: _Arm) -> tuple[list[float], list[float]]:
     return by_frame, by_window
 
 
+def _jumps_ma(arm: _Arm, tick_ms: float) -> list[float]:
+    """How far each current let through lies above a steady rise, by the guard's time, from any one before."""
+    jumps = []
+    slope = arm.rules.limits["rise_max_ma_per_frame"] / (tick_ms * 1e6)
+    for channel in range(len(arm.rules.areas_cm2)):
+        reached, before, before_ns = 0.0, 0.0, 0  # by now, from the lowest, by a steady rise
+        for verdict in arm.verdicts:
+            command = verdict.channels[channel] if channel < len(verdict.channels) else None
+            level = 0.0 if command is None else command.current_ma
+            reached = min(reached + slope * (verdict.received_ns - before_ns), before)
+            jumps.append(level - reached)
+            before, before_ns = level, verdict.received_ns
+    return jumps
+
+
+def _pace(arm: _Arm) -> list[Finding]:
+    """Current rises by time passed, and no two frames are too close."""
+    pace = arm.rules.pace
+    if not pace:
+        return []
+    frame_ma, tick_ms = arm.rules.limits["rise_max_ma_per_frame"], pace["tick_ms"]
+    jump_ma = frame_ma * pace["rise_kept_ms"] / tick_ms
+    steady = f"rise at most {jump_ma:g} mA beyond {frame_ma:g} mA in {tick_ms:g} ms"
+    gaps_ms = [
+        (after.t_ns - before.t_ns) / 1e6
+        for before, after in pairwise(verdict for verdict in arm.verdicts if verdict.frame_seq)
+        if after.verdict != "blocked"
+    ]
+    gap_ms = pace["frame_gap_min_ms"]
+    apart = f"a frame let through is at least {gap_ms:g} ms from the one before it"
+    return [
+        _worst("F8", steady, "mA", jump_ma, _jumps_ma(arm, tick_ms)),
+        _worst("F24", apart, "ms", gap_ms, gaps_ms, least=True),
+    ]
+
+
 def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
     limits = arm.rules.limits
     by_frame, by_window = _rises(arm)
@@ -443,6 +507,7 @@ def _faults(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
         ),
         _worst("F8", f"rise at most {frame_ms:g} mA a frame", "mA", frame_ms, by_frame),
         _worst("F8", f"rise at most {window_ms:g} mA in 250 ms", "mA", window_ms, by_window),
+        *_pace(arm),
         *_silence(arm, pulses),
         _count(
             "states",

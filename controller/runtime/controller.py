@@ -1,7 +1,7 @@
 """The controller process: sensors in, one core step a tick, a frame to the guard, everything to the recorder.
 
-Steps at absolute 5 ms deadlines, and at once when an inertial sample arrives. It owns no stimulator: all it
-can do is ask the guard.
+Steps at absolute 5 ms deadlines, and when an inertial sample arrives, at least 1 ms apart. It owns no
+stimulator: all it can do is ask the guard.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from controller.runtime.course import Course
 from controller.runtime.plan import ControllerPlan, SensorPlan, read_plan
 from controller.runtime.probing import Probing
 from controller.runtime.schedule import ArmPlan
-from controller.runtime.ticker import Ticker
+from controller.runtime.ticker import Ticker, wait_ns
 from controller.runtime.tuning import Tuning
 from controller.safety.frames import (
+    FRAME_GAP_MIN_NS,
     KIND_VERDICT,
     BadFrame,
     Frame,
@@ -66,6 +67,7 @@ class Controller:
         self._applied: list[Applied] = []
         self._frame_seq = 0
         self._stepping = False
+        self._stepped_ns = -FRAME_GAP_MIN_NS
         self._guard_socket = bus.connect(rig, "guard")
         self._guard = bus.Sender(self._guard_socket)
         self._guard.send(json.dumps({"role": "controller", "pid": os.getpid()}).encode())
@@ -159,15 +161,24 @@ class Controller:
         self._expected_seq[sample.sensor] = sample.seq + carried
 
     def _on_arrival(self, arrival_ns: int) -> None:
+        left_ns = wait_ns(_now(), self._stepped_ns, self._ticker.next_ns)
+        if left_ns:
+            asyncio.get_running_loop().call_later(left_ns / 1e9, self._on_arrival, arrival_ns)
+            return
         self._stepping = False
-        if self._imu:
+        if self._imu and left_ns is not None:
             self._step(self._ticker.number, arrival_ns)
 
     def _on_deadline(self, number: int, deadline_ns: int) -> None:
-        self._step(number, deadline_ns)
+        if left_ns := wait_ns(_now(), self._stepped_ns):
+            asyncio.get_running_loop().call_later(left_ns / 1e9, self._on_deadline, number, deadline_ns)
+        else:
+            self._step(number, deadline_ns)
 
     def _step(self, number: int, due_ns: int) -> None:
-        now_ns = _now()
+        if self.done.is_set():  # what still waited when the session ended
+            return
+        now_ns = self._stepped_ns = _now()
         retuned = self._retune(now_ns)
         mode, fresh = self._course.ask()
         inputs = TickInputs(

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from controller.safety.frames import BadFrame, Channels, Frame, VerdictKind
+from controller.safety.frames import FRAME_GAP_MIN_NS, BadFrame, Channels, Frame, VerdictKind
 from controller.safety.limits import (
     DOSE_WINDOW_S,
+    ON_WINDOW_S,
     Effective,
+    Limits,
     charge_uc,
     density_rms_ma_cm2,
     energy_mj,
@@ -24,15 +26,24 @@ from drivers.interface import ChannelCommand
 
 MS = 1_000_000
 RISE_WINDOW_NS = 250 * MS  # sending frames faster must not beat the rise limit
+TICK_NS = 5 * MS  # of a controller: what a frame may rise is for this time, and less time allows less
+# A frame that comes late leaves its rise to the next, as far as this goes: frames may reach the guard 4 ms
+# nearer to each other than they were made (the core keeps 6 ms), and no turn of the guard jumps by more than
+# two frames, which a walking person notices but does not start at.
+RISE_SAVED_NS = 10 * MS
 FUTURE_NS = 1 * MS  # both ends read the same clock; more is a broken stamp
 BAD_WINDOW_NS = 1000 * MS  # F6: this many bad frames ...
 BAD_FRAMES_TRIP = 3  # ... within the window trip
+CLOSE_FRAMES_TRIP = 4  # F24: this many frames within the window too close to the one before trip
 TRAIN_PAUSE_NS = 100 * MS  # a shorter off does not begin a new train
+ON_WINDOW_NS = int(ON_WINDOW_S * 1e9)
 TRAIN_TRIP_NS = 1000 * MS  # F9: a controller that goes on asking this long past the train limit is broken
 DOSE_BIN_NS = 1000 * MS
 DOSE_WINDOW_NS = int(DOSE_WINDOW_S * 1e9)
+Trains = tuple[tuple[int, int], ...]  # ns, when current was first and last asked for, oldest first
 Doses = tuple[tuple[int, float], ...]  # (DOSE_BIN_NS number, uC), oldest first
 DOSE_WORDS = f"{{:.0f}} uC in {DOSE_WINDOW_S:g} s"
+ON_WORDS = f"current for {{:.1%}} of {ON_WINDOW_S:g} s"
 DENSITY_WORDS = "{:.3g} mA/cm2 r.m.s. under half of {:g} cm2"
 
 # F7: beyond the number range of a ScienceMode4 point (header of the vendor's library), whatever the limits
@@ -80,8 +91,8 @@ class Track(NamedTuple):
     """One channel's past, as far as a limit looks back."""
 
     levels: tuple[Level, ...] = ()  # oldest first: the rise window and the one level before it
-    train_start_ns: int = 0
-    asked_ns: int = -TRAIN_PAUSE_NS  # when current was last asked for
+    risen_ns: int = -RISE_SAVED_NS  # the rise of all time up to here is used
+    trains: Trains = ()  # those of ON_WINDOW_S
     doses: Doses = ()
 
 
@@ -93,6 +104,7 @@ class Memory(NamedTuple):
     last_t_ns: int = 0
     bad_ns: tuple[int, ...] = ()
     bad_total: int = 0
+    close_ns: tuple[int, ...] = ()
 
 
 class Judgement(NamedTuple):
@@ -112,8 +124,8 @@ def fresh_memory(channels: int) -> Memory:
 
 
 def rested(tracks: Sequence[Track]) -> tuple[Track, ...]:
-    """Without past, except the dose already given."""
-    return tuple(Track(doses=track.doses) for track in tracks)
+    """Without past, except the trains and the dose already given."""
+    return tuple(Track(trains=track.trains, doses=track.doses) for track in tracks)
 
 
 def dose_uc(track: Track, now_ns: int) -> float:
@@ -159,7 +171,14 @@ def judge(
         fault = "F6" if len(bad_ns) >= BAD_FRAMES_TRIP else None
         memory = memory._replace(bad_ns=bad_ns, bad_total=memory.bad_total + 1)
         return Judgement("blocked", disorder, off, fault=fault, fresh=False), memory
+    gap_ns = frame.t_ns - memory.last_t_ns
     memory = memory._replace(last_seq=frame.seq, last_t_ns=frame.t_ns)
+    if gap_ns < FRAME_GAP_MIN_NS:  # by tick times: good frames may wait for a guard that stood still
+        close_ns = (*(t for t in memory.close_ns if now_ns - t < BAD_WINDOW_NS), now_ns)
+        fault = "F24" if len(close_ns) >= CLOSE_FRAMES_TRIP else None
+        reason = f"frame is {gap_ns / MS:.2f} ms from the one before it, at least {FRAME_GAP_MIN_NS // MS} ms"
+        memory = memory._replace(close_ns=close_ns)
+        return Judgement("blocked", reason, off, fault=fault, fresh=False), _rest(now_ns, memory)
 
     if nonsense := _nonsense(frame, rules):
         return Judgement("blocked", nonsense, off, fault="F7"), _rest(now_ns, memory)
@@ -212,7 +231,10 @@ def judge(
             applied.append(replace(channel, current_ma=allowed_ma))
         else:
             applied.append(channel)
-    tracks = tuple(_levelled(now_ns, track, channel) for track, channel in zip(tracks, applied, strict=True))
+    tracks = tuple(
+        _levelled(now_ns, _paid(now_ns, track, channel, limits), channel)
+        for track, channel in zip(tracks, applied, strict=True)
+    )
     verdict = "reduced" if reasons else "ok"
     return Judgement(verdict, "; ".join(reasons), tuple(applied), binding), memory._replace(tracks=tracks)
 
@@ -257,14 +279,21 @@ def _asked(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
     """The train goes by what is asked for, so that blocking a train does not end it."""
     if channel is None or channel.current_ma == 0.0:
         return track
-    if now_ns - track.asked_ns >= TRAIN_PAUSE_NS:
-        return track._replace(train_start_ns=now_ns, asked_ns=now_ns)
-    return track._replace(asked_ns=now_ns)
+    trains = tuple([train for train in track.trains if now_ns - train[1] < ON_WINDOW_NS])
+    if trains and now_ns - trains[-1][1] < TRAIN_PAUSE_NS:
+        return track._replace(trains=(*trains[:-1], (trains[-1][0], now_ns)))
+    return track._replace(trains=(*trains, (now_ns, now_ns)))
 
 
 def _train_s(track: Track) -> float:
     """Length of the present train up to when current was last asked for."""
-    return (track.asked_ns - track.train_start_ns) / 1e9
+    return (track.trains[-1][1] - track.trains[-1][0]) / 1e9 if track.trains else 0.0
+
+
+def on_share(track: Track, now_ns: int) -> float:
+    """What of the last ON_WINDOW_S current was asked for, 0 to 1; short pauses count as on."""
+    begin_ns = now_ns - ON_WINDOW_NS
+    return sum([max(0, end - max(start, begin_ns)) for start, end in track.trains]) / ON_WINDOW_NS
 
 
 def _beyond(
@@ -275,7 +304,7 @@ def _beyond(
     charge = charge_uc(channel.current_ma, channel.width_us)
     density = density_rms_ma_cm2(channel.current_ma, channel.width_us, channel.rate_hz, area_cm2)
     energy = energy_mj(channel.current_ma, channel.width_us)
-    train_s = _train_s(track) if channel.current_ma > 0.0 else 0.0
+    train_s, share = (_train_s(track), on_share(track, now_ns)) if channel.current_ma > 0.0 else (0.0, 0.0)
     dose = dose_uc(track, now_ns) + charge
     for name, broken, found, words in (
         ("current_max_ma", channel.current_ma > limits.current_max_ma, channel.current_ma, "{:g} mA"),
@@ -287,6 +316,7 @@ def _beyond(
         ("energy_max_mj", energy > limits.energy_max_mj, energy, "{:g} mJ per pulse"),
         ("density_rms_max_ma_cm2", density > limits.density_rms_max_ma_cm2, density, DENSITY_WORDS),
         ("train_max_s", train_s > limits.train_max_s, train_s, "a train of {:.2f} s"),
+        ("on_share_max", share > limits.on_share_max, share, ON_WORDS),
         ("dose_max_uc", dose > limits.dose_max_uc, dose, DOSE_WORDS),
     ):
         if broken:
@@ -295,13 +325,14 @@ def _beyond(
 
 
 def _used_up(name: str, track: Track, train_max_s: float) -> bool:
-    """F9: no dose is left, or a train is asked for long after it was blocked."""
-    return name == "dose_max_uc" or _train_s(track) > train_max_s + TRAIN_TRIP_NS / 1e9
+    """F9: no dose or no time is left, or a train is asked for long after it was blocked."""
+    return name in ("dose_max_uc", "on_share_max") or _train_s(track) > train_max_s + TRAIN_TRIP_NS / 1e9
 
 
 def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules) -> tuple[float, str]:
     """The most the rise limits let this channel carry now, and the limit that binds.
 
+    What a frame may rise is the rise of a whole tick, and of less where less of the guard's own time is left.
     The same rise holds for the charge, counted at the widest allowed pulse: a wider pulse at the same
     current is a rise too.
     """
@@ -310,9 +341,10 @@ def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules
     before = window[-1]
     low_ma = min(level.current_ma for level in window)
     low_uc = min(level.charge_uc for level in window)
+    left_ma = limits.rise_max_ma_per_frame * min(1.0, (now_ns - _risen_ns(now_ns, track)) / TICK_NS)
     candidates = []
     for name, rise_ma, base_ma, base_uc in (
-        ("rise_max_ma_per_frame", limits.rise_max_ma_per_frame, before.current_ma, before.charge_uc),
+        ("rise_max_ma_per_frame", left_ma, before.current_ma, before.charge_uc),
         ("rise_max_ma_per_250ms", limits.rise_max_ma_per_250ms, low_ma, low_uc),
     ):
         rise_uc = charge_uc(rise_ma, limits.width_max_us)
@@ -320,6 +352,25 @@ def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules
         candidates.append(((base_uc + rise_uc) / charge_uc(1.0, channel.width_us), name))
     allowed_ma, name = min(candidates)
     return allowed_ma, rules.effective.named(name)
+
+
+def _risen_ns(now_ns: int, track: Track) -> int:
+    """Up to when the rise is used, or no longer kept."""
+    return max(track.risen_ns, now_ns - RISE_SAVED_NS)
+
+
+def _paid(now_ns: int, track: Track, channel: ChannelCommand | None, limits: Limits) -> Track:
+    """The time that a rise to ``channel`` takes of ``track``; what falls gives nothing back."""
+    if channel is None:
+        return track
+    before = track.levels[-1] if track.levels else OFF
+    rise_ma = channel.current_ma - before.current_ma
+    rise_uc = charge_uc(channel.current_ma, channel.width_us) - before.charge_uc
+    frame_ma = limits.rise_max_ma_per_frame
+    ticks = max(rise_ma / frame_ma, rise_uc / charge_uc(frame_ma, limits.width_max_us))
+    if ticks <= 0.0:
+        return track
+    return track._replace(risen_ns=min(now_ns, _risen_ns(now_ns, track) + math.ceil(ticks * TICK_NS)))
 
 
 def _began_ns(level: Level) -> int:

@@ -2,7 +2,7 @@
 
 Everything that shows an alarm reads it, and the tests walk it. The order of the ids is that of the table in
 the safety notes; F19, F20, F22 and F25 are the stimulator's own, F21 is the sensors' seat, F23 the
-supervisor's, F26 the screen's that armed.
+supervisor's, F24 the controller's pace, F26 the screen's that armed.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ TABLE: tuple[Fault, ...] = (
     ),
     Fault(
         "F8",
-        "the current or charge rises faster than 1 mA per frame or the limit per 250 ms",
+        "the current or charge rises faster than 1 mA per frame, 1 mA in 5 ms or the limit per 250 ms",
         "what was let through in the last 250 ms, by the guard's clock; default 40 mA, reason in limits.py",
         "limit",
         0.0,
@@ -147,8 +147,8 @@ TABLE: tuple[Fault, ...] = (
     ),
     Fault(
         "F9",
-        "the dose, a train or the session is at its end",
-        "sums of what was sent",
+        "the dose, a train, the share of 10 s with current, or the session is at its end",
+        "sums of what was sent, and of the time for which current was asked",
         "safe action",
         25.0,
         "medium",
@@ -309,6 +309,17 @@ TABLE: tuple[Fault, ...] = (
         "The program that hears the keyboard's STOP stopped answering",
         "Stimulation was stopped",
         "End the session and start it anew; close other programs on this computer",
+    ),
+    Fault(
+        "F24",
+        "more than 3 frames in 1 s are closer than 1 ms to the one before; a single one is blocked",
+        "tick times of successive frames",
+        "zero",
+        10.0,
+        "medium",
+        "The guard received commands too close to each other",
+        "They were not carried out and stimulation was stopped",
+        f"Restart the session; if it happens again keep the recording for the developers, then {ACKNOWLEDGE}",
     ),
     Fault(
         "F25",

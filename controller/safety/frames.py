@@ -22,6 +22,7 @@ MAGIC = 0xD0F5  # tells a frame of ours from any other bytes that begin alike
 VERSION = 4
 CHANNELS_MAX = 8  # two connectors of four colours, ScienceMode4
 TEXT_MAX_BYTES = 400
+FRAME_GAP_MIN_NS = 1_000_000  # between the tick times of two frames; a controller ticks every 5 ms (F24)
 
 VerdictKind = Literal["ok", "reduced", "blocked"]
 # What a frame's current is for: nothing may leave; a single test train on a standing leg; stimulation that

@@ -25,8 +25,9 @@ from controller.errors import InputError
 from controller.runtime import bus, process
 from controller.safety import contact, rest
 from controller.safety.button import StopButton
-from controller.safety.envelope import MS
+from controller.safety.envelope import MS, RISE_SAVED_NS, TICK_NS
 from controller.safety.frames import (
+    FRAME_GAP_MIN_NS,
     KIND_STAMP,
     BadFrame,
     Frame,
@@ -376,7 +377,6 @@ class Guard:
                 self._hear_sensor(stamp)
             return
         frame = decode_frame(data)
-        self._notice_sleep()
         verdict = self._feed(frame).verdict
         if verdict is not None and isinstance(frame, Frame):
             connection.sender.send(encode_verdict(verdict))
@@ -682,6 +682,11 @@ class Guard:
             },
             "contact": asdict(contact.command(check, limits)) if check is not None and tested else None,
             "stimulator": asdict(self._setup.capability),
+            "pace": {
+                "tick_ms": TICK_NS / MS,
+                "rise_kept_ms": RISE_SAVED_NS / MS,
+                "frame_gap_min_ms": FRAME_GAP_MIN_NS / MS,
+            },
         }
         self._record("guard/setup", now_ns, payload)
 

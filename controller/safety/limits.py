@@ -21,6 +21,7 @@ PEOPLE: tuple[Who, ...] = ("clinic", "patient", "session")
 LOAD_OHM = 500.0  # test load of IEC 60601-2-10 for output figures
 HALF_LIFTED = 0.5  # a half-lifted pad doubles the density: judge with half the electrode area
 DOSE_WINDOW_S = 60.0  # the dose limit holds over any 60 s
+ON_WINDOW_S = 10.0  # the on-share holds over any 10 s: several strides
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,10 @@ class Limits:
     charge_max_uc: float  # per phase
     energy_max_mj: float  # per pulse, both phases, into LOAD_OHM
     density_rms_max_ma_cm2: float  # I*sqrt(2*width*rate) over half the electrode area
-    rise_max_ma_per_frame: float
+    rise_max_ma_per_frame: float  # and in 5 ms, however many frames come
     rise_max_ma_per_250ms: float
     train_max_s: float
+    on_share_max: float  # of any ON_WINDOW_S, per channel; a pause of less than 100 ms counts as on
     dose_max_uc: float  # sum of the charges per phase over DOSE_WINDOW_S, per channel
     bout_max_s: float  # time armed, summed, until a rest of pause_min_s
     pause_min_s: float
@@ -61,6 +63,9 @@ COMPILED = Limits(
     rise_max_ma_per_frame=2.0,  # a jump a walking person notices but does not start at; proposal
     rise_max_ma_per_250ms=60.0,  # the shortest prescribed rise, 0.1 to 0.5 s, to 60 mA
     train_max_s=3.0,  # WalkAide's longest stimulation (from memory, unverified)
+    # healthy walks in rehearsal, strides of 0.85 to 2 s: at most 0.86; a phase that flickers, 1.9 s on and
+    # 0.1 s off: 0.95
+    on_share_max=0.9,
     dose_max_uc=40_000.0,  # 60 mA x 300 us at 45 Hz for four fifths of a minute
     bout_max_s=1800.0,  # of the 20 to 60 min a day of muscle training (from memory, unverified)
     pause_min_s=60.0,  # the shortest of AdaptStim's breaks of 60, 120 and 180 s between blocks

@@ -108,7 +108,7 @@ def _armed(by: str, setup: Setup, known: Known, words: str = "") -> tuple[Reacti
 def _from_zero(known: Known) -> Known:
     """Only the dose and the time of the last pulses are kept of what was before."""
     return known._replace(
-        memory=known.memory._replace(tracks=rested(known.memory.tracks), bad_ns=()),
+        memory=known.memory._replace(tracks=rested(known.memory.tracks), bad_ns=(), close_ns=()),
         metronomes=tuple(Metronome(None, metronome.fired_ns) for metronome in known.metronomes),
         late_ns=(),
     )

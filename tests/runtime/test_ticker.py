@@ -7,8 +7,11 @@ import time
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from controller.runtime.ticker import Ticker
+from controller.runtime.ticker import Ticker, wait_ns
+from controller.safety.frames import FRAME_GAP_MIN_NS
 
 PERIOD_NS = 5_000_000
 
@@ -69,3 +72,55 @@ def test_no_tick_comes_before_its_deadline() -> None:
 
     asyncio.run(main())
     assert early == []
+
+
+@pytest.mark.parametrize(
+    ("since_us", "until_us", "left_us"),
+    [
+        (1000, 1000, 0),  # far enough from the last step and from the next deadline
+        (5000, 999, None),  # the deadline takes the samples along
+        (999, 1001, 1),
+        (999, 1000, None),  # after the wait the deadline would be too near
+        (0, 2000, 1000),
+        (4000, -300, None),  # the deadline is late: it comes at once
+    ],
+)
+def test_samples_wait_for_a_step_of_their_own_or_for_the_deadline(
+    since_us: int, until_us: int, left_us: int | None
+) -> None:
+    now_ns = 10**12
+    left_ns = wait_ns(now_ns, now_ns - since_us * 1000, now_ns + until_us * 1000)
+    assert left_ns == (None if left_us is None else left_us * 1000)
+
+
+@given(
+    st.lists(st.integers(1_000, 9_000_000), max_size=60),  # ns from arrival to arrival
+    st.lists(st.integers(0, 4_900_000), min_size=60, max_size=60),  # ns by which each deadline is late
+)
+def test_no_two_steps_are_closer_than_the_guard_allows_and_no_sample_waits_beyond_its_deadline(
+    gaps_ns: list[int], late_ns: list[int]
+) -> None:
+    events = [(n * PERIOD_NS + late, "deadline", n * PERIOD_NS) for n, late in enumerate(late_ns, 1)]
+    at_ns = 0
+    for gap_ns in gaps_ns:
+        at_ns += gap_ns
+        events.append((at_ns, "arrival", at_ns))
+    steps, stepped_ns, waiting = [], -FRAME_GAP_MIN_NS, []
+    end_ns = 59 * PERIOD_NS
+    while events:
+        events.sort()
+        now_ns, kind, since_ns = events.pop(0)
+        served = max((n for n, late in enumerate(late_ns, 1) if n * PERIOD_NS + late <= now_ns), default=0)
+        if kind == "arrival" and since_ns not in waiting:
+            waiting.append(since_ns)
+        next_ns = (served + 1) * PERIOD_NS if kind == "arrival" else None
+        left_ns = wait_ns(now_ns, stepped_ns, next_ns)
+        if left_ns:
+            events.append((now_ns + left_ns, kind, since_ns))
+        elif left_ns == 0 and (kind == "deadline" or waiting):
+            steps.append(now_ns)
+            assert all(now_ns - arrived_ns <= PERIOD_NS + 5_000_000 for arrived_ns in waiting)
+            stepped_ns, waiting = now_ns, []
+    assert all(after - before >= FRAME_GAP_MIN_NS for before, after in pairwise(steps))
+    assert all(arrived_ns >= end_ns for arrived_ns in waiting)
+    assert len(steps) >= len(late_ns)  # no deadline is lost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from controller.safety.envelope import (
     dosed,
     fresh_memory,
     judge,
+    on_share,
     rested,
 )
 from controller.safety.frames import BadFrame, Frame
@@ -226,7 +228,7 @@ def test_three_bad_frames_in_more_than_a_second_do_not_trip() -> None:
 
 def test_the_next_frame_at_the_edge_of_order_is_fine() -> None:
     memory = fresh_memory(1)._replace(last_seq=5, last_t_ns=NOW_NS)
-    assert judge(NOW_NS, frame(None, seq=6, t_ns=NOW_NS), (), RULES, memory)[0].verdict == "ok"
+    assert judge(NOW_NS, frame(None, seq=6, t_ns=NOW_NS), (), RULES, memory)[1].bad_total == 0
     assert judge(NOW_NS, frame(None, seq=900, t_ns=NOW_NS + MS), (), RULES, memory)[0].verdict == "ok"
 
 
@@ -255,6 +257,7 @@ def test_a_frame_ends_with_its_lifetime_and_never_later_than_the_limit(
     assert judge(end_ns, one, (), RULES, fresh_memory(1))[0].verdict == "ok"
     got, _ = judge(end_ns + 1, one, (), RULES, fresh_memory(1))
     assert (got.verdict, got.channels, got.fault, got.fresh) == ("blocked", (None,), None, False)
+    assert got.reason == f"frame is {ends_ms:.0f} ms old, it ends after {ends_ms:g} ms"
 
 
 # --- F1, closed ---
@@ -304,6 +307,123 @@ def test_from_off_the_current_rises_by_the_frame_limit_then_by_the_window_limit(
     assert steps[10].limit == "rise_max_ma_per_250ms 10 (session)"
     assert "40 to 1 mA" in steps[0].reason
     assert currents(steps)[49:51] == [10, 11]  # 250 ms after the first milliampere
+
+
+def turn(frames: list[tuple[int, int, ChannelCommand | None]], rules: Rules = RULES) -> list[Judgement]:
+    """Frames by the guard's time and their own tick time."""
+    memory, out = fresh_memory(len(rules.areas_cm2)), []
+    for seq, (now_ns, t_ns, command) in enumerate(frames):
+        judgement, memory = judge(now_ns, frame(command, seq=seq, t_ns=t_ns), (), rules, memory)
+        out.append(judgement)
+    return out
+
+
+def test_sixty_frames_in_one_turn_of_the_guard_rise_no_more_than_two() -> None:
+    free = rules(rise_max_ma_per_250ms=60.0)
+    steps = turn([(NOW_NS, NOW_NS - (59 - i) * MS, at(40.0)) for i in range(60)], free)
+    assert currents(steps) == [1.0] + [2.0] * 59
+    assert {step.verdict for step in steps} == {"reduced"}
+    assert steps[2].limit == "rise_max_ma_per_frame 1 (session)"
+
+
+@pytest.mark.parametrize("every_ms", [1.0, 2.5, 4.0, 5.0])
+def test_the_current_rises_by_the_guards_time_however_many_frames_come(every_ms: float) -> None:
+    free = rules(rise_max_ma_per_250ms=60.0)
+    times = [NOW_NS + round(i * every_ms * MS) for i in range(round(100 / every_ms) + 1)]
+    steps = turn([(t_ns, t_ns, at(40.0)) for t_ns in times], free)
+    for t_ns, current_ma in zip(times, currents(steps), strict=True):
+        assert current_ma <= 2.0 + (t_ns - times[0]) / (5 * MS) + 1e-9
+    assert currents(steps)[-1] == pytest.approx(2.0 + 20.0 if every_ms < 5.0 else 21.0)
+
+
+def test_slower_frames_rise_by_one_each_and_save_up_no_jump() -> None:
+    slow = run([(NOW_NS + i * 20 * MS, at(10.0)) for i in range(8)])
+    assert currents(slow) == [1, 2, 3, 4, 5, 6, 7, 8]
+    held = [(NOW_NS + i * STEP_NS, at(1.0)) for i in range(100)]
+    end_ns = NOW_NS + 99 * STEP_NS
+    rise = [(end_ns + i * MS, at(10.0)) for i in range(1, 6)]
+    assert currents(run(held + rise))[-5:] == pytest.approx([2.0, 3.0, 3.4, 3.6, 3.8])  # 10 ms are kept
+
+
+def test_what_falls_gives_no_rise_back() -> None:
+    times = [(NOW_NS + i * MS, at(40.0) if i % 2 else at(0.0)) for i in range(40)]
+    let_out = currents(run(times))
+    risen_ma = sum(max(0.0, after - before) for before, after in pairwise([0.0, *let_out]))
+    assert risen_ma <= 2.0 + 39 / 5 + 1e-9
+
+
+def test_frames_that_waited_for_a_guard_that_stood_still_are_judged_and_not_blocked() -> None:
+    made = [NOW_NS + i * STEP_NS for i in range(40)]
+    woken_ns = made[-1]
+    before = [(t_ns, t_ns, at(float(min(i + 1, 10)))) for i, t_ns in enumerate(made[:30])]
+    after = [(woken_ns, t_ns, at(10.0)) for t_ns in made[30:]]
+    assert {step.verdict for step in turn(before + after)} == {"ok"}
+    rising = [(woken_ns, t_ns, at(float(i + 1))) for i, t_ns in enumerate(made[30:])]
+    steps = turn(rising)
+    assert {step.verdict for step in steps} == {"ok", "reduced"}
+    assert currents(steps) == [1.0] + [2.0] * 9
+
+
+def test_frames_that_reach_the_guard_up_to_4_ms_late_may_rise_as_planned() -> None:
+    # the core lets no rise be used more than 6 ms after its time: 1 ms after that of an even tick
+    late_ns = (0, 4 * MS, 4 * MS, 0, 2 * MS, 4 * MS, 0, 4 * MS)
+    frames = []
+    for i in range(10):
+        t_ns = NOW_NS + i * STEP_NS
+        frames.append((t_ns + late_ns[i % 8], t_ns, at(float(i + 1))))
+    assert {step.verdict for step in turn(frames)} == {"ok"}
+
+
+def test_a_wider_pulse_uses_the_time_of_its_charge() -> None:
+    # 20 mA from 100 to 120 us is 0.4 uC: as much as a whole tick allows, 1 mA at 400 us; two are kept
+    memory = risen(20.0, 100.0)
+    for seq, (width_us, let) in enumerate(((119.9, "ok"), (139.8, "ok"), (141.0, "reduced"))):
+        got, memory = judge(
+            NOW_NS, frame(at(20.0, width_us), seq=seq, t_ns=NOW_NS + (seq - 2) * MS), (), RULES, memory
+        )
+        assert got.verdict == let
+
+
+def test_each_channel_has_a_rise_of_its_own() -> None:
+    both = rules(channels=2)
+    memory = fresh_memory(2)
+    for seq, (first, second) in enumerate(((1.0, None), (2.0, 1.0), (2.0, 2.0))):
+        one = frame(at(first), None if second is None else at(second), seq=seq, t_ns=NOW_NS + (seq - 3) * MS)
+        got, memory = judge(NOW_NS, one, (), both, memory)
+        assert got.verdict == "ok"
+    got, _ = judge(NOW_NS, frame(at(2.1), at(2.1), seq=3), (), both, memory)
+    assert got.channels == (at(2.0), at(2.0))
+
+
+# --- F24 ---
+
+
+@pytest.mark.parametrize(("gap_ns", "blocked"), [(0, True), (MS - 1, True), (MS, False)])
+def test_a_frame_nearer_than_a_millisecond_to_the_one_before_is_blocked_and_feeds_nothing(
+    gap_ns: int, blocked: bool
+) -> None:
+    _, memory = judge(NOW_NS, frame(at(1.0), seq=1, t_ns=NOW_NS - gap_ns), (), RULES, risen(1.0))
+    got, after = judge(NOW_NS, frame(at(1.0), seq=2), (), RULES, memory)
+    assert (got.verdict, got.fresh) == (("blocked", False) if blocked else ("ok", True))
+    assert got.channels == ((None,) if blocked else (at(1.0),))
+    assert got.fault is None
+    assert after.last_seq == 2
+    assert (after.close_ns == (NOW_NS,)) == blocked
+    assert (after.tracks[0].levels[-1].current_ma == 0.0) == blocked  # the rise begins anew
+    if blocked:
+        assert got.reason == f"frame is {gap_ns / MS:.2f} ms from the one before it, at least 1 ms"
+
+
+@pytest.mark.parametrize(("last_ms", "fault"), [(999.999, "F24"), (1000.0, None)])
+def test_the_fourth_such_frame_within_a_second_trips(last_ms: float, fault: str | None) -> None:
+    memory = fresh_memory(1)
+    times = [NOW_NS, NOW_NS + 100 * MS, NOW_NS + 200 * MS, NOW_NS + round(last_ms * MS)]
+    faults = []
+    for number, t_ns in enumerate(times):
+        _, memory = judge(t_ns, frame(None, seq=2 * number, t_ns=t_ns), (), RULES, memory)
+        got, memory = judge(t_ns, frame(None, seq=2 * number + 1, t_ns=t_ns + MS - 1), (), RULES, memory)
+        faults.append(got.fault)
+    assert faults == [None, None, None, fault]
 
 
 def test_exactly_the_allowed_rise_is_not_reduced_and_a_step_more_is() -> None:
@@ -365,6 +485,8 @@ def test_rise_holds_over_any_irregular_times(
         earlier = [let_out[k] for k in range(index) if times[k] <= now_ns - 250 * MS]
         low = min([*inside, earlier[-1] if earlier else 0.0])
         assert current_ma <= low + 10.0 + 1e-9
+        for k in range(index):  # in force until the next one; two frames' rise and 1 mA in 5 ms
+            assert current_ma <= let_out[k] + 2.0 + (now_ns - times[k + 1]) / (5 * MS) + 1e-6
 
 
 # --- F9: train, dose ---
@@ -399,6 +521,58 @@ def test_a_shorter_pause_does_not_begin_a_new_train(
 def test_blocking_a_train_does_not_end_it() -> None:
     steps = run([(NOW_NS + i * STEP_NS, at(1.0)) for i in range(500)])
     assert {step.verdict for step in steps[401:]} == {"blocked"}
+
+
+def test_a_phase_that_flickers_is_blocked_and_trips_before_ten_seconds_are_over() -> None:
+    # 1.9 s on, 0.1 s off: each train lasts 1.895 s from its first to its last frame; four of them leave
+    # 1.42 s of 9 s to the fifth, which begins at 8 s
+    steps = run([(NOW_NS + i * STEP_NS, at(1.0) if i % 400 < 380 else None) for i in range(2400)])
+    first = next(i for i, step in enumerate(steps) if step.verdict == "blocked")
+    assert first == round((8.0 + 1.42) / 0.005) + 1
+    assert steps[first].limit == "on_share_max 0.9 (compiled)"
+    assert steps[first].fault == "F9"
+    assert "current for 90.0% of 10 s" in steps[first].reason
+
+
+@pytest.mark.parametrize(("more_ns", "blocked"), [(0, False), (1, True)])
+@pytest.mark.parametrize("wanted", [at(1.0), at(0.0), None])
+def test_the_share_of_ten_seconds_ends_at_its_limit(
+    more_ns: int, blocked: bool, wanted: ChannelCommand | None
+) -> None:
+    early = (NOW_NS - 9500 * MS - more_ns, NOW_NS - 2500 * MS)
+    trains = ((NOW_NS - 12_000 * MS, NOW_NS - 10_000 * MS), early, (NOW_NS - 2000 * MS, NOW_NS - 5 * MS))
+    memory = Memory((Track(trains=trains),))
+    got, after = judge(NOW_NS, frame(wanted), (), RULES, memory)
+    on = wanted is not None and wanted.current_ma > 0.0
+    assert got.fault == ("F9" if blocked and on else None)
+    assert (got.verdict == "blocked") == (blocked and on)
+    assert after.tracks[0].trains == ((early, (NOW_NS - 2000 * MS, NOW_NS)) if on else trains)
+
+
+def test_a_channel_that_was_never_on_has_no_train() -> None:
+    assert envelope._train_s(Track()) == 0.0
+    got = verdict(at(0.0, 401.0), fresh_memory(1))
+    assert (got.verdict, got.fault) == ("blocked", None)
+
+
+def test_the_share_counts_what_lies_within_ten_seconds() -> None:
+    track = Track(
+        trains=((NOW_NS - 12_000 * MS, NOW_NS - 9000 * MS), (NOW_NS - 2500 * MS, NOW_NS - 500 * MS))
+    )
+    assert on_share(track, NOW_NS) == pytest.approx(0.3)
+    assert on_share(track, NOW_NS + 1000 * MS) == pytest.approx(0.2)
+    assert on_share(track, NOW_NS + 9000 * MS) == pytest.approx(0.05)
+    assert on_share(track, NOW_NS + 9500 * MS) == 0.0
+    assert on_share(Track(), NOW_NS) == 0.0
+
+
+def test_one_channels_share_is_not_the_others() -> None:
+    both = rules(channels=2)
+    used = Track(trains=((NOW_NS - 9500 * MS, NOW_NS - 200 * MS),))
+    memory = Memory((used, Track()))
+    assert judge(NOW_NS, frame(None, at(1.0)), (), both, memory)[0].verdict == "ok"
+    got, _ = judge(NOW_NS, frame(at(1.0), at(1.0)), (), both, memory)
+    assert (got.fault, got.channels) == ("F9", (None, None))
 
 
 def test_the_dose_blocks_and_trips_when_used_up() -> None:
@@ -485,9 +659,9 @@ def test_the_dose_is_never_less_than_that_of_the_last_minute(pulses: list[tuple[
     assert len(track.doses) <= 62
 
 
-def test_a_fresh_memory_keeps_nothing_but_the_dose() -> None:
-    old = (Track((Level(1, 2.0, 3.0),), 4, 5, ((6, 7.0),)), Track())
-    assert rested(old) == (Track(doses=((6, 7.0),)), Track())
+def test_a_fresh_memory_keeps_nothing_but_the_trains_and_the_dose() -> None:
+    old = (Track((Level(1, 2.0, 3.0),), 4, ((5, 6),), ((6, 7.0),)), Track())
+    assert rested(old) == (Track(trains=((5, 6),), doses=((6, 7.0),)), Track())
     assert fresh_memory(2).tracks == (Track(), Track())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ class SetupRecord:
     limits: dict[str, Any]
     channels: list[dict[str, Any]]
     sensors: list[dict[str, Any]]
+    pace: dict[str, float] = field(default_factory=dict)
     contact: dict[str, float] | None = None
     unlock: dict[str, Any] | None = None
 
@@ -83,6 +84,7 @@ def walk() -> Session:
             "limits": {name: {"value": value, "set_by": "session"} for name, value in limits.items()},
             "channels": [{"name": "ta", "output": 0, "electrode_area_cm2": 25.0}],
             "sensors": [{"name": "foot", "age_max_ms": 150.0}],
+            "pace": {"tick_ms": 5.0, "rise_kept_ms": 10.0, "frame_gap_min_ms": 1.0},
         },
         [],
         [],
@@ -153,9 +155,37 @@ def test_a_sound_session_is_kept_in_every_point(tmp_path: Path) -> None:
     assert worst["delivery"] == 0
     assert worst["session_max_s"] == pytest.approx(2.0 - 0.025)  # what F9 may take is not counted
     assert 0.4 < (worst["train_max_s"] or 0) < 0.5
+    assert worst["on_share_max"] == pytest.approx(2 * (worst["train_max_s"] or 0) / 10.0, abs=0.003)
+    assert worst["F24"] is None  # nothing noticed; the frames are 5 ms apart
     assert worst["dose_max_uc"] == pytest.approx(
         sum(20.0 if line["points"][0][1] == 20 else line["points"][0][1] for line in walk().log) * 0.3
     )
+
+
+def test_a_recording_from_before_the_rise_went_by_time_is_judged_by_what_held_then(tmp_path: Path) -> None:
+    session = walk()
+    forge_rise_in_one_turn(session)
+    forge_close_frame(session)
+    session.setup["pace"] = {}
+    assert broken(session.judge(tmp_path)) == set()
+
+
+def test_a_train_counts_for_the_share_as_far_as_it_lies_within_ten_seconds(tmp_path: Path) -> None:
+    session = walk()
+    first = session.messages[session.verdicts()[0]][2]
+    assert isinstance(first, GuardVerdict)
+    trains_s = ((0.0, 1.0), (3.0, 5.0), (7.0, 9.0), (11.5, 13.0), (25.0, 26.0))
+    end_ns = session.messages[-1][1]
+    session.log, session.messages = [], [m for m in session.messages if isinstance(m[2], GuardEvent)][:1]
+    for begin_s, end_s in trains_s:
+        for number in range(round((end_s - begin_s) / 0.025) + 1):
+            t_ns = end_ns + round((begin_s + 0.025 * number) * 1e9)
+            pulses = tuple(replace(pulse, t_ns=t_ns) for pulse in first.pulses)
+            verdict = replace(first, t_ns=t_ns, received_ns=t_ns, pulses=pulses)
+            session.messages.append(("guard/verdict", t_ns, verdict))
+    found = {finding.id: finding for finding in session.judge(tmp_path, with_log=False)}["on_share_max"]
+    assert found.worst == pytest.approx((2.0 + 2.0 + 1.5) / 10.0)  # from 3 to 13 s
+    assert found.seen == 5
 
 
 def test_a_pulse_on_its_way_when_the_recorder_died_is_borne(tmp_path: Path) -> None:
@@ -265,6 +295,29 @@ def forge_rise(session: Session) -> None:
     session.alter(session.verdicts()[20], channels=(ChannelCommand(22.0, 300.0, 40.0),))
 
 
+def forge_rise_in_one_turn(session: Session) -> None:
+    """The rise to 10 mA, each frame by 1 mA, in one turn of a guard that stood still."""
+    rising = [
+        index
+        for index, (_, _, record) in enumerate(session.messages)
+        if isinstance(record, GuardVerdict) and record.channels[0] is not None
+    ][:10]
+    turn_ns = session.messages[rising[-1]][1]
+    for index in rising:
+        session.alter(index, received_ns=turn_ns)
+
+
+def forge_close_frame(session: Session) -> None:
+    index = session.verdicts()[20]
+    record = session.messages[index][2]
+    assert isinstance(record, GuardVerdict)
+    session.alter(index, t_ns=record.t_ns - 5 * MS + MS - 1)
+
+
+def forge_on_share(session: Session) -> None:
+    session.setup["limits"]["on_share_max"]["value"] = 0.09
+
+
 def forge_window_rise(session: Session) -> None:
     session.setup["limits"]["rise_max_ma_per_250ms"]["value"] = 19.0
 
@@ -327,11 +380,14 @@ FORGERIES: dict[Callable[[Session], None], set[str]] = {
     forge_silence: {"F1"},
     forge_invalid_samples: {"F1"},
     forge_death: {"F3"},
-    forge_old_frame: {"F4"},
+    forge_old_frame: {"F4", "F24"},
     forge_blocked: {"F6"},
     forge_order: {"F6"},
     forge_nonsense: {"F7"},
     forge_rise: {"F8"},
+    forge_rise_in_one_turn: {"F8"},
+    forge_close_frame: {"F24"},
+    forge_on_share: {"on_share_max"},
     forge_window_rise: {"F8"},
     forge_pulse_after_stop: {"trip", "F8", "F11"},
     forge_state: {"states"},

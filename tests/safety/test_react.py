@@ -288,6 +288,12 @@ def silent_supervisor(bench: Bench) -> None:
     bench.tick(GO)
 
 
+def close_frames(bench: Bench) -> None:
+    for _ in range(4):
+        bench.now_ns += MS - 1
+        bench.frame(GO)
+
+
 def silent_screen(bench: Bench) -> None:
     armed_ns = bench.now_ns - 10_000 * MS - 1
     bench.known = bench.known._replace(screen=Screen("tablet", armed_ns, warned=True))
@@ -314,6 +320,7 @@ CAUSES: dict[str, Callable[[Bench], object]] = {
     "F19": lambda bench: bench.feed(Link(up=False, text="the line has gone")),
     "F20": lambda bench: bench.feed(StimulatorNotice(0, True, 0, 10, "electrode error")),
     "F23": silent_supervisor,
+    "F24": close_frames,
     "F25": lambda bench: bench.feed(StimulatorNotice(0, True, 0, FOREIGN_ANSWER, "not sent from here")),
     "F26": silent_screen,
 }

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.intensity import Intensity
+from controller.core.intensity import RISE_SAVED_NS, RISE_TICK_NS, RISE_WINDOW_NS, Intensity
+from controller.safety import envelope
 from tests.core.control.numbers import params
 
 BASE = params("feedback")
@@ -71,10 +72,37 @@ def test_a_fall_is_never_limited() -> None:
 
 def test_the_rise_of_a_quarter_second_counts_however_often_the_core_is_stepped() -> None:
     it = intensity(rise_ma_per_250ms=10.0)
-    at = [it.move(int(n * 0.1 * MS), 40.0) for n in range(200)]
+    at = [it.move(int(n * 0.1 * MS), 40.0) for n in range(2000)]
     assert max(at) == 10.0
-    later = [it.move(20 * MS + ms * MS, 40.0) for ms in range(240)]
-    assert max(later[:229]) == 10.0
+    later = [it.move(200 * MS + ms * MS, 40.0) for ms in range(60)]
+    assert max(later[:50]) == 10.0
+    assert later[-1] > 10.0
+
+
+@pytest.mark.parametrize("every_ms", [0.1, 1.0, 2.3, 4.9])
+def test_however_often_the_core_is_stepped_the_current_rises_by_time(every_ms: float) -> None:
+    it = intensity(width_min_us=150.0)
+    for n in range(int(100 / every_ms) + 1):
+        now_ns = round(n * every_ms * MS)
+        it.move(now_ns, 40.0)
+        sent_ma, width_us = it.shaped()
+        most_ticks = now_ns / (5 * MS) + 1.2  # 1 mA in 5 ms; 6 ms of rise are kept while nothing rises
+        assert sent_ma <= most_ticks
+        assert sent_ma * width_us <= 300.0 * most_ticks
+    assert it.current_ma >= 18.0  # 100 ms of rise, less the steps of the device
+
+
+def test_ticks_that_come_a_little_late_and_early_rise_no_slower() -> None:
+    it = intensity()
+    for n in range(21):
+        it.move(n * 5 * MS + (n % 3) * MS // 2, 40.0)
+    assert it.current_ma >= 19.5
+
+
+def test_the_guard_allows_what_is_planned_though_frames_reach_it_4_ms_nearer_to_each_other() -> None:
+    assert RISE_TICK_NS == envelope.TICK_NS
+    assert RISE_WINDOW_NS == envelope.RISE_WINDOW_NS
+    assert RISE_SAVED_NS + 4 * MS == envelope.RISE_SAVED_NS
 
 
 def test_what_the_guard_took_away_is_where_the_next_rise_begins() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from controller.core.params import Envelope
 from controller.core.signals import EventKind, GaitEvent
-from controller.core.window import Window
+from controller.core.window import PAUSE_PER_TRAIN, Window
 
 MS = 1_000_000
 ENVELOPE = Envelope(current_ma=30.0, rise_s=0.2, extension_s=0.15, fall_s=0.2)
@@ -136,9 +136,11 @@ def test_a_quick_walkers_window_closes_before_the_next_heel_off(stance_ms: int) 
         assert made.train_ns >= (begin_ms - 900) * MS  # no train longer than a stride
 
 
-@pytest.mark.parametrize(("stance_ms", "closed_ms"), [(800, 360), (600, 325), (460, 205), (300, 175)])
+@pytest.mark.parametrize(("stance_ms", "closed_ms"), [(800, 360), (600, 265), (460, 150), (300, 120)])
 def test_extension_and_ramp_leave_the_time_that_priming_needs(stance_ms: int, closed_ms: int) -> None:
-    made = Window(ENVELOPE, lead_s=0.15)  # and the pause before it: 130 ms; not below 200 ms, nor the stance
+    # And before it the pause: 130 ms, or 0.22 of the train where that is longer. Not below 140 ms, as far as
+    # the pause allows: of 600 ms (600 - 0.22 * 400) / 1.22 - 150, of 300 ms (300 - 0.22 * 700) / 1.22.
+    made = Window(ENVELOPE, lead_s=0.15)
     for stride in range(3):
         step_of(made, 1000 * stride, 1000, stance_ms=stance_ms)
     contact_ms = 4000 - stance_ms
@@ -170,5 +172,35 @@ def test_a_pause_that_the_guard_does_not_count_ends_no_train_and_is_not_cut_shor
         other.note(GaitEvent("heel_off", at_ns, at_ns), at_ns)
     assert (early.state, early.train_ns) == ("pre_swing", 1000 * MS)
     assert (late.state, late.train_ns) == ("pre_swing", (closed_ms + 115) * MS)
-    made.prime((closed_ms + 115) * MS)
-    assert (made.state, made.train_ns) == ("primed", (closed_ms + 115) * MS)
+    whole_ms = closed_ms + round(PAUSE_PER_TRAIN * (closed_ms - 1000))  # 144 ms
+    made.prime((whole_ms - 1) * MS)
+    assert made.state == "closed"
+    made.prime((whole_ms + 1) * MS)
+    assert (made.state, made.train_ns) == ("primed", (whole_ms + 1) * MS)
+
+
+@pytest.mark.parametrize("stride_ms", [850, 1000, 1200, 1500, 2000])
+@pytest.mark.parametrize("lead_ms", [0, 100, 200])
+def test_in_every_even_walk_current_is_asked_for_at_most_five_sixths_of_the_time(
+    stride_ms: int, lead_ms: int
+) -> None:
+    made = Window(ENVELOPE, lead_s=lead_ms / 1e3)
+    stance_ms = round(0.33 * stride_ms)  # from initial contact to heel-off
+    on = []
+    for t_ms in range(0, 10 * stride_ms, 5):
+        at_ms = t_ms % stride_ms
+        kind: EventKind | None = {
+            0: "heel_off",
+            round(0.025 * stride_ms) * 5: "toe_off",
+            (stride_ms - stance_ms) // 5 * 5: "initial_contact",
+        }.get(at_ms)  # type: ignore[assignment]  # a table of literals
+        if kind is not None:
+            made.note(GaitEvent(kind, t_ms * MS, t_ms * MS), t_ms * MS)
+        made.tick(t_ms * MS, walking=True)
+        if at_ms >= stride_ms - lead_ms:
+            made.prime(t_ms * MS)
+        on.append(made.state != "closed")
+    whole = on[3 * stride_ms // 5 :]
+    assert sum(whole) / len(whole) <= 5 / 6
+    swing = [t % (stride_ms // 5) * 5 < stride_ms - stance_ms for t in range(len(on))]
+    assert all(state for state, swings in zip(on, swing, strict=True) if swings)

@@ -23,13 +23,14 @@ from typing import Literal, cast, get_args
 
 from controller.errors import InputError
 from controller.runtime import bus, process
-from controller.safety import contact, rest
+from controller.safety import contact, in_force, rest
 from controller.safety.button import StopButton
 from controller.safety.envelope import MS, RISE_SAVED_NS, TICK_NS
 from controller.safety.frames import (
     FRAME_GAP_MIN_NS,
     KIND_STAMP,
     BadFrame,
+    Channels,
     Frame,
     SensorStamp,
     Verdict,
@@ -37,6 +38,7 @@ from controller.safety.frames import (
     decode_stamp,
     encode_verdict,
 )
+from controller.safety.kept_file import ONE_RIG, REST_UNREADABLE, InUseError, KeptFile
 from controller.safety.known import (
     Answer,
     Checklist,
@@ -79,8 +81,8 @@ SUSPEND_NS = 500_000_000  # F15
 OPS = ("arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat", "watch")
 KEPT_NOTES = 32  # for the recorder that is not there yet
 NAME_MAX = 80  # characters of who asked for something
-IN_FLIGHT = "guard.inflight"  # what was in force, for the guard that comes after a crash
-KEPT_BYTES = 2048
+IN_FLIGHT = "guard.inflight"  # what is in force, where the session names no file that outlives its rig
+DISK_TAKES_S = 5.0  # at the end, with the stimulator closed, for what is kept of this person
 KEEP_REST_NS = 1_000_000_000  # a crash loses no more of the on-time
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # another one after each start of the computer
 
@@ -116,28 +118,26 @@ def _screen(message: dict[str, object]) -> str:
     return "" if name is None else str(name)[:NAME_MAX] or "without a name"  # no screen beats so: gone soon
 
 
+def _utc() -> str:
+    """For people to read; nothing is decided by it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _since_boot_ns() -> int:
     """Unlike CLOCK_MONOTONIC, goes on while the computer sleeps."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-class SmallFile:
-    """One JSON object that outlives this process."""
-
-    def __init__(self, path: Path) -> None:
-        self.found = path.read_text(encoding="ascii", errors="replace").strip("\0 ") if path.exists() else ""
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._written = b""
-
-    def write(self, message: dict[str, object] | None) -> None:
-        """``None`` empties it. Kept by the kernel when this process dies; no wait for a disk."""
-        data = b"" if message is None else _json(message)
-        if data != self._written:
-            os.pwrite(self._fd, data[:KEPT_BYTES].ljust(KEPT_BYTES), 0)
-            self._written = data
-
-    def close(self) -> None:
-        os.close(self._fd)
+def _kept_file(path: Path) -> KeptFile:
+    """Raises InputError where it cannot be kept, or another rig has it."""
+    try:
+        return KeptFile(path)
+    except InUseError as error:
+        raise InputError(str(path), "file of this person", error.strerror, ONE_RIG) from error
+    except OSError as error:
+        raise InputError(
+            str(path), "file of this person", error.strerror, "a file that can be written"
+        ) from error
 
 
 class Guard:
@@ -157,11 +157,16 @@ class Guard:
         self._rig = rig
         self._setup = setup
         self._known = begin(setup)
-        self._rest: SmallFile | None = None
+        self._rest: KeptFile | None = None
         self._rest_ns = 0
         self._boot = BOOT_ID.read_text(encoding="ascii").strip()
+        self._armed_utc = ""
+        self._in_force: Channels = ()
+        self._orphaned = False
+        self._disk_said: dict[Path, str] = {}
+        self._in_flight = _kept_file(Path(setup.config.in_flight_file or rig / IN_FLIGHT))
         if setup.config.rest_file is not None:
-            self._remember(setup.config.rest_file)
+            self._remember(Path(setup.config.rest_file))
         self._plausibility = Plausibility(
             {sensor.name: sensor.segment for sensor in setup.config.sensors if sensor.segment is not None},
             setup.rules.effective.limits.current_max_ma,
@@ -181,29 +186,54 @@ class Guard:
         self._asleep_ns = self._suspended_ns()
         self._written_ns: dict[int, int] = {}  # by channel, when its last pulse had been written
         self._withheld = 0  # pulses that a guard held up before its writing would have given too close
-        self._in_flight = SmallFile(rig / IN_FLIGHT)  # only an orderly end empties it
 
-    # --- on-time, over restarts ---
+    # --- what outlives the guard ---
 
-    def _remember(self, path: str) -> None:
-        """Raises InputError where the file cannot be kept or holds something else."""
-        now_ns, boot_ns = self._clock(), self._boot_clock()
+    def _remember(self, path: Path) -> None:
+        """Take up the on-times. Raises InputError where the file cannot be kept or read."""
         try:
-            self._rest = SmallFile(Path(path))
-            if self._rest.found:
-                clocks = rest.restored(json.loads(self._rest.found), now_ns, boot_ns, self._boot)
+            self._rest = _kept_file(path)
+            if self._rest.damaged:
+                raise InputError(str(path), "on-times", "nothing that can be read", REST_UNREADABLE)
+            if self._rest.found is not None:
+                clocks = rest.restored(self._rest.found, self._clock(), self._boot_clock(), self._boot)
                 self._known = self._known._replace(clocks=clocks)
-            self._keep_rest(now_ns)
-        except OSError as error:
-            raise InputError(path, "rest file", error.strerror, "a file that can be written") from error
-        except (ValueError, RecursionError) as error:
-            allowed = "the on-times of this person; remove it when they have rested"
-            raise InputError(path, "rest file", str(error), allowed) from error
+        except ValueError as error:
+            for file in self._kept():
+                file.close(0.0)
+            if isinstance(error, InputError):
+                raise
+            raise InputError(str(path), "on-times", str(error), REST_UNREADABLE) from error
 
     def _keep_rest(self, now_ns: int) -> None:
         if self._rest is not None:
             self._rest_ns = now_ns
-            self._rest.write(rest.kept(now_ns, self._boot_clock(), self._boot, self._known.clocks))
+            message = rest.kept(now_ns, self._boot_clock(), self._boot, self._known.clocks)
+            self._rest.write(message, sync=True)
+
+    def _keep_in_flight(self, *, sync: bool, ended: bool = False) -> None:
+        """An end in order empties it, and off; after a crash (F16) nothing but an acknowledgement does."""
+        state = self._known.state
+        if self._orphaned or state.fault == "F16":
+            return
+        if state.may_pulse and not ended:
+            message = in_force.kept(self._armed_utc, state.stage.value, self._in_force)
+            self._in_flight.write(message, sync=sync)
+        else:
+            self._in_flight.write(None, sync=sync)
+
+    def _hear_disk(self) -> None:
+        for file in self._kept():
+            trouble = file.trouble
+            if trouble and trouble != self._disk_said.get(file.path):
+                text = (
+                    f"{file.path} is not kept: {trouble}. Nothing was stopped for it. Free space on the disk."
+                )
+                self._tell(Note("warning", text))
+            self._disk_said[file.path] = trouble
+
+    def _kept(self) -> tuple[KeptFile, ...]:
+        return (self._in_flight,) if self._rest is None else (self._in_flight, self._rest)
 
     # --- the loop ---
 
@@ -216,12 +246,13 @@ class Guard:
         signal.set_wakeup_fd(wake_w.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, ORPHANED):
             signal.signal(number, lambda caught, _frame: self._signals.append(caught))
-        if self._in_flight.found:
-            self._feed(Trouble("F16", f"in force was {self._in_flight.found}"))
+        if self._in_flight.damaged or self._in_flight.found is not None:
+            names = [channel.name for channel in self._setup.config.channels]
+            self._feed(Trouble("F16", in_force.words(self._in_flight.found, names)))
         try:
             while not self._ended:
                 self._round(wake_r)
-            self._in_flight.write(None)  # an orderly end; after an exception it stays, for F16
+            self._keep_in_flight(sync=True, ended=True)  # in order; after an exception it stays, for F16
         finally:
             self._end()
             signal.set_wakeup_fd(-1)
@@ -235,6 +266,7 @@ class Guard:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(64)
         if ORPHANED in self._signals or os.getppid() != self._parent:
+            self._orphaned = self._known.state.may_pulse  # nobody sees this trip: the next guard tells it
             self._feed(Trouble("F10", "the program that started the guard is gone"))
             self._ended = True
         self._obey_signals()
@@ -251,6 +283,7 @@ class Guard:
         self._feed(Timer())
         if self._known.state.may_pulse and self._clock() - self._rest_ns > KEEP_REST_NS:
             self._keep_rest(self._clock())
+        self._hear_disk()
         if not self._known.state.may_pulse:
             self._make_ready()
 
@@ -297,9 +330,9 @@ class Guard:
     def _end(self) -> None:
         self._silence()
         self._stimulator.close()
-        self._in_flight.close()
-        if self._rest is not None:
-            self._rest.close()
+        for file in self._kept():
+            file.close(DISK_TAKES_S)
+        self._hear_disk()
         self._server.close()
         for connection in self._connections.values():
             connection.sender.close()
@@ -412,8 +445,7 @@ class Guard:
             self._feed(Request("screen", by, _screen(message)))
             self._answer(connection, op, ok=True, text="", screen=_screen(message))
         elif op == "checklist":
-            utc = datetime.now(UTC).isoformat(timespec="seconds")
-            reaction = self._feed(Checklist(message.get("answers"), by, utc))
+            reaction = self._feed(Checklist(message.get("answers"), by, _utc()))
             ok = all(note.kind != "refused" for note in reaction.notes)
             self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
         elif op == "state":
@@ -606,8 +638,9 @@ class Guard:
             for connection in self._connections.values():
                 if connection.role:
                     self._push(connection, text)
-            if not self._known.state.may_pulse:
-                self._in_flight.write(None)
+            if not before[0].may_pulse:
+                self._armed_utc, self._in_force = _utc(), ()
+            self._keep_in_flight(sync=True)
             self._keep_rest(now_ns)
         return reaction
 
@@ -639,7 +672,8 @@ class Guard:
         }
         self._record("guard/verdict", now_ns, payload)
         if self._known.state.may_pulse:
-            self._in_flight.write({"state": verdict.state, "channels": channels})
+            self._in_force = verdict.channels
+            self._keep_in_flight(sync=False)
 
     def _tell(self, note: Note) -> None:
         now_ns = self._clock()

@@ -59,6 +59,7 @@ class GuardConfig:
     stop_button: str | None = None  # event device of a button that types a key
     unlock: UnlockBy | None = None  # who lets feedback begin; None: this session is open loop
     rest_file: str | None = None  # where on-times outlive the guard; None: it forgets them
+    in_flight_file: str | None = None  # where what is in force outlives it; None: in the rig's folder
 
 
 class _Part:
@@ -200,6 +201,7 @@ def parse(raw: object, source: str) -> GuardConfig:
     supervised, overseen = top.flag("supervised"), top.flag("overseen")
     stop_button = top.text("stop_button") if top.has("stop_button") else None
     rest_file = top.text("rest_file") if top.has("rest_file") else None
+    in_flight_file = top.text("in_flight_file") if top.has("in_flight_file") else None
     unlock = top.choice("unlock", get_args(UnlockBy)) if top.has("unlock") else None
     top.done()
     return GuardConfig(
@@ -217,4 +219,5 @@ def parse(raw: object, source: str) -> GuardConfig:
         stop_button=stop_button,
         unlock=cast(UnlockBy | None, unlock),
         rest_file=rest_file,
+        in_flight_file=in_flight_file,
     )

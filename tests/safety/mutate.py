@@ -46,6 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold 
     "contact": ("test_arming", "test_line"),
     "unlock": ("test_unlock",),
     "rest": ("test_pauses",),
+    "in_force": ("test_kept_file",),
     "screen": ("test_screen",),
     "faults": ("test_react",),
     "known": ("test_react",),

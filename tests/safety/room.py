@@ -142,13 +142,16 @@ class Room:
         if self.recorder_reads and self.recorder is not None:
             self.listen()
 
-    def run(self) -> None:
-        """The guard's whole loop as its process runs it, with a parent that is gone already."""
+    def run(self, *, orphaned: bool = True) -> None:
+        """The guard's whole loop as its process runs it, with a parent that is gone already or a SIGTERM."""
         handlers = {
             number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
         wakeup_fd = signal.set_wakeup_fd(-1)
-        self.guard._parent = 0
+        if orphaned:
+            self.guard._parent = 0
+        else:
+            self.guard._signals.append(signal.SIGTERM)
         self.guard._poller.unregister(self.wake_r)
         self._ended = True
         try:
@@ -207,6 +210,9 @@ class Room:
     def walk(self, current_ma: float = 20.0) -> Room:
         """Armed and stimulating."""
         self.arm()
+        return self.walk_on(current_ma)
+
+    def walk_on(self, current_ma: float = 20.0) -> Room:
         for _ in range(60):
             self.tick(current_ma)
         assert self.stage == "active", self.events()

@@ -21,6 +21,8 @@ from controller.runtime import bus
 from controller.safety import guard as guard_module
 from controller.safety.envelope import MS
 from controller.safety.frames import Frame, SensorStamp, encode_frame, encode_stamp
+from controller.safety.kept_file import KeptFile
+from controller.safety.known import Trouble
 from tests.safety.rig import SESSION
 from tests.safety.room import Room
 
@@ -296,29 +298,72 @@ def test_the_guard_waits_no_longer_than_the_next_deadline(room: Room) -> None:
 
 def test_what_was_in_force_before_a_crash_is_shown_and_needs_a_person(room_of: MakeRoom) -> None:
     crashed = room_of().walk()
-    left = (crashed.rig / guard_module.IN_FLIGHT).read_text()
-    assert '"current_ma":20.0' in left
     crashed.close()  # not in order: the loop did not end, an exception ended it
-    after = room_of()
-    after.run()
-    state = after.guard._known.state
-    assert (state.stage.value, state.fault) == ("tripped", "F16")
-    assert "20.0" in state.detail
+    for _ in range(2):  # nobody acknowledges: the guard after it is told once more
+        after = room_of()
+        after.run()
+        state = after.guard._known.state
+        assert (state.stage.value, state.fault) == ("tripped", "F16")
+        assert "in force was active: tibialis anterior 20.0 mA, 300.0 us, 40.0 Hz" in state.detail
+        after.close()
+    last = room_of()
+    last.guard._feed(Trouble("F16"))
+    last.complete()
+    assert last.ask("acknowledge")["state"] == "off"
+    last.close()
+    assert in_flight(last) is None
+
+
+def in_flight(room: Room) -> object:
+    """What the next guard would find in force."""
+    file = KeptFile(room.rig / guard_module.IN_FLIGHT)
+    file.close(0.0)
+    assert not file.damaged
+    return file.found
+
+
+def test_a_guard_that_loses_its_rig_amid_pulses_leaves_its_trip_to_the_next_one(room_of: MakeRoom) -> None:
+    room = room_of().walk()
+    room.run()  # its parent is gone, and whoever would have been told
+    assert room.fault == "F10"
+    again = room_of()
+    again.run()
+    assert again.fault == "F16"
 
 
 def test_an_orderly_end_leaves_nothing_in_force(room_of: MakeRoom) -> None:
     room = room_of().walk()
-    room.run()
-    assert not (room.rig / guard_module.IN_FLIGHT).read_text().strip("\0 ")
+    room.run(orphaned=False)
+    assert room.fault == "F11"
+    assert in_flight(room) is None
     again = room_of()
     again.run()
     assert again.fault == "F10"  # its parent is gone; nothing of F16
 
 
+def test_a_ramp_that_the_end_cuts_short_leaves_nothing_in_force(room_of: MakeRoom) -> None:
+    room = room_of().walk()
+    assert room.ask("disarm")["state"] == "ramp"
+    room.guard._ended = True  # what the loop does is tested elsewhere; here, that it ends in a ramp
+    room.run()
+    assert room.stage == "ramp"
+    assert in_flight(room) is None
+
+
+def test_what_was_in_force_and_cannot_be_read_is_no_reason_to_go_on(room_of: MakeRoom) -> None:
+    room = room_of()
+    room.close()
+    (room.rig / guard_module.IN_FLIGHT).write_bytes(bytes(8192))  # what a power cut may leave
+    after = room_of()
+    after.run()
+    state = after.guard._known.state
+    assert (state.fault, state.detail) == ("F16", "what was in force cannot be read")
+
+
 def test_a_guard_whom_nobody_joined_ends_in_order(room: Room) -> None:
     room.server.close()
     room.run()
-    assert not (room.rig / guard_module.IN_FLIGHT).read_text().strip("\0 ")
+    assert in_flight(room) is None
 
 
 # --- the recorder ---

@@ -12,11 +12,14 @@ from controller.console.settings import ConsoleSettings
 from controller.demo import DEMO_SESSION
 from controller.runtime.rig import Rig
 from controller.runtime.supervisor import Attended, Supervisor, Virtual
+from controller.safety import in_force
 from controller.safety.arming import objections
 from controller.safety.envelope import MS
 from controller.safety.faults import FAULTS
 from controller.safety.guard import IN_FLIGHT
+from controller.safety.kept_file import KeptFile
 from controller.safety.settings import GuardConfig, load
+from drivers.interface import ChannelCommand
 from tests.safety.room import Room
 
 
@@ -58,7 +61,9 @@ def test_a_supervisor_that_hangs_stops_stimulation_within_its_deadline(tmp_path:
 
 
 def test_what_a_guard_found_before_there_was_a_recorder_is_recorded_when_it_comes(tmp_path: Path) -> None:
-    (tmp_path / IN_FLIGHT).write_text('{"state":"active","channels":[20]}')
+    left = KeptFile(tmp_path / IN_FLIGHT)
+    left.write(in_force.kept("then", "active", (ChannelCommand(20.0, 300.0, 40.0),)), sync=True)
+    assert left.close(10.0)
     room = Room(tmp_path)
     try:
         began_ns = room.now_ns
@@ -69,7 +74,7 @@ def test_what_a_guard_found_before_there_was_a_recorder_is_recorded_when_it_come
         assert topics[0] == "guard/setup"  # what it is judged by comes first
         (trip,) = room.events("trip")
         assert trip["fault"] == "F16"
-        assert "[20]" in trip["text"]
+        assert "20.0 mA" in trip["text"]
         assert began_ns < trip["t_ns"] <= room.now_ns
     finally:
         room.close()

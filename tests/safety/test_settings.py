@@ -35,6 +35,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         stop_button="/dev/input/event7",
         unlock="person",
         rest_file="rest.json",
+        in_flight_file="rest.inflight",
     )
     got = load(saved(tmp_path, json.dumps(raw)))
     assert got.session == 7
@@ -46,6 +47,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert (got.stimulator_device, got.stimulator_port) == ("hasomed-p24", "/dev/null")
     assert (got.safe_action, got.recorder_loss, got.supervised, got.overseen) == ("ramp", "alarm", True, True)
     assert (got.stop_button, got.unlock, got.rest_file) == ("/dev/input/event7", "person", "rest.json")
+    assert got.in_flight_file == "rest.inflight"
     assert got.checklist == {question.key: "no" for question in QUESTIONS}
     assert [layer.who for layer in got.layers] == ["session"]
 
@@ -58,7 +60,7 @@ def test_what_may_be_left_out_has_the_careful_value() -> None:
         False,
         False,
     )
-    assert (got.stop_button, got.unlock, got.rest_file) == (None, None, None)
+    assert (got.stop_button, got.unlock, got.rest_file, got.in_flight_file) == (None, None, None, None)
 
 
 def area(value: object) -> dict[str, Any]:
@@ -137,6 +139,7 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"overseen": "yes"}, "overseen", "yes", "true or false"),
         ({"stop_button": ""}, "stop_button", "", "a text that is not empty"),
         ({"rest_file": ""}, "rest_file", "", "a text that is not empty"),
+        ({"in_flight_file": ""}, "in_flight_file", "", "a text that is not empty"),
         ({"unlock": "nobody"}, "unlock", "nobody", "one of person, strides"),
     ],
 )

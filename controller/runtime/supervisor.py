@@ -32,9 +32,11 @@ from controller.core.signals import CLOSED_LOOP
 from controller.record import records
 from controller.record.live import LiveStatus
 from controller.runtime import bus
+from controller.runtime.person_files import PersonFiles, held
 from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
 from controller.runtime.rig import ProcessFailedError, Rig
 from controller.runtime.schedule import ArmPlan
+from controller.safety.faults import FAULTS
 
 READY_S = 180.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
@@ -45,6 +47,7 @@ LOOK_S = 0.05
 BEAT_S = 0.05  # the guard waits a second for one (F23)
 STOP_KEYS = b" \x1b"  # space, escape
 UNLOCK_KEYS = b"uU"
+ACKNOWLEDGE_KEYS = b"aA"  # of what the session before left (F16); any other trip ends the session
 SIGNALS: Mapping[int, str] = {
     signal.SIGINT: "Ctrl-C",
     signal.SIGTSTP: "Ctrl-Z",
@@ -112,6 +115,7 @@ class Supervisor:
         self._stop: str | None = None
         self._guard: bus.Sender | None = None
         self._trip: str | None = None
+        self._crash = ""  # F16 in words, until a person acknowledges
         self._arming = False
         self._closed_loop = True  # whether some arm needs the staged unlock
         self._armed = False
@@ -127,7 +131,13 @@ class Supervisor:
         self._closed_loop = any(arm.mode in CLOSED_LOOP for arm in arms)
         self._out.mkdir(parents=True, exist_ok=True)
         recording = self._out / "session.mcap"
-        with Rig(self._out / "logs") as rig, self._stopping(), _keys() as keys:
+        pseudonym, virtual = self._session.patient.patient.pseudonym, self._virtual is not None
+        with (
+            held(self._out.parent, pseudonym, virtual=virtual) as files,
+            Rig(self._out / "logs") as rig,
+            self._stopping(),
+            _keys() as keys,
+        ):
             if self._attended is not None:
                 self._start_console(rig, self._attended)
             self._start_recorder(rig, recording, arms, mqtt)
@@ -135,7 +145,7 @@ class Supervisor:
             if any(arm.blinded for arm in arms):
                 key = records.TrialKey(time.monotonic_ns(), {arm.title: arm.mode for arm in arms})
                 recorder.send(bus.pack_record("trial/key", key.t_ns, records.encode(key)))
-            self._walk(rig, tuple(arms), seconds, keys)
+            self._walk(rig, tuple(arms), seconds, keys, files)
             recorder.send(bus.pack_record("finish", time.monotonic_ns(), b"{}"))
             recorder.close()
             rig.wait("recorder", RECOMPACTING_S)
@@ -183,14 +193,21 @@ class Supervisor:
             "host": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         }
 
-    def _walk(self, rig: Rig, arms: tuple[ArmPlan, ...], seconds: float | None, keys: int | None) -> None:
+    def _walk(
+        self,
+        rig: Rig,
+        arms: tuple[ArmPlan, ...],
+        seconds: float | None,
+        keys: int | None,
+        files: PersonFiles,
+    ) -> None:
         """Start everything, disarmed; arm; walk until the schedule has ended, or until stopped."""
         note = "starting" if self._virtual is None else "starting; the first start compiles the patient"
         self._show(Progress(arms[0], 0, len(arms), 0.0, None, note))
         needs_arming = any(arm.mode != "off" for arm in arms)
         session_id = secrets.randbits(62) + 1
         radio, port = self._start_world(rig)
-        self._start_guard(rig, session_id, port)
+        self._start_guard(rig, session_id, port, files)
         guard_socket = bus.connect(rig.path, "guard")
         self._guard = bus.Sender(guard_socket)
         self._ask("operator", role="operator", pid=os.getpid())
@@ -210,11 +227,15 @@ class Supervisor:
             status = self._newest(live, status)
             now_s = time.monotonic()
             if not ready:
-                ready = self._armed if needs_arming else status is not None and bool(status.sensor_age_ms)
+                seen = status is not None and bool(status.sensor_age_ms)
+                ready = not self._crash and (self._armed if needs_arming else seen)
                 if ready:
                     walking_s = begun_s = now_s
                 elif self._attended is not None:
                     pass  # a person arms, when they are ready
+                elif self._crash:
+                    self._after_crash(keyboard=keys is not None)
+                    until_s = now_s + ARMING_S
                 elif now_s > until_s:
                     raise ProcessFailedError(
                         "guard", f"did not arm within {ARMING_S:g} s", self._why_not(status)
@@ -225,7 +246,7 @@ class Supervisor:
             if status is not None and status.arm != arms[number].title:
                 number, begun_s = _number(arms, status.arm, number), now_s
             elapsed_s = now_s - begun_s if ready else 0.0
-            note = "walking" if ready else "arming"
+            note = "walking" if ready else f"{self._crash} A = acknowledge." if self._crash else "arming"
             self._show(Progress(arms[number], number, len(arms), elapsed_s, status, note))
             if ready and seconds is not None and now_s - walking_s >= seconds:
                 break
@@ -240,6 +261,13 @@ class Supervisor:
         for sock in (guard_socket, live):
             sock.close()
         self._guard = None
+
+    def _after_crash(self, *, keyboard: bool) -> None:
+        """A person acknowledges what the session before left; then this one ends, and the next is clean."""
+        if self._virtual is not None and not keyboard:
+            self._ask("acknowledge", by="virtual patient")
+        elif not keyboard:
+            self._trip = f"{self._crash} Start at a terminal and press A, or with --console."
 
     def _sensors_seen(self, status: LiveStatus | None) -> bool:
         """Whether every required inertial sensor has been heard: before that the guard would only refuse."""
@@ -267,7 +295,7 @@ class Supervisor:
         word = rig.word("world", READY_S)
         return str(word["radio"]), str(word["port"])
 
-    def _start_guard(self, rig: Rig, session_id: int, port: str) -> None:
+    def _start_guard(self, rig: Rig, session_id: int, port: str, files: PersonFiles) -> None:
         session = self._session
         stimulator = session.file.stimulator
         required = [s for s in session.file.sensors if s.required]
@@ -291,8 +319,10 @@ class Supervisor:
             "checklist": {} if self._attended and not self._virtual else dict(session.patient.checklist),
             "overseen": self._overseen,
             "supervised": self._attended is not None,  # the console's heartbeat, F10
-            "rest_file": str(self._rest_file(rig)),
+            "in_flight_file": str(files.in_flight.resolve()),
         }
+        if files.rest is not None:
+            told["rest_file"] = str(files.rest.resolve())
         if (button := session.file.session.stop_button) is not None:
             told["stop_button"] = button
         if self._closed_loop:
@@ -300,14 +330,6 @@ class Supervisor:
         path = rig.path / "guard.json"
         path.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
         rig.start("guard", "controller.safety.guard", "--rig", str(rig.path), "--limits", str(path))
-
-    def _rest_file(self, rig: Rig) -> Path:
-        """Where this person's on-times are kept; a virtual body has rested at every start."""
-        if self._virtual is not None:
-            return rig.path / "rest.json"
-        folder = self._out.parent / "rest"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{self._session.patient.patient.pseudonym}.json"
 
     def _start_controller(
         self, rig: Rig, session_id: int, arms: tuple[ArmPlan, ...], radio: str | None
@@ -342,6 +364,8 @@ class Supervisor:
             self._halt("stop key")
         elif any(key in UNLOCK_KEYS for key in typed):
             self._ask("unlock", by="key U")
+        elif self._crash and any(key in ACKNOWLEDGE_KEYS for key in typed):
+            self._ask("acknowledge", by="key A")
         if guard_socket in readable:
             self._hear(guard_socket)
 
@@ -351,7 +375,13 @@ class Supervisor:
             if "state" not in word:
                 continue
             self._armed = word["state"] in ("armed", "active", "ramp")
-            if word["state"] == "tripped" and self._attended is None:  # else a person acknowledges
+            if self._attended is not None:
+                continue  # a person acknowledges there
+            if word["state"] == "tripped" and word.get("fault") == "F16":
+                self._crash = self._crash or FAULTS["F16"].text(str(word.get("text")))
+            elif word["state"] == "off" and self._crash:
+                self._trip = self._trip or f"{self._crash} It is acknowledged now: start again."
+            elif word["state"] == "tripped":
                 self._trip = self._trip or str(word.get("text") or word.get("fault"))
 
     def _newest(self, live: socket.socket, status: LiveStatus | None) -> LiveStatus | None:

@@ -346,6 +346,48 @@ PLANTS = (
         "if missed := screen.gone(now_ns, None):",
         "test_screen.py::test_pulses_end_ten_seconds_after_the_last_beat_and_not_a_nanosecond_before",
     ),
+    Plant(
+        "a crash is forgotten as soon as it is told",
+        "guard.py",
+        'if self._orphaned or state.fault == "F16":',
+        "if self._orphaned:",
+        "test_guard.py::test_what_was_in_force_before_a_crash_is_shown_and_needs_a_person",
+    ),
+    Plant(
+        "a rig lost amid pulses ends as if in order",
+        "guard.py",
+        "self._orphaned = self._known.state.may_pulse",
+        "self._orphaned = False",
+        "test_guard.py::test_a_guard_that_loses_its_rig_amid_pulses_leaves_its_trip_to_the_next_one",
+    ),
+    Plant(
+        "an empty file of on-times has rested",
+        "guard.py",
+        "if self._rest.damaged:",
+        "if False:",
+        "test_pauses.py::test_a_damaged_file_of_on_times_is_refused_before_anything_starts",
+    ),
+    Plant(
+        "two rigs keep the on-times of one person",
+        "kept_file.py",
+        "            locked(self._fd)\n",
+        "",
+        "test_kept_file.py::test_one_process_at_a_time_and_a_killed_one_lets_go",
+    ),
+    Plant(
+        "what is on the disk is overwritten by what is not yet",
+        "kept_file.py",
+        "at = 1 - self._safe",
+        "at = self._safe",
+        "test_kept_file.py::test_what_is_not_synced_never_takes_the_place_of_what_is",
+    ),
+    Plant(
+        "the guard waits for its disk amid pulses",
+        "kept_file.py",
+        "            self._writer.start()\n",
+        "            self._writer.run()\n",
+        "test_kept_file.py::test_a_disk_that_does_not_answer_delays_no_pulse_and_no_stop",
+    ),
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 from controller.config import Session, load_session
 from controller.console.settings import ConsoleSettings
 from controller.demo import DEMO_SESSION
+from controller.runtime.person_files import PersonFiles
 from controller.runtime.rig import Rig
 from controller.runtime.supervisor import Attended, Supervisor, Virtual
 from controller.safety import in_force
@@ -97,7 +98,7 @@ def told(tmp_path: Path, session: Session, *, virtual: bool, attended: bool) -> 
         Attended(ConsoleSettings("127.0.0.1", 0, str(tmp_path)), lambda _url: None) if attended else None,
     )
     with Written(tmp_path / "logs") as rig:
-        supervisor._start_guard(rig, 7, "/dev/null")
+        supervisor._start_guard(rig, 7, "/dev/null", PersonFiles(None, tmp_path / "P01.inflight"))
         return load(rig.path / "guard.json")
 
 

@@ -319,9 +319,25 @@ def _judge_arm(arm: _Arm) -> list[Finding]:
         for name, what, unit, values in floors
         if name in limits
     )
+    findings.extend(_tightened(arm, pulses))
     findings.append(_closest(limits["rate_max_hz"], pulses))
     findings.extend(_faults(arm, pulses))
     return findings
+
+
+def _tightened(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
+    """The largest current that a person lowered while the session ran, from then to its end."""
+    return [
+        _worst(
+            "current_max_ma",
+            f"current at most {event.current_max_ma:g} mA, as lowered by {event.by}",
+            "mA",
+            event.current_max_ma,
+            [pulse.current_ma for pulse in pulses if pulse.verdict.received_ns > event.t_ns],
+        )
+        for event in arm.events
+        if event.current_max_ma is not None
+    ]
 
 
 def _charge_uc(pulse: _Pulse) -> float:

@@ -102,6 +102,7 @@ class GuardEvent:
     text: str
     fault: str | None = None
     by: str = ""
+    current_max_ma: float | None = None  # in force from here on, where a person lowered it
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from controller.safety.known import (
     Request,
     Scope,
     Setup,
+    Tighten,
     Timer,
     Trouble,
     begin,
@@ -288,7 +289,7 @@ class Guard:
             self._make_ready()
 
     def _wait_ms(self) -> float:
-        due_ns = deadline_ns(self._setup, self._known)
+        due_ns = deadline_ns(self._in_force, self._known)
         if due_ns is None:
             return IDLE_MS
         return min(WATCH_MS, max(0.0, (due_ns - self._clock()) / 1e6))
@@ -448,6 +449,10 @@ class Guard:
             reaction = self._feed(Checklist(message.get("answers"), by, _utc()))
             ok = all(note.kind != "refused" for note in reaction.notes)
             self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
+        elif op == "tighten":
+            reaction = self._feed(Tighten(message.get("current_max_ma"), by))
+            ok = all(note.kind != "refused" for note in reaction.notes)
+            self._answer(connection, op, ok=ok, text=" ".join(note.text for note in reaction.notes))
         elif op == "state":
             self._answer(connection, "state", ok=True, text="")
         elif isinstance(op, str) and op in OPS:
@@ -470,7 +475,7 @@ class Guard:
                 connection,
                 str(op),
                 ok=False,
-                text=f"known requests: {', '.join(OPS)}, beat, checklist, state",
+                text=f"known requests: {', '.join(OPS)}, beat, checklist, tighten, state",
             )
 
     def _hello(self, connection: _Connection, message: dict[str, object]) -> None:
@@ -500,7 +505,7 @@ class Guard:
         if op == "screen":
             answer.update(self._watched(screen))
         if op == "state":
-            answer["refusals"] = refusals(self._clock(), self._setup, self._known)
+            answer["refusals"] = refusals(self._clock(), self._in_force, self._known)
             answer["limits"] = self._limits()
             answer["checklist"] = self._known.checklist
         connection.sender.send(_json(answer))
@@ -520,6 +525,7 @@ class Guard:
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
             "scope": self._known.scope,
+            "current_max_ma": self._in_force.rules.effective.limits.current_max_ma,
             "text": text or state.detail,
         }
         connection.sender.send(_json(message))
@@ -569,7 +575,7 @@ class Guard:
         """
         sent: list[dict[str, object]] = []
         left_out: list[int] = []
-        limits = self._setup.rules.effective.limits
+        limits = self._in_force.rules.effective.limits
         age_max_ns = round(limits.frame_age_max_ms * MS)
         for pulse in pulses:
             if self._notice_sleep():
@@ -605,7 +611,7 @@ class Guard:
     def _withhold(self, channel: int, since_ns: int) -> None:
         """The last look before the writing: too close to the pulse before it, so it is left out and told."""
         self._withheld += 1
-        least_ms = closest_ns(self._setup.rules.effective.limits.rate_max_hz) / MS
+        least_ms = closest_ns(self._in_force.rules.effective.limits.rate_max_hz) / MS
         text = (
             f"A pulse of channel {channel} came {since_ns / MS:.1f} ms after the one before it, at least "
             f"{least_ms:g} ms are allowed. It was left out; {self._withheld} so far in this session. "
@@ -615,8 +621,13 @@ class Guard:
 
     # --- what happened goes in, what is to be done comes out ---
 
-    def _stage(self) -> tuple[State, Unlock, Scope]:
-        return self._known.state, self._known.unlock, self._known.scope
+    @property
+    def _in_force(self) -> Setup:
+        """With the limits as a person has lowered them since the start."""
+        return self._known.tightened or self._setup
+
+    def _stage(self) -> tuple[State, Unlock, Scope, Setup]:
+        return self._known.state, self._known.unlock, self._known.scope, self._in_force
 
     def _feed(self, happening: Happening) -> Reaction:
         before = self._stage()
@@ -634,6 +645,7 @@ class Guard:
         if self._stage() != before:
             if before[0].stage is not Stage.ARMED and self._known.state.stage is Stage.ARMED:
                 self._plausibility.armed()
+            self._plausibility.current_max_ma = self._in_force.rules.effective.limits.current_max_ma
             text = " ".join(note.text for note in reaction.notes)
             for connection in self._connections.values():
                 if connection.role:
@@ -684,6 +696,7 @@ class Guard:
             "text": note.text,
             "by": note.by,
             "state": self._known.state.stage.value,
+            "current_max_ma": note.current_max_ma,
         }
         if self._recorder is None:
             self._untold.append(payload)
@@ -695,7 +708,7 @@ class Guard:
         config = self._setup.config
         silent = ages(now_ns, self._setup, begin(self._setup))
         check = self._setup.capability.contact
-        limits = self._setup.rules.effective.limits
+        limits = self._in_force.rules.effective.limits
         tested = check is not None and contact.testable(check, limits)
         payload: dict[str, object] = {
             "t_ns": now_ns,
@@ -712,7 +725,7 @@ class Guard:
             and {
                 "by": config.unlock,
                 "strides": STRIDES,
-                "ceiling_ma": ceiling_ma(self._setup.rules.effective),
+                "ceiling_ma": ceiling_ma(self._in_force.rules.effective),
             },
             "contact": asdict(contact.command(check, limits)) if check is not None and tested else None,
             "stimulator": asdict(self._setup.capability),
@@ -725,7 +738,7 @@ class Guard:
         self._record("guard/setup", now_ns, payload)
 
     def _limits(self) -> dict[str, object]:
-        effective = self._setup.rules.effective
+        effective = self._in_force.rules.effective
         return {
             name: {"value": value, "set_by": effective.set_by[name]}
             for name, value in asdict(effective.limits).items()

@@ -94,6 +94,14 @@ class Checklist:
     utc: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tighten:
+    """A lower largest current for the rest of the session: whatever was sent, and by whom."""
+
+    current_max_ma: object
+    by: str
+
+
 Happening = (
     Frame
     | BadFrame
@@ -107,6 +115,7 @@ Happening = (
     | Trouble
     | Answer
     | Checklist
+    | Tighten
 )
 
 
@@ -121,6 +130,7 @@ class Note:
         "checklist",
         "contact",
         "arm",
+        "tighten",
         "answer",
         "unlock",
         "watch",
@@ -135,6 +145,7 @@ class Note:
     text: str
     fault: str | None = None
     by: str = ""
+    current_max_ma: float | None = None  # in force from now on
 
 
 class Reaction(NamedTuple):
@@ -194,6 +205,7 @@ class Known(NamedTuple):
     screen: Screen | None = None  # from which a person armed; None: from the terminal
     refused_ns: int | None = None  # since when the recorder takes nothing
     slow_ns: int | None = None  # when a person was last told that the stimulator's line is slow
+    tightened: Setup | None = None  # what holds since a person lowered a limit; None: as at the start
     checklist: Mapping[str, str] | None = None  # answered today; None: as in the patient file
     contact: Contact | None = None  # the electrodes are being tested
     untested_by: str | None = None  # who armed while frames said off: the electrodes' test is still to come

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from dataclasses import dataclass, fields, replace
+from typing import Literal, cast, get_args
 
 from controller.errors import InputError
 from drivers.interface import StimulatorCapability
@@ -169,6 +169,21 @@ def merge(layers: Iterable[Layer], source: str = "limits") -> Effective:
     if values["rate_min_hz"] > values["rate_max_hz"]:
         raise InputError(source, "rate_min_hz", values["rate_min_hz"], f"at most {values['rate_max_hz']:g}")
     return Effective(Limits(**values), set_by)
+
+
+def tightened(effective: Effective, name: str, value: object, source: str) -> Effective:
+    """The limits with a ceiling that a person lowers while the session runs.
+
+    Raises InputError where ``value`` is no limit or looser than what holds.
+    """
+    check_layer(Layer("session", {name: cast(float, value)}), source)
+    lower, holds = float(cast(float, value)), getattr(effective.limits, name)
+    if lower > holds:
+        allowed = f"at most {holds:g}, set by {effective.set_by[name]}; a running session may only tighten"
+        raise InputError(source, name, value, allowed)
+    if lower == holds:
+        return effective
+    return Effective(replace(effective.limits, **{name: lower}), {**effective.set_by, name: "session"})
 
 
 def charge_uc(current_ma: float, width_us: float) -> float:

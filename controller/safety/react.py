@@ -23,6 +23,7 @@ from controller.safety.known import (
     RecorderTook,
     Request,
     Setup,
+    Tighten,
     Timer,
     Trouble,
 )
@@ -32,7 +33,14 @@ from controller.safety.pulses import PulseOrder, orders
 from controller.safety.states import Event, Stage, transition
 from controller.safety.unlock import ceiling_ma
 from controller.safety.watch import on_foreign_answer, on_left_out, on_link, on_peer, on_stamp, on_timer
-from controller.safety.wishes import begin_test, on_answer, on_checklist, on_leg_answer, on_request
+from controller.safety.wishes import (
+    begin_test,
+    on_answer,
+    on_checklist,
+    on_leg_answer,
+    on_request,
+    on_tighten,
+)
 from drivers.interface import FOREIGN_ANSWER, LEFT_OUT
 
 LATE_FRAME_NS = 20 * MS  # F14: a tick this late delays a 40 Hz pulse by most of its period
@@ -43,6 +51,7 @@ CONTACT_WORDS = "electrode contact test"
 
 def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """One step of the guard. ``now_ns`` is CLOCK_MONOTONIC and never runs backwards."""
+    setup = known.tightened or setup
     match happening:
         case Frame() | BadFrame():
             return _on_frame(now_ns, happening, setup, known)
@@ -65,6 +74,8 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
             return on_leg_answer(happening, setup, known)
         case Checklist():
             return on_checklist(now_ns, happening, known)
+        case Tighten():
+            return on_tighten(happening, setup, known)
     if happening.code == LEFT_OUT:
         return on_left_out(now_ns, happening, setup, known)
     if not happening.fault:

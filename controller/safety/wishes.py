@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from controller.errors import InputError
 from controller.safety import contact, rest
 from controller.safety.arming import answers_in, objections
 from controller.safety.envelope import MS, rested
-from controller.safety.known import NOTHING, Answer, Checklist, Known, Note, Reaction, Request, Setup
+from controller.safety.known import NOTHING, Answer, Checklist, Known, Note, Reaction, Request, Setup, Tighten
+from controller.safety.limits import tightened
 from controller.safety.moves import ages, fault, move
 from controller.safety.pulses import Metronome
 from controller.safety.screen import Screen, beaten
@@ -140,6 +142,18 @@ def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction,
     words = f"Disarmed: {'; '.join(forbids)}."
     reaction, known = move(now_ns, Event.RAMP_DOWN, known, Note("disarm", words, by=given.by))
     return reaction._replace(notes=(note, *reaction.notes)), known
+
+
+def on_tighten(wish: Tighten, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """The largest current may fall while the session runs, and does not rise again before its end."""
+    try:
+        effective = tightened(setup.rules.effective, "current_max_ma", wish.current_max_ma, "tighten")
+    except InputError as error:
+        return Reaction(notes=(Note("refused", f"Not tightened: {error}.", by=wish.by),)), known
+    most_ma = effective.limits.current_max_ma
+    words = f"The largest current is {most_ma:g} mA until the session ends."
+    known = known._replace(tightened=replace(setup, rules=replace(setup.rules, effective=effective)))
+    return Reaction(notes=(Note("tighten", words, by=wish.by, current_max_ma=most_ma),)), known
 
 
 def on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction, Known]:

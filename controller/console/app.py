@@ -61,7 +61,6 @@ class Console:
             trail=self._setup.trail,
             found=self._setup.found,
         )
-        self._setup.propose = self._tuning.begin
         self._feed.left_over = lambda: bool(self._tuning.left_over())
 
     async def run(self) -> None:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -31,11 +32,13 @@ SPEAK_S = 0.3  # a browser that hears nothing for a second takes the state for u
 ASK_S = 0.5  # how often the guard is asked for its state and what keeps it from arming
 KEPT_POINTS = 500  # 10 s at 50 Hz, for a browser that comes later
 KEPT_STRIDES = 10
+KEPT_ASSISTED = 1000
 FRESH_NS = 500_000_000  # an older point is not now
 PACE_STRIDES = 3  # fewer say nothing about how a person walks
 ODD_STRIDE = 0.25  # a stride that differs more from the usual one is no measure of how much strides vary
 ABLE = ("armed", "active", "ramp")
 STAGE = re.compile(r"Staged unlock: .* (\d+) of \d+ strides answered")
+Scope = Literal["walk", "tests"]
 Json = dict[str, object]
 
 REFUSALS = (  # what the guard says, by its beginning, and the key of the words for it
@@ -82,7 +85,9 @@ class Feed:
         self.left_over: Callable[[], bool] = lambda: False  # settings reset by a new start
         self._checklist: Json | None = None  # as answered today
         self.stride_count = 0
-        self.assisted = 0  # whole strides in which current flowed
+        self._assisted_ns: deque[int] = deque(maxlen=KEPT_ASSISTED)  # beginnings of strides with current
+        self.comfort: tuple[float, str] | None = None  # the most a person accepts, mA, and who kept it
+        self.scope = ""  # what the guard is armed for
         self._ages_ms: dict[str, float] = {}
         self._ages_s = 0.0  # when they were told
         self._links: tuple[LinkGlance, ...] = ()
@@ -114,6 +119,11 @@ class Feed:
         self._ask({"op": op, "by": "console"})
         self._ask({"op": "state"})
 
+    def tighten(self, current_max_ma: float, by: str) -> None:
+        """A lower largest current, from now to the session's end; the guard refuses a higher one."""
+        self._ask({"op": "tighten", "current_max_ma": current_max_ma, "by": by})
+        self._ask({"op": "state"})
+
     def answer(self, answers: Mapping[str, str], by: str) -> None:
         """Today's checklist, for the guard to judge; told again to every guard that comes after."""
         self._checklist = {"op": "checklist", "answers": dict(answers), "by": by}
@@ -124,10 +134,15 @@ class Feed:
         self._shown_s = time.monotonic()
         self._to_browsers(news)
 
-    def arm(self) -> None:
-        """A person holds the button: arm if the guard said that it would; and ask it how it is now."""
+    def arm(self, scope: Scope = "walk") -> None:
+        """A person holds the button: arm if the guard said that it would; and ask it how it is now.
+
+        For walking, the comfort maximum that was kept is the largest current.
+        """
         if self._state == "off" and not self._refusals:
-            self._ask({"op": "arm", "by": "console"})
+            if scope == "walk" and self.comfort is not None:
+                self.tighten(*self.comfort)
+            self._ask({"op": "arm", "scope": scope, "by": "console"})
         self._ask({"op": "state"})
 
     def snapshot(self) -> Json:
@@ -147,6 +162,10 @@ class Feed:
 
     def link(self, name: str) -> Json | None:
         return next((asdict(link) for link in self._links if link.sensor == name), None)
+
+    def assisted(self, since_ns: int) -> int:
+        """Whole strides with current that began at ``since_ns`` of monotonic time or later."""
+        return sum(began_ns >= since_ns for began_ns in self._assisted_ns)
 
     def newest(self, name: str) -> float | None:
         """A value of the newest point of the trace, while it is fresh."""
@@ -226,6 +245,7 @@ class Feed:
         """A state pushed, or an answer; the bare detail and the refusals are in the answer to ``state``."""
         before = self._words()
         self._state = str(word.get("state", self._state)).replace(" ", "_")
+        self.scope = str(word.get("scope", self.scope))
         self._note_stage(str(word.get("text", "")), unlocked=bool(word.get("unlocked")))
         fault = word.get("fault")
         self._fault = str(fault) if fault and self._state == "tripped" else None
@@ -254,6 +274,7 @@ class Feed:
         alarms = [asdict(alarm) for alarm in self._alarms.now(time.time())]
         return {
             "state": self._state,
+            "scope": self.scope,
             "refusals": self._refusals,
             "alarms": alarms,
             "answered": self._answered,
@@ -287,7 +308,11 @@ class Feed:
         self._ages_ms, self._ages_s = status.sensor_age_ms, time.monotonic()
         self._links, self.stride_count = status.links, status.strides
         self._newest = status.trace[-1] if status.trace else self._newest
-        self.assisted += sum(float(str(stride["charge_uc"])) > 0.0 for stride in strides)
+        self._assisted_ns.extend(
+            round((float(str(stride["end_s"])) - float(str(stride["duration_s"]))) * 1e9)
+            for stride in strides
+            if float(str(stride["charge_uc"])) > 0.0
+        )
         feed_age_ms = (time.monotonic_ns() - status.t_ns) / 1e6
         tick_age_ms = status.tick_age_ms
         links = [asdict(link) for link in status.links]

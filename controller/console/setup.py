@@ -245,12 +245,6 @@ def _tests(texts: Texts, settings: ConsoleSettings, state: SetupState, *, busy: 
 
 def _walk(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
     t = texts.get
-    comfort = state.thresholds.get("comfort")
-    ceiling = ""
-    if comfort is not None:
-        label = t("setup.use_comfort").format(current=figure(texts, comfort, 1))
-        button = f'<button class="button second">{escape(label)}</button>'
-        ceiling = f'<form method="post" action="/setup/ceiling">{button}</form>'
     tiles = "".join(
         f'<div class="tile"><dt>{escape(t(words))}</dt><dd><span class="value" id="{name}">–</span>'
         f'<span class="unit">{unit}</span></dd></div>'
@@ -261,7 +255,7 @@ def _walk(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
         )
     )
     return (
-        f'<div class="tools">{ceiling}</div>{hold_button(texts)}{_walk_buttons(texts, settings)}'
+        f"{hold_button(texts)}{_walk_buttons(texts, settings)}"
         f'<dl class="marks">{tiles}</dl>{_form("walk", _button(texts, "setup.walk_ok"))}'
     )
 

@@ -49,12 +49,11 @@ HOLD_MAX_S = 20.0  # nobody holds longer on purpose
 SENSOR_AGE_MAX_MS = 300.0
 KEPT = 200  # entries of the trail
 TRAIN_ANSWER_S = 0.5
+TIGHTEN_ANSWER_S = 2.0
 TESTS_S = 180.0
 LOW_PRIORITY = 15
 
 ABLE = ("armed", "active")
-
-Propose = Callable[[Request, dict[str, float]], Response]  # what makes a proposal of these settings
 
 
 class SetupPages:
@@ -74,17 +73,18 @@ class SetupPages:
         self._feed = feed
         self._link = link
         self._texts_of = texts_of
-        self.propose: Propose = lambda _request, _wanted: Response(status_code=503)
         runs = Path(settings.runs)
         self._file = runs / "profiles" / (settings.pseudonym or "unnamed") / "setup.json"
         self._folder = runs / settings.session
         self._state = load(self._file, settings.session)
         self._trail: deque[Audit] = deque(maxlen=KEPT)
         self._held_s = 0.0
+        self._walk_ns: int | None = None  # when the last step was opened
         self._from_deg: float | None = None  # foot pitch as the last train began
         self._most_deg = 0.0
         self._tests: asyncio.Task[None] | None = None
         self._tests_word = ""
+        self._remember_comfort()
         if not unanswered(self._state.answers):
             self._feed.answer(self._state.answers, self._state.by)
 
@@ -114,7 +114,6 @@ class SetupPages:
         app.post("/setup/tests/run")(self.run_tests)
         app.get("/setup/tests/progress")(self.progress)
         app.get("/setup/tests/fit.png")(self.fit)
-        app.post("/setup/ceiling")(self.ceiling)
 
     # --- pages ---
 
@@ -125,6 +124,8 @@ class SetupPages:
         texts = self._texts_of(request)
         wish = request.query_params.get("step", "")
         shown = next((step for step in STEPS if step == wish), self._state.step)
+        if shown == "walk" and self._walk_ns is None:
+            self._walk_ns = time.monotonic_ns()
         if shown is None:
             body = setup.finished_html(texts, self._state)
         else:
@@ -158,6 +159,15 @@ class SetupPages:
             sender.send(bus.pack_record("audit", now_ns, records.encode(entry)))
             sender.close()
 
+    def _remember_comfort(self) -> None:
+        """The feed holds every arming for walking to what was kept."""
+        kept = self._state
+        self._feed.comfort = None if kept.comfort_ma is None else (kept.comfort_ma, kept.comfort_by)
+
+    def _assisted(self) -> int:
+        """Assisted strides since the last step was opened."""
+        return 0 if self._walk_ns is None else self._feed.assisted(self._walk_ns)
+
     def _moved_deg(self) -> float | None:
         """The most the foot has turned since the last train began."""
         pitch_deg = self._feed.newest("foot_pitch_deg")
@@ -189,7 +199,8 @@ class SetupPages:
                 "findings": told.findings if told else [],
                 "walking": told.walking if told else None,
                 "strides": feed.stride_count,
-                "assisted": feed.assisted,
+                "assisted": self._assisted(),
+                "scope": feed.scope,
                 "error_deg": pace.error_deg if pace else None,
                 "moved_deg": self._moved_deg(),
                 "answered": feed.answered,
@@ -242,22 +253,36 @@ class SetupPages:
         return self._next("electrodes", "electrodes placed, tested by the guard when arming")
 
     async def post_thresholds(self, request: Request) -> Response:
-        if "comfort" not in self._state.thresholds:
+        """What was found binds from here on: the guard's largest current, and with it every plan."""
+        comfort_ma = self._state.thresholds.get("comfort")
+        if comfort_ma is None:
             return self._refuse(request, "setup.no_comfort")
+        if not await self._tightened(comfort_ma):
+            return self._refuse(request, "setup.not_tightened")
+        self._state.comfort_ma, self._state.comfort_by = comfort_ma, self._state.by
+        self._remember_comfort()
+        self._end_tests()
         found = ", ".join(f"{mark} {value:g} mA" for mark, value in self._state.thresholds.items())
         return self._next("thresholds", f"thresholds: {found}")
 
     async def post_tests(self, request: Request) -> Response:
+        self._end_tests()
         found = ", ".join(f"{key} {value:g}" for key, value in self._state.identified.items())
         return self._next("tests", f"identified: {found}" if found else "identification tests left out")
 
     async def post_walk(self, request: Request) -> Response:
-        if not self._feed.assisted:
+        assisted = self._assisted()
+        if "thresholds" not in self._state.done:
+            return self._refuse(request, "setup.no_thresholds")
+        if not assisted:
             return self._refuse(request, "setup.no_step")
-        return self._next("walk", f"first steps: {self._feed.assisted} assisted")
+        return self._next("walk", f"first steps: {assisted} assisted since this step was opened")
 
     async def anew(self) -> Response:
-        self._state = SetupState(self._settings.session, by=self._state.by)
+        kept, self._walk_ns = self._state, None
+        self._state = SetupState(
+            kept.session, by=kept.by, comfort_ma=kept.comfort_ma, comfort_by=kept.comfort_by
+        )
         self._keep("set-up begun anew")
         return RedirectResponse("/setup", status_code=303)
 
@@ -308,13 +333,31 @@ class SetupPages:
 
     async def hold(self, request: Request) -> Response:
         """The button that arms: down, held (again and again), up; as on the live page."""
-        what = str((await request.form()).get("what", ""))
+        form = await request.form()
+        what, step = str(form.get("what", "")), str(form.get("step", ""))
         now_s = time.monotonic()
         if what == "held" and HOLD_S <= now_s - self._held_s <= HOLD_MAX_S:
-            self._feed.arm()
+            self._feed.arm("walk" if step == "walk" else "tests")  # walking is the last step's alone
         elif what != "held":
             self._held_s = now_s if what == "down" else 0.0
         return Response(status_code=204)
+
+    async def _tightened(self, current_max_ma: float) -> bool:
+        """Lower the guard's largest current, and wait for its word that it holds."""
+        self._feed.tighten(current_max_ma, self._state.by)
+        until_s = time.monotonic() + TIGHTEN_ANSWER_S
+        while time.monotonic() < until_s:
+            held_ma, _ = self._feed.limits.get("current_max_ma", (math.inf, ""))
+            if held_ma <= current_max_ma:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    def _end_tests(self) -> None:
+        """Arming for walking is an act of its own: what was armed for test trains is not any more."""
+        self._walk_ns = None
+        if self._feed.scope == "tests" and self._feed.state in ABLE:
+            self._feed.request("disarm")
 
     async def guard(self, op: str) -> Response:
         if op not in ("disarm", "acknowledge", "unlock"):
@@ -367,17 +410,9 @@ class SetupPages:
 
     async def search_again(self) -> Response:
         restart_search(self._state)
+        self._walk_ns = None
         self._state.reopen("thresholds")
         return self._stay("thresholds")
-
-    async def ceiling(self, request: Request) -> Response:
-        """The comfort maximum as the session's ceiling: a proposal like any other."""
-        comfort_ma = self._state.thresholds.get("comfort")
-        told = self._link.now
-        if comfort_ma is None or told is None:
-            return self._refuse(request, "setup.no_comfort")
-        allowed = told.allowed["limits.current_max_ma"]
-        return self.propose(request, {"limits.current_max_ma": min(comfort_ma, allowed.high)})
 
     async def virtual(self, request: Request) -> Response:
         """The virtual patient stands or walks, as a person would when asked."""

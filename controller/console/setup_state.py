@@ -40,6 +40,8 @@ class SetupState:
     trains: int = 0
     thresholds: dict[str, float] = field(default_factory=dict)
     identified: dict[str, float] = field(default_factory=dict)
+    comfort_ma: float | None = None  # kept by a person: no session goes beyond until it is found anew
+    comfort_by: str = ""
 
     @property
     def step(self) -> Step | None:
@@ -100,7 +102,13 @@ def load(path: Path, session: str) -> SetupState:
         kept = msgspec.json.decode(path.read_bytes(), type=SetupState)
         if kept.session == session:
             return kept
-        return SetupState(session, thresholds=kept.thresholds, identified=kept.identified)
+        return SetupState(
+            session,
+            thresholds=kept.thresholds,
+            identified=kept.identified,
+            comfort_ma=kept.comfort_ma,
+            comfort_by=kept.comfort_by,
+        )
     return SetupState(session)
 
 

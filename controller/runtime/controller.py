@@ -250,9 +250,13 @@ class Controller:
         self._applied.append(Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason))
 
     def _take_state(self, word: dict[str, object]) -> None:
+        """What the guard is armed for, whether it allows feedback, and the most it lets out."""
         if "state" in word:
             scope, unlocked = str(word.get("scope", "walk")), bool(word.get("unlocked"))
             self._course.hear(str(word["state"]), scope, unlocked=unlocked)
+        most_ma = word.get("current_max_ma")
+        if isinstance(most_ma, float):
+            self._tuning.tighten(most_ma, str(word.get("by", "")), time.time_ns())
 
     # --- settings that a person at the console changes ---
 

@@ -18,6 +18,9 @@ from controller.record.records import Audit, Change
 
 BY_MAX, REASON_MIN, REASON_MAX = 20, 3, 300  # characters
 PREVIEW_MAX = 20  # figures
+CEILING = "limits.current_max_ma"
+CURRENTS = ("trapezoid.current_ma", CEILING)
+SAME_MA = 1e-3  # allowed ranges are told with three digits
 KEPT = 60  # entries, of a few hundred bytes each, of the trail that a console which comes later is told
 
 
@@ -42,6 +45,9 @@ class Tuning:
         self._allowed = dict(allowed)
         self._version = 0
         self._waiting: tuple[CoreParams, Audit] | None = None
+        self._lowering: Audit | None = None
+        ceiling = self._allowed.get(CEILING)
+        self._ceiling_ma = params.pulse.current_max_ma if ceiling is None else ceiling.high
         self._trail: deque[Audit] = deque(maxlen=KEPT)
 
     @property
@@ -51,7 +57,7 @@ class Tuning:
 
     @property
     def waiting(self) -> bool:
-        return self._waiting is not None
+        return self._waiting is not None or self._lowering is not None
 
     @property
     def allowed(self) -> dict[str, Allowed]:
@@ -86,6 +92,33 @@ class Tuning:
         self._waiting = (new, entry)
         return None
 
+    def tighten(self, current_max_ma: float, by: str, utc_ns: int) -> None:
+        """The guard lets no more than this out from now on: no plan goes beyond, from the next boundary on.
+
+        Needs no preview, as it is less; no wish raises it again.
+        """
+        if current_max_ma > self._ceiling_ma - SAME_MA:
+            return
+        self._ceiling_ma = current_max_ma
+        for key in CURRENTS:
+            if key in self._allowed:
+                low, high = self._allowed[key].low, self._allowed[key].high
+                name = "current_max_ma, session"
+                most_ma = min(high, current_max_ma)
+                self._allowed[key] = Allowed(min(low, most_ma), most_ma, name)
+        before, after = values(self.params), values(self._capped(self.params))
+        changes = tuple(Change(key, before[key], after[key]) for key in CURRENTS if after[key] != before[key])
+        self._version += 1
+        text = f"largest current {current_max_ma:g} mA"
+        self._lowering = Audit(0, utc_ns, "setup", by[:BY_MAX], "", self._version, changes, text=text)
+
+    def _capped(self, params: CoreParams) -> CoreParams:
+        over = {key: self._ceiling_ma for key in CURRENTS if values(params)[key] > self._ceiling_ma}
+        params = with_values(params, over)
+        if params.second is not None and params.second.current_max_ma > self._ceiling_ma:
+            params = replace(params, second=replace(params.second, current_max_ma=self._ceiling_ma))
+        return params
+
     def _why_not(self, wish: Wish, changes: tuple[Change, ...]) -> str:
         if wish.version != self._version:
             return f"stale: made from version {wish.version} of the settings, now is {self._version}"
@@ -106,10 +139,15 @@ class Tuning:
 
     def take(self, now_ns: int) -> tuple[CoreParams, Audit] | None:
         """At a boundary: the new settings and their entry, in force from now on; ``None`` where none wait."""
-        if self._waiting is None:
+        if self._waiting is not None:
+            params, entry = self._waiting
+            self._waiting = None
+        elif self._lowering is not None:
+            params, entry = self.params, self._lowering
+            self._lowering = None
+        else:
             return None
-        self.params, entry = self._waiting
-        self._waiting = None
+        self.params = self._capped(params)
         entry = replace(entry, t_ns=now_ns)
         self._trail.append(entry)
         return self.params, entry

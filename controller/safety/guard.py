@@ -289,7 +289,7 @@ class Guard:
             self._make_ready()
 
     def _wait_ms(self) -> float:
-        due_ns = deadline_ns(self._in_force, self._known)
+        due_ns = deadline_ns(self._setup_now, self._known)
         if due_ns is None:
             return IDLE_MS
         return min(WATCH_MS, max(0.0, (due_ns - self._clock()) / 1e6))
@@ -505,7 +505,7 @@ class Guard:
         if op == "screen":
             answer.update(self._watched(screen))
         if op == "state":
-            answer["refusals"] = refusals(self._clock(), self._in_force, self._known)
+            answer["refusals"] = refusals(self._clock(), self._setup_now, self._known)
             answer["limits"] = self._limits()
             answer["checklist"] = self._known.checklist
         connection.sender.send(_json(answer))
@@ -518,15 +518,16 @@ class Guard:
         silent_ms = (self._clock() - armed.beat_ns) // MS
         return {"watch": "mine" if armed.name == screen else "other", "silent_ms": silent_ms}
 
-    def _push(self, connection: _Connection, text: str = "") -> None:
+    def _push(self, connection: _Connection, text: str = "", by: str = "") -> None:
         state = self._known.state
         message: dict[str, object] = {
             "state": state.stage.value,
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
             "scope": self._known.scope,
-            "current_max_ma": self._in_force.rules.effective.limits.current_max_ma,
+            "current_max_ma": self._setup_now.rules.effective.limits.current_max_ma,
             "text": text or state.detail,
+            "by": by,
         }
         connection.sender.send(_json(message))
 
@@ -575,7 +576,7 @@ class Guard:
         """
         sent: list[dict[str, object]] = []
         left_out: list[int] = []
-        limits = self._in_force.rules.effective.limits
+        limits = self._setup_now.rules.effective.limits
         age_max_ns = round(limits.frame_age_max_ms * MS)
         for pulse in pulses:
             if self._notice_sleep():
@@ -611,7 +612,7 @@ class Guard:
     def _withhold(self, channel: int, since_ns: int) -> None:
         """The last look before the writing: too close to the pulse before it, so it is left out and told."""
         self._withheld += 1
-        least_ms = closest_ns(self._in_force.rules.effective.limits.rate_max_hz) / MS
+        least_ms = closest_ns(self._setup_now.rules.effective.limits.rate_max_hz) / MS
         text = (
             f"A pulse of channel {channel} came {since_ns / MS:.1f} ms after the one before it, at least "
             f"{least_ms:g} ms are allowed. It was left out; {self._withheld} so far in this session. "
@@ -622,12 +623,12 @@ class Guard:
     # --- what happened goes in, what is to be done comes out ---
 
     @property
-    def _in_force(self) -> Setup:
+    def _setup_now(self) -> Setup:
         """With the limits as a person has lowered them since the start."""
         return self._known.tightened or self._setup
 
     def _stage(self) -> tuple[State, Unlock, Scope, Setup]:
-        return self._known.state, self._known.unlock, self._known.scope, self._in_force
+        return self._known.state, self._known.unlock, self._known.scope, self._setup_now
 
     def _feed(self, happening: Happening) -> Reaction:
         before = self._stage()
@@ -645,11 +646,12 @@ class Guard:
         if self._stage() != before:
             if before[0].stage is not Stage.ARMED and self._known.state.stage is Stage.ARMED:
                 self._plausibility.armed()
-            self._plausibility.current_max_ma = self._in_force.rules.effective.limits.current_max_ma
+            self._plausibility.current_max_ma = self._setup_now.rules.effective.limits.current_max_ma
             text = " ".join(note.text for note in reaction.notes)
+            by = next((note.by for note in reaction.notes), "")
             for connection in self._connections.values():
                 if connection.role:
-                    self._push(connection, text)
+                    self._push(connection, text, by)
             if not before[0].may_pulse:
                 self._armed_utc, self._in_force = _utc(), ()
             self._keep_in_flight(sync=True)
@@ -708,7 +710,7 @@ class Guard:
         config = self._setup.config
         silent = ages(now_ns, self._setup, begin(self._setup))
         check = self._setup.capability.contact
-        limits = self._in_force.rules.effective.limits
+        limits = self._setup_now.rules.effective.limits
         tested = check is not None and contact.testable(check, limits)
         payload: dict[str, object] = {
             "t_ns": now_ns,
@@ -725,7 +727,7 @@ class Guard:
             and {
                 "by": config.unlock,
                 "strides": STRIDES,
-                "ceiling_ma": ceiling_ma(self._in_force.rules.effective),
+                "ceiling_ma": ceiling_ma(self._setup_now.rules.effective),
             },
             "contact": asdict(contact.command(check, limits)) if check is not None and tested else None,
             "stimulator": asdict(self._setup.capability),
@@ -738,7 +740,7 @@ class Guard:
         self._record("guard/setup", now_ns, payload)
 
     def _limits(self) -> dict[str, object]:
-        effective = self._in_force.rules.effective
+        effective = self._setup_now.rules.effective
         return {
             name: {"value": value, "set_by": effective.set_by[name]}
             for name, value in asdict(effective.limits).items()

@@ -13,6 +13,11 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from tests.console.browser import TABLET, Rig, chromium, demo_with_console, open_console
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The set-up lowers the session's largest current for good: it comes last."""
+    items.sort(key=lambda item: item.path.name == "test_setup_browser.py")
+
+
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with demo_with_console(tmp_path_factory.mktemp("console")) as running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import urllib.request
 
 import pytest
@@ -12,8 +13,8 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed (
 from playwright.sync_api import Page, expect
 
 from controller.record.reader import messages
-from controller.record.records import Audit, GuardEvent
-from tests.console.browser import CHROMIUM, STEP_MS, Rig, make_off, shot
+from controller.record.records import Audit, GuardEvent, GuardVerdict
+from tests.console.browser import CHROMIUM, STEP_MS, Rig, expect_state, make_off, shot
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -84,6 +85,7 @@ def test_the_electrodes_are_tested_and_armed_and_no_train_goes_to_a_leg_that_wal
     press(page, "The pads hold and the test was passed")
     expect(page.locator("[role=alert]")).to_contain_text("Not armed")
     arm_by_holding(page)
+    expect(page.locator("#state-text")).to_contain_text("Test trains alone can be given", timeout=STEP_MS)
     press(page, "The pads hold and the test was passed")
     at(page, "thresholds")
     expect(page.locator("#stands")).to_contain_text("The leg walks", timeout=STEP_MS)
@@ -106,6 +108,24 @@ def test_thresholds_are_found_step_by_step_and_every_train_passes_the_guard(page
     shot(page, "setup-thresholds")
     press(page, "Keep these thresholds")
     at(page, "tests")
+    expect_state(page, "off")  # arming for walking is another act
+
+
+def test_what_was_found_binds_in_tuning_and_in_a_saved_profile(page: Page, rig: Rig) -> None:
+    page.goto(f"{rig.url}/tuning")
+    largest = page.locator("[name='limits.current_max_ma']")
+    expect(largest).to_have_value("6", timeout=STEP_MS)
+    page.goto(f"{rig.url}/profiles")
+    page.fill("input[name=name]", "after-setup")
+    page.fill("form.confirm input[name=by]", "AB")
+    page.locator("form.confirm button").click()
+    expect(page.locator("main table")).to_contain_text("after-setup")
+    with urllib.request.urlopen(f"{rig.url}/profiles/after-setup.toml") as answer:
+        saved = tomllib.loads(answer.read().decode())
+    assert saved["limits"]["current_max_ma"] == 6.0
+    assert saved["trapezoid"]["current_ma"] == 6.0
+    page.goto(f"{rig.url}/setup")
+    at(page, "tests")
 
 
 def test_the_short_tests_identify_the_muscle(page: Page) -> None:
@@ -117,10 +137,11 @@ def test_the_short_tests_identify_the_muscle(page: Page) -> None:
 
 
 def test_the_first_steps_are_assisted_and_the_set_up_is_done(page: Page) -> None:
+    expect(page.get_by_role("button", name="ceiling")).to_have_count(0)
     press(page, "walks")
-    page.wait_for_selector('#arm[aria-disabled="false"]:visible, #disarm:visible', timeout=STEP_MS)
-    if not page.locator("#disarm").is_visible():
-        arm_by_holding(page)
+    press(page, "The first steps are good")
+    expect(page.locator("[role=alert]")).to_contain_text("No assisted stride was seen yet")
+    arm_by_holding(page)
     expect(page.locator("#assisted")).to_have_text(re.compile(r"^[1-9]"), timeout=30_000)
     shot(page, "setup-walk")
     press(page, "The first steps are good")
@@ -134,8 +155,30 @@ def test_every_step_is_in_the_recording(rig: Rig) -> None:
     wanted = ("patient P000-virtual", "checklist does not allow", "checklist: pacemaker no", "sensors found",
               "electrodes placed", "test train of 4 mA", "train of 4 mA: nothing", "thresholds: sensory 5 mA",
               "identified: ", "first steps: ")  # fmt: skip
+    assert said[-1].endswith("assisted since this step was opened")
     places = [next(i for i, text in enumerate(said) if text.startswith(words)) for words in wanted]
     assert places == sorted(places)
     guard = [m.record for m in messages(recording, ("guard/event",)) if isinstance(m.record, GuardEvent)]
     answered = [event for event in guard if event.kind == "checklist" and event.by == "AB"]
     assert ["skin yes" in event.text for event in answered] == [True, False]  # judged by the guard itself
+    (lowered,) = {(event.by, event.current_max_ma) for event in guard if event.kind == "tighten"}
+    assert lowered == ("AB", 6.0)
+
+
+def test_until_the_thresholds_were_kept_nothing_but_tests_was_given_and_then_no_more_than_found(
+    rig: Rig,
+) -> None:
+    recording = rig.folder / "session.mcap"
+    verdicts = [
+        m.record for m in messages(recording, ("guard/verdict",)) if isinstance(m.record, GuardVerdict)
+    ]
+    events = [m.record for m in messages(recording, ("guard/event",)) if isinstance(m.record, GuardEvent)]
+    kept_ns = next(event.t_ns for event in events if event.kind == "tighten")
+    began_ns = next(e.t_ns for e in events if e.kind == "checklist" and e.by == "AB" and "skin no" in e.text)
+    tests = [v for v in verdicts if v.pulses and began_ns < v.received_ns < kept_ns]
+    assert {v.scope for v in tests} == {"tests"}
+    assert {v.purpose for v in tests if v.state != "contact test"} == {"test_train"}
+    walked = [pulse.current_ma for v in verdicts if v.received_ns > kept_ns for pulse in v.pulses
+              if v.state != "contact test"]  # fmt: skip
+    assert walked
+    assert max(walked) <= 6.0

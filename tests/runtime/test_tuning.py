@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.config import load_session, tunable
+from controller.config import core_params, load_session, tunable
 from controller.knobs import KNOBS, objections, values, with_values
 from controller.runtime.tuning import Tuning, Wish
 from tests.core.control.numbers import DEMO, params
@@ -84,3 +84,78 @@ def test_every_setting_has_a_range_from_the_file_and_a_current_the_limit_that_bi
     standing = values(PARAMS)
     assert objections(standing, ALLOWED) == []
     assert values(with_values(PARAMS, standing)) == standing
+
+
+# --- the guard's largest current falls while the session runs
+
+
+def test_a_lowered_largest_current_holds_from_the_next_boundary_without_a_preview_and_is_in_the_trail() -> (
+    None
+):
+    settings = tuning()
+    settings.tighten(20.0, "AB", 7)
+    assert settings.waiting
+    assert (
+        settings.allowed["limits.current_max_ma"].high
+        == settings.allowed["trapezoid.current_ma"].high
+        == 20.0
+    )
+    taken = settings.take(5)
+    assert taken is not None
+    new, entry = taken
+    assert (new.pulse.current_max_ma, new.envelope.current_ma) == (20.0, 20.0)
+    assert replace(new, pulse=PARAMS.pulse, envelope=PARAMS.envelope) == PARAMS
+    assert (entry.t_ns, entry.utc_ns, entry.kind, entry.by, entry.version) == (5, 7, "setup", "AB", 1)
+    assert [(c.key, c.old, c.new) for c in entry.changes] == [
+        ("trapezoid.current_ma", 32.0, 20.0),
+        ("limits.current_max_ma", 50.0, 20.0),
+    ]
+    assert not settings.waiting
+    assert settings.take(6) is None
+
+
+def test_no_wish_raises_it_again_and_a_form_from_before_is_stale() -> None:
+    settings = tuning()
+    settings.tighten(20.0, "AB", 7)
+    wish = replace(WISH, wanted={"limits.current_max_ma": 20.5})
+    refused = settings.ask(1, wish)
+    assert refused is not None
+    assert refused.text.startswith("stale")
+    refused = settings.ask(1, replace(wish, version=1))
+    assert refused is not None
+    assert "found 20.5, allowed:" in refused.text
+    assert "to 20 (current_max_ma, session)" in refused.text
+    assert settings.ask(1, replace(wish, version=1, wanted={"limits.current_max_ma": 19.0})) is None
+
+
+def test_a_change_that_waits_meanwhile_is_taken_within_it() -> None:
+    settings = tuning()
+    assert settings.ask(1, replace(WISH, wanted={"trapezoid.current_ma": 40.0})) is None
+    settings.tighten(20.0, "AB", 7)
+    for at_ns in (5, 6):
+        taken = settings.take(at_ns)
+        assert taken is not None
+        assert (taken[0].envelope.current_ma, taken[0].pulse.current_max_ma) == (20.0, 20.0)
+    assert [entry.kind for entry in settings.trail] == ["change", "setup"]
+    assert settings.take(7) is None
+
+
+@pytest.mark.parametrize("told_ma", [50.0, 50.0004, 49.9995, 60.0, math.inf])
+def test_what_the_guard_says_at_the_start_lowers_nothing(told_ma: float) -> None:
+    settings = tuning()
+    settings.tighten(told_ma, "", 7)
+    assert (settings.waiting, settings.version, settings.allowed) == (False, 0, ALLOWED)
+    settings.tighten(20.0, "AB", 7)
+    settings.tighten(20.0, "AB", 7)
+    settings.tighten(30.0, "AB", 7)
+    assert (settings.version, settings.allowed["limits.current_max_ma"].high) == (1, 20.0)
+
+
+def test_the_second_channel_stays_within_it_too() -> None:
+    session = load_session(DEMO.parent / "two_channels.toml")
+    settings = Tuning(core_params(session), tunable(session))
+    settings.tighten(15.0, "AB", 7)
+    taken = settings.take(5)
+    assert taken is not None
+    assert taken[0].second is not None
+    assert taken[0].second.current_max_ma == 15.0

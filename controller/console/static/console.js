@@ -59,13 +59,14 @@
     return svg;
   };
 
-  const showState = (name) => {
+  const showState = (name, scope = "") => {
+    const tests = scope === "tests" && (name === "armed" || name === "active");
+    set("state-text", texts[`state_text.${tests ? "tests" : name}`]);
     if (name === state) return;
     state = name;
     $("state").className = `state-${name}`;
     $("state-shape").replaceChildren(drawn(SHAPES[name]));
     set("state-word", texts[`state.${name}`]);
-    set("state-text", texts[`state_text.${name}`]);
     const on = ["armed", "active", "ramp"].includes(name);
     $("arm").hidden = on;
     $("disarm").hidden = !on;
@@ -409,7 +410,7 @@
       events = [];
       strides = [];
     }
-    if (news.state) showState(news.state);
+    if (news.state) showState(news.state, news.scope);
     if (news.refusals) showRefusals(news.refusals);
     if ("answered" in news) showStage(news.answered);
     if ("left_over" in news) $("left-over").hidden = !news.left_over;

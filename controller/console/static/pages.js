@@ -11,12 +11,12 @@
   const hear = [];
   let heardMs = performance.now();
 
-  const showState = (name) => {
-    if ($("state").className === `state-${name}`) return;
+  const showState = (name, scope = "") => {
     $("state").className = `state-${name}`;
     $("state-shape").textContent = SHAPES[name];
     $("state-word").textContent = texts[`state.${name}`];
-    $("state-text").textContent = texts[`state_text.${name}`];
+    const tests = scope === "tests" && (name === "armed" || name === "active");
+    $("state-text").textContent = texts[`state_text.${tests ? "tests" : name}`];
   };
 
   const ask = async () => {
@@ -25,7 +25,7 @@
       if (answer.ok) {
         const now = await answer.json();
         heardMs = performance.now();
-        showState(now.state);
+        showState(now.state, now.scope);
         for (const listener of hear) listener(now);
       }
     } catch {
@@ -121,18 +121,19 @@
 
   const HOLD_MS = 1000;
   const HELD_MS = 100;
+  const step = document.querySelector(".step")?.dataset.step ?? ""; // arming is for walking in the last one alone
   let holding = null;
   const hold = () => {
     if (holding !== null || $("arm").hidden) return;
     $("arm").classList.add("holding");
     set("arm-word", texts["arm.holding"]);
-    post("/setup/hold", { what: "down" });
+    post("/setup/hold", { what: "down", step });
     holding = setTimeout(held, HOLD_MS);
   };
   const held = () => { // until the guard arms or the person lets go: it arms between two supports only
     $("arm").classList.add("held");
     set("arm-word", texts["arm.waiting"]);
-    post("/setup/hold", { what: "held" });
+    post("/setup/hold", { what: "held", step });
     holding = setTimeout(held, HELD_MS);
   };
   function release() {
@@ -141,7 +142,7 @@
     holding = null;
     $("arm").classList.remove("held", "holding");
     set("arm-word", texts["arm.label"]);
-    post("/setup/hold", { what: "up" });
+    post("/setup/hold", { what: "up", step });
   }
   if ($("arm")) {
     const arm = $("arm");

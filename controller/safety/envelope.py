@@ -367,9 +367,7 @@ def _paid(now_ns: int, track: Track, channel: ChannelCommand | None, limits: Lim
     rise_ma = channel.current_ma - before.current_ma
     rise_uc = charge_uc(channel.current_ma, channel.width_us) - before.charge_uc
     frame_ma = limits.rise_max_ma_per_frame
-    ticks = max(rise_ma / frame_ma, rise_uc / charge_uc(frame_ma, limits.width_max_us))
-    if ticks <= 0.0:
-        return track
+    ticks = max(0.0, rise_ma / frame_ma, rise_uc / charge_uc(frame_ma, limits.width_max_us))
     return track._replace(risen_ns=min(now_ns, _risen_ns(now_ns, track) + math.ceil(ticks * TICK_NS)))
 
 

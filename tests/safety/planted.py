@@ -279,8 +279,8 @@ PLANTS = (
     Plant(
         "a wider pulse uses no time",
         "envelope.py",
-        "ticks = max(rise_ma / frame_ma, rise_uc /",
-        "ticks = max(rise_ma / frame_ma, 0.0 * rise_uc /",
+        "ticks = max(0.0, rise_ma / frame_ma, rise_uc /",
+        "ticks = max(0.0, rise_ma / frame_ma, 0.0 * rise_uc /",
         "test_envelope.py::test_a_wider_pulse_uses_the_time_of_its_charge",
     ),
     Plant(

@@ -324,6 +324,9 @@ def test_sixty_frames_in_one_turn_of_the_guard_rise_no_more_than_two() -> None:
     assert currents(steps) == [1.0] + [2.0] * 59
     assert {step.verdict for step in steps} == {"reduced"}
     assert steps[2].limit == "rise_max_ma_per_frame 1 (session)"
+    soft = rules(rise_max_ma_per_frame=0.5)
+    steps = turn([(NOW_NS, NOW_NS - (59 - i) * MS, at(40.0)) for i in range(60)], soft)
+    assert currents(steps) == [0.5] + [1.0] * 59
 
 
 @pytest.mark.parametrize("every_ms", [1.0, 2.5, 4.0, 5.0])

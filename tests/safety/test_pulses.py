@@ -83,6 +83,12 @@ def test_the_closest_two_pulses_may_come_is_never_rounded_down() -> None:
     assert [closest_ns(rate_hz) for rate_hz in (50.0, 30.0, 100.0)] == [20 * MS, 33_333_334, 10 * MS]
 
 
+def test_orders_keep_the_rate_limit_of_each_channel() -> None:
+    late = (Metronome(NOW_NS, NOW_NS + 10 * MS), Metronome(NOW_NS, NOW_NS + 10 * MS - 1))
+    due, _ = orders(NOW_NS + 30 * MS - 1, (AT_40_HZ, AT_40_HZ), late, RATE_MAX_HZ, CAPABILITY)
+    assert [pulse.channel for pulse in due] == [1]
+
+
 def test_off_and_on_again_starts_at_once_but_not_sooner_than_the_rate_limit() -> None:
     fires, metronome = beat(NOW_NS, AT_40_HZ, Metronome(), RATE_MAX_HZ)
     assert fires

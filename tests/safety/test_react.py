@@ -1052,3 +1052,16 @@ def test_frames_alone_are_held_against_the_age_of_the_sensor() -> None:
     assert bench.fault == "F1"
     assert 150 * MS < before_ns - newest_ns <= 175 * MS
     assert not bench.reactions[-1][1].pulses
+
+
+def test_a_phase_that_flickers_ends_in_a_trip_within_ten_seconds() -> None:
+    bench = Bench().armed()
+    begin_ns, pulses = bench.now_ns, 0
+    for number in range(6000):
+        pulses += len(bench.tick(GO if number % 400 < 380 else None).pulses)  # 1.9 s on, 0.1 s off
+        if bench.stage == "tripped":
+            break
+    assert (bench.stage, bench.fault) == ("tripped", "F9")
+    assert 9.0 < (bench.now_ns - begin_ns) / 1e9 < 9.5
+    assert "on_share_max" in bench.known.state.detail
+    assert pulses < 400

@@ -33,14 +33,23 @@ from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 TESTS = Path(__file__).parent
-MIND = ("test_react", "test_arming", "test_unlock", "test_pauses", "test_screen", "test_line")
+MIND = (
+    "test_react",
+    "test_arming",
+    "test_unlock",
+    "test_pauses",
+    "test_screen",
+    "test_line",
+    "test_purpose",
+    "test_tighten",
+)
 MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold it, by the begin of their name
     "states": ("test_states",),
     "arming": ("test_arming", "test_react"),
     "pulses": ("test_pulses",),
-    "limits": ("test_limits",),
-    "frames": ("test_frames", "test_unlock"),
-    "envelope": ("test_envelope",),
+    "limits": ("test_limits", "test_tighten"),
+    "frames": ("test_frames", "test_unlock", "test_purpose"),
+    "envelope": ("test_envelope", "test_purpose"),
     "settings": ("test_settings",),
     "plausibility": ("test_plausibility",),
     "contact": ("test_arming", "test_line"),

@@ -26,6 +26,7 @@ from controller.console.settings import ConsoleSettings
 from controller.console.strides import StrideFigures, Strides
 from controller.record.live import LinkGlance, LiveStatus, TracePoint
 from controller.runtime import bus
+from controller.safety.unlock import STRIDES as UNLOCK_STRIDES
 
 RECONNECT_S = 0.1
 SPEAK_S = 0.3  # a browser that hears nothing for a second takes the state for unknown
@@ -97,7 +98,7 @@ class Feed:
         self._alarms = Alarms()
         self._cut = ""  # what keeps the broker away, as told last
         self._strides = Strides()
-        self._arm = ""
+        self._arm, self._blinded = "", False
         self._points: deque[list[float | None]] = deque(maxlen=KEPT_POINTS)
         self._events: deque[list[object]] = deque(maxlen=4 * KEPT_STRIDES)
         self._figures: deque[Json] = deque(maxlen=KEPT_STRIDES)
@@ -176,7 +177,12 @@ class Feed:
 
     @property
     def answered(self) -> int | None:
-        """Strides that have answered in the staged unlock; ``None`` where none is under way."""
+        """Strides that have answered in the staged unlock; ``None`` where none is under way.
+
+        In a blinded arm only what a person has to act on: an arm without stimulation gets no answers.
+        """
+        if self._blinded and self._answered is not None and self._answered < UNLOCK_STRIDES:
+            return None
         return self._answered
 
     @property
@@ -277,12 +283,13 @@ class Feed:
             "scope": self.scope,
             "refusals": self._refusals,
             "alarms": alarms,
-            "answered": self._answered,
+            "answered": self.answered,
             "left_over": self.left_over(),
         }
 
     def _take(self, status: LiveStatus) -> None:
         now_s = time.time()
+        self._blinded = status.blinded
         if status.arm != self._arm:
             self._arm = status.arm
             self._strides = Strides()

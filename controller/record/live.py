@@ -117,6 +117,7 @@ class LiveStatus:
     trace: tuple[TracePoint, ...] = ()
     gait_events: tuple[GaitEvent, ...] = ()
     notes: tuple[GuardEvent, ...] = ()
+    blinded: bool = False  # the arm's mode must not show
     believed_gain: float | None = None  # of the muscle; None where nothing is learned, or not to be seen
     believed_late_ms: float | None = None
     believed_reflex_nms: float | None = None
@@ -182,6 +183,17 @@ class Envelope:
                 self._smooth[channel] += EMG_SMOOTH * (beside - self._smooth[channel])
         if self._smooth:
             self.value_uv = max(self._smooth) * 1e6
+
+
+UNLOCKED_BY_A_PERSON = "then a person unlocks."
+
+
+def _unrevealing(guard_text: str) -> str:
+    """The guard's words without how far the staged unlock is: only a leg that is stimulated answers."""
+    if "Staged unlock" not in guard_text and "Unlocked" not in guard_text:
+        return guard_text
+    waits = guard_text.endswith(UNLOCKED_BY_A_PERSON)
+    return f"Staged unlock: {UNLOCKED_BY_A_PERSON}" if waits else ""
 
 
 class Live:
@@ -301,7 +313,7 @@ class Live:
             recorder=recorder,
             arm=self._arm,
             guard_state=self._guard_state,
-            guard_text=self._guard_text,
+            guard_text=_unrevealing(self._guard_text) if self._blinded else self._guard_text,
             mode=self._arm if self._blinded else view.mode if view else None,
             reason="" if self._blinded or decision is None else decision.reason,
             strides=view.strides if view else 0,
@@ -327,6 +339,7 @@ class Live:
             trace=trace,
             gait_events=gait_events,
             notes=notes,
+            blinded=self._blinded,
             believed_gain=view.believed_gain if view and learns else None,
             believed_late_ms=view.believed_late_ms if view and learns else None,
             believed_reflex_nms=view.believed_reflex_nms if view and learns else None,

@@ -12,6 +12,7 @@ from controller.console import setup_state
 from controller.console.feed import Feed
 from controller.console.settings import ConsoleSettings
 from controller.console.setup_state import SetupState
+from controller.record.live import Live
 from tests.console.test_checklist import in_a_loop_of_its_own, until
 from tests.safety.room import Room
 
@@ -82,3 +83,16 @@ def test_what_was_kept_goes_into_the_next_session_and_what_a_day_allows_does_not
     assert (found.comfort_ma, found.comfort_by, found.done, found.by) == (24.0, "AB", [], "")
     setup_state.save(path, replace(kept, comfort_ma=None))
     assert setup_state.load(path, "tuesday").comfort_ma is None
+
+
+def test_in_a_blinded_arm_the_console_does_not_say_how_far_the_unlock_is() -> None:
+    feed = Feed(Path("unused"), SETTINGS, lambda _: None)
+    for blinded, shown in ((False, [0, 1, 2, 3, None]), (True, [None, None, None, 3, None])):
+        feed._take(replace(Live().status(0, "ok"), blinded=blinded))
+        told = []
+        for answered in range(4):
+            text = f"Staged unlock: open loop at no more than 30 mA, {answered} of 3 strides answered."
+            feed._take_word({"state": "armed", "text": text})
+            told.append(feed.snapshot()["answered"])
+        feed._take_word({"state": "armed", "unlocked": True, "text": ""})
+        assert [*told, feed.snapshot()["answered"]] == shown

@@ -113,3 +113,28 @@ def test_what_is_believed_of_the_muscle_is_shown_where_it_is_learned_and_names_n
     status = live.status(0, "ok")
     said = (status.believed_gain, status.believed_late_ms, status.believed_reflex_nms, status.response_share)
     assert said == ((0.8, 15.0, 3.5, 0.9) if shown else (None,) * 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Armed. Staged unlock: open loop at no more than 30 mA, 0 of 3 strides answered.", ""),
+        (
+            "The stride lifted the toes by 8 deg. Staged unlock: open loop at 30 mA, 1 of 3 strides answered.",
+            "",
+        ),
+        ("Unlocked: feedback and the whole current are allowed.", ""),
+        (
+            "Armed. Staged unlock: open loop at 30 mA, 0 of 3 strides answered; then a person unlocks.",
+            "Staged unlock: then a person unlocks.",
+        ),
+        ("STOP was pressed. Stimulation was stopped.", "STOP was pressed. Stimulation was stopped."),
+    ],
+)
+def test_a_blinded_arm_is_not_named_by_how_far_its_unlock_is(said: str, shown: str) -> None:
+    for blinded in (False, True):
+        live = Live()
+        live.take("arm", encode(Arm(5, "begin", "off", 1, "A" if blinded else "", blinded=blinded)))
+        live.take("guard/event", encode(GuardEvent(6, "arm", "armed", said)))
+        status = live.status(0, "ok")
+        assert (status.guard_text, status.blinded) == (shown if blinded else said, blinded)

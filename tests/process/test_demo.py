@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from controller.record import records
+from controller.record.oracle import judge_recording, read_pulse_log
 from controller.record.reader import messages
 from tests.process.rigs import (
     assert_every_pulse_is_accounted_for,
@@ -77,6 +78,20 @@ def test_an_arm_is_in_force_from_its_marker_on_and_no_pulse_flows_at_the_change(
         inside = [t for t in ticks if marker.t_ns <= t.now_ns < following.t_ns]
         assert {t.decision.view.mode for t in inside} == {marker.mode}
         assert all(channel is None for channel in inside[0].decision.command.channels)
+
+
+def test_while_the_arm_is_off_the_stimulator_gets_nothing_not_even_the_test_of_the_electrodes(
+    compared: tuple[Path, str, set[str]],
+) -> None:
+    recording = compared[0] / "session.mcap"
+    markers = [m.record for m in messages(recording, ("arm",)) if isinstance(m.record, records.Arm)]
+    over = next(marker for marker in markers if marker.kind == "end")
+    assert (over.mode, over.label) == ("off", "off")
+    pulses = read_pulse_log(compared[0] / "pulses.jsonl")
+    assert pulses
+    assert min(pulse.t_ns for pulse in pulses) > over.t_ns
+    (found,) = (f for f in judge_recording(recording) if f.id == "purpose")
+    assert found.word == "kept"
 
 
 def test_every_true_stride_is_detected_within_one(compared: tuple[Path, str, set[str]]) -> None:

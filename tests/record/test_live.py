@@ -120,7 +120,7 @@ def test_what_is_believed_of_the_muscle_is_shown_where_it_is_learned_and_names_n
     [
         ("Armed. Staged unlock: open loop at no more than 30 mA, 0 of 3 strides answered.", ""),
         (
-            "The stride lifted the toes by 8 deg. Staged unlock: open loop at 30 mA, 1 of 3 strides answered.",
+            "The stride lifted. Staged unlock: open loop at 30 mA, 1 of 3 strides answered.",
             "",
         ),
         ("Unlocked: feedback and the whole current are allowed.", ""),

@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.runtime.ticker import Ticker, wait_ns
@@ -93,6 +93,7 @@ def test_samples_wait_for_a_step_of_their_own_or_for_the_deadline(
     assert left_ns == (None if left_us is None else left_us * 1000)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1_000, 9_000_000), max_size=60),  # ns from arrival to arrival
     st.lists(st.integers(0, 4_900_000), min_size=60, max_size=60),  # ns by which each deadline is late

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.config import core_params, load_session
@@ -98,6 +98,7 @@ def test_two_channels_pass_whole() -> None:
     assert share < 0.87
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(1.0, 14.0), st.floats(0.0, 60.0), st.floats(0.0, 4.0)), min_size=1, max_size=120

@@ -313,7 +313,9 @@ class Supervisor:
                 for layer in layers(session)
                 if layer.who not in ("device", "compiled")  # these the guard has of its own
             ],
-            "sensors": [{"name": s.name, "segment": s.segment} for s in required],
+            "sensors": [
+                {"name": s.name} | ({"segment": s.segment} if s in session.imus else {}) for s in required
+            ],
             "stimulator": {"device": stimulator.device, "port": port},
             # whoever stands before a person at the console answers today's questions there
             "checklist": {} if self._attended and not self._virtual else dict(session.patient.checklist),

@@ -279,14 +279,15 @@ TABLE: tuple[Fault, ...] = (
     ),
     Fault(
         "F21",
-        "a sensor is loose, swapped with another or senses no gravity",
-        "gravity at rest against the first rests, rests of foot against shank, mean acceleration over 5 s",
+        "a sensor is loose, swapped, late, of a wrong scale, there under two names or senses no gravity",
+        "gravity at rest and in walking against the first; over 5 s median acceleration, and of foot against "
+        "shank rests, rates, lag and values",
         "safe action",
         100.0,
         "medium",
-        "A sensor does not sit where it should",
+        "A sensor does not sit where it should, or does not measure what it should",
         "Stimulation was stopped",
-        f"Check strap and place of every sensor, then {ACKNOWLEDGE}",
+        f"Check strap, place and address of every sensor, restart a late or wrong one, then {ACKNOWLEDGE}",
     ),
     Fault(
         "F22",

@@ -190,6 +190,9 @@ def parse(raw: object, source: str) -> GuardConfig:
     names = [sensor.name for sensor in sensors]
     if len(set(names)) != len(names):
         raise InputError(source, "sensors", names, "each name once")
+    seats = [sensor.segment for sensor in sensors if sensor.segment is not None]
+    if len(set(seats)) != len(seats):
+        raise InputError(source, "sensors", seats, "each segment once")
     stimulator = _Part(source, "stimulator", top.take("stimulator"))
     device, port = stimulator.text("device"), stimulator.text("port")
     stimulator.done()

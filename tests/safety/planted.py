@@ -31,6 +31,41 @@ class Plant:
 
 PLANTS = (
     Plant(
+        "a wrong scale of a gyroscope is not looked for",
+        "plausibility.py",
+        "self.scaled = 0 if low <= ratio <= high else self.scaled + 1",
+        "self.scaled = 0",
+        "test_walks.py::test_a_gyroscope_at_half_or_double_scale_is_found_within_half_a_minute",
+    ),
+    Plant(
+        "a late sensor is not looked for",
+        "plausibility.py",
+        "if len(self.lags_ms) < LAG_WINDOWS or low_ms <= lag_ms <= high_ms:",
+        "if len(self.lags_ms) < LAG_WINDOWS or low_ms <= high_ms:",
+        "test_walks.py::test_a_sensor_whose_samples_come_100_ms_late_is_found",
+    ),
+    Plant(
+        "one device may be two sensors",
+        "plausibility.py",
+        "        found += self._same()\n",
+        "",
+        "test_walks.py::test_one_device_under_two_names_is_found_in_a_walk",
+    ),
+    Plant(
+        "a shank's sensor may turn over",
+        "plausibility.py",
+        "            found += self._upright(shank.acc_vector)\n",
+        "",
+        "test_walks.py::test_a_shank_sensor_that_turns_over_on_its_strap_is_found",
+    ),
+    Plant(
+        "two sensors may sit on one segment",
+        "settings.py",
+        "if len(set(seats)) != len(seats):",
+        "if len(set(seats)) > len(seats):",
+        "test_settings.py::test_anything_else_is_refused_with_file_key_value_and_what_is_allowed",
+    ),
+    Plant(
         "the rise window is gone",
         "envelope.py",
         "limits.rise_max_ma_per_250ms, low_ma, low_uc)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -10,6 +11,8 @@ from controller.safety.frames import SensorStamp
 from controller.safety.plausibility import (
     ACC_RANGE_MPS2,
     GYR_RANGE_RPS,
+    LAG_MS,
+    LAG_WINDOWS,
     QUIET_RPS,
     RAILED,
     TRIP_STRIDES,
@@ -18,6 +21,9 @@ from controller.safety.plausibility import (
     Finding,
     Foot,
     Plausibility,
+    Window,
+    _filled,
+    _lag_ms,
     _rotation,
     _turned,
     railed,
@@ -201,12 +207,233 @@ def test_a_rate_at_the_limit_of_rest_is_no_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("acc_mps2", "found"), [(6.99, True), (7.0, False), (14.0, False), (14.01, True)], ids=str
+    ("acc_mps2", "found"), [(6.99, True), (7.0, False), (17.0, False), (17.01, True)], ids=str
 )
 def test_what_is_gravity(acc_mps2: float, found: bool) -> None:
     shank = window([3.0] * 4, [3.0] * 4, shank_acc=(0.0, acc_mps2, 0.0))
     text = f"shank: {acc_mps2:.1f} m/s2 on average is not gravity"
     assert shank == ((Finding("trip", "F21", text),) if found else ())
+
+
+def test_heel_strikes_do_not_hide_gravity() -> None:
+    """A foot of a brisk walker has 19.7 m/s2 on average, and 9.8 to 15.5 in the middle of its samples."""
+    strikes = [(0.0, 0.0, 9.81)] * 3 + [(0.0, 0.0, 90.0)] * 2
+    monitor = Plausibility({"foot": "foot"}, 40.0)
+    found: list[Finding] = []
+    for number in range(700):
+        found += monitor.sample(
+            stamp("foot", 10**10 + number * PERIOD_NS, strikes[number % 5], (0.0, 3.0, 0.0))
+        )
+    assert found == []
+
+
+# --- two sensors of one leg, window after window ---
+
+
+PERIOD_NS = 16_000_000
+
+
+def swing(t_s: float) -> float:
+    """Rates of a shank in rad/s: 0.4 s of swing in every second, slower stance."""
+    place = t_s % 1.0
+    return (
+        4.0 * math.sin(math.pi * place / 0.4) if 0.0 <= place < 0.4 else -1.5 * math.sin((place - 0.4) * 5.0)
+    )
+
+
+def leg(
+    windows: int,
+    ratio: float = 1.25,
+    size: float = 1.0,
+    lag_ms: float = 0.0,
+    shank_acc: tuple[Vec3, ...] = (REST,),
+) -> list[tuple[int, Finding]]:
+    """What comes to light, by window of 5 s; the shank's samples are late by ``lag_ms``."""
+    monitor = Plausibility(SEGMENTS, 40.0)
+    begin_ns, found = 10**10, []
+    for number in range(round((windows * WINDOW_S + 0.1) * 1e9) // PERIOD_NS):
+        t_s = number * PERIOD_NS / 1e9
+        grain = 1e-6 * number  # no two samples of a real sensor are alike
+        acc = shank_acc[min(int(t_s // WINDOW_S), len(shank_acc) - 1)]
+        for sensor, rate, force in (
+            ("foot", ratio * size * swing(t_s) + grain, (grain, 0.0, 9.81)),
+            ("shank", size * swing(t_s - lag_ms / 1e3) - grain, acc),
+        ):
+            sample = stamp(sensor, begin_ns + number * PERIOD_NS, force, (0.0, rate, 0.0))
+            found += [(int(t_s // WINDOW_S), finding) for finding in monitor.sample(sample)]
+    return found
+
+
+def test_a_leg_that_walks_finds_nothing() -> None:
+    assert leg(9) == []
+
+
+@pytest.mark.parametrize(("ratio", "found"), [(0.83, True), (0.85, False), (1.66, False), (1.68, True)])
+def test_a_ratio_of_foot_to_shank_that_no_leg_has_is_a_wrong_scale(ratio: float, found: bool) -> None:
+    finding = Finding(
+        "trip",
+        "F21",
+        f"the foot turns {ratio:.2f} times as fast as the shank, 0.84 to 1.67 is possible: "
+        "the scale of a gyroscope is wrong",
+    )
+    assert leg(4, ratio) == ([(3, finding), (4, finding)] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size", "found"), [(2.0, 0.6, True), (2.0, 0.24, False), (4.0, 0.26, True), (5.0, 0.24, False)]
+)
+def test_the_scale_is_judged_where_the_leg_moves(ratio: float, size: float, found: bool) -> None:
+    """The faster of both at more than 2 rad/s, the slower at more than 1: a shank at half scale as well."""
+    assert bool(leg(4, ratio, size)) == found
+
+
+def test_the_scale_is_judged_over_windows_in_a_row_and_anew_after_arming() -> None:
+    monitor = Plausibility(SEGMENTS, 40.0)
+    wrong, right = Window(10, 0, 8.0, square_sum=90.0), Window(10, 0, 3.0, square_sum=40.0)
+    other = Window(10, 0, 4.0, square_sum=20.0)
+    assert monitor._scale(wrong, other) == monitor._scale(wrong, other) == []
+    assert monitor._scale(right, other) == []
+    assert monitor._scale(wrong, other) == monitor._scale(wrong, other) == []
+    monitor.armed()
+    assert monitor._scale(wrong, other) == monitor._scale(wrong, other) == []
+    assert len(monitor._scale(wrong, other)) == 1
+    assert len(monitor._scale(wrong, other)) == 1
+
+
+@pytest.mark.parametrize(
+    ("lag_ms", "late"),
+    [(-64.0, "foot"), (-40.0, ""), (0.0, ""), (60.0, ""), (96.0, "shank"), (192.0, "shank")],
+)
+def test_a_sensor_that_lags_behind_the_other_is_late(lag_ms: float, late: str) -> None:
+    found = leg(5, lag_ms=lag_ms)
+    assert [number for number, _ in found] == ([5] if late else [])
+    if late:
+        words = re.fullmatch(
+            r"the samples of the (\w+) come (\d+) ms after those of the (\w+): a late link\?",
+            found[0][1].text,
+        )
+        assert words is not None
+        assert words[1] == late
+        assert abs(float(words[2]) - abs(lag_ms)) <= 20.0
+        assert {words[1], words[3]} == {"foot", "shank"}
+        assert found[0][1].fault == "F21"
+
+
+def test_one_window_that_errs_is_outvoted_and_arming_counts_anew() -> None:
+    monitor = Plausibility(SEGMENTS, 40.0)
+    monitor.lags_ms = [0.0, 200.0, 0.0, 200.0]
+    even = Window(10, 0, 3.0, rates={0: 1.0, 1: 3.0, 2: 2.0})
+    assert monitor._lag(even, even) == []
+    assert monitor.lags_ms == [0.0, 200.0, 0.0, 200.0, 0.0]
+    monitor.lags_ms = [200.0, 0.0, 0.0, 200.0, 200.0]
+    assert monitor._lag(even, even) == []
+    assert monitor.lags_ms == [0.0, 0.0, 200.0, 200.0, 0.0]
+    monitor.lags_ms = [0.0, 200.0, 200.0, 200.0, 200.0]
+    assert len(monitor._lag(even, even)) == 1
+    monitor.armed()
+    assert monitor.lags_ms == []
+
+
+def test_rates_without_any_change_have_no_lag() -> None:
+    assert _lag_ms({0: 3.0}, {0: 2.0}) == 0.0
+
+
+def test_what_a_window_holds_is_what_came() -> None:
+    monitor = Plausibility(SEGMENTS, 40.0)
+    for number in range(3):
+        t_ns = 10**10 + number * 20_000_000 - (number > 0)
+        monitor.sample(stamp("shank", t_ns, (1.0, 2.0, 3.0), (0.0, 2.0, 0.0)))
+    window = monitor.windows["shank"]
+    assert (window.samples, window.square_sum, window.acc_vector) == (3, 12.0, (3.0, 6.0, 9.0))
+    assert window.rates == {0: 2.0, 1: 2.0}  # a bin begins at its first nanosecond
+
+
+@pytest.mark.parametrize(
+    ("slower_rps", "faster_rps", "judged"), [(1.0, 5.0, 0), (1.5, 2.0, 0), (1.5, 2.5, 1)]
+)
+def test_at_its_limit_a_leg_does_not_move(slower_rps: float, faster_rps: float, judged: int) -> None:
+    monitor = Plausibility(SEGMENTS, 40.0)
+    for sensor, rate_rps in (("foot", faster_rps), ("shank", slower_rps)):
+        monitor.sample(stamp(sensor, 10**10, REST, (0.0, rate_rps, 0.0)))
+    monitor._windowed()
+    assert len(monitor.lags_ms) == judged
+
+
+@pytest.mark.parametrize("lag_ms", LAG_MS)
+def test_a_lag_at_its_limit_is_borne(lag_ms: float) -> None:
+    monitor = Plausibility(SEGMENTS, 40.0, lags_ms=[lag_ms] * LAG_WINDOWS)
+    even = Window(10, 0, 3.0, rates={0: 1.0, 1: 3.0, 2: 2.0})
+    monitor.lags_ms = [lag_ms] * (LAG_WINDOWS - 1)
+    assert monitor._lag(even, even) == []
+
+
+def test_a_late_sensor_trips() -> None:
+    assert {finding.kind for _, finding in leg(5, lag_ms=96.0)} == {"trip"}
+
+
+def test_a_lag_is_looked_for_as_far_as_200_ms_and_no_further() -> None:
+    first = {index: float(index == 100) for index in range(250)}
+    for lag, seen_ms in ((10, 200.0), (-10, -200.0)):
+        assert _lag_ms(first, {index: float(index == 100 + lag) for index in range(250)}) == seen_ms
+    beyond = {index: float(index == 111) for index in range(250)}
+    assert _lag_ms(first, beyond) == 0.0
+
+
+def test_a_bin_without_a_sample_has_the_rate_before() -> None:
+    filled = _filled({2: 4.0, 4: 1.0, 5: 1.0})
+    assert filled[:7] == [0.0, 0.0, 2.0, 2.0, -1.0, -1.0, -1.0]
+    assert len(filled) == 250
+
+
+def same(count: int, others: int) -> list[Finding]:
+    monitor = Plausibility(SEGMENTS, 40.0)
+    common = {((float(number), 0.0, 0.0), REST) for number in range(count)}
+    own = {((float(number), 1.0, 0.0), REST) for number in range(others)}
+    monitor.windows = {"foot": Window(motions=common | own), "shank": Window(motions=set(common))}
+    more = {((float(number), 2.0, 0.0), REST) for number in range(others)}
+    monitor.windows["shank"].motions |= more
+    return monitor._same()
+
+
+@pytest.mark.parametrize(
+    ("count", "others", "found"), [(19, 0, False), (20, 0, True), (20, 20, True), (20, 21, False)]
+)
+def test_two_sensors_that_say_the_same_are_one(count: int, others: int, found: bool) -> None:
+    """Half of the fewer values of both, and twenty at least."""
+    text = "foot and shank deliver the same values: one device under two names"
+    assert same(count, others) == ([Finding("trip", "F21", text)] if found else [])
+
+
+def test_one_device_under_two_names_is_found_in_the_first_window() -> None:
+    monitor = Plausibility({"foot": "foot", "emg": "shank"}, 40.0)
+    found: list[Finding] = []
+    for number in range(400):
+        t_ns = 10**10 + number * PERIOD_NS
+        motion = ((0.001 * number, 0.0, 9.81), (0.0, swing(number * 0.016), 0.0))
+        for sensor in ("foot", "emg"):
+            found += monitor.sample(stamp(sensor, t_ns, *motion))
+    assert [finding.text for finding in found if "same" in finding.text] == [
+        "emg and foot deliver the same values: one device under two names"
+    ]
+
+
+@pytest.mark.parametrize(("angle_deg", "found"), [(44.0, False), (46.0, True), (180.0, True)])
+def test_a_shank_that_has_turned_since_the_first_steps_is_loose(angle_deg: float, found: bool) -> None:
+    seats = (REST, REST, REST, tilted(angle_deg), REST, *[tilted(angle_deg)] * 3)
+    finding = Finding(
+        "trip", "F21", f"the shank's sensor has turned by {angle_deg:.0f} deg since the first steps: loose?"
+    )
+    assert leg(8, 1.5, shank_acc=seats) == ([(7, finding), (8, finding)] if found else [])
+
+
+def test_after_arming_the_shanks_first_steps_count_again() -> None:
+    monitor = Plausibility(SEGMENTS, 40.0)
+    for angle_deg in (0.0, 0.0, 0.0, 60.0):
+        assert monitor._upright(tilted(angle_deg)) == []
+    monitor.armed()
+    for angle_deg in (60.0, 60.0, 60.0, 120.0):
+        assert monitor._upright(tilted(angle_deg)) == []
+    assert len(monitor._upright(tilted(120.0))) == 1
 
 
 # --- one foot, sample by sample ---

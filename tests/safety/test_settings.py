@@ -124,6 +124,12 @@ def test_a_missing_key_is_named(key: str) -> None:
             "a number above 0, at most 1000",
         ),
         ({"sensors": [{"name": "f", "segment": "knee"}]}, "sensors[0].segment", "knee", "one of foot, shank"),
+        (
+            {"sensors": [{"name": "f", "segment": "foot"}, {"name": "g", "segment": "foot"}, {"name": "h"}]},
+            "sensors",
+            ["foot", "foot"],
+            "each segment once",
+        ),
         ({"sensors": [{"name": "foot", "side": "left"}]}, "sensors[0].side", "left", "no such key"),
         ({"stimulator": "hasomed-p24"}, "stimulator", "hasomed-p24", "an object"),
         ({"stimulator": {"device": "hasomed-p24"}}, "stimulator.port", None, MISSING),

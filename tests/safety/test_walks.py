@@ -126,3 +126,85 @@ def test_an_accelerometer_without_gravity_is_found_within_two_windows() -> None:
     found = watched(3, change=lambda sample: replace(sample, acc_mps2=(0.0, 0.0, 1.0)))
     assert "is not gravity" in found[0][1].text
     assert found[0][0] < 10.0
+
+
+def scaled(sensor: str, factor: float) -> Change:
+    def change(sample: ImuSample) -> ImuSample:
+        if sample.sensor != sensor:
+            return sample
+        x, y, z = sample.gyr_rps
+        return replace(sample, gyr_rps=(factor * x, factor * y, factor * z))
+
+    return change
+
+
+@pytest.mark.parametrize("sensor", ["foot", "shank"])
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_gyroscope_at_half_or_double_scale_is_found_within_half_a_minute(
+    number: int, sensor: str, factor: float
+) -> None:
+    found = watched(number, change=scaled(sensor, factor))
+    at_s = next(t_s for t_s, finding in found if "the scale of a gyroscope is wrong" in finding.text)
+    assert at_s < 30.0
+    assert {finding.fault for _, finding in found} <= {"F17", "F21"}
+
+
+@pytest.mark.parametrize("sensor", ["foot", "shank"])
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_sensor_whose_samples_come_100_ms_late_is_found(number: int, sensor: str) -> None:
+    def late(sample: ImuSample) -> ImuSample:
+        return replace(sample, t_ns=sample.t_ns + 100_000_000) if sample.sensor == sensor else sample
+
+    found = [(t_s, finding) for t_s, finding in watched(number, change=late) if "late link" in finding.text]
+    assert found[0][0] < 40.0
+    assert f"the samples of the {sensor} come" in found[0][1].text
+
+
+def test_one_device_under_two_names_is_found_in_a_walk() -> None:
+    samples, pulses = walked(3, SECONDS)
+    twice = [
+        same
+        for sample in samples
+        if sample.sensor == "foot"
+        for same in (sample, replace(sample, sensor="shank"))
+    ]
+    found = watch_over(3, twice, pulses)
+    assert "one device under two names" in found[0][1].text
+    assert found[0][0] < 6.0
+
+
+def upside_down(sample: ImuSample) -> ImuSample:
+    """Turned by half a turn about the axis across the leg."""
+    (ax, ay, az), (gx, gy, gz) = sample.acc_mps2, sample.gyr_rps
+    return replace(sample, acc_mps2=(-ax, ay, -az), gyr_rps=(-gx, gy, -gz))
+
+
+def test_a_shank_sensor_that_turns_over_on_its_strap_is_found() -> None:
+    def change(sample: ImuSample) -> ImuSample:
+        over = sample.sensor == "shank" and (sample.t_ns - EPOCH_NS) / 1e9 > LOSS_S
+        return upside_down(sample) if over else sample
+
+    found = [(t_s, finding) for t_s, finding in watched(3, change=change) if "shank" in finding.text]
+    assert LOSS_S < found[0][0] < LOSS_S + 16.0
+    assert "has turned by" in found[0][1].text
+
+
+@pytest.mark.parametrize("sensor", ["foot", "shank"])
+def test_a_sensor_put_on_upside_down_changes_nothing(sensor: str) -> None:
+    """The controller finds each sensor's seat by itself: the same currents, and nothing to find."""
+    params = core_params(load_session(DEMO_SESSION), "feedback")
+
+    def walk(change: Change) -> list[tuple[float, float, float]]:
+        rehearsal = Rehearsal(params, VirtualPatient(seed=3), change)
+        rehearsal.walk(12.0)
+        return rehearsal.pulses
+
+    def change(sample: ImuSample) -> ImuSample:
+        return upside_down(sample) if sample.sensor == sensor else sample
+
+    sound, turned = walk(lambda sample: sample), walk(change)
+    assert len(sound) > 100
+    assert [pulse[0] for pulse in turned] == [pulse[0] for pulse in sound]
+    assert [pulse[1] for pulse in turned] == pytest.approx([pulse[1] for pulse in sound], abs=0.5)
+    assert watched(3, change=change) == []

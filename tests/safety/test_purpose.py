@@ -90,6 +90,7 @@ def in_an_off_arm(loose: frozenset[int] = frozenset()) -> Wired:
 def test_in_an_arm_that_is_off_not_even_the_electrodes_are_tested() -> None:
     bench = in_an_off_arm()
     assert bench.notes[-1].text == "Armed. The electrodes are tested before the first pulse."
+    assert (bench.notes[-1].kind, bench.notes[-1].by) == ("arm", "Ada")
     reactions = [tick(bench, "off") for _ in range(6000)]  # half a minute
     assert sum(len(reaction.pulses) for reaction in reactions) == 0
     assert bench.stage == "armed"

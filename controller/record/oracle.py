@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from controller.errors import InputError
+from controller.record import pulse_log as given
+from controller.record.pulse_log import LoggedPulse, SentPulse
 from controller.record.reader import messages, raw_messages
 from controller.record.records import Arm as TrialArm
 from controller.record.records import GuardEvent, GuardVerdict, Process, Tick, TrialKey
@@ -32,10 +34,12 @@ F9_S = 0.025  # F9: what the stop at the end of a bout or session may take; not 
 UNRECORDED_MS = 600.0  # F12: a recorder that takes nothing is noticed within that time
 SENSOR_SLACK_NS = 20_000_000  # F1: the safe action follows within 20 ms
 # An emulated device stamps a pulse when it reads the command: 0.4 ms after its writing at the median of
-# 11,673 pulses, at most 195 ms on a loaded host. The 64 packet numbers come round in 640 ms at the fastest
-# (two channels at 50 Hz), so a match within half of that is the only one.
+# 11,673 pulses. In a new arm one of the arm before may still come so late.
 LOG_SLACK_NS = 300_000_000
-LOG_EARLY_NS = 20_000_000  # the guard stamps after its writing: it may have been held up in between
+# A line's answers vary by so much without the guard calling one late: by so much less than by the guard's
+# clock two pulses may be apart by the device's.
+LINE_MS = 18.0
+FOREIGN_MS = 50.0  # F25
 CLOSED_LOOP = ("feedback", "learning")  # modes in which what the sensors show has part in the current
 # Lines of the fault table whose condition no recording holds, only the guard's notice: silence from there.
 NOTICED = {
@@ -78,16 +82,6 @@ class Finding:
     @property
     def word(self) -> str:
         return "broken" if not self.kept else "kept" if self.seen else "not seen"
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedPulse:
-    """One line of the stimulator's own pulse log; ``points`` are (time_us, current_ma)."""
-
-    t_ns: int
-    channel: int
-    points: tuple[tuple[float, float], ...]
-    packet: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +151,7 @@ def judge_recording(path: Path, pulse_log: Path | None = None) -> list[Finding]:
     Raises InputError where a file is no recording, no pulse log, or holds nothing the guard said.
     """
     arms = _arms(path)
-    logged = None if pulse_log is None else read_pulse_log(pulse_log)
+    logged = None if pulse_log is None else given.read_pulse_log(pulse_log)
     findings: list[Finding] = []
     for number, arm in enumerate(arms):
         label = f"arm {number + 1} of {len(arms)}" if len(arms) > 1 else ""
@@ -165,23 +159,6 @@ def judge_recording(path: Path, pulse_log: Path | None = None) -> list[Finding]:
     if logged is not None:
         findings.extend(_judge_log(arms, logged))
     return findings
-
-
-def read_pulse_log(path: Path) -> list[LoggedPulse]:
-    """The pulse log of an emulated stimulator. A cut last line is the end; raises InputError on any other."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise InputError(str(path), "pulse log", error.strerror, "a readable file") from error
-    pulses = []
-    for number, line in enumerate(lines[:-1], 1):  # after the last line feed nothing, or a cut line
-        try:
-            raw = json.loads(line)
-            points = tuple((float(time_us), float(current_ma)) for time_us, current_ma in raw["points"])
-            pulses.append(LoggedPulse(int(raw["t_ns"]), int(raw["channel"]), points, int(raw["packet"])))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(str(path), f"line {number}", line[:80], "a pulse") from error
-    return pulses
 
 
 def _labelled(finding: Finding, label: str) -> Finding:
@@ -575,14 +552,16 @@ def _armings_ns(arm: _Arm) -> list[int]:
     return [event.t_ns for event in arm.events if event.kind in ("contact", "arm")]
 
 
+def _is_end(event: GuardEvent) -> bool:
+    """A trip, a stop or a disarming, where the pulses end: of a ramp, its end."""
+    return event.state in ("tripped", "off") and (
+        event.kind in ("trip", "stop", "disarm") or event.fault == "F22"
+    )
+
+
 def _silence(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
     """After a trip or a stop, silence until a person arms again; and so for each cause."""
-    ends = [
-        event
-        for event in arm.events
-        if event.state in ("tripped", "off")
-        and (event.kind in ("trip", "stop", "disarm") or event.fault == "F22")
-    ]
+    ends = [event for event in arm.events if _is_end(event)]
     late_ms = [_last_ms(arm, pulses, event.t_ns) for event in ends]
     causes = ", ".join(sorted({f"{event.fault}" for event in ends if event.fault}))
     found = _worst("trip", "no pulse after a trip, a stop or a disarming", "ms", 0.0, late_ms)
@@ -704,46 +683,32 @@ def _unlocked(arm: _Arm, pulses: list[_Pulse]) -> list[Finding]:
 
 def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
     """The stimulator's own log against the recording, and each pulse's balance of charge."""
-    sent = [(arm.rules.outputs[pulse.channel], pulse) for arm in arms for pulse in arm.pulses()]
-    sent.sort(key=lambda one: one[1].t_ns)
+    sent = [
+        SentPulse(p.t_ns, arm.rules.outputs[p.channel], p.packet, p.width_us, p.current_ma)
+        for arm in arms
+        for p in arm.pulses()
+    ]
+    sent.sort(key=lambda pulse: pulse.t_ns)
+    places = given.deliveries(sent, logged)
     untold = _untold_ns(arms)
-    unsent: list[str] = []
+    wrong: list[str] = []
+    foreign_ns: list[int] = []
     unrecorded_ms: list[float] = []
-    late_ms: list[float] = []
-    position = 0
-    for one in logged:
-        match = next(
-            (
-                index
-                for index in range(position, len(sent))
-                if (sent[index][0], sent[index][1].packet) == (one.channel, one.packet)
-                and -LOG_EARLY_NS <= one.t_ns - sent[index][1].t_ns <= LOG_SLACK_NS
-            ),
-            None,
-        )
+    for one, place in zip(logged, places, strict=True):
         since_ns = max(
             (begin_ns for begin_ns, end_ns in untold if begin_ns < one.t_ns < end_ns), default=None
         )
-        if match is None and since_ns is not None:
+        if place is None and since_ns is not None:
             unrecorded_ms.append((one.t_ns - since_ns) / 1e6)
-            continue
-        if match is None:
-            unsent.append(f"packet {one.packet} at {one.t_ns} is not in the recording")
-            continue
-        position = match + 1
-        pulse = sent[match][1]
-        late_ms.append((one.t_ns - pulse.t_ns) / 1e6)
-        if one.points[0] != (pulse.width_us, pulse.current_ma):
-            unsent.append(f"packet {one.packet} at {one.t_ns}: {one.points[0]} given, {pulse} sent")
-    balance_uc = [abs(math.fsum(time_us * ma for time_us, ma in one.points)) * 1e-3 for one in logged]
-    worst_ms = max((abs(ms) for ms in late_ms), default=0.0)
-    lost = len(sent) - len(late_ms)
-    stops = sum(event.kind in ("trip", "stop", "disarm") for arm in arms for event in arm.events)
+        elif place is None:
+            foreign_ns.append(one.t_ns)
+            wrong.append(f"packet {one.packet} at {one.t_ns} is not in the recording")
+        elif one.points[0] != (sent[place].width_us, sent[place].current_ma):
+            wrong.append(f"packet {one.packet} at {one.t_ns}: {one.points[0]} given, {sent[place]} sent")
     off_ns = [(begin_ns + LOG_SLACK_NS, end_ns) for arm in arms for begin_ns, end_ns in arm.off_ns]
-    unsent += [f"pulse at {one.t_ns} in an arm that is off" for one in logged if _within(one.t_ns, off_ns)]
-    accounted = _count("pulses", "every pulse given is in the recording as it was given", len(logged), unsent)
+    wrong += [f"pulse at {one.t_ns} in an arm that is off" for one in logged if _within(one.t_ns, off_ns)]
     return [
-        accounted,
+        _count("pulses", "every pulse given is in the recording as it was given", len(logged), wrong),
         _worst(
             "F12",
             f"no pulse later than {UNRECORDED_MS:g} ms after the end of the recording",
@@ -751,18 +716,105 @@ def _judge_log(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
             UNRECORDED_MS,
             unrecorded_ms,
         ),
-        _worst("balance", "the phases of every pulse cancel", "uC", 0.0, balance_uc),
+        _worst(
+            "balance",
+            "the phases of every pulse cancel",
+            "uC",
+            0.0,
+            [abs(math.fsum(time_us * ma for time_us, ma in one.points)) * 1e-3 for one in logged],
+        ),
+        *_delivered(arms, sent, logged, places),
+        *_after_ends(arms, logged),
+        _after_foreign(arms, logged, places, foreign_ns),
+    ]
+
+
+def _delivered(
+    arms: list[_Arm], sent: list[SentPulse], logged: list[LoggedPulse], places: list[int | None]
+) -> list[Finding]:
+    """Each pulse given once, in time, and none too close to another: by the device's own clock."""
+    ends_ns = [end_ns for arm in arms for end_ns in _ends_ns(arm)]
+    ends_ns += [begin_ns for begin_ns, _ in _untold_ns(arms)]
+    lost = given.lost_in_between(sent, places, ends_ns)
+    never = len(sent) - sum(place is not None for place in places)
+    left_out = sum(len(verdict.left_out) for arm in arms for verdict in arm.verdicts)
+    late_ms = [
+        (one.t_ns - sent[place].t_ns) / 1e6
+        for one, place in zip(logged, places, strict=True)
+        if place is not None
+    ]
+    life_ms = max(arm.rules.limits["frame_age_max_ms"] for arm in arms)
+    rate_max_hz = max(arm.rules.limits["rate_max_hz"] for arm in arms)
+    gap_ms = max(1e3 / rate_max_hz - LINE_MS, 0.0)
+    return [
         Finding(
             "delivery",
-            "every pulse sent was given, save one on its way at each stop",
-            lost <= stops,
+            "every pulse sent was given, save one of a channel on its way at each stop",
+            not lost,
             len(sent),
-            float(lost),
-            float(stops),
+            float(len(lost)),
+            0.0,
             "lost",
-            f"given at most {worst_ms:.1f} ms from its writing",
+            f"{never - len(lost)} on their way at a stop; {left_out} left out before sending",
+        ),
+        _worst(
+            "given_late_ms",
+            f"no pulse given later than {life_ms:g} ms after its writing",
+            "ms",
+            life_ms,
+            late_ms,
+        ),
+        _worst(
+            "given_gap_min_ms",
+            f"two pulses of a channel given at least {gap_ms:g} ms apart",
+            "ms",
+            gap_ms,
+            given.distances_ms(logged),
+            least=True,
         ),
     ]
+
+
+def _after_ends(arms: list[_Arm], logged: list[LoggedPulse]) -> list[Finding]:
+    """What the device still gave after a trip, a stop or a disarming."""
+    last_ms: list[float] = []
+    several: list[str] = []
+    for arm in arms:
+        for end_ns in _ends_ns(arm):
+            after = given.after_ms(logged, end_ns, _again_ns(arms, end_ns))
+            last_ms.append(max((ms for _, ms in after), default=0.0))
+            several += [
+                f"several on channel {channel} after {end_ns}"
+                for channel in given.repeated(channel for channel, _ in after)
+            ]
+    life_ms = max(arm.rules.limits["frame_age_max_ms"] for arm in arms)
+    what = "after a trip, a stop or a disarming"
+    return [
+        _worst("given_after_stop_ms", f"no pulse given {life_ms:g} ms {what}", "ms", life_ms, last_ms),
+        _count("given_after_stop", f"at most one pulse of a channel given {what}", len(last_ms), several),
+    ]
+
+
+def _after_foreign(
+    arms: list[_Arm], logged: list[LoggedPulse], places: list[int | None], foreign_ns: list[int]
+) -> Finding:
+    """F25: how long the guard's own pulses went on after one that it did not send."""
+    own = [one for one, place in zip(logged, places, strict=True) if place is not None]
+    after_ms = [
+        max((ms for _, ms in given.after_ms(own, t_ns, _again_ns(arms, t_ns))), default=0.0)
+        for t_ns in foreign_ns
+    ]
+    promise = f"no pulse later than {FOREIGN_MS:g} ms after one that the guard did not send"
+    return _worst("F25", promise, "ms", FOREIGN_MS, after_ms)
+
+
+def _ends_ns(arm: _Arm) -> list[int]:
+    return [event.t_ns for event in arm.events if _is_end(event)]
+
+
+def _again_ns(arms: list[_Arm], t_ns: int) -> float:
+    """When a person armed next."""
+    return min((t for arm in arms for t in _armings_ns(arm) if t > t_ns), default=math.inf)
 
 
 def _untold_ns(arms: list[_Arm]) -> list[tuple[int, float]]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from controller.errors import InputError
-from controller.record.oracle import NOTICED, Finding, as_table, judge_recording, read_pulse_log
+from controller.record.oracle import NOTICED, Finding, as_table, judge_recording
+from controller.record.pulse_log import read_pulse_log
 from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record, Tick
 from controller.safety.envelope import MS
 from controller.safety.faults import TABLE
@@ -364,6 +365,42 @@ def forge_loss(session: Session) -> None:
     del session.log[5:8]
 
 
+def delay(session: Session, first: int, last: int, until_ns: int) -> None:
+    """The line stalls: the device gives pulses ``first`` to ``last`` at ``until_ns``, 2.3 ms apart."""
+    for place, index in enumerate(range(first, last + 1)):
+        session.log[index]["t_ns"] = until_ns + place * 2_300_000
+
+
+def forge_stall(session: Session) -> None:
+    """120 ms and five pulses, the last of them in time: as close as a line of 18 ms may bring two."""
+    delay(session, 6, 10, session.log[10]["t_ns"])
+
+
+def forge_burst(session: Session) -> None:
+    forge_stall(session)
+    session.log[9]["t_ns"] = session.log[8]["t_ns"] + 1_999_999
+
+
+def forge_late(session: Session) -> None:
+    session.log[-1]["t_ns"] += 59_000_001  # 1 ms is there already
+
+
+def forge_pulses_after_stop_in_a_stall(session: Session) -> None:
+    delay(session, len(session.log) - 6, len(session.log) - 1, session.messages[-1][1] + 1000 * MS)
+
+
+def forge_second_pulse_after_stop(session: Session) -> None:
+    """Within 60 ms of the stop, but two, of a train that ended half a second before."""
+    end_ns = session.messages[-1][1]
+    session.log[-2]["t_ns"] = session.log[-1]["t_ns"]
+    session.log[-1]["t_ns"] = end_ns + 20 * MS
+    session.log.append({**session.log[-1], "t_ns": end_ns + 40 * MS})
+
+
+def forge_loss_before_stop(session: Session) -> None:
+    del session.log[-8:]
+
+
 FORGERIES: dict[Callable[[Session], None], set[str]] = {
     forge_current: {"current_max_ma", "pulses"},
     forge_wide: {"width_max_us", "pulses"},
@@ -392,11 +429,17 @@ FORGERIES: dict[Callable[[Session], None], set[str]] = {
     forge_pulse_after_stop: {"trip", "F8", "F11"},
     forge_state: {"states"},
     forge_unarmed: {"states"},
-    forge_unsent: {"pulses"},
+    forge_unsent: {"pulses", "F25", "given_gap_min_ms"},
     forge_other_current: {"pulses"},
     forge_balance: {"balance"},
     forge_loss: {"delivery"},
-    forge_unrecorded: {"F12"},
+    forge_stall: {"given_late_ms"},
+    forge_burst: {"given_late_ms", "given_gap_min_ms"},
+    forge_late: {"given_late_ms"},
+    forge_pulses_after_stop_in_a_stall: {"given_after_stop", "given_after_stop_ms", "given_late_ms"},
+    forge_second_pulse_after_stop: {"given_after_stop", "given_late_ms"},
+    forge_loss_before_stop: {"delivery"},
+    forge_unrecorded: {"F12", "given_after_stop_ms"},
 }
 
 
@@ -405,6 +448,52 @@ def test_each_forgery_is_found_by_its_own_name(tmp_path: Path, forge: Callable[[
     session = walk()
     forge(session)
     assert broken(session.judge(tmp_path)) == FORGERIES[forge]
+
+
+def test_the_last_moment_of_a_command_is_in_time_and_so_is_what_a_line_may_bring_together(
+    tmp_path: Path,
+) -> None:
+    session = walk()
+    session.log[-1]["t_ns"] += 59 * MS
+    session.log[4]["t_ns"] = session.log[5]["t_ns"] - 2 * MS
+    findings = {finding.id: finding for finding in session.judge(tmp_path)}
+    assert broken(list(findings.values())) == set()
+    assert findings["given_late_ms"].worst == pytest.approx(60.0)
+    assert findings["given_gap_min_ms"].worst == pytest.approx(2.0)
+
+
+def test_one_pulse_on_its_way_at_a_stop_may_be_given_or_not(tmp_path: Path) -> None:
+    session = walk()
+    last = session.log.pop()
+    findings = {finding.id: finding for finding in session.judge(tmp_path)}
+    assert broken(list(findings.values())) == set()
+    assert findings["delivery"].detail.startswith("1 on their way at a stop")
+    session.log.append({**last, "t_ns": session.messages[-1][1] + 10 * MS})
+    gap_ms = (session.messages[-1][1] + 10 * MS - last["t_ns"] + MS) / 1e6
+    late = {finding.id: finding for finding in session.judge(tmp_path)}["given_late_ms"].worst
+    assert late == pytest.approx(gap_ms)
+
+
+def test_pulses_left_out_are_counted_beside_those_sent(tmp_path: Path) -> None:
+    session = walk()
+    for index in session.verdicts()[3:5]:
+        session.alter(index, left_out=(0,))
+    findings = {finding.id: finding for finding in session.judge(tmp_path)}
+    assert findings["delivery"].word == "kept"
+    assert "2 left out before sending" in findings["delivery"].detail
+
+
+@pytest.mark.parametrize(("before_ms", "kept"), [(49.0, True), (51.0, False)])
+def test_a_foreign_pulse_is_the_end_of_the_guards_own_within_50_ms(
+    tmp_path: Path, before_ms: float, kept: bool
+) -> None:
+    session = walk()
+    last = session.log[-1]
+    session.log.append({**last, "channel": 2, "packet": 60, "t_ns": last["t_ns"] - round(before_ms * MS)})
+    session.log.sort(key=lambda line: line["t_ns"])
+    findings = [finding for finding in session.judge(tmp_path) if finding.id == "F25" and finding.seen]
+    assert [(finding.kept, finding.worst) for finding in findings] == [(kept, pytest.approx(before_ms))]
+    assert "pulses" in broken(session.judge(tmp_path))
 
 
 def test_every_line_of_the_fault_table_and_every_limit_is_reported(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 from controller.runtime import bus
 from controller.safety.kept_file import KeptFile
+from drivers.stimulators import sciencemode4 as sm4
 from tests.safety.rig import raw_settings
 
 PERIOD_MS = 25.0  # 40 Hz
@@ -54,10 +56,18 @@ while True:
 """
 
 
+HOLDER = """
+import os, signal, sys
+line = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
+open(sys.argv[2], "w").close()
+signal.pause()
+"""
+
+
 class Rig:
     """The processes of one test, all ended by :meth:`close`."""
 
-    def __init__(self, rig: Path, *p24: str, **changes: Any) -> None:  # Any: JSON
+    def __init__(self, rig: Path, *p24: str, held: bool = False, **changes: Any) -> None:  # Any: JSON
         self.rig = rig
         self.log = rig / "pulses.jsonl"
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -68,6 +78,9 @@ class Rig:
         log = ("--pulse-log", str(self.log), "--link", str(port))
         self.p24 = self.start("-m", "drivers.emulated.p24", *log, *p24)
         self.until(port.exists)
+        if held:
+            self.holder = self.start("-c", HOLDER, str(port), str(rig / "held"))
+            self.until((rig / "held").exists)
         limits = rig / "limits.json"
         button = rig / "button"
         os.mkfifo(button)  # a pipe gives and loses events as the kernel's event device does
@@ -273,6 +286,63 @@ def test_stop_is_obeyed_within_100_ms_and_every_pulse_given_is_in_the_recording(
     given = [(pulse["packet"], pulse["points"][0]) for pulse in shared.pulses()]
     assert given[-len(sent) :] == sent
     assert len(sent) > 20
+
+
+@pytest.mark.parametrize(("stall_s", "stop"), [(0.12, False), (0.5, True)])  # more in test_stalled_line.py
+@pytest.mark.usefixtures("walking")
+def test_a_stalled_device_gives_at_most_one_late_pulse_and_none_close_to_another(
+    shared: Rig, stall_s: float, stop: bool
+) -> None:
+    """By the device's own log; the machine may make the stall longer."""
+    before = len(shared.pulses())
+    shared.p24.send_signal(signal.SIGSTOP)
+    time.sleep(stall_s)
+    if stop:
+        shared.ask("stop")
+    goes_on_ns = time.monotonic_ns()
+    shared.p24.send_signal(signal.SIGCONT)
+    time.sleep(0.3)
+    given = shared.pulses()[before:]
+    if stop:
+        assert len([one for one in given if one["t_ns"] >= goes_on_ns]) <= 1
+    sent = {one["packet"]: one["t_ns"] for one in shared.sent()[-60:]}
+    late_ms = [(one["t_ns"] - sent[one["packet"]]) / 1e6 for one in given if one["packet"] in sent]
+    gaps_ms = [(after["t_ns"] - one["t_ns"]) / 1e6 for one, after in pairwise(given)]
+    assert all(
+        gap_ms >= (20.0 if late > 18.0 else 2.0) for gap_ms, late in zip(gaps_ms, late_ms, strict=False)
+    )
+
+
+def test_a_second_program_on_the_port_is_refused_or_ends_stimulation(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "--let-in")  # as root is
+    try:
+        rig.controller()
+        rig.arm()
+        line = os.open(rig.rig / "p24", os.O_RDWR | os.O_NOCTTY)
+        os.write(line, sm4.encode(63, 2, sm4.ll_channel_config(2, sm4.biphasic_points(60.0, 200.0))))
+        trip = trip_of(rig)
+        os.close(line)
+        foreign = next(one for one in rig.pulses() if one["points"][0][1] == 60.0)
+        assert trip["fault"] == "F25"
+        assert (trip["t_ns"] - foreign["t_ns"]) / 1e6 <= 50.0 + NOISE_MS
+        assert late_ms(rig, foreign["t_ns"]) <= 50.0 + PERIOD_MS + NOISE_MS
+    finally:
+        rig.close()
+
+
+def test_a_port_that_another_program_has_is_not_opened_and_the_words_name_it(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, held=True)
+    try:
+        rig.until(lambda: bool(rig.events("warning")))
+        words = rig.events("warning")[0]["text"]
+        assert f"(process {rig.holder.pid}): close that program" in words
+        assert not rig.ask("arm")["ok"]
+        rig.holder.kill()
+        rig.holder.wait()
+        rig.controller()
+        rig.arm()
+    finally:
+        rig.close()
 
 
 def test_a_guard_that_was_killed_comes_back_tripped(rig: Rig) -> None:

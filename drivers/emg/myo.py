@@ -10,9 +10,9 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 
-from drivers.clock import DeviceClock
 from drivers.interface import ZERO3, EmgFrame, ImuSample
 from drivers.links.ble import BleBackend, BleLink, BleSensor
+from drivers.rotation_clock import Counted, RotationClock
 
 VERIFIED = "vendor-code"
 
@@ -154,59 +154,18 @@ def decode(data: bytes, channel: str | None) -> dict[str, object]:
     raise ValueError(f"channel {channel or 'none'} is not a Myo characteristic")
 
 
-class RotationClock:
-    """Counts the notifications of a device that numbers them only by the characteristic they come on.
-
-    Promises a count that never goes back: from the rotation order where it tells (modulo ``cycle``), and from
-    lateness where it cannot: a whole cycle lost makes all later arrivals late by that cycle.
-    """
-
-    def __init__(self, *, period_ns: int, cycle: int) -> None:
-        self._period_ns = period_ns
-        self._cycle = cycle
-        self._clock = DeviceClock(wrap=2**62, tick_ns=1)
-        self._count: int | None = None
-        self._slot = 0
-        self._arrival_ns = 0
-        self._lateness_ns: list[int] = []
-
-    def restart(self) -> None:
-        """The device starts its rotation anew; the next count follows from the time that passed."""
-        self._slot = -1
-        self._lateness_ns.clear()
-
-    def step(self, slot: int, arrival_ns: int) -> tuple[int, int]:
-        """Count and host time (ns) of the notification that came on characteristic ``slot``."""
-        if self._count is None:
-            self._count = slot
-        elif self._slot < 0:
-            self._count += max(round((arrival_ns - self._arrival_ns) / self._period_ns), 1)
-        else:
-            self._count += (slot - self._slot - 1) % self._cycle + 1
-        self._slot = slot
-        self._arrival_ns = arrival_ns
-        t_ns = self._clock.map(self._count * self._period_ns, arrival_ns).t_ns
-        self._lateness_ns.append(arrival_ns - t_ns)
-        cycle_ns = self._cycle * self._period_ns
-        if len(self._lateness_ns) * self._period_ns >= LATENESS_WINDOW_NS:
-            lost = round(min(self._lateness_ns) / cycle_ns)
-            self._lateness_ns.clear()
-            if lost > 0:
-                self._count += lost * self._cycle
-                t_ns = self._clock.map(self._count * self._period_ns, arrival_ns).t_ns
-        return self._count, t_ns
-
-
 _FIRST_TO_LAST_NS = round((EMG_PER_NOTIFICATION - 1) / EMG_RATE_HZ * 1e9)
-# In one second at least one notification of a live link is prompt, so what all of them are late is lost time.
-LATENESS_WINDOW_NS = 1_000_000_000
+# Why a frame's place in time may be wrong, or is not told
+DOUBTFUL = "notifications late or lost: place in time uncertain by whole rotations of the device"
+REPEATED = "counted anew: what was taken for lost was only late"
 
 
 class Myo(BleSensor[ImuSample | EmgFrame]):
     """A Myo streaming EMG (200 Hz) and inertial samples (50 Hz) as ``name`` and ``name``/imu in one stream.
 
     ``address`` is the Bluetooth address or the advertised name. ``seq`` of an EMG frame counts samples at
-    200 Hz, so lost notifications show as a jump. ``raw`` asks for EMG without the armband's own filter.
+    200 Hz, so lost notifications show as a jump; a valid sample with a reason is one whose place in time is
+    uncertain. ``raw`` asks for EMG without the armband's own filter.
     """
 
     def __init__(
@@ -218,7 +177,7 @@ class Myo(BleSensor[ImuSample | EmgFrame]):
         self._emg = RotationClock(period_ns=period_ns, cycle=len(EMG))
         self._imu = RotationClock(period_ns=round(1e9 / IMU_RATE_HZ), cycle=1)
         self._emg_seq = 0
-        self._imu_seq = 0
+        self._imu_name = f"{name}/imu"
 
     async def _start(self, link: BleLink) -> None:
         self._emg.restart()
@@ -244,34 +203,43 @@ class Myo(BleSensor[ImuSample | EmgFrame]):
             self.name, arrival_ns, arrival_ns, self._emg_seq, EMG_RATE_HZ, (), valid=False, reason=reason
         )
 
+    def _invalid_imu(self, reason: str, place: Counted, arrival_ns: int) -> ImuSample:
+        return ImuSample(
+            self._imu_name, place.t_ns, arrival_ns, place.count, ZERO3, ZERO3, valid=False, reason=reason
+        )
+
     def accept_emg(self, slot: int, data: bytes, arrival_ns: int) -> EmgFrame:
         """A notification of EMG characteristic ``slot`` (0 to 3) to one frame; never raises."""
-        count, t_ns = self._emg.step(slot, arrival_ns)
-        self._emg_seq = count * EMG_PER_NOTIFICATION
+        place = self._emg.step(slot, arrival_ns)
+        self._emg_seq = place.count * EMG_PER_NOTIFICATION
         try:
             samples = unpack_emg(data)
         except ValueError as error:
             return self._invalid(str(error), arrival_ns)
+        if place.repeated:
+            return self._invalid(REPEATED, arrival_ns)
         volts = tuple(tuple(value * VOLTS_PER_COUNT for value in sample) for sample in samples)
-        return EmgFrame(self.name, t_ns - _FIRST_TO_LAST_NS, arrival_ns, self._emg_seq, EMG_RATE_HZ, volts)
+        first_ns = place.t_ns - _FIRST_TO_LAST_NS
+        reason = DOUBTFUL if place.doubtful else ""
+        return EmgFrame(self.name, first_ns, arrival_ns, self._emg_seq, EMG_RATE_HZ, volts, reason=reason)
 
     def accept_imu(self, data: bytes, arrival_ns: int) -> ImuSample:
         """A notification of the inertial characteristic to one sample; never raises."""
-        self._imu_seq, t_ns = self._imu.step(0, arrival_ns)
-        name = f"{self.name}/imu"
+        place = self._imu.step(0, arrival_ns)
         try:
             (w, i, j, k), (ax, ay, az), (gx, gy, gz) = unpack_imu(data)
         except ValueError as error:
-            return ImuSample(
-                name, t_ns, arrival_ns, self._imu_seq, ZERO3, ZERO3, valid=False, reason=str(error)
-            )
+            return self._invalid_imu(str(error), place, arrival_ns)
+        if place.repeated:
+            return self._invalid_imu(REPEATED, place, arrival_ns)
         g = STANDARD_GRAVITY
         return ImuSample(
-            name,
-            t_ns,
+            self._imu_name,
+            place.t_ns,
             arrival_ns,
-            self._imu_seq,
+            place.count,
             (ax * g, ay * g, az * g),
             (math.radians(gx), math.radians(gy), math.radians(gz)),
             (w, i, j, k),
+            reason=DOUBTFUL if place.doubtful else "",
         )

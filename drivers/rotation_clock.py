@@ -2,7 +2,7 @@
 
 Pure: arrival times are arguments. The rotation tells the count modulo one cycle. Whole cycles are told by
 time alone: a lost cycle and a host that stood still look the same, as later arrivals are late by that much,
-until one arrives promptly. What cannot be told yet is marked ``doubtful``; a loss that was none is taken back.
+until one arrives promptly. What cannot be told yet is ``doubtful``; a loss that was none is taken back.
 """
 
 from __future__ import annotations

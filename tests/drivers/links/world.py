@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+LAST_PACKETS = "no connection for handle"  # bumble, of what was on its way while the link ended
 
 
 @contextmanager
@@ -28,4 +29,5 @@ def radio_process(kind: str) -> Iterator[str]:
                 process.kill()
                 raise
     assert process.returncode == 0
-    assert errors == "", errors
+    said = [line for line in errors.splitlines() if LAST_PACKETS not in line]
+    assert said == []

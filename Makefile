@@ -8,8 +8,10 @@ RIGS := tests/process tests/chaos/test_process_chaos.py tests/console
 APART := --ignore tests/safety $(RIGS:%=--ignore %)
 PYTEST = pytest -o cache_dir=.pytest_cache/$@
 TRIES ?= 20
+HOURS ?= 10
+MINUTES ?= 60
 
-.PHONY: demo test test-beside test-apart test-guard test-rigs bench validate mutate chaos lint setup lock clean
+.PHONY: demo test test-beside test-apart test-guard test-rigs bench validate mutate chaos soak lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -81,6 +83,11 @@ chaos: setup
 	@$(BIN)/python -m tests.chaos.virtual 30
 	@echo "==> each fault in running rigs, $(TRIES) times (about three seconds a try; TRIES=3 is shorter): runs/chaos/"
 	@$(BIN)/python -m tests.chaos.process $(TRIES)
+
+soak: setup
+	@echo "==> $(HOURS) virtual hours, then $(MINUTES) minutes of real processes with console, browser and broker: runs/soak/"
+	@$(BIN)/python -m tests.chaos.soak virtual $(HOURS)
+	@$(BIN)/python -m tests.chaos.soak real $(MINUTES)
 
 # Pin every dependency with its hashes; the file names no index.
 lock:

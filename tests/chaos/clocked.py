@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.chaos import counted
+
 OFFSET = struct.Struct("<q")
 
 
@@ -33,6 +35,7 @@ def main() -> None:
     real_s, real_ns = time.time, time.time_ns
     time.time = lambda: real_s() + OFFSET.unpack_from(memory)[0] / 1e9
     time.time_ns = lambda: real_ns() + OFFSET.unpack_from(memory)[0]
+    counted.tell_on_signal(Path(file).parent)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -57,6 +57,10 @@ class ClockedRig(Rig):
         module = "tests.chaos.world" if module == WORLD else module
         super().start(name, "tests.chaos.clocked", str(self.path / CLOCK), module, *arguments)
 
+    def names(self) -> list[str]:
+        """Of the processes that were started."""
+        return list(self._children)
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -94,8 +98,9 @@ class ChaosRig(Supervisor):
     ) -> None:
         attended = None
         if console:
-            attended = Attended(ConsoleSettings("127.0.0.1", 0, str(folder)), lambda _url: None)
+            attended = Attended(ConsoleSettings("127.0.0.1", 0, str(folder)), self._announced)
         super().__init__(chaos_session(), folder, Virtual(1, {}), lambda _progress: None, attended)
+        self.address = ""  # of the console
         self._overseen = False  # nobody's loop goes on while a fault is made
         self._folder = folder
         self._disk = disk or folder
@@ -111,6 +116,9 @@ class ChaosRig(Supervisor):
         self.state = "unknown"
         self.trips: list[str] = []  # what the guard has named since the last :meth:`forget`
         self.armed_ns = 0
+
+    def _announced(self, url: str) -> None:
+        self.address = url
 
     def __enter__(self) -> Self:
         folder = self._folder

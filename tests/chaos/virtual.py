@@ -105,6 +105,8 @@ class GuardedWalk(Rehearsal):
     given: int = 0
     steps: int = 0
     unlocks: int = 0
+    rest_until_s: float = 0.0  # the person does not arm before
+    blocked: Counter[str] = field(default_factory=Counter)  # of frames that a healthy guard did not let out
     worst_s: dict[str, float] = field(default_factory=dict)
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _applied: list[Applied] = field(default_factory=list)
@@ -140,6 +142,8 @@ class GuardedWalk(Rehearsal):
             self.unlocks += self.known.unlock.full
         if reaction.verdict is not None:
             verdict = reaction.verdict
+            if verdict.verdict == "blocked" and before.state.may_pulse and not self._fault:
+                self.blocked[verdict.reason] += 1
             self._hash.update(encode_verdict(verdict))
             self._applied.append(
                 Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason)
@@ -287,7 +291,7 @@ class GuardedWalk(Rehearsal):
             if self.faults is not None:
                 self._next_s = now_s + self.faults.uniform(0.5, 1.0) * FAULT_EVERY_S
             self.feed(now_s, Request("acknowledge"))
-        elif state.stage is Stage.OFF and not self._fault:
+        elif state.stage is Stage.OFF and not self._fault and now_s >= self.rest_until_s:
             if not self.known.link:
                 self.feed(now_s, Link(True))
             self.feed(now_s, Request("arm"))
@@ -298,6 +302,15 @@ class GuardedWalk(Rehearsal):
 
 def guarded(member: CohortPatient, mode: Mode, seconds: float, faults: random.Random | None) -> GuardedWalk:
     """A cohort patient walks ``seconds`` under its own current limit."""
+    walk = guarded_walk(member, mode, seconds, faults)
+    walk.walk(seconds)
+    return walk
+
+
+def guarded_walk(
+    member: CohortPatient, mode: Mode, seconds: float, faults: random.Random | None = None
+) -> GuardedWalk:
+    """A cohort patient who will walk ``seconds``, about to begin."""
     params = core_params(load_session(DEMO_SESSION), mode)
     threshold_ma = member.params.recruitment.i50_ma * member.params.electrode_gain
     comfort_ma = member.params.comfort_ma
@@ -310,9 +323,7 @@ def guarded(member: CohortPatient, mode: Mode, seconds: float, faults: random.Ra
     )
     patient = VirtualPatient(member.params, member.seed, member.schedule(seconds))
     setup = make_setup(comfort_ma, closed_loop=mode in CLOSED_LOOP)
-    walk = GuardedWalk(params, patient, setup=setup, faults=faults)
-    walk.walk(seconds)
-    return walk
+    return GuardedWalk(params, patient, setup=setup, faults=faults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from controller.record.reader import messages
 ATTEMPTS = 3
 STALL_S = 0.03  # half of what the guard allows a controller: beyond, a trip is the machine's doing
 STARVED_S = 0.25  # half of what it allows the recorder, which has no real-time priority
+AFTERMATH_NS = 500_000_000  # what waited in a standstill is dealt with in it
 STALL_WATCH = """
 import os, sys, time
 if sys.argv[1] == "real-time":
@@ -71,7 +72,7 @@ class StallWatch:
 
     def __enter__(self) -> StallWatch:
         self._log = tempfile.TemporaryFile("a+")
-        self._ends_ns: list[float] = []
+        self.spans_ns: list[tuple[int, int]] = []  # of the standstills so far, CLOCK_MONOTONIC
         limits = (("real-time", STALL_S), ("ordinary", STARVED_S))
         self._processes = [
             subprocess.Popen([sys.executable, "-c", STALL_WATCH, kind, str(limit_s)], stdout=self._log)
@@ -89,13 +90,18 @@ class StallWatch:
     def stood_still(self, since_ns: int = 0) -> bool:
         """Whether a standstill ended after ``since_ns`` (CLOCK_MONOTONIC)."""
         self._look()
-        return any(end_ns > since_ns for end_ns in self._ends_ns)
+        return any(end_ns > since_ns for _, end_ns in self.spans_ns)
+
+    def excuses(self, t_ns: int) -> bool:
+        """Whether what happened at ``t_ns`` came in a standstill or within half a second after one."""
+        self._look()
+        return any(begin_ns <= t_ns <= end_ns + AFTERMATH_NS for begin_ns, end_ns in self.spans_ns)
 
     def _look(self) -> None:
         if not self._log.closed:
             self._log.seek(0)
             lines = [line.split() for line in self._log if line.endswith("\n")]
-            self._ends_ns = [int(begin_ns) + float(late_s) * 1e9 for begin_ns, late_s in lines]
+            self.spans_ns = [(int(begin), int(begin) + round(float(late_s) * 1e9)) for begin, late_s in lines]
 
 
 def undisturbed(folder: Path, *arguments: str, meanwhile: Meanwhile | None = None) -> tuple[Path, str]:

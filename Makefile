@@ -40,27 +40,29 @@ lint: setup
 
 test: setup
 	@sh tests/debian.sh
-	@$(MAKE) --no-print-directory --jobs 2 test-beside test-rigs
-
-test-beside: setup # at the lowest priority, as guard and rigs run in real time
-	@echo "==> beside guard and rigs: lint, and the tests without a rig; told when they are done"
 	@mkdir -p .build
-	@nice -n 19 $(MAKE) --no-print-directory lint test-apart >.build/test-apart.log 2>&1; code=$$?; \
+	@$(MAKE) --no-print-directory --jobs 3 test-beside test-guard test-rigs
+
+# Guard and rigs are processes of real-time priority: what computes beside them takes nothing from them.
+test-beside: setup
+	@echo "==> beside guard and rigs: lint, and the tests without a rig; told when they are done"
+	@$(MAKE) --no-print-directory lint test-apart >.build/test-apart.log 2>&1; code=$$?; \
 	    echo; cat .build/test-apart.log; exit $$code
 
 test-apart: setup
-	@echo "==> tests without a rig; what fails beside another is tried once more alone"
-	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(APART) || $(BIN)/$(PYTEST) --last-failed $(APART)
+	@echo "==> tests without a rig"
+	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(APART)
 
 test-guard: setup
-	@echo "==> tests of the guard, every branch of its judgement (about a minute); what fails is tried once more"
+	@echo "==> tests of the guard, every branch of its judgement; told when they are done"
 	@rm -f .coverage*
-	@$(BIN)/coverage run -m $(PYTEST) tests/safety || $(BIN)/coverage run -m $(PYTEST) --last-failed tests/safety
-	@$(BIN)/coverage combine --quiet 2>/dev/null; $(BIN)/coverage report # a killed process leaves half a file
+	@{ $(BIN)/coverage run -m $(PYTEST) tests/safety && { $(BIN)/coverage combine --quiet 2>/dev/null; \
+	    $(BIN)/coverage report; }; } >.build/test-guard.log 2>&1; code=$$?; \
+	    echo; echo "==> tests of the guard"; cat .build/test-guard.log; exit $$code # a killed process leaves half a file
 
-test-rigs: test-guard
-	@echo "==> whole rigs in real time; what fails is tried once more, as the machine itself may have stood still"
-	@$(BIN)/$(PYTEST) $(RIGS) || $(BIN)/$(PYTEST) --last-failed $(RIGS)
+test-rigs: setup
+	@echo "==> whole rigs in real time, two at once; one in which the machine itself stood still is walked again"
+	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(RIGS)
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done

@@ -10,7 +10,7 @@ from tests.chaos.process import run_group, run_supervisor
 
 SHORT = ("controller stopped", "guard killed", "sensor silent", "sensor frozen", "serial line vanished")
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.real_time
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ PAGES = (
 )  # fmt: skip
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.real_time,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 

@@ -15,7 +15,7 @@ from controller.console.settings import PAGES_SOCKET, ConsoleSettings
 from controller.console.texts import load_texts
 from tests.console.door import TOKEN, GuardEnd, opened
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.real_time
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from controller.record.records import Audit, GuardEvent, GuardVerdict
 from tests.console.browser import CHROMIUM, STEP_MS, Rig, make_off, shot
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.real_time,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 

@@ -19,7 +19,7 @@ from controller.record.records import Audit, CoreRetuned
 from tests.console.browser import CHROMIUM, CONTRAST, TABLET, Rig, shot
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.real_time,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 

@@ -18,19 +18,21 @@ ATTEMPTS = 3
 STALL_S = 0.03  # half of what the guard allows a controller: beyond, a trip is the machine's doing
 STARVED_S = 0.25  # half of what it allows the recorder, which has no real-time priority
 AFTERMATH_NS = 500_000_000  # what waited in a standstill is dealt with in it
-STALL_WATCH = """
+STALL_WATCH = r"""
 import os, sys, time
 if sys.argv[1] == "real-time":
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
     except OSError:
         pass
-while True:
+os.write(1, b"began\n")
+parent = os.getppid()
+while os.getppid() == parent:
     before_ns = time.monotonic_ns()
     time.sleep(0.004)
     late_s = (time.monotonic_ns() - before_ns) / 1e9 - 0.004
     if late_s > float(sys.argv[2]):
-        print(before_ns, late_s, flush=True)
+        os.write(1, f"{before_ns} {late_s}\n".encode())
 """
 WALKING_S = 45.0  # until pulses flow, on a slow machine that still has to compile the patient
 
@@ -78,6 +80,9 @@ class StallWatch:
             subprocess.Popen([sys.executable, "-c", STALL_WATCH, kind, str(limit_s)], stdout=self._log)
             for kind, limit_s in limits
         ]
+        while self._log.seek(0) == 0 and len(self._log.readlines()) < len(limits):
+            assert all(process.poll() is None for process in self._processes)
+            time.sleep(0.01)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -100,7 +105,7 @@ class StallWatch:
     def _look(self) -> None:
         if not self._log.closed:
             self._log.seek(0)
-            lines = [line.split() for line in self._log if line.endswith("\n")]
+            lines = [line.split() for line in self._log if line.endswith("\n") and line != "began\n"]
             self.spans_ns = [(int(begin), int(begin) + round(float(late_s) * 1e9)) for begin, late_s in lines]
 
 

@@ -30,7 +30,7 @@ from tests.process.rigs import StallWatch
 from tests.telemetry.conftest import MOSQUITTO, Mosquitto
 
 pytestmark = [
-    pytest.mark.timeout(180),
+    pytest.mark.real_time,
     pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed (Debian package mosquitto)"),
 ]
 

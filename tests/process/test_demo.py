@@ -25,7 +25,7 @@ SECONDS = 5  # of each of four arms, after three strides of wash-out
 MODES = ["off", "trapezoid", "feedback", "learning"]
 NAMES = {"dorsi-broker", "dorsi-recorder", "dorsi-world", "dorsi-guard", "dorsi-controller"}
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.real_time
 
 
 @pytest.fixture(scope="module")

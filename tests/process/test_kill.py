@@ -18,7 +18,7 @@ PERIOD_NS = 25_000_000  # 40 Hz
 GUARD_NS = 10_000_000  # fault F3: zero within 10 ms of the controller's death
 PULSES_FIRST = 20
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.real_time
 
 
 def walk_and_kill(folder: Path, name: str, number: signal.Signals) -> tuple[int, int, str]:

@@ -17,7 +17,7 @@ SESSION = Path(__file__).resolve().parents[2] / "configs" / "sessions" / "record
 UNTIL_S = 24.0  # three passes' worth of steps and a turn
 EXTENSION_AND_FALL_S = 0.15 + 0.2  # as in the session file
 
-pytestmark = [pytest.mark.timeout(180), needs_data]
+pytestmark = [pytest.mark.real_time, needs_data]
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ from controller.runtime import bus
 from tests.chaos.clocked import make_clock, set_clock
 from tests.record.made import SESSION, imu, tick, verdict
 
+pytestmark = pytest.mark.real_time
+
 Start = Callable[[Path], subprocess.Popen[bytes]]
 Join = Callable[[str], socket.socket]
 

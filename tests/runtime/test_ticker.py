@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from controller.runtime.ticker import Ticker, wait_ns
 from controller.safety.frames import FRAME_GAP_MIN_NS
 
+pytestmark = pytest.mark.real_time
+
 PERIOD_NS = 5_000_000
 
 

@@ -23,6 +23,8 @@ from controller.safety.kept_file import KeptFile
 from drivers.stimulators import sciencemode4 as sm4
 from tests.safety.rig import raw_settings
 
+pytestmark = pytest.mark.real_time
+
 PERIOD_MS = 25.0  # 40 Hz
 NOISE_MS = 150.0  # what a loaded test machine may add; the deadlines themselves hold in virtual time
 

@@ -32,6 +32,8 @@ from tests.record.walk import record_walk
 from tests.telemetry.certificates import Issuer
 from tests.telemetry.conftest import Mosquitto
 
+pytestmark = pytest.mark.real_time
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

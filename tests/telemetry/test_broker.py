@@ -8,8 +8,11 @@ import subprocess
 import sys
 
 import aiomqtt
+import pytest
 
 from controller.telemetry.broker import LOOPBACK
+
+pytestmark = pytest.mark.real_time
 
 
 def test_it_prints_its_port_carries_a_message_and_ends_on_sigterm() -> None:

@@ -23,6 +23,8 @@ from controller.telemetry.payloads import documents
 from controller.telemetry.told import Told, told
 from tests.record.walk import record_walk
 
+pytestmark = pytest.mark.real_time
+
 if TYPE_CHECKING:
     from tests.telemetry.conftest import Mosquitto
 

@@ -23,6 +23,8 @@ from controller.telemetry.position import Position
 from controller.telemetry.told import Teller, told
 from tests.record.walk import record_walk
 
+pytestmark = pytest.mark.real_time
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 

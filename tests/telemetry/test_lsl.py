@@ -20,6 +20,8 @@ from drivers.interface import EmgFrame, ImuSample
 from tests.record.made import MS, tick
 from tests.record.walk import record_walk
 
+pytestmark = pytest.mark.real_time
+
 pylsl = pytest.importorskip("pylsl", reason="pylsl is not installed (extra lsl)")
 
 PATIENCE_S = 30.0

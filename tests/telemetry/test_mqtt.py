@@ -21,6 +21,8 @@ from controller.runtime import bus
 from controller.telemetry.broker import LOOPBACK
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 
+pytestmark = pytest.mark.real_time
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 

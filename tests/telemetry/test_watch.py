@@ -20,6 +20,8 @@ from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.watch import RIGS_MAX, Site, table, watch
 from tests.record.walk import record_walk
 
+pytestmark = pytest.mark.real_time
+
 if TYPE_CHECKING:
     from tests.telemetry.conftest import Mosquitto
 

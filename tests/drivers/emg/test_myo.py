@@ -23,6 +23,8 @@ from tests.drivers.contract_sensor import Sensor, SensorContract
 from tests.drivers.links.radio_process import RAMP_NS
 from tests.drivers.links.world import radio_process
 
+pytestmark = pytest.mark.real_time
+
 PERIOD_NS = 10_000_000
 ROTATION_NS = 4 * PERIOD_NS
 

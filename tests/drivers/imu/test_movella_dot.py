@@ -24,6 +24,8 @@ from tests.drivers.contract_sensor import Sensor, SensorContract
 from tests.drivers.links.radio_process import TURN_S
 from tests.drivers.links.world import radio_process
 
+pytestmark = pytest.mark.real_time
+
 float32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 

@@ -24,6 +24,8 @@ from drivers.interface import DeviceError
 from drivers.links.ble import BleBackend, BleLink, BleSensor
 from drivers.links.bumble_backend import bumble_backend
 
+pytestmark = pytest.mark.real_time
+
 SERVICE = "0e570000-0000-4000-8000-000000000000"
 ECHO = "0e570001-0000-4000-8000-000000000000"
 COUNTER = "0e570002-0000-4000-8000-000000000000"

@@ -23,6 +23,8 @@ from drivers.stimulators.sciencemode4 import Command, Frame, FrameSplitter, MidL
 from tests.drivers.contract_stimulator import GivenPulse, until
 from tests.drivers.stimulators.served import ServedP24
 
+pytestmark = pytest.mark.real_time
+
 PULSE = (Point(200, 20.0), Point(100, 0.0), Point(200, -20.0))
 LOGGED = [(200, 20.0), (100, 0.0), (200, -20.0)]
 

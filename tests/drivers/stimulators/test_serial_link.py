@@ -19,6 +19,8 @@ from drivers.interface import DeviceError
 from drivers.links import port_holders
 from drivers.links.serial_link import SerialLink
 
+pytestmark = pytest.mark.real_time
+
 
 class Line:
     """A pseudo-terminal with the link at one end."""

@@ -1,0 +1,56 @@
+"""A test that walks in real time judges a standstill of the machine as one: its file is then walked again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.process.rigs import StallWatch
+
+ATTEMPTS = 3
+TIMEOUT_S = 1500.0  # of all attempts together
+WATCH = pytest.StashKey[StallWatch]()
+WALKED = pytest.StashKey[list[pytest.Item]]()  # of the present file, in order
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("real_time") is not None:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S), append=False)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if WATCH in config.stash:
+        config.stash[WATCH].__exit__()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """The last attempt alone is reported.
+
+    What a broken one had set up is torn down whole; the tests before it in the file may have led its rig to
+    where it begins, so they are walked again, too.
+    """
+    if item.get_closest_marker("real_time") is None:
+        return None
+    stash = item.config.stash
+    if WATCH not in stash:
+        stash[WATCH] = StallWatch().__enter__()
+    before = [other for other in stash.get(WALKED, []) if other.path == item.path]
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for attempt in range(1, ATTEMPTS + 1):
+        begin_ns = time.monotonic_ns()
+        if attempt > 1:
+            item.session._setupstate.teardown_exact(None)
+            for other, following in zip(before, [*before[1:], item], strict=True):
+                runtestprotocol(other, nextitem=following, log=False)
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        if not any(report.failed for report in reports) or not stash[WATCH].stood_still(begin_ns):
+            break
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    stash[WALKED] = [*before, item]
+    return True

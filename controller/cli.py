@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
@@ -17,11 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.errors import ConfigError, InputError
+from controller.results import OWNER_ONLY, new_file, results_folder
 
 Result = TypeVar("Result")
 DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 REFUSED = 2
+PICTURES = (".png", ".pdf", ".svg")
 LOG_WIDTH = 140  # columns where nobody sits at a terminal
 
 app = typer.Typer(
@@ -35,6 +36,12 @@ app.add_typer(config_app, name="config")
 mqtt_app = typer.Typer(help="What rigs tell a broker.", no_args_is_help=True)
 app.add_typer(mqtt_app, name="mqtt")
 console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+
+
+@app.callback()
+def _begin() -> None:
+    """What Dorsi and its processes write is about a person: for whoever runs it alone."""
+    os.umask(OWNER_ONLY)
 
 
 @app.command()
@@ -65,11 +72,13 @@ def demo(
 
     only = None if mode == "compare" else mode
     port = console_port if with_console else None
-    folder = out or _new_folder()
     file = session or DEMO_SESSION
-    raise typer.Exit(
-        _refusing(lambda: run_demo(only, seconds, seed, folder, console, console_port=port, file=file))
-    )
+
+    def conduct() -> int:
+        with results_folder(out) as folder:
+            return run_demo(only, seconds, seed, folder, console, console_port=port, file=file)
+
+    raise typer.Exit(_refusing(conduct))
 
 
 @app.command()
@@ -91,10 +100,9 @@ def run(
     """Run a session on real devices, or rehearse it with recordings streamed by emulated sensors."""
     from controller.demo import run_session
 
-    folder = out or _new_folder()
-    raise typer.Exit(
-        _refusing(
-            lambda: run_session(
+    def conduct() -> int:
+        with results_folder(out) as folder:
+            return run_session(
                 session,
                 seconds,
                 recording or [],
@@ -103,8 +111,8 @@ def run(
                 ask=not yes,
                 with_console=with_console,
             )
-        )
-    )
+
+    raise typer.Exit(_refusing(conduct))
 
 
 @app.command()
@@ -134,7 +142,8 @@ def identify(
     from controller.identify import run_identification
 
     try:
-        code = run_identification(folder, seed, out or _new_folder(), console)
+        with results_folder(out) as place:
+            code = run_identification(folder, seed, place, console)
     except ValueError as error:
         _refuse(error)
     raise typer.Exit(code)
@@ -165,7 +174,8 @@ def reference(
         )
     if plot is not None:
         wanted = file.patient.reference
-        write_plot(normal, swings, normal_reference(wanted.speed_mps, wanted.band_deg, lift_deg), plot)
+        lifted = normal_reference(wanted.speed_mps, wanted.band_deg, lift_deg)
+        _picture(plot, lambda file: write_plot(normal, swings, lifted, file))
         console.print(f"written: {plot}")
 
 
@@ -227,7 +237,12 @@ def report(
     from controller.record.report import write_pdf, write_report
 
     target = out or recording.with_name("report.pdf" if pdf else "report.html")
-    _refusing(lambda: (write_pdf if pdf else write_report)(recording, target, unblind=unblind))
+
+    def write() -> None:
+        with new_file(target, (".pdf",) if pdf else (".html", ".htm")) as beside:
+            (write_pdf if pdf else write_report)(recording, beside, unblind=unblind)
+
+    _refusing(write)
     console.print(f"written: {target}")
 
 
@@ -378,7 +393,7 @@ def tune(
         table.add_row(name, f"{getattr(present, key):.2f}", f"{getattr(left, key):.2f}")
     console.print(table)
     if plot is not None:
-        write_plot(core, proposed, plot)
+        _picture(plot, lambda file: write_plot(core, proposed, file))
         console.print(f"written: {plot}")
 
 
@@ -394,8 +409,14 @@ def doctor() -> None:
     console.print(table)
 
 
-def _new_folder() -> Path:
-    return Path("runs") / datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%SZ")
+def _picture(path: Path, write: Callable[[Path], None]) -> None:
+    """Have a picture written whole, or the command refused."""
+
+    def job() -> None:
+        with new_file(path, PICTURES) as beside:
+            write(beside)
+
+    _refusing(job)
 
 
 def _refusing(job: Callable[[], Result]) -> Result:
@@ -413,7 +434,13 @@ def _refuse(error: Exception) -> NoReturn:
 
 
 def main() -> None:
-    app()
+    try:
+        app()
+    except OSError as error:  # a disk or a pipe that ended amid a command: in words, as any refusal
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"refused: {error.filename}: {error.strerror}\n")
+        raise SystemExit(REFUSED) from None
 
 
 if __name__ == "__main__":

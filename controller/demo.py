@@ -27,6 +27,7 @@ from controller.record.oracle import judge_recording
 from controller.record.report import write_report
 from controller.record.sensor_file import load_sensor_file
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
+from controller.results import new_file
 from controller.runtime.rig import ProcessFailedError
 from controller.runtime.schedule import ArmPlan
 from controller.runtime.screen import Screen
@@ -178,8 +179,15 @@ def _conduct(
     broken = False
     if recording.exists():
         summary = summarise(recording)
-        (out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
-        write_report(recording, out / "report.html")
+        try:
+            with new_file(out / "summary.json", (".json",)) as file:
+                file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+            with new_file(out / "report.html", (".html",)) as file:
+                write_report(recording, file)
+        except InputError as error:  # of a place that took the recording
+            console.print(
+                f"Not reported: {error}. The recording is kept; dorsi report makes its report later."
+            )
         console.print(_table(summary.arms))
         broken = _judged(recording, out / "pulses.jsonl" if virtual else None, console)
         names = ["session.mcap", "report.html", "summary.json"] + (["pulses.jsonl"] if virtual else [])

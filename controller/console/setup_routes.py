@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import math
 import os
+import shutil
 import sys
 import time
 import tomllib
@@ -443,6 +444,7 @@ class SetupPages:
 
     async def _identify(self, folder: Path | None) -> None:
         """`dorsi identify` as a process of its own, at the lowest priority."""
+        await asyncio.to_thread(shutil.rmtree, self._out, ignore_errors=True)  # of the tests before these
         arguments = [str(folder)] if folder is not None else []
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "controller.cli", "identify", *arguments, "--out", str(self._out),

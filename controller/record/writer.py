@@ -28,7 +28,7 @@ class _WholeBatches:
     """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._batch = bytearray()
         self._written = 0
 
@@ -61,7 +61,10 @@ class _WholeBatches:
 
 
 class RecordingWriter:
-    """An MCAP file being written. Every method but ``close`` raises OSError when the disk says no."""
+    """An MCAP file being written, never over another one.
+
+    Every method but ``close`` raises OSError when the disk says no.
+    """
 
     def __init__(self, path: Path, session: Mapping[str, str], *, compress: bool = False) -> None:
         self._file = _WholeBatches(path)
@@ -124,6 +127,7 @@ def recompact(path: Path) -> bool:
     cases, and after False, the recording is as it was.
     """
     copy = path.with_name(path.name + TEMPORARY_SUFFIX)
+    copy.unlink(missing_ok=True)  # of one that was cut
     try:
         writer = RecordingWriter(copy, header(path), compress=True)
         try:

@@ -185,9 +185,7 @@ def _conduct(
             with new_file(out / "report.html", (".html",)) as file:
                 write_report(recording, file)
         except InputError as error:  # of a place that took the recording
-            console.print(
-                f"Not reported: {error}. The recording is kept; dorsi report makes its report later."
-            )
+            console.print(f"Not reported: {error}. The recording is kept; dorsi report makes it later.")
         console.print(_table(summary.arms))
         broken = _judged(recording, out / "pulses.jsonl" if virtual else None, console)
         names = ["session.mcap", "report.html", "summary.json"] + (["pulses.jsonl"] if virtual else [])

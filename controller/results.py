@@ -21,7 +21,7 @@ RUNS = Path("runs")
 OWNER_ONLY = 0o077  # umask
 EARLIER = (  # what nothing is written over
     "session.mcap", "session.mcap.sent", "pulses.jsonl", "summary.json", "report.html", "logs",
-    "identified.toml", "identification.png", "tests",
+    "identified.toml", "identification.png",
 )  # fmt: skip
 SPACE_BYTES = 32 << 20  # an hour's recording and its report take some hundred
 WRITABLE = "a folder that can be written"

@@ -28,6 +28,7 @@ from controller.record.report import write_report
 from controller.record.sensor_file import load_sensor_file
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
 from controller.results import new_file
+from controller.runtime import child
 from controller.runtime.rig import ProcessFailedError
 from controller.runtime.schedule import ArmPlan
 from controller.runtime.screen import Screen
@@ -256,7 +257,7 @@ def _confirmed(session: Session, console: Console) -> bool:
 def _broker() -> Iterator[int | None]:
     """The embedded broker on loopback; ``None`` when it does not come up, which stops nothing."""
     with subprocess.Popen(
-        [sys.executable, "-m", "controller.telemetry.broker"],
+        child.command("controller.telemetry.broker"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -7,19 +7,27 @@ lines.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import re
 import select
 import shutil
 import signal
+import stat
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from controller.errors import InputError
+from controller.runtime import child
+
+NAME = re.compile("dorsi-[a-z0-9_]{8}")  # as tempfile makes it
+LOCK = "lock"
+DAY_S = 86_400.0
 ENDING_S = 10.0  # what a process may take to end after SIGTERM (the recorder recompacts separately)
 
 
@@ -31,13 +39,52 @@ class ProcessFailedError(RuntimeError):
         self.name = name
 
 
+def sweep(folder: Path) -> None:
+    """Remove what this user's killed rigs left in ``folder``: it may hold a password."""
+    for path in folder.glob("dorsi-*"):
+        with contextlib.suppress(OSError):
+            about = path.lstat()
+            ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid() and NAME.fullmatch(path.name)
+            if ours and _abandoned(path, time.time() - about.st_mtime):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _abandoned(path: Path, age_s: float) -> bool:
+    try:
+        lock = os.open(path / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:  # of a version without locks, or just being made
+        return age_s > DAY_S and (path / "header.json").exists()
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _locked(path: Path) -> int:
+    """A lock that is held from the moment others can see it, until this process ends."""
+    hidden = path / f".{LOCK}"
+    lock = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    hidden.rename(path / LOCK)
+    return lock
+
+
 class Rig:
     """A directory for the local bus, and the processes that meet there."""
 
     def __init__(self, logs: Path) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="dorsi-"))  # short: a Unix socket path holds 107 bytes
+        sweep(Path(tempfile.gettempdir()))
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix="dorsi-"))  # short: a Unix socket path holds 107 bytes
+            self._lock = _locked(self.path)
+            logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            place = error.filename or tempfile.gettempdir()
+            raise InputError(place, "folder", error.strerror, "a folder that can be written") from error
         self._logs = logs
-        logs.mkdir(parents=True, exist_ok=True)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -49,12 +96,13 @@ class Rig:
         for name in reversed(list(self._children)):
             self.end(name)
         shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
 
     def start(self, name: str, module: str, *arguments: str) -> None:
         """Start ``python -m module arguments``; its standard output can be read by :meth:`word`."""
         with (self._logs / f"{name}.log").open("ab") as log:
             self._children[name] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                child.command(module, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -99,26 +147,26 @@ class Rig:
 
     def wait(self, name: str, timeout_s: float) -> None:
         """Let a process that was told to finish do so; end it when it takes longer."""
-        child = self._children.get(name)
-        if child is not None:
+        process = self._children.get(name)
+        if process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(timeout_s)
+                process.wait(timeout_s)
         self.end(name)
 
     def end(self, name: str, timeout_s: float = ENDING_S) -> None:
         """SIGTERM, then SIGKILL after ``timeout_s``; unknown or ended processes are passed over."""
-        child = self._children.pop(name, None)
-        if child is None:
+        process = self._children.pop(name, None)
+        if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            child.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)
         try:
-            child.wait(timeout_s)
+            process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        if child.stdout is not None:
-            child.stdout.close()
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
     def _failed(self, name: str) -> ProcessFailedError:
         code = self._children[name].returncode

@@ -4,6 +4,7 @@ terminal. It shows what the live feed says and decides nothing.
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from rich.console import Console, Group
@@ -52,10 +53,12 @@ class Screen:
 
     def __call__(self, progress: Progress) -> None:
         if self._live is not None:
-            self._live.update(picture(progress))
+            with contextlib.suppress(OSError):  # the terminal is gone: that is STOP, and nothing more
+                self._live.update(picture(progress))
         elif time.monotonic() >= self._line_at_s:
             self._line_at_s = time.monotonic() + PLAIN_LINE_S
-            self._console.print(line(progress))
+            with contextlib.suppress(OSError):
+                self._console.print(line(progress))
 
 
 def line(progress: Progress) -> str:

@@ -52,6 +52,7 @@ SIGNALS: Mapping[int, str] = {
     signal.SIGINT: "Ctrl-C",
     signal.SIGTSTP: "Ctrl-Z",
     signal.SIGTERM: "SIGTERM",
+    signal.SIGHUP: "the end of its terminal",
 }
 
 Show = Callable[["Progress"], None]
@@ -361,7 +362,12 @@ class Supervisor:
             self._beat_s = now_s
         sources: list[socket.socket | int] = [guard_socket, live, *([] if keys is None else [keys])]
         readable, _, _ = select.select(sources, [], [], LOOK_S)
-        typed = os.read(keys, 64) if keys is not None and keys in readable else b""
+        typed = b""
+        if keys is not None and keys in readable:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                typed = os.read(keys, 64)
+            if not typed:
+                self._halt(SIGNALS[signal.SIGHUP])
         if any(key in STOP_KEYS for key in typed):
             self._halt("stop key")
         elif any(key in UNLOCK_KEYS for key in typed):
@@ -408,13 +414,18 @@ class Supervisor:
 
         def on_signal(number: int, _frame: object) -> None:
             self._halt(SIGNALS[number])
+            if number == signal.SIGHUP:
+                _let_go(terminal)
 
-        before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+        terminal = [stream for stream in (0, 1, 2) if os.isatty(stream)]
+        obeyed = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        before = {number: signal.signal(number, on_signal) for number in obeyed}
         try:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, handler)
 
 
 def _number(arms: Sequence[ArmPlan], title: str, otherwise: int) -> int:
@@ -434,7 +445,17 @@ def _keys() -> Iterator[int | None]:
     try:
         yield keyboard
     finally:
-        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def _let_go(terminal: Sequence[int]) -> None:
+    """What is left to say goes nowhere and stops nothing: the session is closed, judged and reported."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell repeats it
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in terminal:
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def _commit() -> str:

@@ -1,0 +1,58 @@
+"""A supervisor that is killed while it starts leaves no process behind, at whatever moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+MARK = "DORSI_TEST_MARK"
+STARTED_S = 120.0
+GONE_S = 60.0  # on a machine with other work; the recorder takes two seconds to close its file
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def marked(mark: str) -> list[int]:
+    """The live processes that came from the command with this mark in its environment."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            if state != "Z" and f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4, 5, 6])
+def test_a_supervisor_killed_as_a_process_appears_leaves_none_behind(tmp_path: Path, processes: int) -> None:
+    mark = uuid.uuid4().hex
+    command = [sys.executable, "-m", "controller.cli", "demo", "--mode", "off", "--seconds", "60"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path / "run")],
+        env={**os.environ, MARK: mark},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as supervisor:
+        deadline = time.monotonic() + STARTED_S
+        while len(marked(mark)) < processes and time.monotonic() < deadline:
+            assert supervisor.poll() is None
+        supervisor.send_signal(signal.SIGKILL)  # at once: the newest process has hardly begun
+    deadline = time.monotonic() + GONE_S
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ") for pid in left}
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not names

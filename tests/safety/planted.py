@@ -307,8 +307,8 @@ PLANTS = (
     Plant(
         "a stalled line takes pulse after pulse",
         "../../drivers/stimulators/p24.py",
-        "if any(asked.channel == channel for asked in self._asked.values()):",
-        "if len(self._asked) >= 16:",
+        "if why := self._wait_for(channel):",
+        'if why := "16 are not answered" if len(self._asked) >= 16 else "":',
         "test_stalled_line.py::test_a_stall_releases_one_pulse_and_the_walk_goes_on",
     ),
     Plant(
@@ -323,7 +323,7 @@ PLANTS = (
         "../../drivers/stimulators/p24.py",
         "        self._given_up.pop(number, None)\n\n",
         "        self._given_up[number] = asked\n\n",
-        "test_stalled_line.py::test_its_packet_number_does_not_help_it",
+        "../drivers/stimulators/test_p24.py::test_broken_and_short_and_repeated_answers_are_told_and_never_raise",
     ),
     Plant(
         "an answer nobody asked for is a lost one",

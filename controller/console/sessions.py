@@ -28,6 +28,7 @@ PICTURE = re.compile(
 FIGURES: tuple[tuple[str, str], ...] = (  # field of ArmSummary, unit
     ("seconds", "s"),
     ("strides", ""),
+    ("counted_strides", ""),
     ("ankle_at_initial_contact_deg", "°"),
     ("foot_pitch_at_initial_contact_deg", "°"),
     ("peak_swing_dorsiflexion_deg", "°"),
@@ -111,16 +112,14 @@ def list_html(texts: Texts, items: Sequence[Recorded], search: str) -> str:
             if item.has_report
             else "–"
         )
-        modes = ", ".join(escape(_mode(texts, arm.mode)) for arm in item.arms) or escape(
-            t("sessions.running")
-        )
+        modes = ", ".join(escape(_walked(texts, arm)) for arm in item.arms) or escape(t("sessions.running"))
         rows.append(
             [
                 choice,
                 f'<a href="{path}">{escape(item.name)}</a>',
                 escape(item.pseudonym),
                 modes,
-                " / ".join(str(arm.strides) for arm in item.arms),
+                " / ".join(_counted(texts, arm) for arm in item.arms),
                 " / ".join(value_text(texts, arm.swing_pitch_rmse_deg, "°") for arm in item.arms),
                 " / ".join(str(arm.trips) for arm in item.arms),
                 report,
@@ -177,6 +176,19 @@ def _figures_html(texts: Texts, items: Sequence[Recorded]) -> str:
         for name, unit in FIGURES
     ]
     return table(heads, rows)
+
+
+def _walked(texts: Texts, arm: ArmSummary) -> str:
+    """How an arm was walked: its mode, or that the guard was never armed in it."""
+    return _mode(texts, arm.mode) if arm.armed else texts.get("sessions.not_armed")
+
+
+def _counted(texts: Texts, arm: ArmSummary) -> str:
+    """The strides the figures are made of, and beside them how many others there were."""
+    others = sum(arm.left_out_strides.values())
+    if not others:
+        return str(arm.counted_strides or arm.strides)  # older summaries do not tell which strides count
+    return f"{arm.counted_strides} (+{others} {texts.get('sessions.left_out')})"
 
 
 def _mode(texts: Texts, mode: str) -> str:

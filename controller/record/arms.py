@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.ladder import RUNGS, Rung
-from controller.core.signals import Decision, GaitEvent, View
+from controller.core.signals import Decision, GaitEvent, Mode, View
 from controller.record.reader import header, messages
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrialKey, TrueStride, Truth
+from controller.record.stride_state import ABLE, SECRET, STATES, Heard, StrideJudge, StrideState, law, mode_of
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -29,6 +33,7 @@ STRIDE_MAX_S = (
     3.0  # a longer pause between initial contacts is a stop; half of the slowest cadence in field use
 )
 NEVER_NS = 2**63 - 1
+LAWS = get_args(Mode)
 SILENT = "sensor silent"  # how the core's reason ends when the leading sensor is not heard
 
 
@@ -43,6 +48,7 @@ class Stride:
     foot_pitch_at_initial_contact_deg: float | None
     peak_swing_dorsiflexion_deg: float | None
     swing_pitch_rmse_deg: float | None
+    state: StrideState = "counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class Ticks:
     phase_percent: Floats
     commanded_ma: Floats
     rung: Floats  # index in core.ladder.RUNGS while current may flow or a sensor's silence ends it, else NaN
+    law: Floats  # index in LAWS of what steered; NaN where nothing was asked for
     swing: npt.NDArray[np.bool_]
 
 
@@ -94,6 +101,7 @@ class ArmData:
     samples_lost: int
     trips: int
     wash_out_strides: int = 0
+    armed: bool = True  # whether the guard ever was, where it was heard at all
     blinded: bool = False
     lessons: tuple[View, ...] = ()  # what the core believed at the end of each stride
 
@@ -112,8 +120,14 @@ class ArmData:
 
     @property
     def best(self) -> tuple[Stride, ...]:
-        """Those of them that count: the ones after the wash-out."""
-        return self.walked[self.wash_out_strides :]
+        """Those of them that count."""
+        return tuple(stride for stride in self.walked if stride.state == "counted")
+
+    @property
+    def left_out(self) -> dict[StrideState, int]:
+        """How many of them do not count, by why."""
+        counts = Counter(stride.state for stride in self.walked)
+        return {state: counts[state] for state in STATES if state != "counted" and counts[state]}
 
 
 def _floats() -> array[float]:
@@ -141,6 +155,7 @@ class _Builder:
     newest_imu_ns: dict[int, int] = field(default_factory=dict)
     guard_events: list[GuardEvent] = field(default_factory=list)
     blocked: dict[str, int] = field(default_factory=dict)
+    armed: bool | None = None  # None: nothing was heard of the guard
     next_seq: dict[str, int] = field(default_factory=dict)  # by sensor
     last_deadline: int | None = None
     last_strides: int | None = None
@@ -156,6 +171,7 @@ class _Builder:
             case Tick():
                 self._take_tick(record)
             case GuardVerdict():
+                self.armed = bool(self.armed) or record.state in ABLE
                 if record.verdict == "blocked":
                     self.blocked[record.reason] = self.blocked.get(record.reason, 0) + 1
                 if record.pulses:
@@ -195,6 +211,7 @@ class _Builder:
                 _known(view.phase_percent),
                 max(currents, default=0.0),
                 _rung(tick.decision, stimulated=bool(currents)),
+                _law(view, asked=bool(currents)),
                 float(view.swing),
             )
         )
@@ -223,13 +240,13 @@ class _Builder:
         self.lost += max(0, seq - expected)
         self.next_seq[sensor] = seq + samples
 
-    def build(self) -> ArmData:
-        rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 9)
+    def build(self, key: dict[str, str], heard: Sequence[Heard]) -> ArmData:
+        rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 10)
         truth_rows = np.frombuffer(self.truth_rows, dtype=np.float64).reshape(-1, 3)
         now_ns = np.frombuffer(self.now_ns, dtype=np.int64)
-        lateness, duration, pitch, ankle, reference, phase, commanded, rung, swing = rows.T
+        lateness, duration, pitch, ankle, reference, phase, commanded, rung, laws, swing = rows.T
         ticks = Ticks(
-            now_ns, lateness, duration, pitch, ankle, reference, phase, commanded, rung, swing > 0.5
+            now_ns, lateness, duration, pitch, ankle, reference, phase, commanded, rung, laws, swing > 0.5
         )
         truth_ns = np.frombuffer(self.truth_ns, dtype=np.int64)
         truth = TruthTrace(truth_ns, truth_rows[:, 0], truth_rows[:, 1], truth_rows[:, 2] > 0.5)
@@ -251,8 +268,8 @@ class _Builder:
             ticks=ticks,
             truth=truth,
             strides=self.strides,
-            estimated=tuple(_estimated_strides(self.gait_events, ticks)),
-            true=tuple(self.true),
+            estimated=self._judged(_estimated_strides(self.gait_events, ticks), ticks, key, heard),
+            true=self._judged(self.true, ticks, key, heard),
             gait_events=tuple(self.gait_events),
             pulses=tuple(sorted(self.pulses, key=lambda pulse: pulse.t_ns)),
             sensor_to_pulse_ms=np.array(latencies_ms, dtype=np.float64),
@@ -262,9 +279,29 @@ class _Builder:
             samples_lost=self.lost,
             trips=_trips(self.guard_events),
             wash_out_strides=self.arm.wash_out_strides,
+            armed=self.armed is not False,
             blinded=self.arm.blinded,
             lessons=tuple(self.lessons),
         )
+
+    def _judged(
+        self, strides: Iterable[Stride], ticks: Ticks, key: dict[str, str], heard: Sequence[Heard]
+    ) -> tuple[Stride, ...]:
+        """The strides with their states."""
+        mode = mode_of(self.arm.label, self.arm.mode or self.mode, key)
+        judge = StrideJudge(mode, self.arm.wash_out_strides)
+        times_ns = [each.t_ns for each in heard]
+        judged, told = [], 0
+        for stride in strides:
+            until = bisect_left(times_ns, stride.next_initial_contact_ns)
+            swing_ns = stride.toe_off_ns or stride.initial_contact_ns
+            first, last = np.searchsorted(ticks.now_ns, (swing_ns, stride.next_initial_contact_ns))
+            codes = ticks.law[first:last][ticks.swing[first:last]]
+            laws = {None if math.isnan(code) else LAWS[int(code)] for code in codes.tolist()}
+            state = judge.judge(stride.initial_contact_ns, heard[told:until], laws)
+            judged.append(replace(stride, state=state))
+            told = until
+        return tuple(judged)
 
 
 def read_arms(path: Path, *, unblind: bool = False) -> tuple[ArmData, ...]:
@@ -273,7 +310,9 @@ def read_arms(path: Path, *, unblind: bool = False) -> tuple[ArmData, ...]:
     Of a blinded arm everything that gives its mode away is left out, unless ``unblind``.
     """
     builders = _intervals(path)
+    heard: list[Heard] = []
     for message in messages(path):
+        _hear(message.record, heard)
         builder = _holding(builders, message.t_ns)
         if builder is None:
             continue
@@ -281,10 +320,25 @@ def read_arms(path: Path, *, unblind: bool = False) -> tuple[ArmData, ...]:
             continue  # begun in the arm before
         builder.take(message.record)
     key = trial_key(path)
+    heard.sort(key=lambda each: each.t_ns)
     return tuple(
         _unblinded(arm, key) if unblind else _blinded(arm) if arm.blinded else arm
-        for arm in (builder.build() for builder in builders)
+        for arm in (builder.build(key, heard) for builder in builders)
     )
+
+
+def _hear(record: object, heard: list[Heard]) -> None:
+    """What the guard said, as far as it is news: most verdicts are like the one before."""
+    match record:
+        case GuardVerdict(t_ns=t_ns, state=state, verdict=given, unlocked=unlocked):
+            last = heard[-1] if heard else None
+            news = last is None or (last.state, last.unlocked, last.kind) != (state, unlocked, "")
+            if given != "ok" or news:
+                heard.append(Heard(t_ns, state, given != "ok", unlocked))
+        case GuardEvent(t_ns=t_ns, state=state, kind=kind):
+            heard.append(Heard(t_ns, state, kind=kind))
+        case _:
+            pass
 
 
 def trial_key(path: Path) -> dict[str, str]:
@@ -304,7 +358,7 @@ def _unblinded(arm: ArmData, key: dict[str, str]) -> ArmData:
 def _blinded(arm: ArmData) -> ArmData:
     """Without current and command, and of the guard's words only the trips."""
     hidden = np.full_like(arm.ticks.commanded_ma, np.nan)
-    silent = replace(arm.ticks, commanded_ma=hidden, rung=hidden)
+    silent = replace(arm.ticks, commanded_ma=hidden, rung=hidden, law=hidden)
     trips = tuple(event for event in arm.guard_events if event.kind == "trip")
     return replace(
         arm,
@@ -314,7 +368,14 @@ def _blinded(arm: ArmData) -> ArmData:
         guard_events=trips,
         blocked={},
         lessons=(),
+        estimated=_veiled(arm.estimated),
+        true=_veiled(arm.true),
     )
+
+
+def _veiled(strides: tuple[Stride, ...]) -> tuple[Stride, ...]:
+    """Why a stride does not count would tell which mode gave current."""
+    return tuple(replace(s, state="left_out") if s.state in SECRET else s for s in strides)
 
 
 def _intervals(path: Path) -> list[_Builder]:
@@ -404,6 +465,11 @@ def _rung(decision: Decision, *, stimulated: bool) -> float:
     if stimulated and decision.view.rung in RUNGS:
         return float(RUNGS.index(decision.view.rung))
     return float(RUNGS.index("off")) if decision.reason.endswith(SILENT) else math.nan
+
+
+def _law(view: View, *, asked: bool) -> float:
+    steered = law(view.mode, view.rung, asked=asked)
+    return math.nan if steered is None else float(LAWS.index(steered))
 
 
 def _known(value: float | None) -> float:

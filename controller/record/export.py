@@ -77,6 +77,7 @@ TABLES: dict[str, list[tuple[str, pyarrow.DataType]]] = {
         ("cadence_spm", _FLOAT), ("swing_s", _FLOAT), ("ankle_at_initial_contact_deg", _FLOAT),
         ("foot_pitch_at_initial_contact_deg", _FLOAT), ("peak_swing_dorsiflexion_deg", _FLOAT),
         ("swing_pitch_rmse_deg", _FLOAT), ("charge_uc", _FLOAT), ("pulses", _INT), ("current_max_ma", _FLOAT),
+        ("state", _TEXT),
     ],
     "clock": [("monotonic_ns", _INT), ("utc_ns", _INT), ("boottime_ns", _INT)],
 }  # fmt: skip
@@ -145,7 +146,7 @@ def _rows(
     recording: Path, facts: dict[str, str], progress: Progress, veil: _Veil
 ) -> Iterator[tuple[str, Row]]:
     """Every row of every table, in the order of the recording."""
-    teller = Teller(facts.get("session", recording.stem))
+    teller = Teller(facts.get("session", recording.stem), facts.get("mode", ""), unblind=bool(veil.key))
     count = 0
     for count, message in enumerate(raw_messages(recording), 1):
         if message.topic in TOPICS:

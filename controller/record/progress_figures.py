@@ -47,7 +47,8 @@ def progress(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Pict
             picture(
                 "Error by stride",
                 "Each mark is one swing: foot pitch against the reference, r.m.s. from toe-off to initial "
-                "contact, in the order walked. Hollow: wash-out, left out of the figures. "
+                "contact, in the order walked. Hollow: in no figure (wash-out, stopped, staged unlock, "
+                "another law). "
                 f"Dashed: {GOOD_DEG:g}°.",
                 _errors_figure(walked),
             )
@@ -72,7 +73,7 @@ def _errors_figure(arms: Sequence[ArmData]) -> Figure:
     for arm in arms:
         errors = np.array([_known(stride.swing_pitch_rmse_deg) for stride in arm.walked])
         number = np.arange(1, errors.size + 1)
-        counts = number > arm.wash_out_strides
+        counts = np.array([stride.state == "counted" for stride in arm.walked])
         tint = colour(arm.mode)
         axes.plot(number, errors, color=tint, linewidth=1.2, alpha=0.8, label=arm.label)
         axes.plot(number[counts], errors[counts], "o", color=tint, markersize=4)

@@ -81,7 +81,7 @@ class Recorder:
         self._subscribers: dict[int, bus.Sender] = {}
         self._finish = asyncio.Event()
         self._peers_gone = asyncio.Event()
-        self._teller = Teller(session.get("session", out.stem))
+        self._teller = Teller(session.get("session", out.stem), session.get("mode", ""))
         self._undelivered = 0
         self._trouble = ""
         self._rig_state: RigState = "init"

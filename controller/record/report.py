@@ -24,7 +24,7 @@ from controller.record.progress_figures import progress
 from controller.record.reader import header, messages
 from controller.record.records import Clock, GuardEvent, GuardSetup
 from controller.record.replay import PARAMS_KEY
-from controller.record.sheets import Sheet, change_sheet, dose_sheet, stride_sheet
+from controller.record.sheets import Sheet, change_sheet, dose_sheet, left_out_words, stride_sheet
 from controller.record.summary import ArmSummary, Latency, Spread, summarise_arm
 
 DISCLAIMER = (
@@ -282,6 +282,12 @@ FIGURES: tuple[tuple[str, str, Cell], ...] = (
     ("Duration", "s", lambda arm: f"{arm.seconds:.1f}"),
     ("Strides the controller counted", "", lambda arm: str(arm.strides)),
     ("Strides the body made", "", lambda arm: _number(arm.true_strides, "d")),
+    ("Strides in the figures", "", lambda arm: str(arm.counted_strides)),
+    (
+        "Strides in no figure",
+        "",
+        lambda arm: left_out_words(arm.left_out_strides) or "none",
+    ),
     ("Ankle at initial contact", "°", lambda arm: _spread(arm.ankle_at_initial_contact_deg)),
     ("Foot pitch at initial contact", "°", lambda arm: _spread(arm.foot_pitch_at_initial_contact_deg)),
     ("Peak dorsiflexion in swing", "°", lambda arm: _spread(arm.peak_swing_dorsiflexion_deg)),

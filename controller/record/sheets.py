@@ -7,7 +7,7 @@ away.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,20 @@ import numpy as np
 from controller.record.arms import ArmData, Stride
 from controller.record.reader import messages
 from controller.record.records import Audit
+from controller.record.stride_state import StrideState
 
 STRIDES_MAX = 2000  # of an arm; the exports hold them all
 UNKNOWN = "–"
+
+
+STATE_WORDS: Mapping[str, str] = {  # of controller.record.stride_state
+    "counted": "yes",
+    "wash_out": "wash-out",
+    "unlock": "staged unlock",
+    "stopped": "stopped",
+    "other_law": "another law",
+    "left_out": "no",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,8 @@ def stride_sheet(arm: ArmData) -> Sheet:
         )
         toe_off_ns = stride.toe_off_ns
         return (
-            str(number) if number > arm.wash_out_strides else f"({number})",
+            str(number) if stride.state == "counted" else f"({number})",
+            STATE_WORDS[stride.state],
             f"{(stride.initial_contact_ns - arm.begin_ns) / 1e9:.2f}",
             f"{(stride.next_initial_contact_ns - stride.initial_contact_ns) / 1e9:.2f}",
             UNKNOWN if toe_off_ns is None else f"{(stride.next_initial_contact_ns - toe_off_ns) / 1e9:.2f}",
@@ -64,16 +76,25 @@ def stride_sheet(arm: ArmData) -> Sheet:
     left_out = len(arm.walked) - STRIDES_MAX
     notes = [
         "Angles from the virtual body." if arm.virtual else "Angles as the sensors saw them.",
-        "In brackets: washed out, in no figure." if arm.wash_out_strides else "",
+        f"In brackets: in no figure ({left_out_words(arm.left_out)})." if arm.left_out else "",
         f"{left_out} later strides are in the exports." if left_out > 0 else "",
     ]
     return Sheet(
         f"{arm.label}: {len(arm.walked)} strides",
-        ("stride", "at s", "lasts s", "swing s", "ankle at contact °", "pitch at contact °",
+        ("stride", "counts", "at s", "lasts s", "swing s", "ankle at contact °", "pitch at contact °",
          "peak dorsiflexion °", "pitch error °", "charge µC", "pulses", "highest mA"),
         tuple(row(number, stride) for number, stride in enumerate(arm.walked[:STRIDES_MAX], start=1)),
         " ".join(note for note in notes if note),
     )  # fmt: skip
+
+
+def left_out_words(left_out: Mapping[StrideState, int] | Mapping[str, int]) -> str:
+    """How many strides are in no figure, and why; empty where all are."""
+    return ", ".join(f"{count} {_why(state)}" for state, count in left_out.items())
+
+
+def _why(state: str) -> str:
+    return "for a reason that is blinded" if state == "left_out" else STATE_WORDS[state]
 
 
 def dose_sheet(arms: Sequence[ArmData]) -> Sheet:

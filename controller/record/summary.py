@@ -59,7 +59,10 @@ class ArmSummary:
     samples_lost: int
     trips: int
     label: str = ""  # of the arm, where not the mode itself
-    wash_out_strides: int = 0  # the first ones, left out of every figure over strides
+    wash_out_strides: int = 0  # asked for at the beginning, and again after each stop
+    counted_strides: int = 0  # those that the figures over strides are made of
+    left_out_strides: dict[str, int] = field(default_factory=dict)  # the others by their state
+    armed: bool = True  # False: the guard never was, and nothing could be given
     rungs_s: dict[str, float] = field(default_factory=dict)  # on each rung while current might flow
     rung_changes: int = 0
     blinded: bool = False  # then the mode is the label and what gives it away is not known
@@ -98,6 +101,9 @@ def summarise_arm(arm: ArmData) -> ArmSummary:
         trips=arm.trips,
         label=arm.label,
         wash_out_strides=arm.wash_out_strides,
+        counted_strides=len(arm.best),
+        left_out_strides={str(state): count for state, count in arm.left_out.items()},
+        armed=arm.armed,
         rungs_s={rung: spent for rung, spent in rung_seconds(arm.ticks).items() if spent > 0.0},
         rung_changes=len(rung_changes(arm.ticks)),
         blinded=arm.blinded,

@@ -11,7 +11,7 @@ import contextlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 
@@ -20,14 +20,16 @@ import msgspec
 from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.signals import GaitEvent, Mode
 from controller.record.reader import header, raw_messages
-from controller.record.records import Arm, Clock, GuardEvent, Process, Pulse
+from controller.record.records import Arm, Clock, GuardEvent, Process, Pulse, TrialKey
+from controller.record.stride_state import SECRET, Heard, StrideJudge, StrideState, law, mode_of
+from drivers.interface import Command
 
 STRIDE_MAX_S = 3.0  # as controller.record.arms: a longer pause between initial contacts is a stop
 # A tick's verdict comes within milliseconds; its pulses are complete when ticks have gone on for so long.
 SETTLED_NS = 200_000_000
 REMEMBERED_NS = int((STRIDE_MAX_S + 1.0) * 1e9)  # the longest stride, and the delay of its last event
 EVENT_TOPICS = {"guard/event": GuardEvent, "process": Process, "arm": Arm}
-TOPICS = ("tick", "guard/verdict", "clock", *EVENT_TOPICS)
+TOPICS = ("tick", "guard/verdict", "clock", "trial/key", *EVENT_TOPICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class StrideTold:
     charge_uc: float
     pulses: int
     current_max_ma: float
+    state: StrideState = "counted"  # whether it counts in the arm's figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class _View:
     mode: Mode
+    rung: str
     swing: bool
     foot_pitch_deg: float | None
     ankle_deg: float | None
@@ -84,6 +88,7 @@ class _View:
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
+    command: Command
     events: tuple[GaitEvent, ...]
     view: _View
 
@@ -96,18 +101,28 @@ class _Tick:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
+    t_ns: int
+    state: str
+    verdict: str
     pulses: tuple[Pulse, ...] = ()
+    unlocked: bool | None = None
+
+    @property
+    def heard(self) -> Heard:
+        return Heard(self.t_ns, self.state, self.verdict != "ok", self.unlocked)
 
 
 @dataclass(frozen=True, slots=True)
 class _Dated:
     t_ns: int
+    kind: str = ""
+    state: str = ""
 
 
 class Teller:
     """Turns the records of one session, in their order, into numbered events."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, mode: str = "", *, unblind: bool = False) -> None:
         self._session = msgspec.json.encode(session)
         self._tick_decoder = msgspec.json.Decoder(_Tick)
         self._verdict_decoder = msgspec.json.Decoder(_Verdict)
@@ -116,7 +131,10 @@ class Teller:
         self._dated_decoder = msgspec.json.Decoder(_Dated)
         self._seq = 0
         self._utc_minus_monotonic_ns: int | None = None
-        self._strides = _Strides("")
+        self._strides = _Strides("", StrideJudge(mode))
+        self._unblind = unblind
+        self._key: dict[str, str] = {}
+        self._key_decoder = msgspec.json.Decoder(TrialKey)
 
     def take(self, topic: str, payload: bytes) -> tuple[Told, ...]:
         """The events that become known with this record."""
@@ -127,12 +145,18 @@ class Teller:
                 strides = [self._stride(stride) for stride in self._strides.take_tick(tick)]
                 return (*found, *strides)
             if topic == "guard/verdict":
-                self._strides.take_pulses(self._verdict_decoder.decode(payload).pulses)
+                verdict = self._verdict_decoder.decode(payload)
+                self._strides.take_pulses(verdict.pulses)
+                self._strides.hear(verdict.heard)
+            elif topic == "trial/key":
+                self._key = self._key_decoder.decode(payload).modes
             elif topic == "clock":
                 clock = self._clock_decoder.decode(payload)
                 self._utc_minus_monotonic_ns = clock.utc_ns - clock.monotonic_ns
             elif topic in EVENT_TOPICS:
                 dated = self._dated_decoder.decode(payload)
+                if topic == "guard/event":
+                    self._strides.hear(Heard(dated.t_ns, dated.state, kind=dated.kind))
                 before = self._take_arm(payload) if topic == "arm" else ()
                 return (*before, self._tell(topic.replace("/", "_"), dated.t_ns, payload))
         return ()
@@ -144,7 +168,15 @@ class Teller:
     def _take_arm(self, payload: bytes) -> tuple[Told, ...]:
         arm = self._arm_decoder.decode(payload)
         rest = self.end()
-        self._strides = _Strides(arm.label or arm.mode, blinded=arm.blinded)
+        mode = mode_of(arm.label, arm.mode, self._key)
+        judge = StrideJudge(mode, arm.wash_out_strides) if arm.kind == "begin" else None
+        self._strides = _Strides(
+            arm.label or arm.mode,
+            judge,
+            self._strides.last,
+            blinded=arm.blinded,
+            secret=arm.blinded and not self._unblind,
+        )
         return rest
 
     def _stride(self, stride: StrideTold) -> Told:
@@ -160,7 +192,8 @@ class Teller:
 
 def told(recording: Path) -> Iterator[Told]:
     """The events of a recording, whole or cut. Raises InputError as the reader does."""
-    teller = Teller(header(recording).get("session", recording.stem))
+    session = header(recording)
+    teller = Teller(session.get("session", recording.stem), session.get("mode", ""))
     for message in raw_messages(recording):
         yield from teller.take(message.topic, message.payload)
     yield from teller.end()
@@ -172,9 +205,20 @@ encode: Callable[[GaitEvent | StrideTold], bytes] = msgspec.json.Encoder().encod
 class _Strides:
     """Strides of one arm: closed by the next initial contact, told when their pulses are complete."""
 
-    def __init__(self, arm: str, *, blinded: bool = False) -> None:
-        self._arm, self._blinded = arm, blinded
-        self._ticks: deque[tuple[int, _View]] = deque()
+    def __init__(
+        self,
+        arm: str,
+        judge: StrideJudge | None,
+        last: Heard | None = None,
+        *,
+        blinded: bool = False,
+        secret: bool = False,
+    ) -> None:
+        self._arm, self._blinded, self._secret = arm, blinded, secret
+        self._judge = judge
+        self.last = last  # of the guard's words
+        self._heard: deque[Heard] = deque() if last is None else deque([replace(last, kind="")])
+        self._ticks: deque[tuple[int, _View, bool]] = deque()  # with whether current was asked for
         self._pulses: deque[Pulse] = deque()
         self._toe_offs_ns: deque[int] = deque(maxlen=16)
         self._contact_ns: int | None = None
@@ -184,8 +228,16 @@ class _Strides:
     def take_pulses(self, pulses: tuple[Pulse, ...]) -> None:
         self._pulses.extend(pulses)
 
+    def hear(self, heard: Heard) -> None:
+        """The guard's word, as far as it is news: most are like the one before."""
+        last = self.last
+        if heard.kind or heard.changed or last is None or replace(heard, t_ns=last.t_ns) != last:
+            self._heard.append(heard)
+        self.last = heard
+
     def take_tick(self, tick: _Tick) -> Iterator[StrideTold]:
-        self._ticks.append((tick.now_ns, tick.decision.view))
+        asked = any(channel is not None for channel in tick.decision.command.channels)
+        self._ticks.append((tick.now_ns, tick.decision.view, asked))
         for event in tick.decision.events:
             if event.kind == "toe_off":
                 self._toe_offs_ns.append(event.t_ns)
@@ -212,7 +264,7 @@ class _Strides:
         ticks = list(self._ticks)
         at = max(0, bisect.bisect_right(ticks, begin_ns, key=itemgetter(0)) - 1)
         contact = ticks[at][1]
-        swing = [view for now_ns, view in ticks[at:] if begin_ns <= now_ns < end_ns and view.swing]
+        swing = [view for now_ns, view, _ in ticks[at:] if begin_ns <= now_ns < end_ns and view.swing]
         ankles_deg = [view.ankle for view in swing if view.ankle is not None]
         errors_deg = [
             view.pitch - view.reference_pitch_deg
@@ -221,6 +273,17 @@ class _Strides:
         ]
         pulses = [pulse for pulse in self._pulses if begin_ns <= pulse.t_ns < end_ns]
         toe_off_ns = next((t_ns for t_ns in self._toe_offs_ns if begin_ns < t_ns < end_ns), None)
+        swing_ns = begin_ns if toe_off_ns is None else toe_off_ns
+        laws = {
+            law(view.mode, view.rung, asked=asked)
+            for now_ns, view, asked in ticks[at:]
+            if swing_ns <= now_ns < end_ns and view.swing
+        }
+        heard = sorted((each for each in self._heard if each.t_ns < end_ns), key=lambda each: each.t_ns)
+        self._heard = deque(each for each in self._heard if each.t_ns >= end_ns)
+        state: StrideState = "left_out"  # after an arm's end
+        if self._judge is not None:
+            state = self._judge.judge(begin_ns, heard, laws)
         stride_s = (end_ns - begin_ns) / 1e9
         self._count += 1
         return StrideTold(
@@ -238,6 +301,7 @@ class _Strides:
             charge_uc=math.fsum(pulse.phase_charge_uc for pulse in pulses),
             pulses=len(pulses),
             current_max_ma=max((pulse.current_ma for pulse in pulses), default=0.0),
+            state="left_out" if self._secret and state in SECRET else state,
         )
 
 

@@ -12,7 +12,7 @@ from controller.core.signals import GaitEvent, TickInputs
 from controller.record.records import Arm, GuardEvent, Pulse, Record, TrueStride, Truth
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
 from drivers.interface import EmgFrame
-from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict, write
+from tests.record.made import IDLE_VIEW, MS, SESSION, imu, tick, verdict, write
 
 Entry = tuple[str, int, Record]
 S = 1000 * MS
@@ -152,7 +152,7 @@ def test_without_a_virtual_body_the_cores_own_estimates_count(tmp_path: Path) ->
             strides=now_ns // S,
         )
         records.append(("tick", now_ns, tick(k, events=events, view=view)))
-    arm = only(write(tmp_path / "a.mcap", *records))
+    arm = only(write(tmp_path / "a.mcap", *records, session={**SESSION, "mode": "off"}))
     assert arm.true_strides is None
     assert arm.strides == 6
     assert arm.ankle_at_initial_contact_deg == Spread(-5.0, -5.0)
@@ -182,6 +182,9 @@ def test_what_is_not_known_is_null_in_the_json_and_an_empty_recording_has_no_fig
         "trips": 0,
         "label": "feedback",
         "wash_out_strides": 0,
+        "counted_strides": 0,
+        "left_out_strides": {},
+        "armed": True,
         "rungs_s": {},
         "rung_changes": 0,
         "blinded": False,

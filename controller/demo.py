@@ -22,10 +22,12 @@ from rich.table import Table
 from controller.config import Session, arm_plans, normal_reference
 from controller.console.settings import ConsoleSettings
 from controller.core.signals import Mode
+from controller.doctor import without
 from controller.errors import ConfigError, InputError
-from controller.record.oracle import judge_recording
+from controller.record.oracle import Finding, judge_recording
 from controller.record.report import write_report
 from controller.record.sensor_file import load_sensor_file
+from controller.record.sheets import left_out_words
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
 from controller.results import new_file
 from controller.runtime import child
@@ -95,6 +97,8 @@ def run_session(
     session = load_startable(file)
     streams = _recordings(session, recordings)
     virtual = Virtual(0, streams) if streams else None
+    if virtual is None:
+        _devices_here(session)
     console.print(f"[bold]Dorsi[/bold]: {file}. {DISCLAIMER}")
     if virtual is None and ask and not _confirmed(session, console):
         console.print("Not confirmed; nothing was started.")
@@ -187,7 +191,10 @@ def _conduct(
                 write_report(recording, file)
         except InputError as error:  # of a place that took the recording
             console.print(f"Not reported: {error}. The recording is kept; dorsi report makes it later.")
-        console.print(_table(summary.arms))
+        if any(arm.strides or arm.true_strides for arm in summary.arms):
+            console.print(_table(summary.arms))
+        else:
+            console.print("Nobody walked: there are no figures.")
         broken = _judged(recording, out / "pulses.jsonl" if virtual else None, console)
         names = ["session.mcap", "report.html", "summary.json"] + (["pulses.jsonl"] if virtual else [])
         console.print(f"In {out}/: {', '.join(names)}")
@@ -206,21 +213,38 @@ def _conduct(
     return FAILED if broken else DONE
 
 
+def _devices_here(session: Session) -> None:
+    """Refuse a session on real devices where a device cannot be reached. Raises ConfigError."""
+    lacking = without(session.file.stimulator.port, radio=bool(session.file.sensors))
+    if lacking:
+        raise ConfigError([f"{each.what}: found {each.found}; {each.to_do}" for each in lacking])
+
+
 def _judged(recording: Path, pulse_log: Path | None, console: Console) -> bool:
     """Let the oracle judge the recording, and say what it found; whether a promise was broken."""
     findings = judge_recording(recording, pulse_log)
+    for line in judged_words(findings):
+        console.print(line)
+    return not all(finding.kept for finding in findings)
+
+
+def judged_words(findings: Sequence[Finding]) -> list[str]:
+    """What the oracle found, a line each; nothing is called kept that had no occasion to be broken."""
     broken = [finding for finding in findings if not finding.kept]
-    tested = sum(finding.seen > 0 for finding in findings)
-    if not broken:
-        console.print(
-            f"Judged: {tested} safety limits and deadlines put to the test, all kept (dorsi judge)."
-        )
+    kept = sum(finding.kept and finding.seen > 0 for finding in findings)
+    idle = len(findings) - len(broken) - kept
+    lines = []
     for finding in broken:
         figure = "" if finding.worst is None else f": {finding.worst:g} {finding.unit}"
-        console.print(
-            f"[bold red]Broken:[/bold red] {finding.id}, {finding.promise}{figure} {finding.detail}"
+        lines.append(f"[bold red]Broken:[/bold red] {finding.id}, {finding.promise}{figure} {finding.detail}")
+    if not broken and not kept:
+        return ["Judged: no safety limit or deadline was put to the test."]
+    if not broken:
+        lines.append(
+            f"Judged: {kept} safety limits and deadlines put to the test and kept, "
+            f"{idle} not put to the test (dorsi judge)."
         )
-    return bool(broken)
+    return lines
 
 
 def _recordings(session: Session, given: list[str]) -> dict[str, Path]:
@@ -274,11 +298,10 @@ def _broker() -> Iterator[int | None]:
 
 def _table(arms: tuple[ArmSummary, ...]) -> Table:
     """The summary, one column an arm."""
-    table = Table(
-        "median (90th percentile)", *(arm.label or arm.mode for arm in arms), title="How the foot walked"
-    )
+    table = Table("median (90th percentile)", *map(_title, arms), title="How the foot walked")
     rows = (
         ("strides (true)", [f"{arm.strides} ({_plain(arm.true_strides)})" for arm in arms]),
+        ("in the figures, others", [_counted(arm) for arm in arms]),
         ("ankle at initial contact, deg", [_spread(arm.ankle_at_initial_contact_deg) for arm in arms]),
         (
             "foot pitch at initial contact, deg",
@@ -297,6 +320,14 @@ def _table(arms: tuple[ArmSummary, ...]) -> Table:
     for name, cells in rows:
         table.add_row(name, *cells)
     return table
+
+
+def _title(arm: ArmSummary) -> str:
+    return (arm.label or arm.mode) if arm.armed else "not armed"
+
+
+def _counted(arm: ArmSummary) -> str:
+    return f"{arm.counted_strides}, {left_out_words(arm.left_out_strides) or 'none'}"
 
 
 def _spread(value: Spread | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +29,37 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; never fails and starts nothing."""
-    return [_bluetooth(), _stimulator(), _broker(), _clock(), _real_time(), _disk()]
+    return [bluetooth(), _stimulator(), _broker(), _clock(), _real_time(), _disk()]
 
 
-def _bluetooth() -> Finding:
-    folder = Path("/sys/class/bluetooth")
+def without(port: str, *, radio: bool) -> list[Finding]:
+    """What a session on real devices lacks here: Bluetooth if it needs a radio, its stimulator's port."""
+    needed = [*([bluetooth()] if radio else []), serial_port(port)]
+    return [finding for finding in needed if not finding.good]
+
+
+def bluetooth(folder: Path = Path("/sys/class/bluetooth")) -> Finding:
+    """The adapters that the kernel knows."""
     adapters = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     to_do = "" if adapters else "plug in a USB Bluetooth LE adapter and install bluez; the demo needs none"
     return Finding("Bluetooth adapter", bool(adapters), ", ".join(adapters) or "none", to_do)
+
+
+def serial_port(port: str) -> Finding:
+    """Whether the stimulator's port is there, is a port, and may be opened."""
+    name = f"stimulator's port {port}"
+    try:
+        mode = Path(port).stat().st_mode
+    except OSError:
+        there = ", ".join(each.device for each in list_ports.comports()) or "no serial port"
+        to_do = "connect the stimulator by USB, switch it on, and put its port in the session file"
+        return Finding(name, False, f"not there; here: {there}", to_do)
+    if not stat.S_ISCHR(mode):
+        return Finding(name, False, "no serial port", "put the stimulator's port in the session file")
+    if not os.access(port, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        to_do = "add this user to the group that owns it (dialout), then log in anew"
+        return Finding(name, False, "no permission to read and write", to_do)
+    return Finding(name, True, port, "")
 
 
 def _stimulator() -> Finding:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from controller import demo
 from controller.cli import CONFIGS, app
 from tests.data import REFERENCE, needs_reference
 
@@ -96,7 +97,10 @@ def test_a_recording_for_a_sensor_that_is_not_there_is_refused(tmp_path: Path) -
     assert "shank" in output
 
 
-def test_a_session_on_real_devices_starts_only_with_a_person(tmp_path: Path) -> None:
+def test_a_session_on_real_devices_starts_only_with_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "without", lambda _port, *, radio: [])  # as on a machine with all devices
     code, output = invoke("run", str(SESSION), "--out", str(tmp_path / "out"))
     assert code == 2
     assert "--yes" in output
@@ -125,3 +129,18 @@ def test_doctor_names_everything_a_session_needs() -> None:
     assert code == 0
     for what in ("Bluetooth", "P24", "MQTT", "clock", "scheduling", "disk"):
         assert what in output
+
+
+def test_a_run_without_its_devices_says_what_is_missing_and_starts_nothing(tmp_path: Path) -> None:
+    """No computer these tests run on has this port."""
+    text = SESSION.read_text(encoding="utf-8").replace("/dev/ttyACM0", "/dev/ttyNONE9")
+    text = text.replace("../patients/", f"{SESSION.parent.parent}/patients/")
+    file = tmp_path / "session.toml"
+    file.write_text(text, encoding="utf-8")
+    code, output = invoke("run", str(file), "--yes", "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "/dev/ttyNONE9" in output
+    assert "connect the stimulator by USB" in output
+    assert "kept" not in output
+    assert "Research software" not in output
+    assert not (tmp_path / "out").exists()

@@ -1,7 +1,7 @@
 """Judges a finished session from its recording: every limit and deadline kept or broken, with the figure.
 
 One judge for simulation, replay and hardware. It works from time stamps and its own arithmetic and shares
-no code with the guard; what a recording cannot show it calls not seen, never kept.
+no code with the guard; what a recording cannot show it calls not put to the test, never kept.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Finding:
 
     @property
     def word(self) -> str:
-        return "broken" if not self.kept else "kept" if self.seen else "not seen"
+        return "broken" if not self.kept else "kept" if self.seen else "not put to the test"
 
 
 @dataclass(frozen=True, slots=True)

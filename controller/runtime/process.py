@@ -10,6 +10,8 @@ import ctypes
 import gc
 import os
 import signal
+import sys
+from types import TracebackType
 
 from setproctitle import setproctitle
 
@@ -23,8 +25,24 @@ GUARD_PRIORITY = 20  # above the controller: the guard's deadline protects from 
 def begin(name: str, orphaned: signal.Signals = signal.SIGTERM) -> None:
     """Name the process as ``ps`` shows it; the signal ``orphaned`` comes when its parent dies."""
     setproctitle(name)
+    sys.excepthook = _say_why
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, orphaned)
+
+
+def _say_why(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The traceback, and for a group of errors its first one in a line at the end, where it is looked for."""
+    sys.__excepthook__(kind, error, trace)
+    if isinstance(error, BaseExceptionGroup):
+        first = leaf(error)
+        print(f"{type(first).__name__}: {' '.join(str(first).split())}", file=sys.stderr)
+
+
+def leaf(error: BaseException) -> BaseException:
+    """The first error in a group of groups that is none itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def go_real_time(priority: int) -> str:

@@ -203,7 +203,7 @@ def test_without_pulses_nothing_is_called_kept_that_was_not_seen(tmp_path: Path)
     session.messages = [m for m in session.messages if not isinstance(m[2], GuardVerdict)]
     session.log = []
     findings = {finding.id: finding for finding in session.judge(tmp_path)}
-    assert findings["current_max_ma"].word == "not seen"
+    assert findings["current_max_ma"].word == "not put to the test"
     assert findings["F1"].worst is None
     assert findings["trip"].word == "kept"
 

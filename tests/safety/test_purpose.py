@@ -312,7 +312,7 @@ def marked(session: Session, *, mode: str, label: str = "", in_pause: bool = Fal
 
 
 def test_a_recording_with_no_arm_off_puts_the_rule_to_no_test(tmp_path: Path) -> None:
-    assert purpose_of(walk().judge(tmp_path)).word == "not seen"
+    assert purpose_of(walk().judge(tmp_path)).word == "not put to the test"
 
 
 @pytest.mark.parametrize("blinded", [False, True])

@@ -251,6 +251,21 @@ def test_two_recordings_side_by_side_show_both_medians(tmp_path: Path) -> None:
     assert texts.get("sessions.compare_hint") in sessions.compare_html(texts, chosen[:1])
 
 
+def test_the_list_says_what_was_never_armed_and_how_many_strides_are_in_no_figure(tmp_path: Path) -> None:
+    whole = replace(
+        summary("feedback", 1.84), counted_strides=150, left_out_strides={"stopped": 40, "unlock": 9}
+    )
+    never = replace(summary("trapezoid", 15.8), armed=False, left_out_strides={"stopped": 61})
+    recording(tmp_path, "a", (whole,))
+    recording(tmp_path, "b", (never,))
+    texts = load_texts()["en"]
+    page = sessions.list_html(texts, sessions.found(tmp_path), "")
+    assert "150 (+49 in no figure)" in page
+    assert "0 (+61 in no figure)" in page
+    assert "not armed" in page
+    assert "rapezoid" not in page
+
+
 def test_a_script_in_a_name_is_shown_and_not_run(tmp_path: Path) -> None:
     evil = "<script>alert(1)<"
     recording(tmp_path, evil, (summary("off", 1.0),), pseudonym="<img src=x onerror=alert(2)>")

@@ -139,6 +139,7 @@ def test_a_session_never_armed_is_not_armed_and_has_no_figures(tmp_path: Path) -
     assert arm.counted_strides == 0
     assert arm.left_out_strides == {"stopped": 20}
     assert arm.swing_pitch_rmse_deg is None
+    assert "20 stopped" in report_html(tmp_path / "a.mcap")
 
 
 def test_a_fallback_and_a_frame_the_guard_changed_are_another_law() -> None:

@@ -51,7 +51,9 @@ WARM_SHARE = 0.2  # of the time; caches fill, the recorder's buffers and the bro
 GROWTH_MAX_MB = 4.0  # between the first and the last fifth after that: beyond what an allocator scatters
 HANDLES_MAX = 2  # a browser's socket comes and goes
 TASKS_MAX = 2  # likewise
-STATE_GROWTH_MAX = 1.05  # of the pickled state of core, guard and plausibility
+STATE_GROWTH_MAX = (
+    1.05  # of the pickled state of core, guard and plausibility, which breathes with the stride
+)
 VIRTUAL_LOOK_S = 300.0
 
 
@@ -230,14 +232,20 @@ def soak_patient(number: int, seconds: float) -> Soaked:
     told.wrong.extend(f"{count} frames blocked: {reason}" for reason, count in walk.blocked.items())
     if walk.known.state.stage is not Stage.ACTIVE and walk.known.state.stage is not Stage.ARMED:
         told.wrong.append(f"guard ended {walk.known.state.stage.value}")
-    settled = max(sizes[: max(2, len(sizes) // 3)])
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told.figures[f"patient {number}"] = (
-        f"{walk.given} pulses, state {settled} to {sizes[-1]} bytes, peak {peak_mb:.0f} MB"
+        f"{walk.given} pulses, state {min(sizes)} to {max(sizes)}, at the end {sizes[-1]} bytes, "
+        f"peak {peak_mb:.0f} MB"
     )
-    if sizes[-1] > STATE_GROWTH_MAX * settled:
-        told.wrong.append(f"state grew from {settled} to {sizes[-1]} bytes")
+    if state_grew(sizes):
+        told.wrong.append(f"state grew: {sizes} bytes")
     return told
+
+
+def state_grew(sizes: list[int]) -> bool:
+    """Whether the smallest of the last third lies above the largest of the first."""
+    third = max(1, len(sizes) // 3)
+    return min(sizes[-third:]) > STATE_GROWTH_MAX * max(sizes[:third])
 
 
 def state_bytes(walk: GuardedWalk) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from controller.core.signals import Mode
 from models.cohort import cohort_patient
-from tests.chaos.soak import STATE_GROWTH_MAX, state_bytes
+from tests.chaos.soak import state_bytes, state_grew
 from tests.chaos.virtual import guarded, guarded_walk
 
 SECONDS = 30.0
@@ -30,8 +30,10 @@ def test_a_healthy_walk_does_not_trip(number: int, mode: Mode) -> None:
 
 def test_what_core_and_guard_remember_does_not_grow_with_the_walk() -> None:
     walk = guarded_walk(cohort_patient(2), "learning", 3 * SECONDS)
-    walk.walk(1.5 * SECONDS)
-    settled = state_bytes(walk)
-    walk.walk(3 * SECONDS)
-    assert state_bytes(walk) <= STATE_GROWTH_MAX * settled
+    sizes = []
+    for look in range(9, 28):  # from half a minute on: the first strides fill what has a bound
+        walk.walk(3 * SECONDS * look / 27)
+        sizes.append(state_bytes(walk))
+    assert not state_grew(sizes)
+    assert state_grew([size + 50_000 * look for look, size in enumerate(sizes)])  # it would be seen
     assert walk.blocked == {}

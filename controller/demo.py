@@ -20,12 +20,13 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.config import Session, arm_plans, normal_reference
+from controller.console.jobs import mark
 from controller.console.settings import ConsoleSettings
 from controller.core.signals import Mode
 from controller.doctor import without
 from controller.errors import ConfigError, InputError
 from controller.record.oracle import Finding, judge_recording
-from controller.record.report import write_report
+from controller.record.report import write_pdf, write_report
 from controller.record.sensor_file import load_sensor_file
 from controller.record.sheets import left_out_words
 from controller.record.summary import ArmSummary, Latency, Spread, summarise
@@ -158,7 +159,12 @@ def _attended(session: Session, out: Path, console: Console, *, port: int, virtu
         checklist=tuple(session.patient.checklist.items()),
         patient_file="" if virtual else str((folder / session.file.session.patient_file).resolve()),
     )
-    return Attended(settings, lambda url: console.print(f"Console: {url}  (arm there; STOP there or here)"))
+    return Attended(
+        settings,
+        lambda url: console.print(
+            f"Console: {url}  (arm there; STOP there or here)", markup=False, soft_wrap=True
+        ),
+    )
 
 
 def _conduct(
@@ -189,6 +195,10 @@ def _conduct(
                 file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
             with new_file(out / "report.html", (".html",)) as file:
                 write_report(recording, file)
+            if attended is not None:  # its console offers the report for paper: there at once
+                with new_file(out / "report.pdf", (".pdf",)) as file:
+                    write_pdf(recording, file)
+                mark(out / "report.pdf", recording.stat().st_mtime_ns)
         except InputError as error:  # of a place that took the recording
             console.print(f"Not reported: {error}. The recording is kept; dorsi report makes it later.")
         if any(arm.strides or arm.true_strides for arm in summary.arms):

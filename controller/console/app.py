@@ -22,10 +22,18 @@ from nicegui import Client, ui
 
 from controller.console import parts, session_files, sessions
 from controller.console.charts import UNITS, options
-from controller.console.entry import COOKIE_DAYS, TOKEN_COOKIE, Entry, is_token
+from controller.console.entry import COOKIE_DAYS, Entry
 from controller.console.feed import Feed, Json
+from controller.console.jobs import Desk
 from controller.console.profiles import Profiles
-from controller.console.settings import PAGES_SOCKET, ConsoleSettings, read_settings, read_token
+from controller.console.settings import (
+    PAGES_SOCKET,
+    ConsoleSettings,
+    cookie_name,
+    is_token,
+    read_settings,
+    read_token,
+)
 from controller.console.setup_routes import SetupPages
 from controller.console.texts import COOKIE, LANGUAGES, Texts, choose, load_texts
 from controller.console.tuning_link import TuningLink
@@ -61,6 +69,8 @@ class Console:
             trail=self._setup.trail,
             found=self._setup.found,
         )
+        self._desk = Desk(lambda: self._feed.may_pulse)
+        self._files = session_files.SessionFiles(self._runs, self._desk, texts_of=self._of)
         self._feed.left_over = lambda: bool(self._tuning.left_over())
 
     async def run(self) -> None:
@@ -91,6 +101,7 @@ class Console:
             task.cancel()
         await self._tuning.close()
         await self._setup.close()
+        await self._desk.close()
 
     # --- live ---
 
@@ -124,10 +135,11 @@ class Console:
         ui.add_body_html(parts.live_script(texts, self._settings, charts))
         held_s = [0.0]  # when this browser's person began to hold; 0 while not held
 
-        def on_hold(what: object) -> None:
+        def on_hold(told: object) -> None:
             now_s = time.monotonic()
+            what = told.get("what") if isinstance(told, dict) else None
             if what == "held" and HOLD_S <= now_s - held_s[0] <= HOLD_MAX_S:
-                self._feed.arm()
+                self._feed.arm(screen=str(told.get("screen", "")) if isinstance(told, dict) else "")
             elif what != "held":
                 held_s[0] = now_s if what == "down" else 0.0
 
@@ -149,13 +161,21 @@ class Console:
             choose(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
         ]
 
+    def _let_in(self, request: Request, token: str, answer: Response) -> Response:
+        secure = self._settings.scheme == "https"
+        name = cookie_name(request.headers.get("host", ""))
+        answer.set_cookie(name, token, secure=secure, httponly=True, samesite="strict")
+        answer.headers["Referrer-Policy"] = "no-referrer"
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
     # --- pages without live data ---
 
     def _routes(self, app: FastAPI) -> None:
         app.mount(parts.STATIC, StaticFiles(directory=STATIC))
         self._tuning.routes(app)
         self._setup.routes(app)
-        session_files.add_routes(app, self._runs)
+        self._files.routes(app)
 
         @app.get("/language/{code}")
         def language(code: str) -> Response:
@@ -164,13 +184,24 @@ class Console:
                 answer.set_cookie(COOKIE, code, max_age=86400 * COOKIE_DAYS, samesite="strict")
             return answer
 
+        @app.post("/watch")
+        def watch(screen: str = Form()) -> Response:
+            self._feed.watch(screen)
+            return Response(status_code=204)
+
+        @app.get("/enter")
+        def enter(request: Request, token: str = "") -> Response:
+            """The printed address: the token is kept by the browser and leaves its address line."""
+            if self._token is None or not is_token(token, self._token):
+                return HTMLResponse(parts.login_page(self._of(request), wrong=True), status_code=403)
+            # a page and no redirect: a browser sends a strict cookie along only where the way began here
+            return self._let_in(request, token, HTMLResponse('<meta http-equiv="refresh" content="0;url=/">'))
+
         @app.post("/login")
         def login(request: Request, token: str = Form()) -> Response:
             if self._token is None or not is_token(token, self._token):
                 return HTMLResponse(parts.login_page(self._of(request), wrong=True), status_code=403)
-            answer = RedirectResponse("/", status_code=303)
-            answer.set_cookie(TOKEN_COOKIE, token, secure=True, httponly=True, samesite="strict")
-            return answer
+            return self._let_in(request, token, RedirectResponse("/", status_code=303))
 
         @app.get("/sessions")
         def session_list(request: Request, q: str = "") -> Response:

@@ -1,11 +1,10 @@
-"""Who may open the pages: the right host name, no foreign origin, and on the network the token.
+"""Who may open the pages: the right host name, no foreign origin, and the token, on this computer too.
 
 Promises that another site open in the same browser can neither read nor arm. STOP is not its business.
 """
 
 from __future__ import annotations
 
-import hmac
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -13,16 +12,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from controller.console.parts import STATIC, login_page
-from controller.console.settings import ConsoleSettings, is_loopback
+from controller.console.settings import ConsoleSettings, cookie_name, is_loopback, is_token
 from controller.console.texts import COOKIE, Texts, choose
 
-TOKEN_COOKIE = "dorsi_token"
 COOKIE_DAYS = 365
-
-
-def is_token(given: str, wanted: str) -> bool:
-    """Compared in a time that tells nothing."""
-    return hmac.compare_digest(given.encode(), wanted.encode())
 
 
 class Entry:
@@ -58,11 +51,12 @@ class Entry:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != headers.get("host"):
             return Response("foreign origin", status_code=403)
-        if self._token is None or is_token(connection.cookies.get(TOKEN_COOKIE, ""), self._token):
+        cookie = connection.cookies.get(cookie_name(headers.get("host", "")), "")
+        if self._token is None or is_token(cookie, self._token):
             return None
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         path = connection.url.path
-        if is_token(bearer, self._token) or path == "/login" or path.startswith(f"{STATIC}/"):
+        if is_token(bearer, self._token) or path in ("/enter", "/login") or path.startswith(f"{STATIC}/"):
             return None
         texts = self._texts[choose(connection.cookies.get(COOKIE, ""), headers.get("accept-language", ""))]
         return HTMLResponse(login_page(texts, wrong=False), status_code=401)

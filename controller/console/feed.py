@@ -135,16 +135,21 @@ class Feed:
         self._shown_s = time.monotonic()
         self._to_browsers(news)
 
-    def arm(self, scope: Scope = "walk") -> None:
+    def arm(self, scope: Scope = "walk", *, screen: str) -> None:
         """A person holds the button: arm if the guard said that it would; and ask it how it is now.
 
-        For walking, the comfort maximum that was kept is the largest current.
+        For walking, the comfort maximum that was kept is the largest current. From then on the guard wants
+        to hear the browser called ``screen`` (F26).
         """
         if self._state == "off" and not self._refusals:
             if scope == "walk" and self.comfort is not None:
                 self.tighten(*self.comfort)
-            self._ask({"op": "arm", "scope": scope, "by": "console"})
+            self._ask({"op": "arm", "scope": scope, "by": "console", "screen": screen})
         self._ask({"op": "state"})
+
+    def watch(self, screen: str) -> None:
+        """A person at the browser called ``screen`` takes over from the one that armed."""
+        self._ask({"op": "watch", "by": "console", "screen": screen})
 
     def snapshot(self) -> Json:
         """All a browser needs that comes now."""
@@ -189,6 +194,11 @@ class Feed:
     def state(self) -> str:
         """The guard's, in its own words."""
         return self._state
+
+    @property
+    def may_pulse(self) -> bool:
+        """Whether the guard lets pulses out, its own of the contact test too."""
+        return self._state in (*ABLE, "contact_test")
 
     def pace(self) -> Pace | None:
         """How the person walks now; ``None`` before the first whole strides."""

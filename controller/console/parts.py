@@ -44,6 +44,7 @@ NAVIGATION = (
     ("/profiles", "profiles"),
     ("/sessions", "sessions"),
 )
+STOP_WORDS = ("pressed", "unreachable", "hint", "deaf", "deaf_hint", "other", "silent")  # its script's
 STATIC = "/console-static"
 PAGE_WORDS = (
     "state",
@@ -69,7 +70,7 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
         f'<strong id="state-word">{escape(t("state.waiting"))}</strong>'
         f'<span id="state-text">{escape(t("state_text.waiting"))}</span></div>'
     )
-    data = " ".join(f'data-{key}="{escape(t(f"stop.{key}"))}"' for key in ("pressed", "unreachable"))
+    data = " ".join(f'data-{key}="{escape(t(f"stop.{key}"))}"' for key in STOP_WORDS)
     return (
         f'<header id="bar"><form method="post" action="{STOP_PATH}" target="stop-answer">'
         f'<button id="stop" type="submit" autofocus>{escape(t("stop.label"))}'
@@ -77,7 +78,9 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
         f'<div id="side">{state if with_state else ""}'
         f'<p id="stop-word" role="status" {data}>{escape(t("stop.ready"))}</p>'
         f'<iframe id="answer" name="stop-answer" title="{escape(t("stop.label"))}" tabindex="-1"></iframe>'
-        f"</div><nav>{links}</nav></header>"
+        f"</div><nav>{links}</nav>"
+        '<p id="stop-deaf" role="alert"></p><p id="stop-watch" role="status" hidden><span></span> '
+        f'<button type="button" class="button small">{escape(t("stop.take_over"))}</button></p></header>'
         f'<script src="{STATIC}/stop.js"></script>'
     )
 
@@ -103,9 +106,10 @@ def whole_page(texts: Texts, here: str, title: str, body: str, *, with_state: bo
 
 
 def login_page(texts: Texts, *, wrong: bool) -> str:
-    """The way in from the network; STOP is on it too and asks for nothing."""
+    """The way in for a browser without the token; STOP is on it too and asks for nothing."""
     fault = f'<p class="bad" role="alert">{escape(texts.get("login.wrong"))}</p>' if wrong else ""
     body = (
+        f"<p>{escape(texts.get('login.how'))}</p>"
         f'{fault}<form method="post" action="/login" class="tools"><label>{escape(texts.get("login.token"))} '
         '<input type="password" name="token" autocomplete="current-password" required></label>'
         f'<button class="button">{escape(texts.get("login.enter"))}</button></form>'

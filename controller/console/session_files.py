@@ -1,31 +1,26 @@
 """The files of a recording for download: the report as PDF, the exports as one archive each.
 
-Promises to make them in a process of their own at the lowest priority, one at a time, so that a running
-session does not notice. Refuses a recording that is not summed up yet; never unblinds a trial.
+Promises to answer at once: with the file where it is there, else with a page that says how far it is.
+Refuses a recording that is not summed up yet; never unblinds a trial.
 """
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from fastapi import FastAPI
-from fastapi.responses import FileResponse, Response
-from starlette.background import BackgroundTask
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from controller.console import sessions
+from controller.console import parts, sessions
+from controller.console.jobs import PATIENCE_S, Desk, Job, holds
 from controller.console.sessions import Recorded
 from controller.console.texts import Texts
 
+PDF = "pdf"
 EXPORTS = {"csv": "CSV", "parquet": "Parquet", "edf": "EDF+", "bids": "Motion-BIDS"}
-PATIENCE_S = 600.0  # an hour's recording takes about one minute
-LOWEST = 19
 
 
 def links_html(texts: Texts, item: Recorded) -> str:
@@ -42,55 +37,103 @@ def links_html(texts: Texts, item: Recorded) -> str:
     return f'<p class="tools">{links}</p>'
 
 
-def add_routes(app: FastAPI, runs: Path) -> None:
-    """``/sessions/<name>/report.pdf`` and ``/sessions/<name>/export/<kind>``."""
-    one_at_a_time = asyncio.Lock()
+class SessionFiles:
+    """``/sessions/<name>/report.pdf``, ``/sessions/<name>/export/<kind>``, and their jobs."""
 
-    @app.get("/sessions/{name}/report.pdf")
-    async def report_pdf(name: str) -> Response:
-        item = sessions.one(runs, name)
+    def __init__(self, runs: Path, desk: Desk, *, texts_of: Callable[[Request], Texts]) -> None:
+        self._runs = runs
+        self._desk = desk
+        self._texts_of = texts_of
+
+    def routes(self, app: FastAPI) -> None:
+        app.get("/sessions/{name}/report.pdf")(self.report_pdf)
+        app.get("/sessions/{name}/export/{kind}")(self.export)
+        app.get("/sessions/{name}/job/{kind}")(self.job)
+        app.post("/sessions/{name}/job/{kind}/cancel")(self.cancel)
+        app.post("/sessions/{name}/job/{kind}/again")(self.again)
+
+    async def report_pdf(self, request: Request, name: str) -> Response:
+        return self._file(request, name, PDF)
+
+    async def export(self, request: Request, name: str, kind: str) -> Response:
+        return self._file(request, name, kind) if kind in EXPORTS else Response(status_code=404)
+
+    async def job(self, request: Request, name: str, kind: str) -> Response:
+        """How far it is, for the page's script."""
+        job = self._desk.job((name, kind))
+        if job is None:
+            return JSONResponse({"done": True, "progress": None}, status_code=404)
+        done = job.state in ("done", "failed", "cancelled")
+        words = self._words(self._texts_of(request), job)
+        return JSONResponse({"done": done, "ready": job.state == "done", "progress": None, "words": words})
+
+    async def cancel(self, name: str, kind: str) -> Response:
+        self._desk.cancel((name, kind))
+        return RedirectResponse(f"/sessions/{quote(name)}", status_code=303)
+
+    async def again(self, name: str, kind: str) -> Response:
+        self._desk.cancel((name, kind))
+        return RedirectResponse(_path(name, kind), status_code=303)
+
+    def _file(self, request: Request, name: str, kind: str) -> Response:
+        item = sessions.one(self._runs, name)
         if item is None or not item.arms:
             return Response(status_code=404)
-        folder = Path(tempfile.mkdtemp(prefix="dorsi-"))
-        target = folder / "report.pdf"
-        async with one_at_a_time:
-            said = await _dorsi("report", "--pdf", "--out", str(target), str(runs / name / "session.mcap"))
-        return _answer(folder, target, said, f"{name}.pdf")
+        recording = self._runs / item.name / "session.mcap"
+        suffix = ".pdf" if kind == PDF else f"-{kind}.zip"
+        target = recording.parent / "exports" / (f"{item.name}{suffix}")
+        summed_up = [recording.with_name("report.pdf")] if kind == PDF else []
+        job = self._desk.job((name, kind))
+        making = job is not None and job.state in ("waiting", "running")
+        for made in (*summed_up, target):
+            if not making and holds(made, recording):
+                return FileResponse(made, filename=target.name)
+        if kind == PDF:
+            arguments = ("report", "--pdf", "--out", "{out}", str(recording))
+        else:
+            arguments = ("export", "--to", kind, str(recording), "{out}")
+        job = self._desk.ask(
+            (name, kind), arguments, "report.pdf" if kind == PDF else kind, recording, target
+        )
+        texts = self._texts_of(request)
+        body = _failed_html(texts, job) if job.state == "failed" else self._making_html(texts, job)
+        title = f"{item.name}: {texts.get('sessions.report') + ' (PDF)' if kind == PDF else EXPORTS[kind]}"
+        page = parts.whole_page(texts, "/sessions", title, body, with_state=True)
+        return HTMLResponse(page, status_code=500 if job.state == "failed" else 202)
 
-    @app.get("/sessions/{name}/export/{kind}")
-    async def export(name: str, kind: str) -> Response:
-        item = sessions.one(runs, name)
-        if item is None or not item.arms or kind not in EXPORTS:
-            return Response(status_code=404)
-        folder = Path(tempfile.mkdtemp(prefix="dorsi-"))
-        async with one_at_a_time:
-            said = await _dorsi("export", "--to", kind, str(runs / name / "session.mcap"), str(folder / kind))
-            if not said:
-                await asyncio.to_thread(shutil.make_archive, str(folder / "files"), "zip", folder / kind)
-        return _answer(folder, folder / "files.zip", said, f"{name}-{kind}.zip")
+    def _making_html(self, texts: Texts, job: Job) -> str:
+        name, kind = job.key
+        return (
+            '<noscript><meta http-equiv="refresh" content="3"></noscript>'
+            f'<section class="card" id="progress" data-url="/sessions/{quote(name)}/job/{quote(kind)}">'
+            f'<p id="progress-words" role="status">{escape(self._words(texts, job))}</p>'
+            '<progress max="100"></progress>'
+            f'<form method="post" action="/sessions/{quote(name)}/job/{quote(kind)}/cancel" class="tools">'
+            f'<button class="button">{escape(texts.get("jobs.cancel"))}</button></form></section>'
+            f'<p id="ready" class="tools" hidden><a class="button" href="{_path(name, kind)}">'
+            f"{escape(texts.get('jobs.ready'))}</a></p>"
+        )
+
+    def _words(self, texts: Texts, job: Job) -> str:
+        if job.state == "done":
+            return texts.get("jobs.ready")
+        if self._desk.armed():
+            return texts.get("jobs.armed")
+        if ahead := self._desk.ahead(job):
+            return texts.get("jobs.waiting").format(count=ahead)
+        return texts.get("jobs.running").format(seconds=round(job.worked_s))
 
 
-def _answer(folder: Path, target: Path, said: str, name: str) -> Response:
-    cleaning = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-    if said:
-        return Response(said, status_code=500, media_type="text/plain", background=cleaning)
-    return FileResponse(target, filename=name, background=cleaning)
+def _path(name: str, kind: str) -> str:
+    return f"/sessions/{quote(name)}/" + ("report.pdf" if kind == PDF else f"export/{quote(kind)}")
 
 
-async def _dorsi(*arguments: str) -> str:
-    """Run a command of ours; empty, or what it said when it failed."""
-    command: Sequence[str] = ("nice", "-n", str(LOWEST), sys.executable, "-m", "controller.cli", *arguments)
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        return f"not done within {PATIENCE_S:g} s"
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return "" if process.returncode == 0 else output.decode(errors="replace") or "failed"
+def _failed_html(texts: Texts, job: Job) -> str:
+    name, kind = job.key
+    late = job.problem == "too long"
+    why = texts.get("jobs.too_long").format(seconds=f"{PATIENCE_S:g}") if late else job.problem
+    return (
+        f'<p class="bad" role="alert">{escape(texts.get("jobs.failed").format(why=why))}</p>'
+        f'<form method="post" action="/sessions/{quote(name)}/job/{quote(kind)}/again" class="tools">'
+        f'<button class="button">{escape(texts.get("jobs.again"))}</button></form>'
+    )

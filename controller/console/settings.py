@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+import secrets
 from dataclasses import asdict, dataclass, fields
 from ipaddress import ip_address
 from pathlib import Path
@@ -75,7 +76,7 @@ def objections(host: str, token_file: str | None, cert_file: str | None, key_fil
 
 
 def read_token(path: Path) -> str:
-    """The token a browser on the network has to show. Raises InputError on a missing or a short one."""
+    """The token a browser has to show. Raises InputError on a missing or a short one."""
     try:
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -108,7 +109,21 @@ def shows_token(head: bytes, wanted: str | None) -> bool:
 
 
 def write_settings(path: Path, settings: ConsoleSettings) -> None:
-    path.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+    _write_private(path, json.dumps(asdict(settings)))
+
+
+def new_token(path: Path) -> str:
+    """The token of one session, drawn anew; ``path`` keeps it for the console's processes."""
+    token = secrets.token_urlsafe(16)
+    _write_private(path, token)
+    return token
+
+
+def _write_private(path: Path, text: str) -> None:
+    """For this user alone from its first byte on: others on this computer may not enter."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
 
 
 def read_settings(path: Path) -> ConsoleSettings:

@@ -22,7 +22,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from controller.console import parts, setup
-from controller.console.feed import Feed
+from controller.console.feed import Feed, Scope
 from controller.console.patient_file import Found, look, write
 from controller.console.settings import ConsoleSettings
 from controller.console.setup_state import (
@@ -338,7 +338,8 @@ class SetupPages:
         what, step = str(form.get("what", "")), str(form.get("step", ""))
         now_s = time.monotonic()
         if what == "held" and HOLD_S <= now_s - self._held_s <= HOLD_MAX_S:
-            self._feed.arm("walk" if step == "walk" else "tests")  # walking is the last step's alone
+            scope: Scope = "walk" if step == "walk" else "tests"  # walking is the last step's alone
+            self._feed.arm(scope, screen=str(form.get("screen", "")))
         elif what != "held":
             self._held_s = now_s if what == "down" else 0.0
         return Response(status_code=204)

@@ -20,14 +20,14 @@ import termios
 import time
 import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
 from controller.config import Session, core_params, layers, tunable
-from controller.console.settings import ConsoleSettings, write_settings
+from controller.console.settings import ConsoleSettings, new_token, write_settings
 from controller.core.signals import CLOSED_LOOP
 from controller.record import records
 from controller.record.live import LiveStatus
@@ -69,7 +69,8 @@ class Virtual:
 
 @dataclass(frozen=True, slots=True)
 class Attended:
-    """A person arms, acknowledges and stops from the console; ``announce`` is told its address."""
+    """A person arms, acknowledges and stops from the console; ``announce`` is told its address, with the
+    token in it where the session has drawn one: for the person's screen alone, for no log."""
 
     settings: ConsoleSettings
     announce: Callable[[str], None]
@@ -169,11 +170,15 @@ class Supervisor:
 
     def _start_console(self, rig: Rig, attended: Attended) -> None:
         """The door with STOP first: it is there before anything can flow."""
-        path = rig.path / "console.json"
-        write_settings(path, attended.settings)
+        path, settings, enter = rig.path / "console.json", attended.settings, ""
+        if settings.token_file is None:  # other users of this computer reach the address too
+            token_file = rig.path / "console.token"
+            enter = f"/enter?token={new_token(token_file)}"
+            settings = replace(settings, token_file=str(token_file))
+        write_settings(path, settings)
         arguments = ("--rig", str(rig.path), "--settings", str(path))
         rig.start("stop", "controller.console.stop", *arguments)
-        attended.announce(str(rig.word("stop", READY_S)["url"]))
+        attended.announce(str(rig.word("stop", READY_S)["url"]) + enter)
         rig.start("console", "controller.console.app", *arguments)
 
     def _header(self, arms: Sequence[ArmPlan]) -> dict[str, str]:

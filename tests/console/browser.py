@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -64,8 +65,19 @@ class Rig:
 
     @property
     def url(self) -> str:
-        found = re.search(r"http://[\d.]+:\d+", "".join(self.lines))
+        found = re.search(r"http://[\d.]+:\d+", self.entry)
         return found.group(0) if found else ""
+
+    @property
+    def entry(self) -> str:
+        """The address as it is printed, with the token."""
+        found = re.search(r"Console: (http://\S+)", "".join(self.lines))
+        return found.group(1) if found else ""
+
+    def request(self, path: str, data: bytes | None = None, **headers: str) -> urllib.request.Request:
+        """For a program instead of a browser: with the token as a bearer."""
+        token = self.entry.rpartition("=")[2]
+        return urllib.request.Request(self.url + path, data, {"Authorization": f"Bearer {token}", **headers})
 
     def pid(self, name: str) -> int:
         return children(self.process.pid)[name]
@@ -140,8 +152,11 @@ def open_console(context: BrowserContext, rig: Rig) -> Page:
     page = context.new_page()
     deadline = time.monotonic() + READY_MS / 1e3
     while True:
-        with suppress(Aborted):  # the door's own page, STOP alone, tries again by itself every two seconds
-            page.goto(rig.url)
+        with suppress(
+            Aborted, TooLate
+        ):  # the door's own page, STOP alone, tries again by itself every two seconds
+            page.goto(rig.entry)
+            page.wait_for_url(f"{rig.url}/", timeout=STEP_MS / 5)
         if page.locator("#arm").count() or time.monotonic() > deadline:
             break
         time.sleep(0.2)  # the pages' process is still coming up: the door shows STOP alone

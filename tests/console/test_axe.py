@@ -93,7 +93,7 @@ def test_axe_finds_nothing_against_wcag_aa_on_any_page(
 def test_axe_finds_nothing_on_the_page_that_asks_for_the_token(
     browser: Browser, rig: Rig, axe: str, language: str, wrong: bool
 ) -> None:
-    """As the network sees it: this rig is on loopback, its style sheet is the same."""
+    """Stands in for an answer of this rig: its style sheet is the same."""
     page = browser.new_page(viewport=TABLET)
     html = parts.login_page(load_texts()[language], wrong=wrong)
     page.route(f"{rig.url}/login", lambda route: route.fulfill(body=html, content_type="text/html"))

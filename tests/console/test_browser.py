@@ -149,7 +149,7 @@ def test_stop_works_with_scripts_switched_off(browser: Browser, page: Page, rig:
     bare = context.new_page()
 
     def ready() -> None:
-        bare.goto(rig.url, wait_until="commit")
+        bare.goto(rig.entry, wait_until="commit")
         bare.locator("#stop").hover()
 
     def press() -> None:
@@ -277,7 +277,7 @@ def test_the_recordings_page_lists_this_session_with_stop_in_view(page: Page, ri
     expect(page.locator("main table")).to_contain_text(rig.folder.name)
     expect(page.locator("#stop")).to_be_in_viewport()
     shot(page, "recordings")
-    with urllib.request.urlopen(f"{rig.url}/sessions") as answer:
+    with urllib.request.urlopen(rig.request("/sessions")) as answer:
         assert "P000-virtual" in answer.read().decode()
 
 

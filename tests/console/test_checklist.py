@@ -50,14 +50,14 @@ def test_the_guard_arms_by_the_answers_given_today_and_names_what_forbids(tmp_pa
         keeping = asyncio.create_task(feed.run())
         with guard(tmp_path) as room:
             await until(room, lambda: keys(feed) == ["unanswered"])
-            feed.arm()
+            feed.arm(screen="tablet")
             feed.answer({**GOOD, "skin": "yes"}, "AB")
             await until(room, lambda: feed.refusals == [("checklist", "skin")])
-            feed.arm()
+            feed.arm(screen="tablet")
             feed.answer(GOOD, "AB")
             await until(room, lambda: feed.refusals == [])
             assert room.stage == "off"
-            feed.arm()
+            feed.arm(screen="tablet")
             await until(room, lambda: feed.state == "armed")
             feed.answer({**GOOD, "skin": "yes"}, "AB")
             await until(room, lambda: room.stage == "off")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from controller.console.entry import Entry
-from controller.console.settings import PAGES_SOCKET, ConsoleSettings
+from controller.console.settings import (
+    PAGES_SOCKET,
+    ConsoleSettings,
+    new_token,
+    read_token,
+    shows_token,
+    write_settings,
+)
 from controller.console.texts import load_texts
 from tests.console.door import TOKEN, GuardEnd, opened
 
@@ -124,6 +132,48 @@ def test_a_foreign_origin_or_a_foreign_name_is_refused() -> None:
     assert verdict("127.0.0.1", None, host="127.0.0.1:8470", origin="http://127.0.0.1:9999") == 403
     assert verdict("127.0.0.1", None, host="evil.example") == 421
     assert verdict("127.0.0.1", None) == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8470", "localhost:8470", "[::1]:8470"])
+def test_on_this_computer_too_only_the_token_opens(host: str) -> None:
+    assert verdict("127.0.0.1", TOKEN, host=host) == 401
+    assert verdict("127.0.0.1", TOKEN, path="/setup/hold", host=host) == 401
+    assert verdict("127.0.0.1", TOKEN, host=host, cookie=f"dorsi_token_8471={TOKEN}") == 401
+    assert verdict("127.0.0.1", TOKEN, host=host, cookie=f"dorsi_token_8470={TOKEN}") == 0
+    for path in ("/login", "/enter", "/console-static/stop.js"):
+        assert verdict("127.0.0.1", TOKEN, path=path, host=host) == 0
+    for path in ("/enter/", "/entering", "/console-static", "/login/x", "/watch"):
+        assert verdict("127.0.0.1", TOKEN, path=path, host=host) == 401
+
+
+@pytest.mark.parametrize(
+    ("cookie", "known"),
+    [
+        (f"dorsi_token_8470={TOKEN}", True),
+        (f"a=1; dorsi_token_8470={TOKEN}", True),
+        (f'dorsi_token_8470="{TOKEN}"; b=2', True),
+        (f"dorsi_token_8470={TOKEN}x", False),
+        (f"xdorsi_token_8470={TOKEN}", False),
+        (f"dorsi_token={TOKEN}", False),
+        (f"a=dorsi_token_8470; b={TOKEN}", False),
+        ("dorsi_token_8470=", False),
+        ("", False),
+    ],
+)
+def test_the_door_knows_who_is_logged_in_by_the_same_cookie(cookie: str, known: bool) -> None:
+    head = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:8470\r\nCookie: {cookie}\r\n\r\n".encode()
+    assert shows_token(head, TOKEN) is known
+    assert shows_token(head, None)
+
+
+def test_a_token_and_what_names_it_are_for_this_user_alone(tmp_path: Path) -> None:
+    token = new_token(tmp_path / "token")
+    assert read_token(tmp_path / "token") == token
+    (tmp_path / "console.json").touch(mode=0o644)  # whatever lay there before
+    write_settings(tmp_path / "console.json", ConsoleSettings("127.0.0.1", 0, "runs"))
+    for name in ("token", "console.json"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert new_token(tmp_path / "token") != token
 
 
 def test_on_the_network_only_the_token_opens() -> None:

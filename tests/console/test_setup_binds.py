@@ -36,7 +36,7 @@ def test_armed_for_tests_the_guard_lets_no_walking_out_and_armed_for_walking_no_
             await until(
                 room, lambda: feed.state == "off" and not feed.refusals and "current_max_ma" in feed.limits
             )
-            feed.arm("tests")
+            feed.arm("tests", screen="tablet")
             await until(room, lambda: (feed.state, feed.scope) == ("armed", "tests"))
             assert feed.limits["current_max_ma"] == (40.0, "session")  # the search may go beyond the last one
             before = len(given(room))
@@ -45,7 +45,7 @@ def test_armed_for_tests_the_guard_lets_no_walking_out_and_armed_for_walking_no_
             assert len(given(room)) == before
             feed.request("disarm")
             await until(room, lambda: feed.state == "off" and not feed.refusals)
-            feed.arm()
+            feed.arm(screen="tablet")
             await until(room, lambda: (feed.state, feed.scope) == ("armed", "walk"))
             most_ma = 40.0 if comfort_ma is None else comfort_ma
             await until(room, lambda: feed.limits["current_max_ma"] == (most_ma, "session"))

@@ -69,7 +69,7 @@ def test_from_the_persons_name_to_the_sensors(page: Page, rig: Rig) -> None:
         answer.check()
     page.locator("input[name=skin][value=yes]").check()
     press(page, "All questions were asked")
-    expect(page.locator("[role=alert]")).to_contain_text("do not allow stimulation")
+    expect(page.locator("main [role=alert]")).to_contain_text("do not allow stimulation")
     page.goto(rig.url)
     expect(page.locator("#refusals")).to_contain_text(
         "The checklist does not allow it: Broken", timeout=STEP_MS
@@ -93,14 +93,14 @@ def test_the_electrodes_are_tested_and_armed_and_no_train_goes_to_a_leg_that_wal
     page: Page, rig: Rig
 ) -> None:
     press(page, "The pads hold and the test was passed")
-    expect(page.locator("[role=alert]")).to_contain_text("Not armed")
+    expect(page.locator("main [role=alert]")).to_contain_text("Not armed")
     arm_by_holding(page)
     expect(page.locator("#state-text")).to_contain_text("Test trains alone can be given", timeout=STEP_MS)
     press(page, "The pads hold and the test was passed")
     at(page, "thresholds")
     expect(page.locator("#stands")).to_contain_text("The leg walks", timeout=STEP_MS)
     page.click("#give")
-    expect(page.locator("[role=alert]")).to_contain_text("a leg that stands still")
+    expect(page.locator("main [role=alert]")).to_contain_text("a leg that stands still")
 
 
 def test_thresholds_are_found_step_by_step_and_every_train_passes_the_guard(page: Page, rig: Rig) -> None:
@@ -109,8 +109,7 @@ def test_thresholds_are_found_step_by_step_and_every_train_passes_the_guard(page
     for effect, level in (("Nothing", "5.0"), ("Felt", "5.5"), ("Foot moved", "6.0")):
         train(page, effect)
         expect(page.locator("#level")).to_have_text(level)
-    request = urllib.request.Request(f"{rig.url}/setup/level", b"by_ma=20")
-    urllib.request.urlopen(request).close()
+    urllib.request.urlopen(rig.request("/setup/level", b"by_ma=20")).close()
     page.reload()
     expect(page.locator("#level")).to_have_text("6.0")  # upwards only by what a person says of a train
     train(page, "Enough: no more than this")
@@ -150,7 +149,7 @@ def test_the_first_steps_are_assisted_and_the_set_up_is_done(page: Page) -> None
     expect(page.get_by_role("button", name="ceiling")).to_have_count(0)
     press(page, "walks")
     press(page, "The first steps are good")
-    expect(page.locator("[role=alert]")).to_contain_text("No assisted stride was seen yet")
+    expect(page.locator("main [role=alert]")).to_contain_text("No assisted stride was seen yet")
     armed_again(page)
     expect(page.locator("#assisted")).to_have_text(re.compile(r"^[1-9]"), timeout=30_000)
     shot(page, "setup-walk")

@@ -32,7 +32,7 @@ def post(rig: Rig, path: str, **fields: str) -> tuple[int, str]:
     """A form as another browser would send it, without this one's page."""
     data = urllib.parse.urlencode(fields).encode()
     try:
-        with urllib.request.urlopen(urllib.request.Request(f"{rig.url}{path}", data)) as answer:
+        with urllib.request.urlopen(rig.request(path, data)) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -112,7 +112,7 @@ def test_a_nameless_or_unreasoned_or_stale_change_is_refused_and_told(page: Page
     status, _ = post(rig, "/tuning/undo", version="2", by="CD")  # another therapist, meanwhile
     assert status == 200
     apply(page, "AB", "softer")
-    expect(page.locator("[role=alert]")).to_contain_text("Somebody else changed the settings meanwhile")
+    expect(page.locator("main [role=alert]")).to_contain_text("Somebody else changed the settings meanwhile")
     assert post(rig, "/tuning/proposal/99999/apply", by="AB", reason="no preview")[0] in (404, 409)
     status, body = post(rig, "/tuning/propose", version="0", **{"feedback.kp_nm_per_rad": "11"})
     assert status == 409
@@ -132,7 +132,7 @@ def test_a_profile_is_saved_compared_exported_and_goes_through_the_preview(page:
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("main")).to_contain_text(SCRIPT)
     expect(page.get_by_role("row", name="last-session")).to_contain_text("kept by itself")
-    with urllib.request.urlopen(f"{rig.url}/profiles/walk-1.toml") as answer:
+    with urllib.request.urlopen(rig.request("/profiles/walk-1.toml")) as answer:
         exported = answer.read().decode()
     assert "[feedback]\nkp_nm_per_rad = 12.0" in exported
     page.goto(f"{rig.url}/tuning")

@@ -47,6 +47,7 @@
   let drawnMs = 0;
   let tabledMs = 0;
   let waiting = false;
+  let cutMs = null; // since when the live connection is lost
 
   // --- state, alarms, arming ---
 
@@ -134,13 +135,13 @@
     if (holding !== null || $("arm").hidden) return;
     $("arm").classList.add("holding");
     set("arm-word", texts["arm.holding"]);
-    emitEvent("dorsi_hold", "down");
+    emitEvent("dorsi_hold", { what: "down" });
     holding = setTimeout(held, HOLD_MS);
   };
   const held = () => { // until the guard arms or the person lets go: it arms between two supports only
     $("arm").classList.add("held");
     set("arm-word", texts["arm.waiting"]);
-    emitEvent("dorsi_hold", "held");
+    emitEvent("dorsi_hold", { what: "held", screen: window.dorsiStop.screen });
     holding = setTimeout(held, HELD_MS);
   };
   const release = () => {
@@ -150,7 +151,7 @@
     $("arm").classList.remove("held");
     $("arm").classList.remove("holding");
     set("arm-word", texts["arm.label"]);
-    emitEvent("dorsi_hold", "up");
+    emitEvent("dorsi_hold", { what: "up" });
   };
 
   const wire = () => {
@@ -229,8 +230,11 @@
       return;
     }
     const cut = window.socket !== undefined && window.socket !== null && !window.socket.connected;
+    cutMs = cut ? cutMs ?? performance.now() : null;
     const since = age === null ? texts["data.never"] : say("data.none", { seconds: show(age / 1000, 1), clock: clock(Date.now() - age) });
-    set("stale-words", cut ? `${texts["data.cut"]} ${since}` : since);
+    // only what a try since then has shown; where STOP's way is cut too, the bar says so
+    const lost = !cut || window.dorsiStop.deaf() ? "" : texts[window.dorsiStop.provenSince(cutMs) ? "data.cut" : "data.cut_unproven"];
+    set("stale-words", `${lost} ${since}`.trim());
   };
 
   // --- charts ---

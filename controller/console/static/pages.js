@@ -43,6 +43,12 @@
     try {
       const told = await (await fetch(progress.dataset.url, { cache: "no-store" })).json();
       if (told.progress !== null) progress.querySelector("progress").value = 100 * told.progress;
+      if (told.words) set("progress-words", told.words);
+      if (told.ready && $("ready")) {
+        progress.hidden = true;
+        $("ready").hidden = false;
+        return;
+      }
       if (told.done) {
         location.reload();
         return;
@@ -133,7 +139,7 @@
   const held = () => { // until the guard arms or the person lets go: it arms between two supports only
     $("arm").classList.add("held");
     set("arm-word", texts["arm.waiting"]);
-    post("/setup/hold", { what: "held", step });
+    post("/setup/hold", { what: "held", step, screen: window.dorsiStop.screen });
     holding = setTimeout(held, HELD_MS);
   };
   function release() {

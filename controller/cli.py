@@ -330,6 +330,7 @@ def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).
     from controller.config import layers, settings
     from controller.safety.limits import NAMES, merge
     from controller.session_check import load_startable
+    from controller.telemetry.settings import unencrypted_warning
 
     session = _refusing(lambda: load_startable(file))
     effective = merge(layers(session), str(file))
@@ -341,6 +342,8 @@ def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).
     for row in settings(session):
         table.add_row(*row)
     console.print(table)
+    if warning := unencrypted_warning(session):
+        console.print(warning, style="bold red", markup=False)
 
 
 @app.command()

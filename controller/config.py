@@ -282,6 +282,7 @@ class TelemetrySection(Section):
     username: str | None = None
     password_file: str | None = None
     tls: bool = False  # on as well where ca_file is given
+    unencrypted: bool = False  # a person has decided that the network between is safe: no warning
     ca_file: str | None = None  # the system's issuers when left out
     client_certificate_file: str | None = None
     client_key_file: str | None = None

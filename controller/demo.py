@@ -38,7 +38,7 @@ from controller.runtime.screen import Screen
 from controller.runtime.supervisor import Attended, Outcome, Supervisor, Virtual
 from controller.safety.arming import QUESTION
 from controller.session_check import load_startable
-from controller.telemetry.settings import mqtt_settings
+from controller.telemetry.settings import mqtt_settings, unencrypted_warning
 
 DEMO_SESSION = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"
 BROKER_READY_S = 10.0
@@ -105,6 +105,8 @@ def run_session(
         console.print("Not confirmed; nothing was started.")
         return FAILED
     settings = mqtt_settings(session)
+    if warning := unencrypted_warning(session):
+        console.print(warning, style="bold red", markup=False)
     mqtt = None if settings is None else asdict(settings)
     arms = arm_plans(session, secrets.randbits(32))
     if len(arms) > 1:

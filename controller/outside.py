@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 
+INTEGER_MAX = 2**63  # what every reader of recordings, tables and brokers' messages can hold
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -25,12 +26,38 @@ def clean(text: str) -> str:
     return LONE_SURROGATE.sub(REPLACEMENT, text).replace("\0", REPLACEMENT)
 
 
+def mended(payload: bytes) -> bytes:
+    """JSON whose texts are no UTF-8, or hold half surrogate pairs, as JSON that any reader takes.
+
+    Raises ValueError where it is no JSON.
+    """
+    return json.dumps(read_json(payload.decode("utf-8", "replace")), separators=(",", ":")).encode()
+
+
 def read_json(data: bytes | str) -> object:
-    """The value of a JSON document, its texts clean. Raises ValueError alone, however deep it is nested."""
+    """The value of a JSON document, its texts clean, its whole numbers of 64 bits.
+
+    Raises ValueError alone, however deep it is nested.
+    """
     try:
-        return _cleaned(json.loads(data))
+        return _cleaned(json.loads(data, parse_int=_integer))
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
+
+
+def read_object(data: bytes | str) -> dict[str, object]:
+    """The object of a JSON document. Raises ValueError where it is none."""
+    value = read_json(data)
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")
+    return value
+
+
+def _integer(digits: str) -> int:
+    value = int(digits)
+    if not -INTEGER_MAX <= value < INTEGER_MAX:
+        raise ValueError(f"a whole number of {len(digits)} digits, allowed: those of 64 bits")
+    return value
 
 
 def _cleaned(value: object) -> object:

@@ -24,7 +24,9 @@ import msgspec
 from controller.console.alarms import Alarms
 from controller.console.settings import ConsoleSettings
 from controller.console.strides import StrideFigures, Strides
+from controller.outside import read_object
 from controller.record.live import LinkGlance, LiveStatus, TracePoint
+from controller.record.records import decoded
 from controller.runtime import bus
 from controller.safety.unlock import STRIDES as UNLOCK_STRIDES
 
@@ -238,7 +240,7 @@ class Feed:
         assert self._live is not None
         while message := bus.receive(self._live):
             with contextlib.suppress(msgspec.DecodeError):
-                self._take(self._decoder.decode(message))
+                self._take(decoded(self._decoder, message))
         if message is None:
             asyncio.get_running_loop().remove_reader(self._live.fileno())
             self._live.close()
@@ -248,7 +250,7 @@ class Feed:
         assert self._guard is not None
         while message := bus.receive(self._guard):
             with contextlib.suppress(ValueError):
-                self._take_word(json.loads(message))
+                self._take_word(read_object(message))
         if message is None:
             asyncio.get_running_loop().remove_reader(self._guard.fileno())
             self._guard.close()

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+from controller.outside import read_object
 from controller.runtime import bus
 
 ANSWER_S = 0.3  # the guard answers within milliseconds; beyond, the person is told that it did not
@@ -76,7 +77,7 @@ class GuardLine:
         while message := bus.receive(self._sock):
             self._heard_s = time.monotonic()
             with contextlib.suppress(ValueError):
-                word = json.loads(message)
+                word = read_object(message)
                 if asked := self._asked.get(str(word.get("reply"))):
                     waiting = asked.popleft()  # answers come in the order of the questions
                     if not waiting.done():

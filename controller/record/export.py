@@ -24,7 +24,8 @@ from controller.record.arms import trial_key
 from controller.record.bids import write_bids
 from controller.record.edf import write_edf
 from controller.record.export_folder import Owners
-from controller.record.reader import header, messages, raw_messages
+from controller.record.outward import guard_word, process_word
+from controller.record.reader import header, messages, raw_messages, read
 from controller.record.records import (
     TOPICS,
     Arm,
@@ -34,7 +35,7 @@ from controller.record.records import (
     Process,
     Record,
     Tick,
-    decode,
+    Unreadable,
 )
 from controller.record.signals import Signals
 from controller.telemetry.told import StrideTold, Teller, Told
@@ -150,12 +151,7 @@ def _rows(
     count = 0
     for count, message in enumerate(raw_messages(recording), 1):
         if message.topic in TOPICS:
-            try:
-                record = decode(message.topic, message.payload)
-            except msgspec.DecodeError as error:
-                where = f"message {message.topic!r} at {message.t_ns} ns"
-                raise InputError(str(recording), where, str(error), "the shape of its topic") from error
-            yield from _rows_of(record, veil)
+            yield from _rows_of(read(message), veil)
             yield from _stride_rows(teller.take(message.topic, message.payload), veil)
         if count % PROGRESS_EVERY == 0:
             progress(count)
@@ -181,14 +177,19 @@ def _rows_of(record: Record, veil: _Veil) -> Iterator[tuple[str, Row]]:
                      record.frame_seq, pulse.packet),
                 )  # fmt: skip
         case GuardEvent() if not veil.hidden or record.kind == "trip":
-            text = f"{record.state}: {record.text}"
-            yield "events", (record.t_ns, f"guard_{record.kind}", text, None, None, record.fault)
+            word = guard_word(record)
+            text = f"{word.state}: {word.text}"
+            yield "events", (word.t_ns, f"guard_{word.kind}", text, None, None, word.fault)
         case Arm():
             label = veil.name(record.label or record.mode)
             yield "events", (record.t_ns, f"arm_{record.kind}", label, None, None, None)
+        case Unreadable():
+            text = f"{record.topic}: {record.why}"
+            yield "events", (record.t_ns, "unreadable_message", text, None, None, None)
         case Process():
-            text = f"{record.process}: {record.text}" if record.text else record.process
-            yield "events", (record.t_ns, f"process_{record.kind}", text, None, None, None)
+            told = process_word(record)
+            text = f"{told.process}: {told.text}" if told.text else told.process
+            yield "events", (told.t_ns, f"process_{told.kind}", text, None, None, None)
         case Clock():
             yield "clock", (record.monotonic_ns, record.utc_ns, record.boottime_ns)
         case _:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import msgspec
 
 from controller.core.signals import GaitEvent, View
-from controller.record.records import Arm, GuardEvent, GuardVerdict
+from controller.record.outward import guard_word
+from controller.record.records import Arm, GuardEvent, GuardVerdict, decoded
 from controller.telemetry.port import BrokerLink
 from drivers.interface import ChannelCommand
 
@@ -234,18 +235,19 @@ class Live:
         """Note one record; returns the gait events it reports. A record of another shape is passed over."""
         with contextlib.suppress(msgspec.DecodeError):
             if topic == "tick":
-                return self._take_tick(self._tick_decoder.decode(payload))
+                return self._take_tick(decoded(self._tick_decoder, payload))
             if topic == "guard/verdict":
-                self._take_verdict(self._verdict_decoder.decode(payload))
+                self._take_verdict(decoded(self._verdict_decoder, payload))
             elif topic == "guard/event":
-                event = self._event_decoder.decode(payload)
-                self._guard_state, self._guard_text = event.state, event.text
-                self._notes.append(event)
+                event = decoded(self._event_decoder, payload)
+                word = guard_word(event)
+                self._guard_state, self._guard_text = word.state, word.text
+                self._notes.append(word)
             elif topic == "link":
-                link = self._link_decoder.decode(payload)
+                link = decoded(self._link_decoder, payload)
                 self._links[link.sensor] = link
             elif topic == "arm":
-                arm = self._arm_decoder.decode(payload)
+                arm = decoded(self._arm_decoder, payload)
                 if arm.kind == "begin":
                     self._begin_arm()
                     self._arm, self._blinded = arm.label or arm.mode, arm.blinded

@@ -6,7 +6,6 @@ no code with the guard; what a recording cannot show it calls not put to the tes
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from controller.errors import InputError
+from controller.outside import read_json
 from controller.record import pulse_log as given
 from controller.record.pulse_log import LoggedPulse, SentPulse
 from controller.record.reader import messages, raw_messages
 from controller.record.records import Arm as TrialArm
-from controller.record.records import GuardEvent, GuardVerdict, Process, Tick, TrialKey
+from controller.record.records import GuardEvent, GuardVerdict, Process, Tick, TrialKey, Unreadable
 from drivers.interface import Sample
 
 RISE_WINDOW_NS = 250_000_000
@@ -158,6 +158,11 @@ def judge_recording(path: Path, pulse_log: Path | None = None) -> list[Finding]:
         findings.extend(_labelled(finding, label) for finding in _judge_arm(arm))
     if logged is not None:
         findings.extend(_judge_log(arms, logged))
+    if unreadable := [m.record for m in messages(path) if isinstance(m.record, Unreadable)]:
+        promise, first = "every message of the recording can be read", unreadable[0]
+        detail = f"first {first.topic!r} at {first.t_ns} ns: {first.why}"
+        count = len(unreadable)
+        findings.append(Finding("recording", promise, False, count, float(count), 0.0, "messages", detail))
     return findings
 
 
@@ -167,7 +172,7 @@ def _labelled(finding: Finding, label: str) -> Finding:
 
 def _rules(payload: bytes, path: Path) -> _Rules:
     try:
-        raw: dict[str, Any] = json.loads(payload)  # Any: JSON
+        raw: Any = read_json(payload)  # Any: JSON
         unlock = raw.get("unlock") or {"ceiling_ma": math.inf, "strides": 0}  # null: open loop for good
         return _Rules(
             {name: float(limit["value"]) for name, limit in raw["limits"].items()},
@@ -178,7 +183,7 @@ def _rules(payload: bytes, path: Path) -> _Rules:
             (float(unlock["ceiling_ma"]), int(unlock["strides"])) if "unlock" in raw else None,
             {name: float(value) for name, value in raw.get("pace", {}).items()},
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(str(path), "guard/setup", str(error), "what the guard judges by") from error
 
 

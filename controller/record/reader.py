@@ -1,13 +1,15 @@
 """Reads a recording, whole or cut: every message up to the last whole one, in the order of writing.
 
-Promises typed messages. Refuses, as an InputError naming the file, what is no recording and a message of
-the wrong shape; the end of a cut file is simply the end.
+Promises typed messages, and memory bounded by RECORD_BYTES_MAX at a time. Refuses, as an InputError naming
+the file, what is no recording; a message of the wrong shape is told in its place, the end of a cut file is
+simply the end.
 """
 
 from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +17,23 @@ from typing import IO
 
 import msgspec
 import zstandard
+from lz4 import frame as lz4
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import EndOfFile, McapError
 from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, DataEnd, McapRecord, Message, Metadata
-from mcap.stream_reader import MAGIC_SIZE, StreamReader, get_chunk_data_stream
+from mcap.stream_reader import MAGIC_SIZE, StreamReader
 
 from controller.errors import InputError
-from controller.record.records import TOPICS, Record, decode
+from controller.record.records import TOPICS, Record, Unreadable, decode
 
 METADATA = "session"
-RECORD_BYTES_MAX = 64 * 1024 * 1024  # a chunk is 1 MiB, a bus message 128 KiB: more is damage
+ZSTD_WINDOW_MAX = 16 * 1024 * 1024  # what unpacking may take beside the content
+RECORD_BYTES_MAX = 16 * 1024 * 1024  # a chunk is 1 MiB unpacked, a bus message 128 KiB: more is damage
 RECORD_HEAD = struct.Struct("<BQ")  # MCAP 0: opcode, length
 MESSAGE_HEAD = struct.Struct("<HIQQ")  # MCAP 0: channel, sequence, log time, publish time
-DAMAGE = (McapError, struct.error, ValueError, zstandard.ZstdError)  # what a damaged record raises
+# What a damaged record raises; lz4 says RuntimeError.
+DAMAGE = (McapError, struct.error, ValueError, zstandard.ZstdError, RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,14 @@ class _WholeReads:
 
 def _mcap_records(path: Path) -> Iterator[McapRecord]:
     try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+            raise InputError(str(path), "recording", "no file", "a readable file")
         stream = path.open("rb")
-    except OSError as error:
-        raise InputError(str(path), "recording", error.strerror, "a readable file") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(str(path), "recording", why, "a readable file") from error
     with stream:
         source = StreamReader(_WholeReads(stream), emit_chunks=True, record_size_limit=RECORD_BYTES_MAX)
         try:
@@ -84,17 +94,42 @@ def _mcap_records(path: Path) -> Iterator[McapRecord]:
             raise InputError(str(path), f"near byte {stream.tell()}", str(error), "an MCAP record") from error
 
 
+def unpacked(chunk: Chunk) -> bytes:
+    """A chunk's content, held against what it claims before and while it is unpacked.
+
+    Raises ValueError where it claims or holds more than RECORD_BYTES_MAX, or is not what was written.
+    """
+    claimed = chunk.uncompressed_size
+    if claimed > RECORD_BYTES_MAX:
+        raise ValueError(f"a chunk of {claimed:,} bytes unpacked, allowed: at most {RECORD_BYTES_MAX:,}")
+    if chunk.compression == "zstd":
+        with zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX).stream_reader(chunk.data) as stream:
+            data = stream.read(claimed + 1)
+    elif chunk.compression == "lz4":
+        data = lz4.LZ4FrameDecompressor().decompress(chunk.data, max_length=claimed + 1)
+    elif not chunk.compression:
+        data = chunk.data
+    else:
+        raise ValueError(f"compression {chunk.compression!r}, allowed: zstd, lz4 or none")
+    if len(data) != claimed:
+        raise ValueError(f"a chunk that says {claimed:,} bytes unpacked and is not so long")
+    if chunk.uncompressed_crc not in (0, zlib.crc32(data)):
+        raise ValueError("a chunk whose checksum is not that of its content")
+    return data
+
+
 def _chunk_records(chunk: Chunk) -> Iterator[McapRecord]:
     """Channels and messages of a chunk; the library's own way takes four times as long.
 
     Raises ValueError where the content is not what was written.
     """
-    stream, size = get_chunk_data_stream(chunk, validate_crc=True)
-    data = stream.read(size)
-    offset = 0
+    data = unpacked(chunk)
+    size, offset = len(data), 0
     while offset < size:
         opcode, length = RECORD_HEAD.unpack_from(data, offset)
         offset += RECORD_HEAD.size
+        if length > size - offset:
+            raise ValueError("a record reaches beyond its chunk")
         if opcode == Opcode.MESSAGE:
             channel, sequence, log_time, publish_time = MESSAGE_HEAD.unpack_from(data, offset)
             payload = data[offset + MESSAGE_HEAD.size : offset + length]
@@ -125,22 +160,29 @@ def raw_messages(path: Path) -> Iterator[RawMessage]:
             topics[record.id] = record.topic
         elif isinstance(record, Message):
             topic = topics.get(record.channel_id)
+            if record.log_time >= 2**63:
+                raise InputError(
+                    str(path), "message", f"log time {record.log_time}", "nanoseconds of 63 bits"
+                )
             if topic is None:
                 raise InputError(str(path), "message", f"channel {record.channel_id}", "a declared channel")
             yield RawMessage(topic, record.log_time, record.data)
 
 
 def messages(path: Path, topics: Collection[str] = tuple(TOPICS)) -> Iterator[Recorded]:
-    """The messages of ``topics``, typed, up to the last whole one.
+    """The messages of ``topics``, typed, up to the last whole one; in place of a bad one an Unreadable.
 
-    Raises InputError for a file that is no recording and for a message of the wrong shape.
+    Raises InputError for a file that is no recording.
     """
     for message in raw_messages(path):
         if message.topic not in topics or message.topic not in TOPICS:
             continue
-        try:
-            record = decode(message.topic, message.payload)
-        except msgspec.DecodeError as error:
-            where = f"message {message.topic!r} at {message.t_ns} ns"
-            raise InputError(str(path), where, str(error), "the shape of its topic") from error
-        yield Recorded(message.topic, message.t_ns, record)
+        yield Recorded(message.topic, message.t_ns, read(message))
+
+
+def read(message: RawMessage) -> Record:
+    """The typed message, or in its place why it cannot be read."""
+    try:
+        return decode(message.topic, message.payload)
+    except msgspec.DecodeError as error:
+        return Unreadable(message.t_ns, message.topic, str(error))

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -25,6 +26,7 @@ import msgspec
 from setproctitle import setproctitle
 
 from controller.errors import InputError
+from controller.outside import clean, mended
 from controller.record.live import Live, LiveStatus
 from controller.record.records import Clock, Process, encode
 from controller.record.summary import Summary, summarise
@@ -46,6 +48,11 @@ TELEMETRY_CLOSE_S = 2.0  # how long the end waits for the broker
 FINISH_TOPIC = "finish"
 EXIT_NOT_RECORDED = 3
 PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+TIME_END_NS = 2**63
+TOPIC_SHOWN = 40  # characters of one that nobody knows
+HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")  # a surrogate; whether its other half is there shows then
+JSON = msgspec.json.Decoder(msgspec.Raw)
 
 RIG_STATES: dict[str, RigState] = {"active": "active", "ramp": "active", "tripped": "tripped"}
 
@@ -179,7 +186,12 @@ class Recorder:
         if topic == FINISH_TOPIC:
             self._finish.set()
             return
-        self._add(topic, t_ns, payload)
+        sound = _sound(payload)
+        if sound is None or not 0 <= t_ns < TIME_END_NS:
+            text = f"sent {len(message)} bytes under {topic[:TOPIC_SHOWN]!r} that no reader takes; left out"
+            self._note(Process(time.monotonic_ns(), peer.process, peer.pid, "malformed", text))
+            return
+        self._add(topic, t_ns, sound)
 
     def _add(self, topic: str, t_ns: int, payload: bytes) -> None:
         if self._writer is not None:
@@ -227,7 +239,8 @@ class Recorder:
         for peer in self._peers.values():
             peer.sender.send(self._failure_message())
         if self._telemetry is not None:
-            self._telemetry.event("recorder", self._failure_message())
+            why = self._failure.rpartition(": ")[2]  # without the path: it may say whose it is
+            self._telemetry.event("recorder", msgspec.json.encode({"recorder": "failed", "reason": why}))
 
     def _failure_message(self) -> bytes:
         return msgspec.json.encode({"recorder": "failed", "reason": self._failure})
@@ -310,6 +323,23 @@ class Recorder:
         await telemetry.finish(TELEMETRY_CLOSE_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _sound(payload: bytes) -> bytes | None:
+    """The payload as every reader takes it; None where it is no JSON, or nested deeper than any reads."""
+    try:
+        payload.decode()
+        if HALF_PAIR.search(payload) is None:
+            JSON.decode(payload)
+            return payload
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    except RecursionError:
+        return None
+    try:
+        return mended(payload)
+    except ValueError:
+        return None
 
 
 def _summarise(recording: Path) -> Summary:
@@ -420,9 +450,9 @@ def read_session(path: Path) -> dict[str, str]:
     """The header file's object as MCAP metadata: text stays text, everything else becomes JSON."""
     try:
         facts = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(str(path), "session header", str(error), "a JSON object") from error
-    return {key: _as_text(bytes(value)) for key, value in facts.items()}
+    return {clean(key): clean(_as_text(bytes(value))) for key, value in facts.items()}
 
 
 def _as_text(value: bytes) -> str:

@@ -2,10 +2,12 @@
 
 Promises that every decision, verdict, pulse and truth has one place and one shape. Refuses, when decoding,
 a value of another type; unknown fields are passed over, so that a newer writer can be read.
+What cannot be read is told in its place, and takes nothing of the rest with it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from controller.core.signals import Decision, TickInputs
+from controller.outside import mended, read_json
 from drivers.interface import ChannelCommand, StimulatorCapability
 
 
@@ -94,7 +97,11 @@ class GuardVerdict:
 
 @dataclass(frozen=True, slots=True)
 class GuardEvent:
-    """The guard changed state or noticed something; ``fault`` names a row of the fault table."""
+    """The guard changed state or noticed something; ``fault`` names a row of the fault table.
+
+    ``by`` may be a person's name; the recording alone has the checklist's ``answers`` too. What leaves the
+    rig is in controller.record.outward.
+    """
 
     t_ns: int
     kind: str
@@ -237,6 +244,15 @@ class Audit:
     text: str = ""  # why refused, or what was done in the set-up
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that is there and that nobody can read: ``why``, in words."""
+
+    t_ns: int
+    topic: str
+    why: str
+
+
 Record = (
     CoreStart
     | CoreRetuned
@@ -252,6 +268,7 @@ Record = (
     | Process
     | Link
     | Audit
+    | Unreadable
 )
 
 TOPICS: Mapping[str, type[Record]] = MappingProxyType(
@@ -276,6 +293,7 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
 _DECODERS: Mapping[str, msgspec.json.Decoder[Record]] = MappingProxyType(
     {topic: msgspec.json.Decoder(kind) for topic, kind in TOPICS.items()}
 )
+LONG_INTEGER = re.compile(rb"[0-9]{19}")  # may be beyond 64 bits, where arrays and tables end
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -285,11 +303,29 @@ def encode(record: Record) -> bytes:
 
 
 def decode(topic: str, payload: bytes) -> Record:
-    """Reverse of :func:`encode`.
+    """Reverse of :func:`encode`; a text that is no UTF-8 or holds half a surrogate pair is mended.
 
     Raises KeyError for a topic that has no type, msgspec.DecodeError for a payload of another shape.
     """
-    return _DECODERS[topic].decode(payload)
+    record: Record = decoded(_DECODERS[topic], payload)
+    return record
+
+
+def decoded(decoder: msgspec.json.Decoder[Any], payload: bytes) -> Any:  # Any: as the decoder says
+    """What the decoder makes of a payload that may come from anywhere. Raises msgspec.DecodeError alone."""
+    try:
+        value = decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            return decoder.decode(mended(payload))
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise msgspec.DecodeError(str(error)) from None
+    if LONG_INTEGER.search(payload):
+        try:
+            read_json(payload)
+        except ValueError as error:
+            raise msgspec.DecodeError(str(error)) from None
+    return value
 
 
 def schema(topic: str) -> bytes:

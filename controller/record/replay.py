@@ -20,7 +20,7 @@ from controller.core.signals import Decision, TickInputs
 from controller.core.step import CoreState, step
 from controller.errors import InputError
 from controller.record.reader import header, messages
-from controller.record.records import CoreRetuned, CoreStart, Tick
+from controller.record.records import CoreRetuned, CoreStart, Tick, Unreadable
 
 
 class Stepper(Protocol):
@@ -89,6 +89,11 @@ def rerun(path: Path, factory: CoreFactory) -> Iterator[tuple[Tick, Decision]]:
     advance: Stepper | None = None
     for message in messages(path, ("core/start", "core/retuned", "tick")):
         record = message.record
+        if isinstance(record, Unreadable):
+            where = f"message {record.topic!r} at {record.t_ns} ns"
+            raise InputError(
+                str(path), where, record.why, "every message of the core, or nothing can be compared"
+            )
         if isinstance(record, CoreStart):
             advance = _begin(path, bytes(record.params), factory)
             continue
@@ -114,7 +119,7 @@ def _retune(path: Path, params_json: bytes, advance: Stepper) -> None:
 def _naming(path: Path) -> Iterator[None]:
     try:
         yield
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(
             str(path), PARAMS_KEY, str(error), "the parameters of this version's core"
         ) from error

@@ -16,7 +16,7 @@ import msgspec
 
 from controller.core.ladder import Rung
 from controller.core.params import Reference
-from controller.record import wall_clock
+from controller.record import outward, wall_clock
 from controller.record.arms import ArmData, read_arms, rung_changes, rung_seconds
 from controller.record.figures import Picture, colour, draw
 from controller.record.paper import Paper, write_paper
@@ -334,16 +334,17 @@ def _limits(recording: Path) -> str:
     if setup is None:
         return "<p>Not recorded.</p>"
     rows = [(name, f"{limit.value:g}", limit.set_by) for name, limit in setup.limits.items()]
-    answers = ", ".join(f"{question} {answer}" for question, answer in setup.checklist.items())
     device = f"{setup.stimulator.name}; {setup.stimulator.own_watchdog}"
-    note = f"Stimulator: {device}. Checklist: {answers or 'none'}."
+    answered = "answered, its answers are in the recording" if setup.checklist else "not in the patient file"
+    note = f"Stimulator: {device}. Checklist: {answered}."
     table = _table(("limit", "value", "tightest set by"), rows)
     return f'{table}<p class="note">{escape(note)}</p>'
 
 
 def _event_words(arm: ArmData, event: GuardEvent) -> tuple[str, ...]:
     time_s = (event.t_ns - arm.begin_ns) / 1e9
-    return f"{time_s:.3f}", event.kind, event.state, event.fault or "", event.by, event.text
+    word = outward.guard_word(event)
+    return f"{time_s:.3f}", word.kind, word.state, word.fault or "", word.by, word.text
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], tripped: Collection[int] = ()) -> str:
@@ -361,6 +362,7 @@ def _facts(recording: Path, session: Mapping[str, str], *, blinded: bool) -> str
     """The header: short facts in a list, whole files and parameters folded away; of a blinded trial neither
     the schedule nor the mode that it began in.
     """
+    session = outward.facts(session)
     if blinded:
         session = {key: value for key, value in session.items() if key not in TELLING}
     short = {"recording": recording.name, **{k: v for k, v in session.items() if len(v) <= SHORT_FACT}}

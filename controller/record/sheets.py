@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from controller.record.arms import ArmData, Stride
+from controller.record.outward import audit_text, role
 from controller.record.reader import messages
 from controller.record.records import Audit
 from controller.record.stride_state import StrideState
@@ -129,11 +130,12 @@ def change_sheet(recording: Path) -> Sheet:
         if isinstance(audit, Audit):
             utc = time.strftime("%H:%M:%S", time.gmtime(audit.utc_ns / 1e9))
             changes = "; ".join(f"{each.key} {each.old:g} → {each.new:g}" for each in audit.changes)
-            words = "; ".join(text for text in (changes, audit.text) if text)
+            words = "; ".join(text for text in (changes, audit_text(audit)) if text)
             preview = ", ".join(f"{name} {value:.3g}" for name, value in audit.preview.items())
-            rows.append((utc, audit.kind, audit.by, words or UNKNOWN, audit.reason, preview or UNKNOWN))
-    heads = ("UTC", "what", "who", "setting, old → new", "why", "preview")
-    return Sheet("Changes of settings", heads, tuple(rows), "" if rows else "Nobody changed a setting.")
+            rows.append((utc, audit.kind, role(audit.by), words or UNKNOWN, preview or UNKNOWN))
+    heads = ("UTC", "what", "who", "setting, old → new", "preview")
+    note = "Names, reasons and answers are in the recording." if rows else "Nobody changed a setting."
+    return Sheet("Changes of settings", heads, tuple(rows), note)
 
 
 def _degrees(value: float | None) -> str:

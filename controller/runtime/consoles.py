@@ -82,7 +82,7 @@ class Consoles:
         elif message:
             try:
                 asked = msgspec.json.decode(message, type=Asked)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 log.error("unreadable message of a console: %s", error)
                 return
             self._take(asked)

@@ -24,6 +24,7 @@ import msgspec
 from controller.core.retune import at_boundary, retune
 from controller.core.signals import Applied, TickInputs
 from controller.core.step import CoreState, step
+from controller.outside import read_object
 from controller.record import records
 from controller.runtime import bus, process
 from controller.runtime.consoles import Consoles
@@ -236,7 +237,7 @@ class Controller:
             if message[0] == KIND_VERDICT:
                 self._take_verdict(message)
             else:
-                self._take_state(json.loads(message))
+                self._hear_state(message)
         if message is None:
             log.error("guard is gone; ending")
             self.done.set()
@@ -248,6 +249,14 @@ class Controller:
             return
         self._course.guard_state = verdict.state
         self._applied.append(Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason))
+
+    def _hear_state(self, message: bytes) -> None:
+        try:
+            word = read_object(message)
+        except ValueError as error:
+            log.error("unreadable word of the guard: %s", error)
+            return
+        self._take_state(word)
 
     def _take_state(self, word: dict[str, object]) -> None:
         """What the guard is armed for, whether it allows feedback, and the most it lets out."""

@@ -29,6 +29,7 @@ import msgspec
 from controller.config import Session, core_params, layers, tunable
 from controller.console.settings import ConsoleSettings, new_token, write_settings
 from controller.core.signals import CLOSED_LOOP
+from controller.outside import clean, read_object
 from controller.record import records
 from controller.record.live import LiveStatus
 from controller.runtime import bus
@@ -184,7 +185,7 @@ class Supervisor:
     def _header(self, arms: Sequence[ArmPlan]) -> dict[str, str]:
         session = self._session
         packages = ("dorsi", "bleak", "bumble", "vqf", "numpy", "mcap", "msgspec")
-        return {
+        facts = {
             "session": self._out.name,
             "id": secrets.token_hex(8),  # tells this recording from another in its place
             "pseudonym": session.patient.patient.pseudonym,
@@ -198,6 +199,7 @@ class Supervisor:
             "commit": _commit(),
             "host": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         }
+        return {key: clean(value) for key, value in facts.items()}  # a folder's name may be any bytes
 
     def _walk(
         self,
@@ -384,7 +386,7 @@ class Supervisor:
 
     def _hear(self, guard_socket: socket.socket) -> None:
         while message := bus.receive(guard_socket):
-            word = json.loads(message)
+            word = _word(message)
             if "state" not in word:
                 continue
             self._armed = word["state"] in ("armed", "active", "ramp")
@@ -431,6 +433,14 @@ class Supervisor:
             for number, handler in before.items():
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, handler)
+
+
+def _word(message: bytes) -> dict[str, object]:
+    """What the guard says; nothing where it cannot be read."""
+    try:
+        return read_object(message)
+    except ValueError:
+        return {}
 
 
 def _number(arms: Sequence[ArmPlan], title: str, otherwise: int) -> int:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from controller.errors import InputError
+from controller.outside import read_json
 from controller.runtime import bus, process
 from controller.safety import contact, in_force, rest
 from controller.safety.button import StopButton
@@ -107,8 +108,8 @@ def _json(message: dict[str, object]) -> bytes:
 def _request(data: bytes) -> dict[str, object]:
     """The JSON object in ``data``; empty where it is none."""
     try:
-        value: object = json.loads(data)
-    except (ValueError, RecursionError):
+        value = read_json(data)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -697,6 +698,7 @@ class Guard:
             "fault": note.fault,
             "text": note.text,
             "by": note.by,
+            "answers": dict(note.answers),
             "state": self._known.state.stage.value,
             "current_max_ma": note.current_max_ma,
         }

@@ -6,7 +6,7 @@ Refuses limits that loosen and a channel that the stimulator does not have.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -124,7 +124,7 @@ Happening = (
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to be recorded and shown; ``text`` is in words for a person."""
+    """Something to be recorded and shown; ``text`` is words for a person, the checklist's answers apart."""
 
     kind: Literal[
         "checklist",
@@ -146,6 +146,7 @@ class Note:
     fault: str | None = None
     by: str = ""
     current_max_ma: float | None = None  # in force from now on
+    answers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Reaction(NamedTuple):

@@ -133,8 +133,7 @@ def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction,
     if answers is None:
         words = "Checklist not taken: each question needs an answer, and only the known ones."
         return Reaction(notes=(Note("refused", words, by=given.by),)), known
-    said = ", ".join(f"{key} {answer}" for key, answer in answers.items())
-    note = Note("checklist", f"Checklist answered at {given.utc}: {said}.", by=given.by)
+    note = Note("checklist", f"Checklist answered at {given.utc}.", by=given.by, answers=dict(answers))
     known = known._replace(checklist=dict(answers))
     forbids = objections(answers)
     if not forbids or not known.state.may_pulse:

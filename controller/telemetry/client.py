@@ -2,23 +2,26 @@
 
 Promises that such an end is noticed at once and carries what TLS said (with TLS 1.3 a refused certificate of
 ours shows only at the first reading), that a cancelled call ends, and that a connection that did not come
-about leaves no socket open. Refuses to watch a closed socket.
+about leaves no socket open. Refuses to watch a closed socket, and a message larger than PACKET_BYTES_MAX.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 import aiomqtt
 import paho.mqtt.client as paho
 
 ANSWER_S = 5.0
+PACKET_BYTES_MAX = 256 * 1024  # what rigs publish is a few KiB; a broker may send 256 MiB in one piece
+QUEUED_MAX = 1000  # messages that wait to be looked at; more are left out
 KEEPALIVE_S = 5  # a hung rig is shown as lost after 1.5 to 2.3 times this
 # Without it, Nagle's waiting on one side and delayed acknowledgement on the other cost 40 ms a batch.
 SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
@@ -67,8 +70,19 @@ class Client(aiomqtt.Client):
             keepalive=KEEPALIVE_S,
             timeout=ANSWER_S,
             socket_options=SOCKET_OPTIONS,
+            max_queued_incoming_messages=QUEUED_MAX,
             logger=logger,
         )
+        self.too_large_bytes = 0  # of a message that was not taken, and ended the connection
+        self._receive: Callable[[int], bytes] = self._client._sock_recv
+        self._client._sock_recv = self._receive_bounded  # type: ignore[method-assign]
+
+    def _receive_bounded(self, bufsize: int) -> bytes:
+        """Without this, a message is read whole before anybody can say that it is too large."""
+        if bufsize > PACKET_BYTES_MAX:
+            self.too_large_bytes = bufsize
+            raise OSError(errno.EMSGSIZE, f"a message of {bufsize} bytes, allowed: {PACKET_BYTES_MAX}")
+        return self._receive(bufsize)
 
     async def __aenter__(self) -> Self:
         self._given_up = False

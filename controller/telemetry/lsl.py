@@ -14,7 +14,8 @@ import msgspec
 import pylsl
 
 from controller.core.signals import GaitEvent
-from controller.record.records import Arm, GuardEvent, Pulse
+from controller.record.outward import guard_word
+from controller.record.records import Arm, GuardEvent, Pulse, decoded
 from controller.telemetry.port import Scope
 from drivers.interface import ChannelCommand, EmgFrame, ImuSample
 
@@ -83,17 +84,17 @@ class LslOutlets:
         """Send on what one record holds; a record of another shape is passed over."""
         with contextlib.suppress(msgspec.DecodeError):
             if topic == "tick":
-                self._take_tick(self._tick.decode(payload))
+                self._take_tick(decoded(self._tick, payload))
             elif topic == "guard/verdict":
-                for pulse in self._verdict.decode(payload).pulses:
+                for pulse in decoded(self._verdict, payload).pulses:
                     values = [float(pulse.channel), pulse.current_ma, pulse.width_us]
                     self._pulses.push_sample(values, pulse.t_ns / 1e9)
             elif topic == "guard/event":
-                event = self._guard_event.decode(payload)
+                event = guard_word(decoded(self._guard_event, payload))
                 words = ("guard", event.kind, event.fault, event.text)
                 self._mark(" ".join(word for word in words if word), event.t_ns)
             elif topic == "arm":
-                arm = self._arm.decode(payload)
+                arm = decoded(self._arm, payload)
                 self._mark(f"arm {arm.kind} {arm.label or arm.mode}", arm.t_ns)
 
     def _take_tick(self, tick: _Tick) -> None:

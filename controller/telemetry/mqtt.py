@@ -20,6 +20,7 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 
+from controller.outside import clean
 from controller.telemetry.client import Client
 from controller.telemetry.port import BrokerLink, RigState
 from controller.telemetry.position import Position
@@ -33,6 +34,7 @@ BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 15.0
 EVENT_QOS = 1
 STREAM_QOS = 0
+LEVEL_MAX = 120  # characters; a broker takes 65,535 bytes of a whole topic
 _LEVEL = re.compile(r"[a-z0-9][a-z0-9_-]*")  # ASCII: Grafana has had trouble with anything else
 
 
@@ -93,6 +95,11 @@ class MqttSettings:
             tls_context=self.tls_context(),
             will=will,
         )
+
+
+def level(name: str) -> str:
+    """A name as one level of a topic: what parts levels or stands for many of them is replaced."""
+    return re.sub(r"[#+/$\x00-\x1f\x7f]", "_", clean(name))[:LEVEL_MAX] or "_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,7 @@ class MqttTelemetry:
 
     def summary(self, session: str, payload_json: bytes) -> None:
         """What a finished session came to; retained."""
-        self._retain(f"{self._settings.prefix}/session/{session}/summary", payload_json)
+        self._retain(f"{self._settings.prefix}/session/{level(session)}/summary", payload_json)
 
     async def run(self) -> None:
         """Deliver until finished or cancelled, over as many connections as it takes."""

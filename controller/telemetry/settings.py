@@ -7,6 +7,7 @@ contradict each other, and LSL streams without the package for them.
 from __future__ import annotations
 
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 
 from controller.config import Session
@@ -42,6 +43,28 @@ def mqtt_settings(session: Session) -> MqttSettings | None:
         )
     except ValueError as error:
         raise ConfigError([f"{session.path}: telemetry: {error}"]) from None
+
+
+def unencrypted_warning(session: Session) -> str:
+    """In words where anybody on the network can read along; empty where it is safe, or was decided so."""
+    telemetry = session.file.telemetry
+    if telemetry is None or telemetry.unencrypted or telemetry.tls or telemetry.ca_file is not None:
+        return ""
+    if _is_here(telemetry.host):
+        return ""
+    return (
+        f"Warning: {telemetry.host}:{telemetry.port} is told this session without encryption. Everybody on "
+        "the network between can read it, and its password; the session goes on. Set tls = true or ca_file "
+        "under [telemetry], or unencrypted = true where that network is safe."
+    )
+
+
+def _is_here(host: str) -> bool:
+    """Whether the broker is on this computer."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
 
 
 def check_lsl(session: Session) -> None:

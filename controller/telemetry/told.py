@@ -19,8 +19,9 @@ import msgspec
 
 from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.signals import GaitEvent, Mode
+from controller.record.outward import guard_word, process_word
 from controller.record.reader import header, raw_messages
-from controller.record.records import Arm, Clock, GuardEvent, Process, Pulse, TrialKey
+from controller.record.records import Arm, Clock, GuardEvent, Process, Pulse, TrialKey, decode, decoded
 from controller.record.stride_state import SECRET, Heard, StrideJudge, StrideState, law, mode_of
 from drivers.interface import Command
 
@@ -140,25 +141,25 @@ class Teller:
         """The events that become known with this record."""
         with contextlib.suppress(msgspec.DecodeError):
             if topic == "tick":
-                tick = self._tick_decoder.decode(payload)
+                tick = decoded(self._tick_decoder, payload)
                 found = [self._tell(event.kind, event.t_ns, encode(event)) for event in tick.decision.events]
                 strides = [self._stride(stride) for stride in self._strides.take_tick(tick)]
                 return (*found, *strides)
             if topic == "guard/verdict":
-                verdict = self._verdict_decoder.decode(payload)
+                verdict = decoded(self._verdict_decoder, payload)
                 self._strides.take_pulses(verdict.pulses)
                 self._strides.hear(verdict.heard)
             elif topic == "trial/key":
-                self._key = self._key_decoder.decode(payload).modes
+                self._key = decoded(self._key_decoder, payload).modes
             elif topic == "clock":
-                clock = self._clock_decoder.decode(payload)
+                clock = decoded(self._clock_decoder, payload)
                 self._utc_minus_monotonic_ns = clock.utc_ns - clock.monotonic_ns
             elif topic in EVENT_TOPICS:
-                dated = self._dated_decoder.decode(payload)
+                dated = decoded(self._dated_decoder, payload)
                 if topic == "guard/event":
                     self._strides.hear(Heard(dated.t_ns, dated.state, kind=dated.kind))
                 before = self._take_arm(payload) if topic == "arm" else ()
-                return (*before, self._tell(topic.replace("/", "_"), dated.t_ns, payload))
+                return (*before, self._tell(topic.replace("/", "_"), dated.t_ns, _outward(topic, payload)))
         return ()
 
     def end(self) -> tuple[Told, ...]:
@@ -166,7 +167,7 @@ class Teller:
         return tuple(self._stride(stride) for stride in self._strides.end())
 
     def _take_arm(self, payload: bytes) -> tuple[Told, ...]:
-        arm = self._arm_decoder.decode(payload)
+        arm = decoded(self._arm_decoder, payload)
         rest = self.end()
         mode = mode_of(arm.label, arm.mode, self._key)
         judge = StrideJudge(mode, arm.wash_out_strides) if arm.kind == "begin" else None
@@ -199,7 +200,21 @@ def told(recording: Path) -> Iterator[Told]:
     yield from teller.end()
 
 
-encode: Callable[[GaitEvent | StrideTold], bytes] = msgspec.json.Encoder().encode
+def _outward(topic: str, payload: bytes) -> bytes:
+    """The record as it leaves the rig. Fields we do not know stay here: they may say anything of a person."""
+    record = decode(topic, payload)
+    match record:
+        case GuardEvent():
+            return encode(guard_word(record))
+        case Process():
+            return encode(process_word(record))
+        case Arm():
+            return encode(record)
+        case _:
+            raise msgspec.DecodeError(f"{topic} is not told outside")
+
+
+encode: Callable[[GaitEvent | StrideTold | GuardEvent | Process | Arm], bytes] = msgspec.json.Encoder().encode
 
 
 class _Strides:

@@ -20,6 +20,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from controller.errors import InputError
+from controller.telemetry.client import Client
 from controller.telemetry.mqtt import (
     BACKOFF_FIRST_S,
     BACKOFF_MAX_S,
@@ -91,7 +93,7 @@ class Site:
             rig.heard_s = now_s
         try:
             self._take(rig, parts[2:], payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.unread += 1
 
     def _take(self, rig: Rig, what: list[str], payload: bytes) -> None:
@@ -175,9 +177,11 @@ async def watch(
 
 async def _follow(settings: MqttSettings, site_name: str | None, site: Site) -> None:
     backoff_s = BACKOFF_FIRST_S
+    client: Client | None = None
     while True:
         try:
-            async with settings.client() as client:
+            client = settings.client()
+            async with client:
                 backoff_s, site.trouble = BACKOFF_FIRST_S, ""
                 await client.subscribe(f"{ROOT}/{site_name or '+'}/#", qos=1)
                 async for message in client.messages:
@@ -185,6 +189,12 @@ async def _follow(settings: MqttSettings, site_name: str | None, site: Site) -> 
                         retained = bool(message.retain)
                         site.take(str(message.topic), message.payload, time.monotonic(), retained=retained)
         except (aiomqtt.MqttError, OSError) as error:
+            if client is not None and client.too_large_bytes:
+                site.unread += 1
+                size_mb = client.too_large_bytes / 1e6
+                site.trouble = f"the broker sent a message of {size_mb:.1f} MB; it was not taken; coming back"
+                await asyncio.sleep(backoff_s)
+                continue
             said = explain(error, settings.host, settings.port).text
             site.trouble = "; ".join(part for part in said.split("; ") if "session goes on" not in part)
             await asyncio.sleep(backoff_s)
@@ -193,6 +203,13 @@ async def _follow(settings: MqttSettings, site_name: str | None, site: Site) -> 
 
 def _shown(value: float | None, digits: int, *, fresh: bool) -> str:
     return "-" if value is None or not fresh else f"{value:.{digits}f}"
+
+
+def _password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(path), "password", str(error), "a readable file of text") from None
 
 
 def _plain(text: str) -> str:
@@ -220,7 +237,7 @@ def run_watch(
         *broker,
         site=site_name or "site",
         username=name,
-        password=None if password_file is None else password_file.read_text(encoding="utf-8").strip(),
+        password=None if password_file is None else _password(password_file),
         tls=ca_file is not None,
         ca_file=ca_file,
         client_certificate_file=certificate_file,

@@ -465,6 +465,13 @@ PLANTS = (
         "            self._writer.run()\n",
         "test_kept_file.py::test_a_disk_that_does_not_answer_delays_no_pulse_and_no_stop",
     ),
+    Plant(
+        "the checklist's answers go into the guard's words",
+        "wishes.py",
+        'f"Checklist answered at {given.utc}.", by',
+        'f"Checklist answered at {given.utc}: {dict(answers)}.", by',
+        "test_arming.py::test_todays_answers_are_recorded_with_who_and_when_and_hold_over_the_files",
+    ),
 )
 
 

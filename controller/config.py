@@ -47,6 +47,7 @@ from models.gait import normal_knee_deg, normal_pitch_deg, toe_off_percent
 TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
 CURRENT_STEP_MA = 0.5  # P24 resolution (protocols, A1)
 PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
+FILE_BYTES_MAX = 1024 * 1024  # a session file has some KiB; a pipe would be waited for without end
 NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into file names: ASCII, no slash
 TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_-]{0,39}$"  # goes into MQTT topics, which dashboards want in lower case
 HOST = r"^[A-Za-z0-9_.-]+$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.%a-z0-9]*$"  # a name, IPv4 or IPv6
@@ -620,6 +621,9 @@ def _tightest(key: str, layers: tuple[LimitsSection, ...], otherwise: float) -> 
 
 def _load(path: Path, model: type[Model]) -> tuple[Model, str]:
     try:
+        if path.exists() and (not path.is_file() or path.stat().st_size > FILE_BYTES_MAX):
+            allowed = f"a TOML file of at most {FILE_BYTES_MAX} bytes"
+            raise ConfigError([f"{path}: is no file to be read whole, allowed: {allowed}"])
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(
@@ -634,7 +638,7 @@ def _of_patient(path: Path) -> list[str]:
     """What is wrong with the patient file that a faulty session file names, as far as it can be told."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("session")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
     name = table.get("patient_file") if isinstance(table, dict) else None
     if not isinstance(name, str):
@@ -654,7 +658,11 @@ def check_patient(path: Path, text: str) -> None:
 def _checked(path: Path, text: str, model: type[Model]) -> Model:
     try:
         table = tomllib.loads(text.removeprefix(BOM))
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ConfigError(
+            [f"{path}: is nested too deeply, allowed: a TOML file of tables and values"]
+        ) from None
+    except ValueError as error:  # also a number of thousands of digits
         raise ConfigError([f"{path}: is not TOML: {error}"]) from None
     try:
         return model.model_validate(table)

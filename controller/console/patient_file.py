@@ -147,7 +147,7 @@ def _read(path: Path) -> str:
 def _table(path: Path, text: str) -> dict[str, dict[str, object]]:
     try:
         return tomllib.loads(text.removeprefix(BOM))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(str(path), "file", str(error), "TOML") from None
 
 

@@ -117,7 +117,7 @@ def read(path: Path) -> Profile:
     try:
         whole = tomllib.loads(path.read_text(encoding="utf-8"))
         head = {key: str(whole["profile"][key]) for key in ("name", "pseudonym", "by", "note", "saved")}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(str(path), "profile", repr(error), "a profile as this console writes it") from None
     values: dict[str, float] = {}
     found: dict[str, float] = {}

@@ -636,6 +636,8 @@ def _load(path: Path, model: type[Model]) -> tuple[Model, str]:
 
 def _of_patient(path: Path) -> list[str]:
     """What is wrong with the patient file that a faulty session file names, as far as it can be told."""
+    if not path.is_file():  # reading a pipe would wait for ever
+        return []
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("session")
     except (OSError, ValueError, RecursionError):

@@ -83,6 +83,7 @@ async def forward(
 
 def run_forward(recording: Path, session_file: Path, progress: Callable[[int], None]) -> int:
     """:func:`forward` to the broker of a session file. Raises ConfigError where that names none."""
+    header(recording)  # what is no recording is refused before the session file is looked at
     settings = mqtt_settings(load_session(session_file))
     if settings is None:
         raise ConfigError([f"{session_file}: telemetry: missing, allowed: a table that names the broker"])

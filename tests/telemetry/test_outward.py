@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.telemetry.conftest import Mosquitto
 
 PATIENCE_S = 60.0
+ARMS = 2  # of the walk
 UTC_NS = 1_800_000_000 * 10**9
 NAME = "Dr-Zaphodia-Quux"
 NOTES = "freetextnote-grkl"
@@ -219,9 +220,12 @@ def test_no_word_over_mqtt_lsl_or_the_live_feed_names_anybody(
             while word := bus.receive(live):
                 shown += word
             live.close()
+            marks: list[str] = []  # pulled before the end: a stream that is gone has none
+            end_s = time.monotonic() + PATIENCE_S
+            while sum("arm end" in mark for mark in marks) < ARMS and time.monotonic() < end_s:
+                marks += [row[0] for row in inlet.pull_chunk(0.5, 10_000)[0]]
             sender.send(bus.pack_record("finish", time.monotonic_ns(), b"{}"))
             sender.close(wait_s=PATIENCE_S)
-            marks = [row[0] for row in inlet.pull_chunk(1.0, 10_000)[0]]
             async with asyncio.timeout(PATIENCE_S):
                 await task
             assert recorder.wait(PATIENCE_S) == 0

@@ -100,7 +100,7 @@ def test_a_broken_pulse_log_is_refused_by_the_judge(tmp_path: Path, walk: bytes,
     if kind in ("gone", "empty", "byte order mark alone", "another kind's magic"):
         pytest.skip("no log, or no whole line of one, is what judging does without")
     from controller.errors import InputError
-    from controller.record.oracle import read_pulse_log
+    from controller.record.pulse_log import read_pulse_log
 
     path = broken(tmp_path, kind, "jsonl", walk)
     text = path.read_bytes() + b"\n" if path.is_file() else None

@@ -5,13 +5,14 @@ Plain figures in ms and pulses; whether they keep a promise says the judge.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from controller.errors import InputError
+from controller.outside import read_json
 
 # A device answers in order, and the 64 packet numbers come round in 640 ms at the fastest (two channels at
 # 50 Hz): of those recorded before it, the newest with its number is the one that was given. In a line that
@@ -44,16 +45,20 @@ class SentPulse:
 def read_pulse_log(path: Path) -> list[LoggedPulse]:
     """The pulse log of an emulated stimulator. A cut last line is the end; raises InputError on any other."""
     try:
+        if not path.is_file():  # reading a pipe would wait for ever
+            raise InputError(str(path), "pulse log", "no file", "a readable file")
         lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(str(path), f"byte {error.start}", "bytes that are no text", "a pulse log") from None
     except OSError as error:
         raise InputError(str(path), "pulse log", error.strerror, "a readable file") from error
     pulses = []
     for number, line in enumerate(lines[:-1], 1):  # after the last line feed nothing, or a cut line
         try:
-            raw = json.loads(line)
+            raw: Any = read_json(line)  # Any: JSON
             points = tuple((float(time_us), float(current_ma)) for time_us, current_ma in raw["points"])
             pulses.append(LoggedPulse(int(raw["t_ns"]), int(raw["channel"]), points, int(raw["packet"])))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise InputError(str(path), f"line {number}", line[:80], "a pulse") from error
     return pulses
 

@@ -85,7 +85,9 @@ class LimitsSection(Section):
     rate_max_hz: float | None = Field(None, ge=1, le=100, allow_inf_nan=False)
     charge_max_uc: float | None = Field(None, ge=0.1, le=65, allow_inf_nan=False)
     density_rms_max_ma_cm2: float | None = Field(None, ge=0.05, le=2, allow_inf_nan=False)
-    rise_max_ma_per_frame: float | None = Field(None, ge=0.1, le=10, allow_inf_nan=False)
+    rise_max_ma_per_frame: float | None = Field(  # below the device's step no current would ever rise
+        None, ge=CURRENT_STEP_MA, le=10, allow_inf_nan=False
+    )
     rise_max_ma_per_250ms: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
     train_max_s: float | None = Field(None, ge=0.1, le=30, allow_inf_nan=False)
     on_share_max: float | None = Field(None, ge=0.05, le=1, allow_inf_nan=False)

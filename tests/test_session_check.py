@@ -77,6 +77,18 @@ def test_run_refuses_what_check_refuses(session_file: Path, patient_file: Path) 
     assert CliRunner().invoke(app, ["demo", "--session", str(session_file)]).exit_code == 2
 
 
+@pytest.mark.parametrize(("rise_ma", "good"), [("0.5", True), ("0.49", False), ("0.1", False)])
+def test_a_rise_smaller_than_the_stimulators_step_would_lift_no_foot(
+    session_file: Path, rise_ma: str, good: bool
+) -> None:
+    spoil(session_file, "rise_max_ma_per_frame = 1.0", f"rise_max_ma_per_frame = {rise_ma}")
+    if good:
+        load_startable(session_file)
+    else:
+        (problem,) = refused(session_file)
+        assert f"limits.rise_max_ma_per_frame: found {rise_ma}, allowed: 0.5 to 10" in problem
+
+
 @pytest.mark.parametrize(("current_ma", "good"), [(50.0, True), (50.5, False)])
 def test_a_trapezoid_above_the_persons_maximum_names_both_numbers_and_whose_limit_it_is(
     session_file: Path, current_ma: float, good: bool

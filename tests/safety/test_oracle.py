@@ -59,6 +59,7 @@ class Session:
 
     def judge(self, tmp_path: Path, *, with_log: bool = True) -> list[Finding]:
         path = tmp_path / "session.mcap"
+        path.unlink(missing_ok=True)
         setup = SetupRecord(**self.setup)
         write(path, ("guard/setup", START_NS, setup), *self.messages)
         log = tmp_path / "pulses.jsonl"

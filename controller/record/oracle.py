@@ -7,7 +7,7 @@ no code with the guard; what a recording cannot show it calls not put to the tes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -59,6 +59,8 @@ NOTICED = {
     "F26": "the screen that armed was gone",
 }
 TEST_TRAIN = "test_train"  # a frame's purpose
+PULSING = ("armed", "active", "ramp")  # states in which what was let through last still stands
+FUTURE_NS = 1_000_000  # a frame further ahead of the guard's clock is not the next one (F6)
 CONTACT = "contact test"  # the state in which the guard tests the electrodes
 SIGNIFICANT = 1 + 1e-9  # sums of doubles
 
@@ -122,6 +124,16 @@ class _Arm:
     ticks: list[Tick] = field(default_factory=list)
     off_ns: list[tuple[int, float]] = field(default_factory=list)  # arms of mode off, from begin to end
     controller_gone_ns: list[int] = field(default_factory=list)
+
+    def in_order(self) -> Iterator[GuardVerdict]:
+        """Without frames that were not the next one (F6): what was let through before them still stands."""
+        seq, t_ns = -1, 0
+        for verdict in self.verdicts:
+            astray = verdict.frame_seq <= seq or not t_ns <= verdict.t_ns <= verdict.received_ns + FUTURE_NS
+            if astray and verdict.verdict == "blocked" and verdict.state in PULSING:
+                continue
+            seq, t_ns = verdict.frame_seq, verdict.t_ns
+            yield verdict
 
     def pulses(self) -> list[_Pulse]:
         found = []
@@ -411,7 +423,7 @@ def _rises(arm: _Arm) -> tuple[list[float], list[float]]:
     by_frame, by_window = [], []
     for channel in range(len(arm.rules.areas_cm2)):
         levels: list[tuple[int, float]] = [(-RISE_WINDOW_NS, 0.0)]
-        for verdict in arm.verdicts:
+        for verdict in arm.in_order():
             command = verdict.channels[channel] if channel < len(verdict.channels) else None
             level = 0.0 if command is None else command.current_ma
             by_frame.append(level - levels[-1][1])
@@ -428,7 +440,7 @@ def _jumps_ma(arm: _Arm, tick_ms: float) -> list[float]:
     slope = arm.rules.limits["rise_max_ma_per_frame"] / (tick_ms * 1e6)
     for channel in range(len(arm.rules.areas_cm2)):
         reached, before, before_ns = 0.0, 0.0, 0  # by now, from the lowest, by a steady rise
-        for verdict in arm.verdicts:
+        for verdict in arm.in_order():
             command = verdict.channels[channel] if channel < len(verdict.channels) else None
             level = 0.0 if command is None else command.current_ma
             reached = min(reached + slope * (verdict.received_ns - before_ns), before)
@@ -447,7 +459,7 @@ def _pace(arm: _Arm) -> list[Finding]:
     steady = f"rise at most {jump_ma:g} mA beyond {frame_ma:g} mA in {tick_ms:g} ms"
     gaps_ms = [
         (after.t_ns - before.t_ns) / 1e6
-        for before, after in pairwise(verdict for verdict in arm.verdicts if verdict.frame_seq)
+        for before, after in pairwise(verdict for verdict in arm.in_order() if verdict.frame_seq)
         if after.verdict != "blocked"
     ]
     gap_ms = pace["frame_gap_min_ms"]

@@ -41,27 +41,30 @@ MIND = (
     "test_screen",
     "test_line",
     "test_purpose",
+    "test_stamps",
     "test_tighten",
 )
-MODULES: dict[str, tuple[str, ...]] = {  # what judges, and the tests that hold it, by the begin of their name
+# What judges, and the tests that hold it, by the begin of their name. None that needs data is among them: a
+# machine without the data would have other survivors.
+MODULES: dict[str, tuple[str, ...]] = {
     "states": ("test_states",),
     "arming": ("test_arming", "test_react"),
     "pulses": ("test_pulses",),
     "limits": ("test_limits", "test_tighten"),
-    "frames": ("test_frames", "test_unlock", "test_purpose"),
-    "envelope": ("test_envelope", "test_purpose"),
-    "settings": ("test_settings",),
-    "plausibility": ("test_plausibility",),
-    "contact": ("test_arming", "test_line"),
-    "unlock": ("test_unlock",),
+    "frames": ("test_frames", "test_unlock", "test_purpose", "test_stamps"),
+    "envelope": ("test_envelope", "test_purpose", "test_react"),
+    "settings": ("test_settings", "test_purpose", "test_unlock", "test_pauses"),
+    "plausibility": ("test_plausibility", "test_stamps"),
+    "contact": ("test_arming", "test_line", "test_purpose"),
+    "unlock": ("test_unlock", "test_purpose"),
     "rest": ("test_pauses",),
     "in_force": ("test_kept_file",),
     "screen": ("test_screen",),
-    "faults": ("test_react",),
-    "known": ("test_react",),
+    "faults": ("test_react", "test_line", "test_screen"),
+    "known": MIND,
     "moves": MIND,
-    "watch": (*MIND, "test_stamps"),
-    "wishes": (*MIND, "test_stamps"),
+    "watch": MIND,
+    "wishes": MIND,
     "react": MIND,
 }
 LIMIT_CPU_S = 2.0  # beside four times what a test takes: a child that needs more is in an endless loop
@@ -231,10 +234,16 @@ class Run:
 
     def pytest_configure(self) -> None:
         """The same examples every day, and none made smaller: that a test fails is all there is to know."""
-        from hypothesis import Phase, settings
+        from hypothesis import HealthCheck, Phase, settings
 
-        phases = (Phase.explicit, Phase.generate)
-        settings.register_profile("mutants", derandomize=True, database=None, phases=phases)
+        settings.register_profile(
+            "mutants",
+            derandomize=True,
+            database=None,
+            phases=(Phase.explicit, Phase.generate),
+            deadline=None,  # a slow machine kills no mutant
+            suppress_health_check=list(HealthCheck),
+        )
         settings.load_profile("mutants")
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

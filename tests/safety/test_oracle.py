@@ -18,9 +18,9 @@ from controller.safety.envelope import MS
 from controller.safety.faults import TABLE
 from controller.safety.known import Peer, Request
 from controller.safety.limits import NAMES
-from drivers.interface import ChannelCommand
+from drivers.interface import ChannelCommand, StimulatorCapability
 from tests.record.made import imu, tick, write
-from tests.safety.rig import SESSION_LIMITS, START_NS, Bench, pulse_train
+from tests.safety.rig import CAPABILITY, SESSION_LIMITS, START_NS, Bench, pulse_train
 
 ON = pulse_train(20.0)
 
@@ -75,6 +75,9 @@ class SetupRecord:
     pace: dict[str, float] = field(default_factory=dict)
     contact: dict[str, float] | None = None
     unlock: dict[str, Any] | None = None
+    t_ns: int = START_NS
+    checklist: dict[str, str] = field(default_factory=dict)
+    stimulator: StimulatorCapability = CAPABILITY
 
 
 def walk() -> Session:
@@ -295,6 +298,30 @@ def forge_nonsense(session: Session) -> None:
 
 def forge_rise(session: Session) -> None:
     session.alter(session.verdicts()[20], channels=(ChannelCommand(22.0, 300.0, 40.0),))
+
+
+def test_frames_that_were_not_the_next_one_are_no_fall_of_the_current(tmp_path: Path) -> None:
+    """The guard drops them (F6) and what it let through before stands: the next frame is no jump."""
+    session = walk()
+    middle = session.verdicts()[20]
+    good = session.messages[middle][2]
+    assert isinstance(good, GuardVerdict)
+    dropped = replace(good, verdict="blocked", reason="dropped", channels=(None,), pulses=())
+    astray = (
+        replace(dropped, frame_seq=0, t_ns=0),  # no frame at all
+        dropped,  # one that came twice
+        replace(dropped, frame_seq=good.frame_seq + 1, t_ns=good.t_ns - 1),
+        replace(dropped, frame_seq=good.frame_seq + 1, t_ns=good.received_ns + 2 * MS),
+    )
+    for record in astray:
+        session.messages.insert(middle + 1, ("guard/verdict", good.received_ns + 1, record))
+    assert broken(session.judge(tmp_path)) == set()
+    for _ in astray:
+        del session.messages[middle + 1]
+    in_order = replace(dropped, frame_seq=good.frame_seq + 1, t_ns=good.t_ns)
+    session.messages.insert(middle + 1, ("guard/verdict", good.received_ns + 1, in_order))
+    session.setup["pace"] = {}
+    assert "F8" in broken(session.judge(tmp_path))
 
 
 def forge_rise_in_one_turn(session: Session) -> None:
@@ -569,7 +596,7 @@ def test_a_cut_pulse_log_is_read_up_to_its_last_whole_line(tmp_path: Path) -> No
     log.write_text('{"t_ns": 5}\n')
     with pytest.raises(InputError, match="line 1"):
         read_pulse_log(log)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no file"):
         read_pulse_log(tmp_path / "none")
 
 

@@ -39,10 +39,12 @@ from controller.console.texts import COOKIE, LANGUAGES, Texts, choose, load_text
 from controller.console.tuning_link import TuningLink
 from controller.console.tuning_routes import TuningPages
 from controller.errors import InputError
+from controller.outside import clean
 from controller.runtime import process
 
 HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
 HOLD_MAX_S = 20.0  # nobody holds longer on purpose
+MESSAGE_MAX_BYTES = 1 << 20  # of a browser's live socket; the pages send it a few hundred
 STATIC = Path(__file__).parent / "static"
 
 
@@ -94,6 +96,7 @@ class Console:
             access_log=False,
             timeout_graceful_shutdown=1,
             ws="websockets-sansio",
+            ws_max_size=MESSAGE_MAX_BYTES,
         )
         tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._link.run())]
         await uvicorn.Server(config).serve()
@@ -139,7 +142,7 @@ class Console:
             now_s = time.monotonic()
             what = told.get("what") if isinstance(told, dict) else None
             if what == "held" and HOLD_S <= now_s - held_s[0] <= HOLD_MAX_S:
-                self._feed.arm(screen=str(told.get("screen", "")) if isinstance(told, dict) else "")
+                self._feed.arm(screen=clean(str(told.get("screen", ""))) if isinstance(told, dict) else "")
             elif what != "held":
                 held_s[0] = now_s if what == "down" else 0.0
 
@@ -186,7 +189,7 @@ class Console:
 
         @app.post("/watch")
         def watch(screen: str = Form()) -> Response:
-            self._feed.watch(screen)
+            self._feed.watch(clean(screen))
             return Response(status_code=204)
 
         @app.get("/enter")

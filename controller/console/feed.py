@@ -22,7 +22,7 @@ from typing import Literal
 import msgspec
 
 from controller.console.alarms import Alarms
-from controller.console.settings import ConsoleSettings
+from controller.console.settings import SCREEN_MAX, ConsoleSettings
 from controller.console.strides import StrideFigures, Strides
 from controller.outside import read_object
 from controller.record.live import LinkGlance, LiveStatus, TracePoint
@@ -146,12 +146,12 @@ class Feed:
         if self._state == "off" and not self._refusals:
             if scope == "walk" and self.comfort is not None:
                 self.tighten(*self.comfort)
-            self._ask({"op": "arm", "scope": scope, "by": "console", "screen": screen})
+            self._ask({"op": "arm", "scope": scope, "by": "console", "screen": screen[:SCREEN_MAX]})
         self._ask({"op": "state"})
 
     def watch(self, screen: str) -> None:
         """A person at the browser called ``screen`` takes over from the one that armed."""
-        self._ask({"op": "watch", "by": "console", "screen": screen})
+        self._ask({"op": "watch", "by": "console", "screen": screen[:SCREEN_MAX]})
 
     def snapshot(self) -> Json:
         """All a browser needs that comes now."""

@@ -96,24 +96,23 @@ class Desk:
 
     async def _make(self, job: Job) -> None:
         job.state = "running"
-        folder = Path(tempfile.mkdtemp(prefix="dorsi-"))
         try:
-            of_ns = job.source.stat().st_mtime_ns
-            job.problem = await self._run(job, folder)
-            if job.cancelled.is_set():
-                job.state = "cancelled"
-            elif job.problem:
-                job.state = "failed"
-            else:
-                await asyncio.to_thread(_keep, folder / job.made, job.target, of_ns)
-                job.state = "done"
+            with tempfile.TemporaryDirectory(prefix="dorsi-", ignore_cleanup_errors=True) as name:
+                folder = Path(name)
+                of_ns = job.source.stat().st_mtime_ns
+                job.problem = await self._run(job, folder)
+                if job.cancelled.is_set():
+                    job.state = "cancelled"
+                elif job.problem:
+                    job.state = "failed"
+                else:
+                    await asyncio.to_thread(_keep, folder / job.made, job.target, of_ns)
+                    job.state = "done"
         except OSError as error:
             job.state, job.problem = "failed", f"{error.filename or job.target}: {error.strerror}"
         except asyncio.CancelledError:
             job.state = "cancelled"
             raise
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     async def _run(self, job: Job, folder: Path) -> str:
         """Work while the rig is off and stand still while it is armed; empty, or why it failed."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from controller.errors import InputError
 from controller.knobs import BY_KEY, KNOBS
+from controller.outside import clean
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 NOTE_MAX = 300  # characters
@@ -95,7 +96,7 @@ def text(profile: Profile) -> str:
         "note": profile.note,
         "saved": profile.saved,
     }
-    lines = ["[profile]", *(f"{key} = {json.dumps(value)}" for key, value in head.items())]
+    lines = ["[profile]", *(f"{key} = {_quoted(value)}" for key, value in head.items())]
     numbers = [(key, profile.values[key]) for key in _ordered(profile.values)]
     numbers += [(f"setup.{key}", value) for key, value in profile.found.items()]
     for table, entries in groupby(numbers, key=lambda item: item[0].rpartition(".")[0]):
@@ -105,6 +106,11 @@ def text(profile: Profile) -> str:
             *(f"{key.rpartition('.')[2]} = {float(value)!r}" for key, value in entries),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A TOML string: unlike JSON's it knows no surrogate pairs, and DEL is a control character."""
+    return json.dumps(clean(text), ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _ordered(values: Mapping[str, float]) -> list[str]:

@@ -20,6 +20,7 @@ from controller.errors import InputError
 TOKEN_MIN = 16  # characters: what nobody guesses over a network
 
 STOP_PATH = "/stop"
+SCREEN_MAX = 80  # characters of a screen's name, as many as the guard takes
 SCREEN_PATH = "/stop/screen"  # a page tries STOP's way, and says that it is there
 DOOR_PATH = "/stop/door"  # the door tries itself
 PAGES_SOCKET = "pages.sock"  # in the rig's folder
@@ -89,12 +90,12 @@ def read_token(path: Path) -> str:
 def cookie_name(host: str) -> str:
     """The cookie with the token, for the console at this ``Host`` header: cookies know no ports."""
     port = host.rpartition(":")[2]
-    return f"dorsi_token_{port}" if port.isdigit() else "dorsi_token"
+    return f"dorsi_token_{port}" if port.isascii() and port.isdigit() else "dorsi_token"
 
 
 def is_token(given: str, wanted: str) -> bool:
     """Compared in a time that tells nothing."""
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    return hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
 
 
 def shows_token(head: bytes, wanted: str | None) -> bool:

@@ -23,6 +23,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 
 from controller.console import parts, setup
 from controller.console.feed import Feed, Scope
+from controller.console.forms import fields
 from controller.console.patient_file import Found, look, write
 from controller.console.settings import ConsoleSettings
 from controller.console.setup_state import (
@@ -214,15 +215,15 @@ class SetupPages:
     # --- steps ---
 
     async def post_patient(self, request: Request) -> Response:
-        by = str((await request.form()).get("by", "")).strip()
+        by = (await fields(request)).get("by", "")
         if not 0 < len(by) <= BY_MAX:
             return self._refuse(request, "setup.who")
         self._state.by = by
         return self._next("patient", f"patient {self._settings.pseudonym} confirmed")
 
     async def post_checklist(self, request: Request) -> Response:
-        form = await request.form()
-        answers = {key: str(form[key]) for key in QUESTION if form.get(key) in ANSWERS}
+        form = await fields(request)
+        answers = {key: form[key] for key in QUESTION if form.get(key) in ANSWERS}
         missing = unanswered(answers)
         if missing:
             texts = self._texts_of(request)
@@ -313,7 +314,7 @@ class SetupPages:
     async def write_file(self, request: Request) -> Response:
         """Confirmed: what was looked at goes into the file, or nothing does."""
         texts, path = self._texts_of(request), self._settings.patient_file
-        digest = str((await request.form()).get("digest", ""))
+        digest = (await fields(request)).get("digest", "")
         if not path or not self._state.by:
             key = "setup.who" if path else "setup.file_virtual"
             return self._file_page(request, problem=texts.get(key), status=409)
@@ -334,12 +335,12 @@ class SetupPages:
 
     async def hold(self, request: Request) -> Response:
         """The button that arms: down, held (again and again), up; as on the live page."""
-        form = await request.form()
-        what, step = str(form.get("what", "")), str(form.get("step", ""))
+        form = await fields(request)
+        what, step = form.get("what", ""), form.get("step", "")
         now_s = time.monotonic()
         if what == "held" and HOLD_S <= now_s - self._held_s <= HOLD_MAX_S:
             scope: Scope = "walk" if step == "walk" else "tests"  # walking is the last step's alone
-            self._feed.arm(scope, screen=str(form.get("screen", "")))
+            self._feed.arm(scope, screen=form.get("screen", ""))
         elif what != "held":
             self._held_s = now_s if what == "down" else 0.0
         return Response(status_code=204)
@@ -393,7 +394,7 @@ class SetupPages:
         return self._stay("thresholds")
 
     async def effect(self, request: Request) -> Response:
-        given = str((await request.form()).get("effect", ""))
+        given = (await fields(request)).get("effect", "")
         level_ma = self._state.given_ma
         if given not in EFFECTS or level_ma is None:
             return self._stay("thresholds")
@@ -405,7 +406,7 @@ class SetupPages:
     async def level(self, request: Request) -> Response:
         """Lower the next train; upwards goes only step by step, by what a person says of each."""
         with contextlib.suppress(ValueError):
-            by_ma = float(str((await request.form()).get("by_ma", "0")))
+            by_ma = float((await fields(request)).get("by_ma", "0"))
             if math.isfinite(by_ma) and by_ma < 0.0:
                 self._state.level_ma = max(0.5, self._state.level_ma + by_ma)
         return self._stay("thresholds")
@@ -418,7 +419,7 @@ class SetupPages:
 
     async def virtual(self, request: Request) -> Response:
         """The virtual patient stands or walks, as a person would when asked."""
-        what = str((await request.form()).get("do", ""))
+        what = (await fields(request)).get("do", "")
         if self._settings.virtual and what in ("stand", "walk"):
             with contextlib.suppress(TimeoutError, OSError):
                 sender = bus.Sender(bus.connect(self._rig, "world", timeout_s=0.0))

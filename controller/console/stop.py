@@ -26,6 +26,7 @@ from controller.console.lobby import Lobby, Rank, Visitor
 from controller.console.settings import (
     DOOR_PATH,
     PAGES_SOCKET,
+    SCREEN_MAX,
     SCREEN_PATH,
     STOP_PATH,
     ConsoleSettings,
@@ -35,6 +36,7 @@ from controller.console.settings import (
 )
 from controller.console.texts import Texts, language_of, load_texts
 from controller.errors import InputError
+from controller.outside import clean
 from controller.runtime import process
 
 PRIORITY = 8  # behind the controller, before everything ordinary: a busy page must not delay STOP
@@ -171,7 +173,7 @@ class Door:
         if method == b"POST" and path == STOP_PATH.encode():
             await self._stop(head, writer)
         elif method == b"POST" and path == SCREEN_PATH.encode():
-            name = parse_qs(query.decode("latin-1")).get("name", [""])[0]
+            name = clean(parse_qs(query.decode("latin-1")).get("name", [""])[0])[:SCREEN_MAX]
             await self._screen(name if visitor.rank is Rank.KNOWN else "", writer)
         elif path == DOOR_PATH.encode():
             writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")

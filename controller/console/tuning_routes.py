@@ -7,6 +7,7 @@ settings that no longer hold is refused and says so.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -17,8 +18,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from controller.console import audit, parts, tuning
-from controller.console.entry import COOKIE_DAYS
 from controller.console.feed import Feed
+from controller.console.forms import fields, remember, remembered
 from controller.console.preview_words import Ceiling, Question
 from controller.console.preview_worker import PreviewWorker
 from controller.console.profiles import LAST, NOTE_MAX, Profile, Profiles, differences, text
@@ -29,11 +30,11 @@ from controller.console.tuning_link import TuningLink
 from controller.errors import InputError
 from controller.knobs import BY_KEY, KNOBS, objections
 from controller.record.records import Audit, Change
-from controller.runtime.tuning import BY_MAX, Wish
+from controller.runtime.tuning import BY_MAX, Wish, unsigned
 
 KEPT = 20  # proposals that can still be looked at
 CEILINGS = ("current_max_ma", "charge_max_uc", "dose_max_uc")
-BY_COOKIE = "dorsi_by"
+VERSION = re.compile("[0-9]{1,9}")
 NO_PACE_STRIDE_S, NO_PACE_CV = 1.4, 0.025  # the default patient's, before anybody walked
 
 TextsOf = Callable[[Request], Texts]
@@ -130,7 +131,7 @@ class TuningPages:
         status: int = 200,
     ) -> Response:
         texts = self._texts_of(request)
-        by = request.cookies.get(BY_COOKIE, "")[:BY_MAX]
+        by = remembered(request)
         body = tuning.tuning_html(
             texts,
             self._link.now,
@@ -144,7 +145,7 @@ class TuningPages:
 
     async def propose(self, request: Request) -> Response:
         texts, told = self._texts_of(request), self._link.now
-        form = {key: str(value) for key, value in (await request.form()).items()}
+        form = await fields(request)
         if told is None:
             return self._tuning(request, status=503)
         typed = {key: form[key] for key in BY_KEY if key in form}
@@ -209,7 +210,7 @@ class TuningPages:
             again = f'<a href="/tuning">{escape(texts.get("tuning.again"))}</a>'
             body = f"<p>{escape(texts.get('tuning.unknown'))} {again}</p>"
             return self._page(texts, "/tuning", "tuning.proposal", body, 404)
-        by = request.cookies.get(BY_COOKIE, "")[:BY_MAX]
+        by = remembered(request)
         body = tuning.proposal_html(texts, found, self._link.now, by, problem)
         return self._page(texts, "/tuning", "tuning.proposal", body, status)
 
@@ -221,13 +222,13 @@ class TuningPages:
 
     async def apply(self, request: Request, number: int) -> Response:
         texts, found = self._texts_of(request), self._proposals.get(number)
-        form = await request.form()
-        by, reason = str(form.get("by", "")).strip(), str(form.get("reason", "")).strip()
+        form = await fields(request)
+        by, reason = form.get("by", ""), form.get("reason", "")
         if found is None or found.job.preview is None or found.old:
             return self._proposal(request, number, problem=texts.get("tuning.no_preview"), status=409)
         figures = tuning.figures_of(found.job.preview)
         wish = Wish(found.version, found.wanted, by, reason, time.time_ns(), "change", figures)
-        why = await self._link.wish(wish)
+        why = unsigned(by, reason) or await self._link.wish(wish)
         if why:
             return self._proposal(request, number, problem=self._words(texts, why), status=409)
         self._proposals.pop(number, None)
@@ -235,16 +236,18 @@ class TuningPages:
 
     async def undo(self, request: Request) -> Response:
         texts, told = self._texts_of(request), self._link.now
-        form = await request.form()
-        by, version = str(form.get("by", "")).strip(), str(form.get("version", ""))
+        form = await fields(request)
+        by, version = form.get("by", ""), form.get("version", "")
         last = None
         if told is not None:
             last = next((entry for entry in told.trail[::-1] if entry.kind in ("change", "undo")), None)
-        if last is None or not version.isdecimal():
+        if last is None or not VERSION.fullmatch(version):
             return self._tuning(request, notice=texts.get("tuning.nothing_to_undo"), status=409)
         wanted = {change.key: change.old for change in last.changes}
         reason = texts.get("tuning.undo_reason").format(version=last.version)
-        why = await self._link.wish(Wish(int(version), wanted, by, reason, time.time_ns(), "undo"))
+        why = unsigned(by, reason) or await self._link.wish(
+            Wish(int(version), wanted, by, reason, time.time_ns(), "undo")
+        )
         if why:
             return self._tuning(request, problems={"version": self._words(texts, why)}, status=409)
         return self._done("undo", by)
@@ -259,7 +262,7 @@ class TuningPages:
     @staticmethod
     def _done(kind: str, by: str) -> Response:
         answer = RedirectResponse(f"/tuning?done={kind}", status_code=303)
-        answer.set_cookie(BY_COOKIE, by, max_age=86400 * COOKIE_DAYS, samesite="strict", httponly=True)
+        remember(answer, by)
         return answer
 
     @staticmethod
@@ -290,34 +293,41 @@ class TuningPages:
             known,
             chosen,
             told.values if told else None,
-            by=request.cookies.get(BY_COOKIE, ""),
+            by=remembered(request),
             problem=problem,
         )
         return self._page(texts, "/profiles", "profiles.title", body, status)
 
     async def save(self, request: Request) -> Response:
         texts, told = self._texts_of(request), self._link.now
-        form = {key: str(value).strip() for key, value in (await request.form()).items()}
+        form = await fields(request)
         by = form.get("by", "")
         if told is None or not 0 < len(by) <= BY_MAX:
             return self._profiles_page(request, problem=texts.get("profiles.no_name"), status=422)
         try:
             self._profiles.save(form.get("name", ""), by, form.get("note", ""), told.values, self._found())
-        except InputError as error:
+        except (InputError, OSError) as error:
             return self._profiles_page(request, problem=str(error), status=422)
         answer = RedirectResponse("/profiles", status_code=303)
-        answer.set_cookie(BY_COOKIE, by, max_age=86400 * COOKIE_DAYS, samesite="strict", httponly=True)
+        remember(answer, by)
         return answer
 
-    async def export(self, name: str) -> Response:
-        profile = self._profiles.one(name)
+    async def export(self, request: Request, name: str) -> Response:
+        try:
+            profile = self._profiles.one(name)
+        except InputError as error:
+            return self._profiles_page(request, problem=str(error), status=422)
         if profile is None:
             return Response(status_code=404)
         headers = {"content-disposition": f'attachment; filename="{profile.pseudonym}_{name}.toml"'}
         return Response(text(profile), media_type="application/toml", headers=headers)
 
     async def propose_profile(self, request: Request, name: str) -> Response:
-        profile, told, texts = self._profiles.one(name), self._link.now, self._texts_of(request)
+        told, texts = self._link.now, self._texts_of(request)
+        try:
+            profile = self._profiles.one(name)
+        except InputError as error:
+            return self._profiles_page(request, problem=str(error), status=422)
         if profile is None or told is None:
             return self._tuning(request, status=404)
         wanted = {key: value for key, value in profile.values.items() if value != told.values[key]}

@@ -77,7 +77,10 @@ class Sender:
         self.gone = False
 
     def send(self, message: bytes) -> bool:
-        """Whether the message was taken or kept."""
+        """Whether the message was taken or kept; one that no reader could take whole is dropped."""
+        if len(message) > MAX_MESSAGE_BYTES:
+            self.dropped += 1
+            return False
         self._forward()
         if not self._kept and self._try(message):
             return True

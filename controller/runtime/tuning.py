@@ -24,6 +24,15 @@ SAME_MA = 1e-3  # allowed ranges are told with three digits
 KEPT = 60  # entries, of a few hundred bytes each, of the trail that a console which comes later is told
 
 
+def unsigned(by: str, reason: str) -> str:
+    """Why a change with this name and this reason is not taken; empty where it is."""
+    if not 0 < len(by.strip()) <= BY_MAX:
+        return f"by: found {len(by.strip())} characters, allowed: 1 to {BY_MAX}"
+    if not REASON_MIN <= len(reason.strip()) <= REASON_MAX:
+        return f"reason: found {len(reason.strip())} characters, allowed: {REASON_MIN} to {REASON_MAX}"
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a person at the console asks for; ``version`` is that of the settings they looked at."""
@@ -124,12 +133,8 @@ class Tuning:
             return f"stale: made from version {wish.version} of the settings, now is {self._version}"
         if self._waiting is not None:
             return "busy: a change waits for the end of the stride"
-        if not 0 < len(wish.by.strip()) <= BY_MAX:
-            return f"by: found {len(wish.by.strip())} characters, allowed: 1 to {BY_MAX}"
-        if not REASON_MIN <= len(wish.reason.strip()) <= REASON_MAX:
-            return (
-                f"reason: found {len(wish.reason.strip())} characters, allowed: {REASON_MIN} to {REASON_MAX}"
-            )
+        if why := unsigned(wish.by, wish.reason):
+            return why
         if len(wish.preview) > PREVIEW_MAX:
             return f"preview: found {len(wish.preview)} figures, allowed: at most {PREVIEW_MAX}"
         wrong = objections(wish.wanted, self._allowed)

@@ -18,10 +18,11 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-from controller.console.settings import ConsoleSettings, write_settings
+from controller.console.settings import PAGES_SOCKET, ConsoleSettings, write_settings
 from controller.runtime import bus
 
 TOKEN = "a-token-that-is-long-enough"
+READY_S = 60.0
 
 
 class GuardEnd:
@@ -98,6 +99,26 @@ class Opened:
                 answer += data
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), body.decode()
+
+
+@contextmanager
+def pages_of(door: Opened) -> Iterator[subprocess.Popen[bytes]]:
+    """The real pages behind the door, without a rig; what they complained of is in ``pages.log``."""
+    command = [sys.executable, "-m", "controller.console.app", "--rig", str(door.rig)]
+    with (
+        (door.rig / "pages.log").open("wb") as log,
+        subprocess.Popen([*command, "--settings", str(door.rig / "console.json")], stderr=log) as process,
+    ):
+        try:
+            deadline = time.monotonic() + READY_S
+            while not (door.rig / PAGES_SOCKET).exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(READY_S)
 
 
 @contextmanager

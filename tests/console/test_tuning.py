@@ -67,6 +67,21 @@ def test_a_profile_reads_back_what_was_saved_and_names_what_differs(tmp_path: Pa
     assert differences(found.values, changed) == [("feedback.ti_s", 0.3, 2.0)]
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("\U0001f600 \u017d", "\U0001f600 \u017d"),
+        ("\x7f\x01", "\x7f\x01"),
+        ("a\ud800b\0c", "a\ufffdb\ufffdc"),
+    ],
+)
+def test_a_profile_can_be_read_whatever_was_typed(tmp_path: Path, typed: str, kept: str) -> None:
+    Profiles(tmp_path, "P1").save("walk", typed, typed, values(PARAMS), {})
+    found = Profiles(tmp_path, "P1").one("walk")
+    assert found is not None
+    assert (found.by, found.note) == (kept, kept)
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a" * 41, "ä"])
 def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="name"):

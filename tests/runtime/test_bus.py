@@ -32,6 +32,20 @@ def test_messages_arrive_whole_and_in_order(ends: tuple[socket.socket, socket.so
     assert bus.receive(accepted) == b""
 
 
+def test_a_message_too_large_for_any_reader_is_dropped_and_the_next_one_arrives(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    client, accepted = ends
+    for sender in (bus.Sender(client), bus.Sender(client, keep_bytes=bus.KEEP_RECORDS_BYTES)):
+        assert sender.send(b"a" * bus.MAX_MESSAGE_BYTES)
+        assert bus.receive(accepted) == b"a" * bus.MAX_MESSAGE_BYTES
+        assert not sender.send(b"a" * (bus.MAX_MESSAGE_BYTES + 1))
+        assert not sender.send(b"a" * (1 << 20))
+        assert (sender.dropped, sender.gone) == (2, False)
+        assert sender.send(b"b")
+        assert bus.receive(accepted) == b"b"
+
+
 def test_the_end_of_a_peer_is_seen_at_once(ends: tuple[socket.socket, socket.socket]) -> None:
     client, accepted = ends
     client.close()

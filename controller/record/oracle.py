@@ -17,9 +17,9 @@ from controller.errors import InputError
 from controller.outside import read_json
 from controller.record import pulse_log as given
 from controller.record.pulse_log import LoggedPulse, SentPulse
-from controller.record.reader import messages, raw_messages
+from controller.record.reader import messages, raw_messages, unreadable
 from controller.record.records import Arm as TrialArm
-from controller.record.records import GuardEvent, GuardVerdict, Process, Tick, TrialKey, Unreadable
+from controller.record.records import GuardEvent, GuardVerdict, Process, Tick, TrialKey
 from drivers.interface import Sample
 
 RISE_WINDOW_NS = 250_000_000
@@ -170,10 +170,10 @@ def judge_recording(path: Path, pulse_log: Path | None = None) -> list[Finding]:
         findings.extend(_labelled(finding, label) for finding in _judge_arm(arm))
     if logged is not None:
         findings.extend(_judge_log(arms, logged))
-    if unreadable := [m.record for m in messages(path) if isinstance(m.record, Unreadable)]:
-        promise, first = "every message of the recording can be read", unreadable[0]
+    if bad := unreadable(path):
+        promise, first = "every message of the recording can be read", bad[0]
         detail = f"first {first.topic!r} at {first.t_ns} ns: {first.why}"
-        count = len(unreadable)
+        count = len(bad)
         findings.append(Finding("recording", promise, False, count, float(count), 0.0, "messages", detail))
     return findings
 

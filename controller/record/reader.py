@@ -180,6 +180,11 @@ def messages(path: Path, topics: Collection[str] = tuple(TOPICS)) -> Iterator[Re
         yield Recorded(message.topic, message.t_ns, read(message))
 
 
+def unreadable(path: Path) -> list[Unreadable]:
+    """The messages that nobody can read, in the recording's order."""
+    return [each.record for each in messages(path) if isinstance(each.record, Unreadable)]
+
+
 def read(message: RawMessage) -> Record:
     """The typed message, or in its place why it cannot be read."""
     try:

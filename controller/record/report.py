@@ -21,7 +21,7 @@ from controller.record.arms import ArmData, read_arms, rung_changes, rung_second
 from controller.record.figures import Picture, colour, draw
 from controller.record.paper import Paper, write_paper
 from controller.record.progress_figures import progress
-from controller.record.reader import header, messages
+from controller.record.reader import header, messages, unreadable
 from controller.record.records import Clock, GuardEvent, GuardSetup
 from controller.record.replay import PARAMS_KEY
 from controller.record.sheets import Sheet, change_sheet, dose_sheet, left_out_words, stride_sheet
@@ -222,6 +222,10 @@ def _subtitle(recording: Path, arms: Sequence[ArmData]) -> str:
         "virtual body" if any(arm.virtual for arm in arms) else "no virtual body: angles are estimates"
     )
     parts += [f"{arm.label} {arm.seconds:.0f} s" for arm in arms]
+    if bad := len(unreadable(recording)):
+        parts.append(
+            f"{bad} message{'s' if bad > 1 else ''} cannot be read and {'are' if bad > 1 else 'is'} left out"
+        )
     return " · ".join(parts)
 
 

@@ -22,9 +22,10 @@ from controller.record.export import export
 from controller.record.reader import messages, raw_messages, unpacked
 from controller.record.records import GuardEvent, Unreadable, encode
 from controller.record.replay import replay
-from controller.record.report import report_html
+from controller.record.report import report_html, write_pdf
 from controller.record.writer import RecordingWriter
 from tests.record.made import SESSION
+from tests.record.paper import pdf_text
 from tests.record.walk import record_walk
 
 DEEP = b"[" * 5000 + b"]" * 5000
@@ -80,9 +81,27 @@ def test_a_message_that_nobody_can_read_loses_itself_alone(tmp_path: Path, name:
     assert isinstance(bad, Unreadable)
     assert (bad.topic, bad.t_ns) == ("guard/event", 1)
     assert bad.why
-    assert report_html(path)
+    assert "1 message cannot be read and is left out" in report_html(path)
     export(path, "csv", tmp_path / "out", lambda _: None)
     assert "unreadable_message" in (tmp_path / "out" / "events.csv").read_text()
+
+
+def test_report_and_paper_say_how_many_messages_cannot_be_read(tmp_path: Path) -> None:
+    walk, bad = record_walk(tmp_path / "walk.mcap", strides=1), UNREADABLE["random"]
+    assert "cannot be read" not in report_html(walk)
+    said = "3 messages cannot be read and are left out"
+    path = tmp_path / "s.mcap"
+    writer = RecordingWriter(path, SESSION)
+    for at, message in enumerate(raw_messages(walk)):
+        writer.add(message.topic, message.t_ns, message.payload)
+        if at == 100:
+            for topic, payload in (("guard/event", bad), ("tick", bad), ("process", b"{")):
+                writer.add(topic, message.t_ns, payload)
+    writer.finish()
+    writer.close()
+    assert said in report_html(path)
+    write_pdf(path, tmp_path / "s.pdf")
+    assert said in " ".join(pdf_text(tmp_path / "s.pdf").split())
 
 
 def test_replay_refuses_what_it_cannot_compare(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -205,6 +206,26 @@ def test_a_message_that_is_no_record_is_noted_and_the_next_one_is_taken(
     wait_for(lambda: written(out, "tick") == [3], "writing")
     notes = [message.record for message in messages(out, ("process",))]
     assert [note.kind for note in notes if isinstance(note, Process)].count("malformed") == 2
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\x00", b'{"t_ns":1} x', b"[" * 5000 + b"]" * 5000])
+def test_what_is_no_json_is_left_out_and_noted_and_the_next_one_is_taken(
+    tmp_path: Path, start: Start, join: Join, payload: bytes
+) -> None:
+    out = tmp_path / "session.mcap"
+    start(out)
+    sender = bus.Sender(join("recorder"))
+    message = bus.pack_record("guard/event", 1, payload)
+    sender.send(message)
+    sender.send(bus.pack_record("guard/event", 2, b'{"t_ns":2,"text":"half \\ud800"}'))
+    send(sender, "tick", 3, tick(3))
+    wait_for(lambda: written(out, "tick") == [3], "writing")
+    assert written(out, "guard/event") == [2]
+    kept = [each.payload for each in raw_messages(out) if each.topic == "guard/event"]
+    assert json.loads(kept[0])["text"] == "half \N{REPLACEMENT CHARACTER}"
+    notes = [each.record for each in messages(out, ("process",))]
+    said = [note.text for note in notes if isinstance(note, Process) and note.kind == "malformed"]
+    assert said == [f"sent {len(message)} bytes under 'guard/event' that no reader takes; left out"]
 
 
 def test_the_live_feed_shows_the_newest_values_and_never_a_backlog(

@@ -13,7 +13,9 @@ import pytest
 from controller.errors import InputError
 from controller.record.oracle import NOTICED, Finding, as_table, judge_recording
 from controller.record.pulse_log import read_pulse_log
+from controller.record.reader import raw_messages
 from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record, Tick
+from controller.record.writer import RecordingWriter
 from controller.safety.envelope import MS
 from controller.safety.faults import TABLE
 from controller.safety.known import Peer, Request
@@ -469,6 +471,29 @@ FORGERIES: dict[Callable[[Session], None], set[str]] = {
     forge_loss_before_stop: {"delivery"},
     forge_unrecorded: {"F12", "given_after_stop_ms"},
 }
+
+
+@pytest.mark.parametrize("topic", ["guard/event", "guard/verdict", "tick", "process", "link", "audit"])
+def test_a_message_that_cannot_be_read_breaks_a_promise_of_its_own(tmp_path: Path, topic: str) -> None:
+    session = walk()
+    whole = {finding.promise for finding in session.judge(tmp_path) if not finding.kept}
+    path, cut = tmp_path / "session.mcap", tmp_path / "cut.mcap"
+    writer = RecordingWriter(cut, {})
+    kept = list(raw_messages(path))
+    for at, message in enumerate(kept):
+        writer.add(message.topic, message.t_ns, message.payload)
+        if at == len(kept) // 2:
+            writer.add(topic, message.t_ns, b'{"t_ns":')
+            writer.add(topic, message.t_ns, b"\xff")
+    writer.finish()
+    writer.close()
+    broken = [
+        f for f in judge_recording(cut, tmp_path / "pulses.jsonl") if not f.kept and f.promise not in whole
+    ]
+    assert [(found.promise, found.seen) for found in broken] == [
+        ("every message of the recording can be read", 2)
+    ]
+    assert topic in broken[0].detail
 
 
 @pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)

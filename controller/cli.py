@@ -56,7 +56,8 @@ def demo(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Another session file than the demo's.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
+        Path | None,
+        typer.Option(help="Folder for the results, without an earlier session; runs/<time> when left out."),
     ] = None,
     with_console: Annotated[
         bool, typer.Option("--console/--no-console", help="Arm and stop from the console in a browser.")
@@ -90,7 +91,8 @@ def run(
         list[str] | None, typer.Option(help="FILE or SENSOR=FILE: stream it instead of real devices.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
+        Path | None,
+        typer.Option(help="Folder for the results, without an earlier session; runs/<time> when left out."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Arm without asking (rehearsals never ask).")] = False,
     with_console: Annotated[
@@ -135,7 +137,8 @@ def identify(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which day of the virtual patient.")] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results; runs/<time> when left out.")
+        Path | None,
+        typer.Option(help="Folder for the results, without an earlier session; runs/<time> when left out."),
     ] = None,
 ) -> None:
     """Find a patient's recruitment, delay, bandwidth and stiffness from three tests of under 30 s each."""
@@ -188,7 +191,7 @@ def judge(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Hold a recording against every limit and deadline of the fault table: kept or broken, the figure."""
+    """Hold a recording against every limit and deadline of the fault table: kept, broken, or not tested."""
     from dataclasses import asdict
 
     from controller.record.oracle import as_table, judge_recording
@@ -249,7 +252,9 @@ def report(
 @app.command()
 def export(
     recording: Annotated[Path, typer.Argument(help="session.mcap")],
-    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Where the files go; another recording's are never replaced.")
+    ],
     *,
     to: Annotated[Literal["csv", "parquet", "edf", "bids"], typer.Option(help="The format.")],
     unblind: Annotated[

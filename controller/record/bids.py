@@ -14,7 +14,7 @@ from pathlib import Path
 
 from controller.errors import InputError
 from controller.outside import clean
-from controller.record.export_folder import Owners
+from controller.record.export_folder import Owners, private
 from controller.record.signals import Floats, Series, Signals, apart, rate_hz
 
 TASK = "walk"
@@ -38,6 +38,7 @@ def write_bids(recording: Path, signals: Signals, folder: Path, owners: Owners) 
 
     def put(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
+        private(path)
         written.append(path)
 
     scans: list[Sequence[object]] = [("filename", "acq_time")]

@@ -44,8 +44,18 @@ class Owners:
             there = (self._folder / name).exists()
         if there and self._owners.get(name) != whose:
             raise InputError(str(self._folder), name, "there already, of another recording", "another folder")
+        if (self._folder / name).exists():
+            private(self._folder / name)
         self._owners[name] = whose
 
     def keep(self) -> None:
         """Write down what was claimed."""
         self._path.write_bytes(msgspec.json.encode(self._owners))
+        private(self._path)
+
+
+def private(path: Path) -> None:
+    """For its owner alone: what is written over a file keeps the mode that an earlier version left it."""
+    for each in (path, *path.rglob("*")):
+        if not each.is_symlink():
+            each.chmod(0o700 if each.is_dir() else 0o600)

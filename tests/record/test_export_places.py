@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,6 +167,22 @@ def test_files_of_another_recording_are_not_replaced(tmp_path: Path, kind: Kind)
     (foreign / files[0].name).write_text("somebody's own")
     with pytest.raises(InputError, match=files[0].name):
         export(first, kind, foreign, silent)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "edf", "bids"])
+def test_an_export_over_an_earlier_one_is_its_owners_alone(tmp_path: Path, kind: Kind) -> None:
+    recording, out = session(tmp_path / "session.mcap"), tmp_path / "out"
+    export(recording, kind, out, silent)
+    for path in out.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # as an earlier version left them
+    before = os.umask(0o077)
+    try:
+        export(recording, kind, out, silent)
+    finally:
+        os.umask(before)
+    assert (out / ".dorsi-export.json").is_file()
+    modes = {path.name: path.stat().st_mode & 0o077 for path in out.rglob("*")}
+    assert not any(modes.values()), modes
 
 
 YEAR_1970, YEAR_1980 = 120 * 10**9, 315_964_800 * 10**9

@@ -7,12 +7,14 @@ import re
 
 import pytest
 
+from controller.safety import plausibility
 from controller.safety.frames import SensorStamp
 from controller.safety.plausibility import (
     ACC_RANGE_MPS2,
     GYR_RANGE_RPS,
     LAG_MS,
     LAG_WINDOWS,
+    PUSH_OFF_RAD,
     QUIET_RPS,
     RAILED,
     TRIP_STRIDES,
@@ -607,3 +609,71 @@ def test_the_rotation_vector_is_that_of_the_quaternion_whatever_its_sign() -> No
     w, x, y, z = quaternion
     assert _rotation((w, x, y, z)) == pytest.approx((0.3, 0.0, -0.4))
     assert _rotation((-w, -x, -y, -z)) == pytest.approx((0.3, 0.0, -0.4))
+
+
+# --- at the limit itself: dyadic numbers, so that a tie is a tie on any machine ---
+
+
+HALF_TURN: Quat = (0.0, 1.0, 0.0, 0.0)  # pi about x
+
+
+def test_of_two_equal_turns_the_first_is_the_end_of_push_off() -> None:
+    monitor = Plausibility(SEGMENTS, 40.0, foot=Foot(HALF_TURN, down=(0.0, math.pi, 0.0)))
+    monitor._swing()
+    assert monitor.foot.down == (0.0, math.pi, 0.0)
+
+
+@pytest.mark.parametrize(("down_rad", "lifted"), [(PUSH_OFF_RAD, False), (2 * PUSH_OFF_RAD, True)])
+def test_a_push_off_is_more_than_its_limit(down_rad: float, lifted: bool) -> None:
+    monitor = Plausibility(SEGMENTS, 40.0, foot=Foot(IDENTITY, down=(down_rad, 0.0, 0.0)))
+    monitor._swing()
+    assert (monitor.foot.lift_rad is not None) == lifted
+
+
+@pytest.mark.parametrize(("share", "lifted"), [(math.pi / 4, False), (math.pi / 4 + 2**-10, True)])
+def test_the_foot_comes_up_below_its_share_of_the_push_off(
+    share: float, lifted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plausibility, "PAST_PUSH_OFF", share)
+    monitor = Plausibility(SEGMENTS, 40.0, foot=Foot(HALF_TURN, down=(4.0, 0.0, 0.0)))
+    monitor._swing()
+    assert (monitor.foot.lift_rad is not None) == lifted
+
+
+RIGHT_DEG = 90.0  # of x and y, and of a vector with nothing: the arc cosine of nought
+X: Vec3 = (1.0, 0.0, 0.0)
+Y: Vec3 = (0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(("limit_deg", "counted"), [(RIGHT_DEG, 0), (RIGHT_DEG - 2**-10, 1)])
+def test_a_sensor_askew_by_the_limit_itself_is_in_its_place(
+    limit_deg: float, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plausibility, "LOOSE_DEG", limit_deg)
+    monkeypatch.setattr(plausibility, "TURNED_DEG", limit_deg)
+    monitor = Plausibility(SEGMENTS, 40.0, rests=[X] * 3, uprights=[X] * 3)
+    monitor._tilt(Y)
+    monitor._upright(Y)
+    assert (monitor.tilted, monitor.turned) == (counted, counted)
+
+
+@pytest.mark.parametrize(
+    ("square_sum", "counted"), [(0.25, 0), (0.25 - 2**-20, 1), (4.0, 0), (4.0 + 2**-20, 1)]
+)
+def test_a_ratio_at_its_limit_is_possible(
+    square_sum: float, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plausibility, "TURN_RATIO", (0.5, 2.0))
+    monitor = Plausibility(SEGMENTS, 40.0)
+    monitor._scale(Window(1, square_sum=square_sum), Window(1, square_sum=1.0))
+    assert monitor.scaled == counted
+
+
+@pytest.mark.parametrize(("lift_rad", "answers"), [(1.0, 1), (1.0 - 2**-20, 0)])
+def test_a_lift_of_just_the_limit_is_an_answer(
+    lift_rad: float, answers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plausibility, "RESPONSE_DEG", math.degrees(0.5))
+    monitor = Plausibility(SEGMENTS, 40.0, without_rad=[0.5])
+    monitor._response(Foot(pulses=5, peak_ma=20.0), lift_rad)
+    assert monitor.answers == answers

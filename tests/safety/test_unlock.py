@@ -195,6 +195,7 @@ def stride(room: Room, *, stimulated: bool, feedback: bool = False) -> None:
         frame = Frame(SESSION, room.seq, room.now_ns, 60.0, (channel,), purpose)
         room.controller.send(encode_frame(frame))
         room.round()
+        room.answered()  # a pulse without an answer keeps the next from leaving
         room.verdicts()
 
 

@@ -78,7 +78,8 @@ def test_a_looser_value_and_what_is_none_are_refused_in_words(value: object, why
     bench.feed(Tighten(value, "Ada"))
     note = bench.notes[-1]
     assert (note.kind, note.by) == ("refused", "Ada")
-    assert note.text.startswith("Not tightened: tighten: ")
+    where = "current_max_ma" if value == 40.5 else "limits of session: current_max_ma"
+    assert note.text.startswith(f"Not tightened: tighten: {where}: found ")
     assert why in note.text
     assert bench.known == before
 

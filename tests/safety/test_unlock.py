@@ -149,6 +149,14 @@ def test_whatever_ends_the_arming_goes_back_to_the_first_stage(end: Callable[[Be
     assert verdict(by_feedback(bench)) == "blocked"
 
 
+@pytest.mark.parametrize(("count", "kind"), [(STRIDES - 1, "refused"), (STRIDES, "unlock")])
+def test_a_person_unlocks_once_the_last_stride_has_answered_and_not_before(count: int, kind: str) -> None:
+    bench = answers(Bench(unlock="person").armed(), count)
+    bench.feed(Request("unlock", "Ada"))
+    assert (bench.notes[-1].kind, bench.notes[-1].by) == (kind, "Ada")
+    assert bench.known.unlock.full == (kind == "unlock")
+
+
 def test_a_soft_stop_neither_counts_nor_unlocks() -> None:
     bench = Bench(unlock="person", safe_action="ramp").armed()
     through_ma(bench, 20.0)

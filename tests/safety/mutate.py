@@ -67,8 +67,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "wishes": (*MIND, "test_stamps"),
     "react": MIND,
 }
-LIMIT_CPU_S = 2.0  # beside four times what a test takes: a child that needs more is in an endless loop
-SLEEP_LIMIT = 30  # times that by the clock: a child that needs more waits for what never comes
+LIMIT_CPU_S = 30.0  # and TIMES what a test takes: who needs more of the processor, however slow, has no end
+TIMES = 10
+SLEEP_LIMIT = 10  # times that by the clock: a child that needs more waits for what never comes
 LIMIT_BYTES = 2 << 30  # more than this process takes: libraries take more on a machine of many cores
 KILLER_MAX = 200  # a child ends with 1 + the place of the test that failed, as far as a status can say
 Line = tuple[str, int]  # file and number
@@ -317,7 +318,7 @@ class Run:
 
     def holds(self, item: pytest.Item) -> bool:
         """Whether the test passes; one that takes far longer than with the sound code ends this process."""
-        limit_s = round(LIMIT_CPU_S + 4 * self.seconds[item.nodeid])
+        limit_s = round(LIMIT_CPU_S + TIMES * self.seconds[item.nodeid])
         resource.setrlimit(
             resource.RLIMIT_CPU, (round(time.process_time()) + limit_s, resource.RLIM_INFINITY)
         )

@@ -724,3 +724,10 @@ def test_whatever_comes_nothing_leaves_beyond_the_limits(
 def test_the_constants_are_those_of_the_fault_table() -> None:
     assert envelope.RISE_WINDOW_NS == 250 * MS
     assert (envelope.BAD_FRAMES_TRIP, envelope.BAD_WINDOW_NS) == (3, 1000 * MS)
+
+
+def test_what_is_said_of_a_silent_sensor_names_why_its_last_sample_was_none() -> None:
+    silent = SensorAge("foot", 155.4, 150.0)
+    assert silent.words == "sensor foot: newest valid sample is 155 ms old"
+    repeats = silent._replace(misfit="it repeats an older one")
+    assert repeats.words == f"{silent.words}; the last was not taken, it repeats an older one"

@@ -79,7 +79,10 @@ def test_good_contact_arms_after_a_few_pulses_too_weak_to_feel() -> None:
     reactions = bench.go_through()
     assert bench.stage == "armed"
     assert [(note.kind, note.by) for note in bench.notes] == [("contact", "Ada"), ("arm", "Ada")]
-    assert bench.notes[-1].text == "Armed. The electrodes have contact."
+    assert [note.text for note in bench.notes] == [
+        "Testing the electrodes.",
+        "Armed. The electrodes have contact.",
+    ]
     assert currents(reactions)[-3:] == [15.0] * 3
     assert sum(ma == 15.0 for ma in currents(reactions)) == 3
     widths = {pulse.width_us for reaction in reactions for pulse in reaction.pulses}
@@ -170,7 +173,9 @@ def test_nothing_of_the_controllers_leaves_while_the_electrodes_are_tested() -> 
     reactions = bench.go_through()
     assert bench.stage == "armed"
     assert {r.verdict.channels for r in reactions if r.verdict} == {(None,)}
-    assert {r.verdict.reason for r in reactions if r.verdict} == {"electrode contact test"}
+    assert {(r.verdict.verdict, r.verdict.reason) for r in reactions if r.verdict} == {
+        ("ok", "electrode contact test")
+    }
     first = bench.wired_tick(pulse_train(20.0))
     assert first.verdict is not None
     assert first.verdict.channels == (pulse_train(1.0),)  # from zero again, not from the test's 15 mA

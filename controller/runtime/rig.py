@@ -7,6 +7,7 @@ lines.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -28,6 +29,7 @@ from controller.runtime import child
 NAME = re.compile("dorsi-[a-z0-9_]{8}")  # as tempfile makes it
 LOCK = "lock"
 DAY_S = 86_400.0
+FULL = (errno.ENOSPC, errno.EDQUOT)
 ENDING_S = 10.0  # what a process may take to end after SIGTERM (the recorder recompacts separately)
 
 
@@ -97,6 +99,9 @@ class Rig:
             self.end(name)
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
+        if isinstance(exc, OSError) and exc.errno in FULL:
+            place = str(exc.filename or self.path)
+            raise InputError(place, "disk", exc.strerror, "some room in the temporary folder") from exc
 
     def start(self, name: str, module: str, *arguments: str) -> None:
         """Start ``python -m module arguments``; its standard output can be read by :meth:`word`."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.console.settings import ConsoleSettings, write_settings
+
 MARK = "DORSI_TEST_MARK"
 STARTED_S = 120.0
 GONE_S = 60.0  # on a machine with other work; the recorder takes two seconds to close its file
@@ -49,10 +51,42 @@ def test_a_supervisor_killed_as_a_process_appears_leaves_none_behind(tmp_path: P
         while len(marked(mark)) < processes and time.monotonic() < deadline:
             assert supervisor.poll() is None
         supervisor.send_signal(signal.SIGKILL)  # at once: the newest process has hardly begun
+    assert not left_behind(mark)
+
+
+def left_behind(mark: str) -> dict[int, bytes]:
+    """What is still there after a while, and is killed then: command lines by process."""
     deadline = time.monotonic() + GONE_S
     while (left := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)
     names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ") for pid in left}
     for pid in left:
         os.kill(pid, signal.SIGKILL)
-    assert not names
+    return names
+
+
+PARENT = """
+import os, signal, sys
+from pathlib import Path
+from controller.runtime.rig import Rig
+
+rig = Rig(Path(sys.argv[1]))
+rig.start("child", *sys.argv[2:])
+os.kill(os.getpid(), signal.SIGKILL)  # before the child has run a line of its own
+"""
+
+
+def test_a_process_whose_parent_is_dead_before_its_first_line_ends(tmp_path: Path) -> None:
+    """The console's pages: they say nothing to their parent, so no broken pipe ends them either."""
+    mark = uuid.uuid4().hex
+    settings = tmp_path / "console.json"
+    write_settings(settings, ConsoleSettings("127.0.0.1", 0, str(tmp_path)))
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "logs"), "controller.console.app"]
+    parent = subprocess.run(
+        [*command, "--rig", str(tmp_path), "--settings", str(settings)],
+        env={**os.environ, MARK: mark},
+        check=False,
+        timeout=STARTED_S,
+    )
+    assert parent.returncode == -signal.SIGKILL
+    assert not left_behind(mark)

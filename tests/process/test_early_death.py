@@ -21,15 +21,20 @@ GONE_S = 60.0  # on a machine with other work; the recorder takes two seconds to
 pytestmark = pytest.mark.timeout(300)
 
 
-def marked(mark: str) -> list[int]:
-    """The live processes that came from the command with this mark in its environment."""
+def marked(mark: str, logs: Path) -> list[int]:
+    """The live processes with this mark in their environment, or their errors in ``logs``.
+
+    A process that has named itself has overwritten its environment.
+    """
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
             state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            if state != "Z" and f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
+            errors = (folder / "fd" / "2").readlink()
+            ours = f"{MARK}={mark}".encode() in (folder / "environ").read_bytes()
+            if state != "Z" and (ours or errors.is_relative_to(logs)):
                 found.append(int(folder.name))
         except OSError:
             continue
@@ -48,16 +53,16 @@ def test_a_supervisor_killed_as_a_process_appears_leaves_none_behind(tmp_path: P
         stderr=subprocess.DEVNULL,
     ) as supervisor:
         deadline = time.monotonic() + STARTED_S
-        while len(marked(mark)) < processes and time.monotonic() < deadline:
+        while len(marked(mark, tmp_path)) < processes and time.monotonic() < deadline:
             assert supervisor.poll() is None
         supervisor.send_signal(signal.SIGKILL)  # at once: the newest process has hardly begun
-    assert not left_behind(mark)
+    assert not left_behind(mark, tmp_path)
 
 
-def left_behind(mark: str) -> dict[int, bytes]:
+def left_behind(mark: str, logs: Path) -> dict[int, bytes]:
     """What is still there after a while, and is killed then: command lines by process."""
     deadline = time.monotonic() + GONE_S
-    while (left := marked(mark)) and time.monotonic() < deadline:
+    while (left := marked(mark, logs)) and time.monotonic() < deadline:
         time.sleep(0.05)
     names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ") for pid in left}
     for pid in left:
@@ -89,4 +94,4 @@ def test_a_process_whose_parent_is_dead_before_its_first_line_ends(tmp_path: Pat
         timeout=STARTED_S,
     )
     assert parent.returncode == -signal.SIGKILL
-    assert not left_behind(mark)
+    assert not left_behind(mark, tmp_path)

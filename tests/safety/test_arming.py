@@ -88,6 +88,7 @@ def test_good_contact_arms_after_a_few_pulses_too_weak_to_feel() -> None:
     widths = {pulse.width_us for reaction in reactions for pulse in reaction.pulses}
     assert widths == {20.0}  # the narrowest the limits allow: 0.3 uC a phase
     assert len(reactions) * 5 <= 250  # ms
+    assert bench.known.contact is None  # over: no deadline of it is left
 
 
 def test_an_open_electrode_is_never_armed_and_the_words_say_what_to_do() -> None:

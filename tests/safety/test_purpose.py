@@ -91,7 +91,7 @@ def test_in_an_arm_that_is_off_not_even_the_electrodes_are_tested() -> None:
     bench = in_an_off_arm()
     assert bench.notes[-1].text == "Armed. The electrodes are tested before the first pulse."
     assert (bench.notes[-1].kind, bench.notes[-1].by) == ("arm", "Ada")
-    reactions = [tick(bench, "off") for _ in range(1000)]  # twice as long as a test of the electrodes may take
+    reactions = [tick(bench, "off") for _ in range(1000)]  # 5 s: a test may take 2
     assert sum(len(reaction.pulses) for reaction in reactions) == 0
     assert bench.stage == "armed"
     bench.feed(Request("stop"))

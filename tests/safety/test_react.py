@@ -294,6 +294,18 @@ def close_frames(bench: Bench) -> None:
         bench.frame(GO)
 
 
+def test_frames_too_close_before_an_arming_do_not_count_after_it() -> None:
+    bench = Bench().ready()
+    for _ in range(3):
+        bench.now_ns += MS - 1
+        bench.frame(None)
+    bench.feed(Request("arm"))
+    for stage in ("armed", "armed", "armed", "tripped"):
+        bench.now_ns += MS - 1
+        bench.frame(None)
+        assert bench.stage == stage
+
+
 def silent_screen(bench: Bench) -> None:
     armed_ns = bench.now_ns - 10_000 * MS - 1
     bench.known = bench.known._replace(screen=Screen("tablet", armed_ns, warned=True))

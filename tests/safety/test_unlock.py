@@ -149,11 +149,20 @@ def test_whatever_ends_the_arming_goes_back_to_the_first_stage(end: Callable[[Be
     assert verdict(by_feedback(bench)) == "blocked"
 
 
-@pytest.mark.parametrize(("count", "kind"), [(STRIDES - 1, "refused"), (STRIDES, "unlock")])
-def test_a_person_unlocks_once_the_last_stride_has_answered_and_not_before(count: int, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("count", "kind", "text"),
+    [
+        (STRIDES - 1, "refused", "Not unlocked: the leg has answered 2 of 3 strides."),
+        (STRIDES, "unlock", "Unlocked: feedback and the whole current are allowed."),
+    ],
+)
+def test_a_person_unlocks_once_the_last_stride_has_answered_and_not_before(
+    count: int, kind: str, text: str
+) -> None:
     bench = answers(Bench(unlock="person").armed(), count)
     bench.feed(Request("unlock", "Ada"))
-    assert (bench.notes[-1].kind, bench.notes[-1].by) == (kind, "Ada")
+    note = bench.notes[-1]
+    assert (note.kind, note.by, note.text) == (kind, "Ada", text)
     assert bench.known.unlock.full == (kind == "unlock")
 
 

@@ -79,7 +79,6 @@ REVIEWED: tuple[tuple[str, str, str], ...] = (
     (r"cast\(", r"cast\(None", "a cast does nothing when the program runs"),
     (r"lag_ms > high_ms", r"lag_ms >= high_ms", "at the limit itself nothing is found"),
     (r"window_ns or 0", r"window_ns or 1", "set a few lines before"),
-    (r"BIN_NS / 1e6", r"BIN_NS / 1000001\.0", "a millionth of a lag"),
     (r"\* math\.copysign\(1\.0, w\)", r"/ math\.copysign", "times or divided by one or minus one"),
     (r'encoding="utf-8"', r'encoding="UTF-8"', "the same encoding"),
     (r'encoding="utf-8"', r"encoding=None", "the encoding of any machine that runs this"),

@@ -25,6 +25,7 @@ from controller.config import Session, load_session
 from controller.console.settings import PAGES_SOCKET, ConsoleSettings
 from controller.demo import DEMO_SESSION
 from controller.runtime import bus
+from controller.runtime.person_files import PersonFiles
 from controller.runtime.rig import Rig
 from controller.runtime.schedule import ArmPlan
 from controller.runtime.supervisor import Attended, Supervisor, Virtual
@@ -104,6 +105,7 @@ class ChaosRig(Supervisor):
         self._overseen = False  # nobody's loop goes on while a fault is made
         self._folder = folder
         self._disk = disk or folder
+        self._files = PersonFiles(rest=None, in_flight=folder / "in_flight")
         self._attended_by = attended
         self._with_broker = broker
         self._port = 0
@@ -166,7 +168,7 @@ class ChaosRig(Supervisor):
 
     def start_guard(self) -> None:
         self.rig.end("guard")
-        self._start_guard(self.rig, self._session_id, str(self.rig.path / "p24"))
+        self._start_guard(self.rig, self._session_id, str(self.rig.path / "p24"), self._files)
         self._meet()
 
     def start_controller(self) -> None:

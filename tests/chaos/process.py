@@ -169,7 +169,7 @@ def run_supervisor(fault: Fault, wanted: int, say: Callable[[str], None]) -> lis
     left = wanted
     while left:
         with tempfile.TemporaryDirectory(prefix="chaos-") as name, StallWatch() as watch:
-            folder = Path(name)
+            folder = Path(name) / "session"  # what is kept of a person lies beside it
             begin_ns = time.monotonic_ns()
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.session", str(folder), "600"],

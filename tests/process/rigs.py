@@ -115,7 +115,8 @@ def undisturbed(folder: Path, *arguments: str, meanwhile: Meanwhile | None = Non
     Run again only where the whole machine stood still meanwhile: the guard is right to trip then.
     """
     for attempt in range(ATTEMPTS):
-        target = folder / f"run{attempt}"
+        target = folder / f"attempt{attempt}" / "run"  # what is kept of a person lies beside it
+        target.parent.mkdir()
         with StallWatch() as watch:
             process = start(*arguments, "--out", str(target))
             if meanwhile is not None:

@@ -54,8 +54,8 @@ class StrideJudge:
         """
         told = list(heard)
         before = [each for each in told if each.t_ns < begin_ns]
-        if any(self._hear(before)[:2]):
-            self._walked = 0  # the wash-out begins anew
+        if any(self._hear(before)[:2]) and self.mode != "off":
+            self._walked = 0  # the wash-out begins anew; where nothing is given nothing is to be washed out
         stopped, locked, changed = self._hear(each for each in told if each.t_ns >= begin_ns)
         steered = set(laws)
         other = bool(steered) and bool(self.mode) and steered - {None} != {self.mode}

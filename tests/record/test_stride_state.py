@@ -173,7 +173,6 @@ def test_in_an_arm_of_mode_off_current_is_another_law() -> None:
     assert judge.judge(1, [], {"trapezoid", "off"}) == "other_law"
 
 
-@pytest.mark.parametrize("mode", ["trapezoid", "feedback", "learning"])
 def test_an_arm_of_mode_off_before_any_unlock_is_washed_out_once() -> None:
     judge = StrideJudge("off", wash_out_strides=3)
     locked = [
@@ -183,6 +182,7 @@ def test_an_arm_of_mode_off_before_any_unlock_is_washed_out_once() -> None:
     assert states == ["wash_out"] * 3 + ["counted"] * 2
 
 
+@pytest.mark.parametrize("mode", ["trapezoid", "feedback", "learning"])
 @pytest.mark.parametrize("rung", ["", "off"])
 def test_a_rung_that_was_not_told_leaves_the_law_to_the_mode(mode: str, rung: str) -> None:
     assert law(mode, rung, asked=True) == mode

@@ -62,7 +62,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "screen": ("test_screen",),
     "faults": ("test_react", "test_line", "test_screen"),
     "known": MIND,
-    "moves": MIND,
+    "moves": (*MIND, "test_stamps"),
     "watch": (*MIND, "test_stamps"),
     "wishes": (*MIND, "test_stamps"),
     "react": MIND,

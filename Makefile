@@ -40,29 +40,27 @@ lint: setup
 
 test: setup
 	@sh tests/debian.sh
-	@mkdir -p .build
-	@$(MAKE) --no-print-directory --jobs 3 test-beside test-guard test-rigs
+	@$(MAKE) --no-print-directory --jobs 2 test-beside test-rigs
 
-# Guard and rigs are processes of real-time priority: what computes beside them takes nothing from them.
-test-beside: setup
+test-beside: setup # at the lowest priority, as guard and rigs run in real time
 	@echo "==> beside guard and rigs: lint, and the tests without a rig; told when they are done"
-	@$(MAKE) --no-print-directory lint test-apart >.build/test-apart.log 2>&1; code=$$?; \
+	@mkdir -p .build
+	@nice -n 19 $(MAKE) --no-print-directory lint test-apart >.build/test-apart.log 2>&1; code=$$?; \
 	    echo; cat .build/test-apart.log; exit $$code
 
 test-apart: setup
-	@echo "==> tests without a rig"
-	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(APART)
+	@echo "==> tests without a rig; what fails beside another is tried once more alone"
+	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(APART) || $(BIN)/$(PYTEST) --last-failed $(APART)
 
 test-guard: setup
-	@echo "==> tests of the guard, every branch of its judgement; told when they are done"
+	@echo "==> tests of the guard, every branch of its judgement (about a minute); what fails is tried once more"
 	@rm -f .coverage*
-	@{ $(BIN)/coverage run -m $(PYTEST) tests/safety && { $(BIN)/coverage combine --quiet 2>/dev/null; \
-	    $(BIN)/coverage report; }; } >.build/test-guard.log 2>&1; code=$$?; \
-	    echo; echo "==> tests of the guard"; cat .build/test-guard.log; exit $$code # a killed process leaves half a file
+	@$(BIN)/coverage run -m $(PYTEST) tests/safety || $(BIN)/coverage run -m $(PYTEST) --last-failed tests/safety
+	@$(BIN)/coverage combine --quiet 2>/dev/null; $(BIN)/coverage report # a killed process leaves half a file
 
-test-rigs: setup
-	@echo "==> whole rigs in real time, two at once; one in which the machine itself stood still is walked again"
-	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(RIGS)
+test-rigs: test-guard
+	@echo "==> whole rigs in real time; what fails is tried once more, as the machine itself may have stood still"
+	@$(BIN)/$(PYTEST) $(RIGS) || $(BIN)/$(PYTEST) --last-failed $(RIGS)
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done

@@ -17,7 +17,7 @@ import pytest
 from controller.record import records
 from controller.record.reader import messages
 from controller.safety.faults import FAULTS
-from tests.process.rigs import pulse_log, wait_for_pulses
+from tests.process.rigs import StallWatch, children, pulse_log, wait_for_pulses
 
 PERIOD_MS = 25.0  # 40 Hz: a pulse may be on its way
 PULSES_FIRST = 20
@@ -52,6 +52,7 @@ class Terminal:
         """The window is closed, the line to it is lost."""
         os.close(self._keyboard)
         self._keyboard = -1
+        self._reader.join(10.0)  # its read holds the line until the screen says something more
 
     def close(self) -> str:
         """What was on the screen, after the command's end."""
@@ -122,3 +123,24 @@ def test_a_terminal_that_is_held_ends_as_a_supervisor_that_hangs(walking: Termin
     assert last_ms <= deadline_ms + shown_ms + PERIOD_MS
     assert [(kind, fault) for kind, fault, _ in causes(tmp_path / "run")] == [("trip", "F23")]
     assert "ended 1" in screen
+
+
+def test_a_terminal_that_is_lost_is_stop_with_recording_summary_and_report(
+    walking: Terminal, tmp_path: Path
+) -> None:
+    (pid,) = children(walking.shell.pid).values()
+    with StallWatch() as watch:
+        walking.hang_up()
+        lost_ns = time.monotonic_ns()
+        deadline = time.monotonic() + REPORTED_S
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+    folder, deadline_ms = tmp_path / "run", FAULTS["F11"].deadline_ms
+    assert deadline_ms is not None
+    late_ms = last_pulse_ms(folder, lost_ns)
+    assert late_ms <= deadline_ms + PERIOD_MS or watch.stood_still(lost_ns)
+    assert [(kind, fault) for kind, fault, _ in causes(folder)] == [("stop", "F11")]
+    assert (folder / "summary.json").exists()
+    assert (folder / "report.html").exists()
+    assert (folder / "session.mcap").read_bytes().endswith(b"\x89MCAP0\r\n")  # closed in order

@@ -19,8 +19,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 def settings(tmp_path: Path, table: str) -> MqttSettings | None:
     shutil.copytree(CONFIGS, tmp_path / "configs")
     file = tmp_path / "configs" / "sessions" / "demo.toml"
-    before = file.read_text().split("[telemetry]")[0]
-    file.write_text(before + table)
+    file.write_text(f"{file.read_text()}\n{table}")
     return mqtt_settings(load_session(file))
 
 

@@ -43,7 +43,7 @@ from controller.errors import ConfigError, InputError
 from controller.record import records
 from controller.record.records import Audit
 from controller.runtime import bus
-from controller.runtime.tuning import BY_MAX
+from controller.runtime.tuning import BY_MAX, CEILING, SAME_MA
 from controller.safety.arming import ANSWERS, QUESTION
 
 HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
@@ -52,6 +52,7 @@ SENSOR_AGE_MAX_MS = 300.0
 KEPT = 200  # entries of the trail
 TRAIN_ANSWER_S = 0.5
 TIGHTEN_ANSWER_S = 2.0
+PLANNED_S = 5.0  # the controller's next boundary: at once where the leg stands
 TESTS_S = 180.0
 LOW_PRIORITY = 15
 
@@ -261,6 +262,7 @@ class SetupPages:
             return self._refuse(request, "setup.no_comfort")
         if not await self._tightened(comfort_ma):
             return self._refuse(request, "setup.not_tightened")
+        await self._planned(comfort_ma)
         self._state.comfort_ma, self._state.comfort_by = comfort_ma, self._state.by
         self._remember_comfort()
         self._end_tests()
@@ -355,6 +357,15 @@ class SetupPages:
                 return True
             await asyncio.sleep(0.02)
         return False
+
+    async def _planned(self, current_max_ma: float) -> None:
+        """Wait until the controller plans with it, too: no page after this one shows the value before."""
+        until_s = time.monotonic() + PLANNED_S
+        while time.monotonic() < until_s:
+            told = self._link.now
+            if told is None or told.values[CEILING] < current_max_ma + SAME_MA:
+                return
+            await asyncio.sleep(0.02)
 
     def _end_tests(self) -> None:
         """Arming for walking is an act of its own: what was armed for test trains is not any more."""

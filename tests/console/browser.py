@@ -160,7 +160,7 @@ def open_console(context: BrowserContext, rig: Rig) -> Page:
         if page.locator("#arm").count() or time.monotonic() > deadline:
             break
         time.sleep(0.2)  # the pages' process is still coming up: the door shows STOP alone
-    expect(page.locator("body")).not_to_have_class(re.compile("stale"), timeout=READY_MS)
+    expect(page.locator("#stale")).to_be_hidden(timeout=READY_MS)  # words stand there until data come
     return page
 
 

@@ -1,7 +1,7 @@
 """Faults planted on purpose, each in a copy of the guard, and the named test that has to catch it.
 
-``python -m tests.safety.planted`` plants them all and prints which test caught which; it ends with 1 where
-one was not caught. A test suite that cannot fail is decoration.
+``python -m tests.safety.planted [WORDS ...]`` plants them all, or those with these words, and prints which
+test caught which; it ends with 1 where one was not caught. A test suite that cannot fail is decoration.
 """
 
 from __future__ import annotations
@@ -487,8 +487,8 @@ def misplaced(plant: Plant) -> str:
     return ""
 
 
-def caught(plant: Plant, copy: Path) -> bool:
-    """Plant it in ``copy``, run its test there, take it out again."""
+def missed(plant: Plant, copy: Path) -> str:
+    """Plant it in ``copy``, run its test there, take it out again; empty where the test failed."""
     path = copy / SAFETY / plant.file
     sound = path.read_text()
     path.write_text(sound.replace(plant.old, plant.new))
@@ -497,10 +497,17 @@ def caught(plant: Plant, copy: Path) -> bool:
         [*command, f"tests/safety/{plant.caught_by}"], cwd=copy, capture_output=True, check=False
     )
     path.write_text(sound)
-    return done.returncode == 1  # 1: a test failed; anything else is no answer
+    match done.returncode:
+        case 1:
+            return ""
+        case 0:
+            return "NOT CAUGHT"
+        case status:
+            return f"NO ANSWER, pytest ended with {status}"
 
 
 def main() -> int:
+    plants = [plant for plant in PLANTS if all(word in plant.what for word in sys.argv[1:])]
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
         for part in COPIED:
@@ -509,13 +516,13 @@ def main() -> int:
                 shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, copy / part)
-        missed = 0
-        for plant in PLANTS:
-            problem = misplaced(plant) or ("" if caught(plant, copy) else "NOT CAUGHT")
-            missed += bool(problem)
+        uncaught = 0
+        for plant in plants:
+            problem = misplaced(plant) or missed(plant, copy)
+            uncaught += bool(problem)
             print(f"{problem or 'caught':8} {plant.what:42} {plant.caught_by.split('::')[1]}", flush=True)
-    print(f"{len(PLANTS) - missed} of {len(PLANTS)} planted faults caught")
-    return 1 if missed else 0
+    print(f"{len(plants) - uncaught} of {len(plants)} planted faults caught")
+    return 1 if uncaught or not plants else 0
 
 
 if __name__ == "__main__":

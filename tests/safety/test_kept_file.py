@@ -130,14 +130,14 @@ def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     script = "import sys,time; from pathlib import Path; from controller.safety.kept_file import KeptFile\n"
     script += "file = KeptFile(Path(sys.argv[1])); print('mine', flush=True); time.sleep(600)"
-    other = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE)
-    assert other.stdout is not None
-    with other, other.stdout:
-        assert other.stdout.readline() == b"mine\n"
-        with pytest.raises(InUseError, match="in use by another rig"):
-            KeptFile(path)
-        other.kill()
-        other.wait()
+    with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"mine\n"
+            with pytest.raises(InUseError, match="in use by another rig"):
+                KeptFile(path)
+        finally:
+            other.kill()  # also where the file was not refused: nobody waits for its long sleep
     assert found(path) is None
 
 

@@ -1,4 +1,4 @@
-"""Files in the making: one job a file, one at a time, at the lowest priority, none beside an armed rig.
+"""Files in the making: one job a file, one at a time, at low priority, none beside an armed rig.
 
 Promises that asking again makes no second job, and that a file is whole or not there.
 """

@@ -1,7 +1,7 @@
 """What a change of settings would do: the patient's identified model walks ten strides with and without it.
 
 Promises the same strides for both, and names every limit that binds. Runs as a process of its own
-(``dorsi-preview``, lines of JSON in and out, lowest priority), as it takes seconds of a processor.
+(``dorsi-preview``, lines of JSON in and out, low priority), as it takes seconds of a processor.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from setproctitle import setproctitle
 
+from controller.console.humbly import BEHIND
 from controller.console.preview_words import PERCENTS, Asked, Binding, Preview, Question, Said, Walk
 from controller.core.params import CoreParams
 from controller.core.retune import at_boundary, retune
@@ -38,7 +39,6 @@ WINDOW_TICKS = round(0.25 / TICK_S)
 DRAWN_S = 0.25  # of walking between two words on how far it is
 BIND_SHARE = 0.01  # of the ticks with current: less is a single tick at the edge
 MINUTE_S = 60.0
-NICE = 10  # the rig comes first
 
 
 Progress = Callable[[float], None]
@@ -225,7 +225,7 @@ def _telling(number: int, say: Callable[[Said], None]) -> Progress:
 def main() -> None:
     """Answer questions, one a line, until the other end closes."""
     setproctitle("dorsi-preview")
-    os.nice(NICE)
+    os.nice(BEHIND)
     VirtualPatient.compile()
     decoder, encoder = msgspec.json.Decoder(Asked), msgspec.json.Encoder()
 

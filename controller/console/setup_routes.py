@@ -24,6 +24,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 from controller.console import parts, setup
 from controller.console.feed import Feed, Scope
 from controller.console.forms import fields
+from controller.console.humbly import BEHIND
 from controller.console.patient_file import Found, look, write
 from controller.console.settings import ConsoleSettings
 from controller.console.setup_state import (
@@ -54,7 +55,6 @@ TRAIN_ANSWER_S = 0.5
 TIGHTEN_ANSWER_S = 2.0
 PLANNED_S = 5.0  # the controller's next boundary: at once where the leg stands
 TESTS_S = 180.0
-LOW_PRIORITY = 15
 
 ABLE = ("armed", "active")
 
@@ -456,7 +456,7 @@ class SetupPages:
         return self._stay("tests")
 
     async def _identify(self, folder: Path | None) -> None:
-        """`dorsi identify` as a process of its own, at the lowest priority."""
+        """`dorsi identify` as a process of its own, at low priority."""
         await asyncio.to_thread(shutil.rmtree, self._out, ignore_errors=True)  # of the tests before these
         arguments = [str(folder)] if folder is not None else []
         process = await asyncio.create_subprocess_exec(
@@ -466,7 +466,7 @@ class SetupPages:
             stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, LOW_PRIORITY)
+            os.setpriority(os.PRIO_PROCESS, process.pid, BEHIND)
         try:
             async with asyncio.timeout(TESTS_S):
                 output, _ = await process.communicate()

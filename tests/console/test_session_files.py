@@ -221,7 +221,7 @@ def test_asking_again_piles_nothing_up_and_one_is_made_at_a_time(runs: Path) -> 
         for kind in ("edf", "bids"):
             await until(lambda: len(processes()) == 1)
             ((pid, _),) = processes()
-            await until(lambda pid=pid: os.getpriority(os.PRIO_PROCESS, pid) == 19)
+            await until(lambda pid=pid: os.getpriority(os.PRIO_PROCESS, pid) == 10)
             assert (await rig.ask(f"/sessions/whole/job/{kind}/cancel", "POST")).status_code == 303
             await until(lambda pid=pid: pid not in dict(processes()))
         assert not list((runs / "whole").glob("exports/*edf*"))

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 
-TESTS_MS = 120_000  # three tests of the virtual patient and their fit, at the lowest priority
+TESTS_MS = 120_000  # three tests of the virtual patient and their fit, at low priority
 
 
 def at(page: Page, step: str) -> None:
@@ -129,7 +129,7 @@ def test_what_was_found_binds_in_tuning_and_in_a_saved_profile(page: Page, rig: 
     page.fill("form.confirm input[name=by]", "AB")
     page.locator("form.confirm button").click()
     expect(page.locator("main table")).to_contain_text("after-setup")
-    with urllib.request.urlopen(f"{rig.url}/profiles/after-setup.toml") as answer:
+    with urllib.request.urlopen(rig.request("/profiles/after-setup.toml")) as answer:
         saved = tomllib.loads(answer.read().decode())
     assert saved["limits"]["current_max_ma"] == 6.0
     assert saved["trapezoid"]["current_ma"] == 6.0

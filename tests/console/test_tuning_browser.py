@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 
-PREVIEW_MS = 60_000  # a few seconds of a processor at the lowest priority
+PREVIEW_MS = 60_000  # a few seconds of a processor at low priority
 SCRIPT = "foot slaps <script>document.title = 'caught'</script>"
 GAIN = "[id='feedback.kp_nm_per_rad']"
 

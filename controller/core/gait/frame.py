@@ -16,6 +16,7 @@ UP_TAU_S = 4.0  # the body's own accelerations average out over a few strides
 UP_TAU_NS = round(1e9 * UP_TAU_S)
 LONG_AXIS_TAU_S = 3.0  # of nearly still time: a few stance phases
 AXIS_TAU_S = 6.0  # about five strides of memory for the swing axis
+AXIS_KEPT_RAD2PS = 50.0  # squared rate over time, ten brisk strides: so much motion moves the axis kept
 QUIET_RATE_RPS = 0.5  # stance weighs more than swing in the mean direction of "up"
 VELOCITY_TAU_S = 0.7  # less than a stride: integration error cannot build up
 BLIND_S = 0.3  # over a longer gap the limb has turned nobody knows how: "up" is found anew
@@ -32,6 +33,7 @@ SIGN_FLIP_OLD = (
     0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
 )
 SIGN_YOUNG_NS = 15_000_000_000
+SIGN_OUTWEIGHED = 2.0  # net motion against the sign over the most that ever spoke for it: a shake before the walk
 SIGN_FLOOR = 0.05  # rad^2/s^2 m: half a weak swing of a paretic leg (1 rad/s, 0.3 m/s, 0.3 s)
 
 
@@ -67,10 +69,12 @@ class SagittalFrame:
         self._last_gyr: Vec3 = (0.0, 0.0, 0.0)
         self._up: Vec3 = (0.0, 0.0, 0.0)
         self._c = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self._kept_axis: Vec3 = (0.0, 0.0, 0.0)  # of the walk so far: a halt's fidgeting may turn the axis over
         self._velocity = 0.0
         self._mean_velocity = 0.0
         self._sign_sum = 0.0
         self._abs_sum = 0.0
+        self._for_sign = 0.0  # the most net motion that has spoken for the sign
         self.up: Vec3 = (0.0, 0.0, 0.0)
         self.long_axis: Vec3 = (0.0, 0.0, 0.0)
         self.axis_share = 1.0
@@ -157,7 +161,15 @@ class SagittalFrame:
         g = px * lx + py * ly + pz * lz
         px, py, pz = px - g * lx, py - g * ly, pz - g * lz
         n = sqrt(px * px + py * py + pz * pz)
-        self.axis = (px / n, py / n, pz / n) if n > 0.0 else (px, py, pz)
+        if n > 0.0:
+            px, py, pz = px / n, py / n, pz / n
+        if self.known:
+            kx, ky, kz = self._kept_axis
+            if px * kx + py * ky + pz * kz < 0.0:
+                px, py, pz = -px, -py, -pz
+            k = min(1.0, (hx * hx + hy * hy + hz * hz) * dt / AXIS_KEPT_RAD2PS)
+            self._kept_axis = (kx + k * (px - kx), ky + k * (py - ky), kz + k * (pz - kz))
+        self.axis = (px, py, pz)
 
     def _project(self, t_ns: int, dt: float, acc: Vec3, gyr: Vec3) -> None:
         (lx, ly, lz), (mx, my, mz), (ux, uy, uz) = self.long_axis, self.axis, self.up
@@ -193,5 +205,11 @@ class SagittalFrame:
                 self.sign = 1.0 if share > 0.0 else -1.0
                 self.known = True
                 self._known_ns = t_ns
-        elif self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
-            self.sign = -self.sign
+                self._for_sign = abs(self._sign_sum)
+        else:
+            forward = self.sign * self._sign_sum
+            self._for_sign = max(self._for_sign, forward)
+            outweighed = -forward > SIGN_OUTWEIGHED * self._for_sign and self.sign * share < -SIGN_FIRST
+            if outweighed or self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
+                self.sign = -self.sign
+                self._for_sign = -forward

@@ -29,6 +29,8 @@ TIP_RATE_SHARE = 0.6  # of the usual one: a shank that leans on without push-off
 TIP_EARLY = 0.4  # of the usual time from contact: a leg set down leaning has not rolled over its foot
 TIP_MIN_S = 0.25  # before any is known
 TOE_OFF_SHARE = 0.6  # of the same way: below it, a reversal of the rate is not yet toe-off
+BOUNCE_SHARE = 0.25  # of the same way: a knee that gives after contact turns the shank forward without any lean
+BOUNCE_S = 0.45  # nor is a shank off the ground again so soon
 TOE_OFF_LEAD_S = 0.03  # the reversal is foretold this far ahead
 TOE_OFF_NS = 100_000_000  # the limb turns forward within it, or it was no toe-off
 LANDING_NS = 40_000_000  # from contact to the blow at the shank: stance by light barriers is so much longer
@@ -45,7 +47,7 @@ class ShankEvents(LimbEvents):
         self._usual_lean = 0.0
         self._rates: deque[tuple[int, float]] = deque()
         self._tip_rps = self._usual_tip_rps = 0.0
-        self._contact_tilt = 0.0
+        self._stance_tilt = 0.0  # the furthest back in this stance
         self._flat_done = True
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
@@ -74,7 +76,8 @@ class ShankEvents(LimbEvents):
             self._flat_done = True
             events.append(self._event("foot_flat", t_ns, t_ns))
             self._trough = 0.0
-        rates, leant = self._rates, self._contact_tilt - tilt
+        self._stance_tilt = max(self._stance_tilt, tilt)  # on a stair the knee straightens before it leans
+        rates, leant = self._rates, self._stance_tilt - tilt
         rates.append((t_ns, rate))
         while rates[0][0] < t_ns - TIP_NS:
             rates.popleft()
@@ -85,7 +88,8 @@ class ShankEvents(LimbEvents):
         swings_at = max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak)
         lifting = slope > 0.0 and self._trough < -swings_at and rate + TOE_OFF_LEAD_S * slope >= 0.0
         lifting = lifting and leant > TOE_OFF_SHARE * lean
-        if lifting or rate > swings_at:
+        bounces = leant < BOUNCE_SHARE * lean and self.since_contact_s < BOUNCE_S
+        if lifting or (rate > swings_at and not bounces):
             ahead_s = min(TOE_OFF_LEAD_S, -rate / slope) if lifting and rate < 0.0 else 0.0
             at_ns = t_ns + round(ahead_s * 1e9) if rate < 0.0 or self._rising_ns is None else self._rising_ns
             events.append(self._event("toe_off", at_ns, t_ns))
@@ -129,10 +133,10 @@ class ShankEvents(LimbEvents):
         return events
 
     def _contact(self, at_ns: int, t_ns: int, tilt: float) -> GaitEvent:
-        lean = self._contact_tilt - self._tilt_min
+        lean = self._stance_tilt - self._tilt_min
         if self._contact_ns is not None and lean > 0.0:
             self._usual_lean = blend(self._usual_lean, lean)
-        self._contact_tilt = tilt
+        self._stance_tilt = tilt
         self._usual_tip_rps = blend(self._usual_tip_rps, self._tip_rps)
         self._rates.clear()
         self._flat_done = False

@@ -33,7 +33,9 @@ SIGN_FLIP_OLD = (
     0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
 )
 SIGN_YOUNG_NS = 15_000_000_000
-SIGN_OUTWEIGHED = 2.0  # net motion against the sign over the most that ever spoke for it: a shake before the walk
+SIGN_OUTWEIGHED = (
+    2.0  # net motion against the sign over the most that ever spoke for it: a shake before the walk
+)
 SIGN_FLOOR = 0.05  # rad^2/s^2 m: half a weak swing of a paretic leg (1 rad/s, 0.3 m/s, 0.3 s)
 
 
@@ -69,7 +71,11 @@ class SagittalFrame:
         self._last_gyr: Vec3 = (0.0, 0.0, 0.0)
         self._up: Vec3 = (0.0, 0.0, 0.0)
         self._c = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-        self._kept_axis: Vec3 = (0.0, 0.0, 0.0)  # of the walk so far: a halt's fidgeting may turn the axis over
+        self._kept_axis: Vec3 = (
+            0.0,
+            0.0,
+            0.0,
+        )  # of the walk so far: a halt's fidgeting may turn the axis over
         self._velocity = 0.0
         self._mean_velocity = 0.0
         self._sign_sum = 0.0

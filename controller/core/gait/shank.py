@@ -29,7 +29,9 @@ TIP_RATE_SHARE = 0.6  # of the usual one: a shank that leans on without push-off
 TIP_EARLY = 0.4  # of the usual time from contact: a leg set down leaning has not rolled over its foot
 TIP_MIN_S = 0.25  # before any is known
 TOE_OFF_SHARE = 0.6  # of the same way: below it, a reversal of the rate is not yet toe-off
-BOUNCE_SHARE = 0.25  # of the same way: a knee that gives after contact turns the shank forward without any lean
+BOUNCE_SHARE = (
+    0.25  # of the same way: a knee that gives after contact turns the shank forward without any lean
+)
 BOUNCE_S = 0.45  # nor is a shank off the ground again so soon
 TOE_OFF_LEAD_S = 0.03  # the reversal is foretold this far ahead
 TOE_OFF_NS = 100_000_000  # the limb turns forward within it, or it was no toe-off

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-RIGS := tests/process tests/chaos/test_process_chaos.py tests/console
+RIGS := tests/process tests/chaos/test_process_chaos.py tests/console/test_axe.py $(wildcard tests/console/test_*browser.py)
 APART := --ignore tests/safety $(RIGS:%=--ignore %)
 PYTEST = pytest -o cache_dir=.pytest_cache/$@
 TRIES ?= 20
@@ -42,25 +42,25 @@ test: setup
 	@sh tests/debian.sh
 	@$(MAKE) --no-print-directory --jobs 2 test-beside test-rigs
 
-test-beside: setup # at the lowest priority, as guard and rigs run in real time
-	@echo "==> beside guard and rigs: lint, and the tests without a rig; told when they are done"
+test-beside: setup # a rig's processes run in real time and wait for nobody
+	@echo "==> beside the rigs: the guard's tests, lint, and all others; told when they are done"
 	@mkdir -p .build
-	@nice -n 19 $(MAKE) --no-print-directory lint test-apart >.build/test-apart.log 2>&1; code=$$?; \
-	    echo; cat .build/test-apart.log; exit $$code
+	@$(MAKE) --no-print-directory test-guard lint test-apart >.build/test-beside.log 2>&1; code=$$?; \
+	    echo; cat .build/test-beside.log; exit $$code
 
 test-apart: setup
-	@echo "==> tests without a rig; what fails beside another is tried once more alone"
-	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(APART) || $(BIN)/$(PYTEST) --last-failed $(APART)
+	@echo "==> tests without a rig"
+	@$(BIN)/$(PYTEST) --numprocesses 2 --dist loadfile $(APART)
 
 test-guard: setup
-	@echo "==> tests of the guard, every branch of its judgement (about a minute); what fails is tried once more"
+	@echo "==> tests of the guard, every branch of its judgement"
 	@rm -f .coverage*
-	@$(BIN)/coverage run -m $(PYTEST) tests/safety || $(BIN)/coverage run -m $(PYTEST) --last-failed tests/safety
+	@$(BIN)/coverage run -m $(PYTEST) tests/safety
 	@$(BIN)/coverage combine --quiet 2>/dev/null; $(BIN)/coverage report # a killed process leaves half a file
 
-test-rigs: test-guard
-	@echo "==> whole rigs in real time; what fails is tried once more, as the machine itself may have stood still"
-	@$(BIN)/$(PYTEST) $(RIGS) || $(BIN)/$(PYTEST) --last-failed $(RIGS)
+test-rigs: setup
+	@echo "==> whole rigs in real time"
+	@$(BIN)/$(PYTEST) $(RIGS)
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done

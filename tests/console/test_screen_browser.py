@@ -25,7 +25,7 @@ from tests.console.browser import (
 )
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.real_time,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 

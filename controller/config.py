@@ -10,6 +10,7 @@ import difflib
 import math
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -28,6 +29,7 @@ from controller.core.params import (
     Gains,
     Learning,
     MuscleModel,
+    NormalCurves,
     Placement,
     Pulse,
     Reference,
@@ -42,7 +44,7 @@ from controller.safety.arming import QUESTION, Answer
 from controller.safety.limits import Layer, Limits, compiled_layer, density_rms_ma_cm2, device_layer, merge
 from drivers.interface import Side
 from drivers.stimulators import sheets
-from models.gait import normal_knee_deg, normal_pitch_deg, toe_off_percent
+from models.gait import SPEEDS_MPS, normal_knee_deg, normal_pitch_deg, toe_off_percent
 
 TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
 CURRENT_STEP_MA = 0.5  # P24 resolution (protocols, A1)
@@ -507,18 +509,35 @@ def normal_reference(speed_mps: float, band_deg: float = 0.0, lift_deg: tuple[fl
     """Normal foot pitch over the stride at a walking speed, with the shank and knee that go with it.
 
     ``band_deg`` is half the width of its band; towards the contact it narrows to nothing. ``lift_deg``, at
-    ``LIFT_PERCENT``, is added to the foot's pitch.
+    ``LIFT_PERCENT``, is added to the foot's pitch. The normal curves at five speeds stand beside it, by which
+    it follows the pace.
     """
     percent = [float(point) for point in range(WHOLE_CYCLE_POINTS)]
-    foot, shank = (normal_pitch_deg(segment, percent, speed_mps) for segment in ("foot", "shank"))
+    own = _normal_curves(speed_mps)
+    foot = np.array(own.foot_pitch_deg)
     if lift_deg:
         foot = foot + np.interp(percent, LIFT_PERCENT, lift_deg)
     return Reference(
         foot_pitch_deg=tuple(foot.tolist()),
+        shank_pitch_deg=own.shank_pitch_deg,
+        knee_flexion_deg=own.knee_flexion_deg,
+        toe_off_percent=own.toe_off_percent,
+        band_deg=tuple(band_deg * _band_share(point) for point in percent) if band_deg > 0.0 else (),
+        speed_mps=speed_mps,
+        speeds=tuple(_normal_curves(speed) for speed in SPEEDS_MPS),
+    )
+
+
+@cache
+def _normal_curves(speed_mps: float) -> NormalCurves:
+    percent = [float(point) for point in range(WHOLE_CYCLE_POINTS)]
+    foot, shank = (normal_pitch_deg(segment, percent, speed_mps) for segment in ("foot", "shank"))
+    return NormalCurves(
+        speed_mps=speed_mps,
+        foot_pitch_deg=tuple(foot.tolist()),
         shank_pitch_deg=tuple(shank.tolist()),
         knee_flexion_deg=tuple(normal_knee_deg(percent, speed_mps).tolist()),
         toe_off_percent=toe_off_percent(speed_mps),
-        band_deg=tuple(band_deg * _band_share(point) for point in percent) if band_deg > 0.0 else (),
     )
 
 

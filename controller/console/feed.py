@@ -355,6 +355,7 @@ class Feed:
             "believed_late_ms": status.believed_late_ms,
             "believed_reflex_nms": status.believed_reflex_nms,
             "response_share": status.response_share,
+            "reference_speed_mps": status.reference_speed_mps,
             "links": links,
             "telemetry": None if status.telemetry is None else asdict(status.telemetry),
         }

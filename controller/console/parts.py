@@ -21,6 +21,7 @@ TILES: tuple[tuple[str, str], ...] = (  # name, unit
     ("ankle_contact", "°"),
     ("pitch_contact", "°"),
     ("error", "°"),
+    ("pace", "m/s"),
     ("gain", "%"),
     ("late", "ms"),
     ("reflex", "Nm·s/rad"),

@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,9 @@ SILENT_NS = 250_000_000  # a shank not heard of for so long says nothing about t
 TIPPED_RAD = math.radians(-20.0)  # on the ground and in the middle of its fall: no pulse has moved the foot
 TIPPING_NS = 500_000_000  # from there to toe-off it never takes longer
 TIPPING_GAP_NS = 60_000_000  # between two samples: a longer one hides when it was
+BEFORE_NS = 150_000_000  # the shank is furthest back about toe-off, and that may be found late
+SHANK_GAP_NS = 60_000_000  # between two samples of a swing whose excursion is to be believed
+FITS_KEPT = 2  # what earlier swings showed of phase counts as much as so many, on another reference
 ODD_PERCENT = 8.0  # an event that far from where it usually lies was no step like the others
 
 
@@ -114,6 +118,27 @@ class Alignment:
         self._slope = np.gradient(self.curve_rad)
         self._middle_rad = float(np.mean(self.curve_rad))
         self.own_rad = self.curve_rad.copy()
+
+    def refer(self, curve_rad: Curve, foot_pitch_deg: tuple[float, ...], later_percent: float) -> None:
+        """Another pace, another reference: its shank's curve, its foot, and by how much later its toe-off
+        lies. Where the events lie on it is to be found anew."""
+        self.own_rad = self.own_rad + (curve_rad - self.curve_rad)
+        self.curve_rad = curve_rad
+        self._slope = np.gradient(curve_rad)
+        self._middle_rad = float(np.mean(curve_rad))
+        self.tipping.percent = Tipping.of(foot_pitch_deg).percent
+        self.toe_off_percent += later_percent
+        self.fits = min(self.fits, FITS_KEPT)
+
+    def excursion_rad(self, toe_off_ns: int, contact_ns: int) -> float | None:
+        """How far the shank swung, from before toe-off until contact; ``None`` where not seen whole."""
+        first_ns = toe_off_ns - BEFORE_NS
+        inside = [(t, angle) for t, angle in self._samples if first_ns <= t <= contact_ns]
+        times = [first_ns, *(t for t, _ in inside), contact_ns]
+        if max(b - a for a, b in pairwise(times)) > SHANK_GAP_NS:
+            return None
+        angles = [angle for _, angle in inside]
+        return max(angles) - min(angles)
 
     def begin_swing(self, toe_off_ns: int, stride_s: float) -> None:
         """The toe is off: how far the leg is ahead where no shank will say it."""

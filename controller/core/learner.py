@@ -24,7 +24,7 @@ from controller.core.fatigue import Fatigue
 from controller.core.feedforward import GRAVITY_MPS2, TorqueTable, passive_moments_nm, sample
 from controller.core.ilc import Law, Weights, bound, closed, feedback_matrix, law, limited
 from controller.core.lifted import Lifted, lift, muscle_matrix
-from controller.core.params import CoreParams, MuscleModel
+from controller.core.params import CoreParams, MuscleModel, Reference
 from controller.core.reflex import Reflex, answer_rps, feedback
 from controller.core.shortfall import Shortfall
 from models.recruitment import RecruitmentParams, fraction
@@ -118,6 +118,8 @@ class Learner:
     good_nm: float | None = None  # mean command over the swing of the last good strides
     open_percent: float = 52.0  # where the pulses usually begin to act
     _base: Curve = field(init=False)  # what the model alone would command, at the first pace
+    _paced: tuple[Reference, TorqueTable, float] | None = None  # with the cells' rate: the pace reckoned with
+    _carry: Curve = field(default_factory=lambda: np.zeros(CELLS))  # Nm by which a new pace moves the command
     _lesson: Lesson | None = None
     _law: Law | None = None
     _plant: Matrix | None = None
@@ -183,6 +185,35 @@ class Learner:
         wanted = (pitch.T * weight) @ target
         free: Curve = np.asarray(np.linalg.solve(normal, wanted), dtype=np.float64)
         return held(within_limits(normal, wanted, free, self.most_nm))
+
+    def refer(self, reference: Reference, table: TorqueTable) -> None:
+        """Another pace: the reference that belongs to it, and the torque that carries the foot along it."""
+        self.params = dataclasses.replace(self.params, reference=reference)
+        self.table = table
+
+    def replan(self) -> None:
+        """What the model alone commands at the pace walked now, beyond the pace reckoned with before: by so
+        much the next :meth:`move` takes the command along, and what was learned beyond the model stays."""
+        here = (self.params.reference, self.table, self.percent_per_s)
+        if self._paced is not None:
+            now = self.plan()
+            self._stand_at(*self._paced)
+            beyond = now - self.plan()
+            self._stand_at(*here)
+            self._carry, self._base = self._carry + beyond, self._base + beyond
+        self._paced = here
+
+    def carry(self) -> None:
+        """Take along what a new pace asks for, where no lesson does."""
+        self.command_nm = held(np.clip(self.command_nm + self._carried(), 0.0, self.most_nm))
+
+    def _carried(self) -> Curve:
+        carry, self._carry = self._carry, np.zeros(CELLS)
+        return carry / self.belief.gain
+
+    def _stand_at(self, reference: Reference, table: TorqueTable, percent_per_s: float) -> None:
+        self.refer(reference, table)
+        self.percent_per_s = percent_per_s
 
     def close(
         self,
@@ -261,9 +292,10 @@ class Learner:
         """
         lesson, learning, most = self._lesson, self.params.learning, self.params.muscle.torque_max_nm
         if lesson is None or self._law is None or self._plant is None:
+            self.carry()
             return
         given = lesson.applied - lesson.beside
-        scaled = np.clip(given * (self._law_gain / self.belief.gain), 0.0, self.most_nm)
+        scaled = np.clip(given * (self._law_gain / self.belief.gain) + self._carried(), 0.0, self.most_nm)
         self._law_gain = self.belief.gain
         left = lesson.error - self._plant @ (scaled - given)
         wish = self._law.learn @ left - self._law.smooth @ scaled

@@ -48,14 +48,30 @@ class FootModel:
 
 
 @dataclass(frozen=True, slots=True)
+class NormalCurves:
+    """Normal walking at one speed, on the grid of the reference that it stands beside."""
+
+    speed_mps: float
+    foot_pitch_deg: tuple[float, ...]
+    shank_pitch_deg: tuple[float, ...]
+    knee_flexion_deg: tuple[float, ...]
+    toe_off_percent: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
-    """Target foot pitch and the knee that goes with it, on an even grid of 0 to 100 % of the stride."""
+    """Target foot pitch and the knee that goes with it, on an even grid of 0 to 100 % of the stride.
+
+    ``speeds``, slowest first, say how it changes with the pace (``pace.py``); none: it never does.
+    """
 
     foot_pitch_deg: tuple[float, ...]
     shank_pitch_deg: tuple[float, ...]
     knee_flexion_deg: tuple[float, ...]
     toe_off_percent: float
     band_deg: tuple[float, ...] = ()  # half width about the foot pitch: no error within; none: a line
+    speed_mps: float | None = None  # the walking speed it is for
+    speeds: tuple[NormalCurves, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

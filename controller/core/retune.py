@@ -6,6 +6,8 @@ those a core begins anew.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from controller.core.params import CoreParams
 from controller.core.step import CoreState, second_intensity
 
@@ -32,7 +34,7 @@ def retune(new: CoreParams, state: CoreState) -> CoreState:
     state.pid.gains = new.gains
     bound_nm = new.gains.torque_max_nm
     state.pid.integral_nm = min(bound_nm, max(-bound_nm, state.pid.integral_nm))
-    state.learner.params = new
+    state.learner.params = replace(new, reference=state.pace.now)
     state.watch.hold_s = 0.5 / new.pulse.rate_hz
     made = second_intensity(new)
     if state.second is not None and made is not None:

@@ -106,4 +106,6 @@ class View:
     inversion_deg: float | None = None  # of the foot as it landed last; with a second channel
     eversion_demand_nm: float | None = None
     eversion_lost_nm: float | None = None  # what the channels could not give beside the dorsiflexion
+    reference_speed_mps: float | None = None  # that the reference is for; None where it follows no pace
+    pace_stride_s: float | None = None  # the stride time believed to be the pace; None until the own is known
     test_train: bool = False  # a test train that a person asked for runs

@@ -23,10 +23,11 @@ from controller.core.gait import GaitDetector, GaitPhase
 from controller.core.intensity import THRESHOLD_FRACTION, Intensity
 from controller.core.joint_range import possible_ankle_deg
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
-from controller.core.learner import LAST_TARGET_PERCENT, ORDINARY, Learner, Moment, Reading
+from controller.core.learner import LAST_TARGET_PERCENT, ORDINARY, TURN_RAD, Learner, Moment, Reading
 from controller.core.muscle_watch import MuscleWatch
 from controller.core.orientation import FRESH_S, SegmentOrientation
-from controller.core.params import CoreParams, Placement
+from controller.core.pace import Pace
+from controller.core.params import CoreParams, FootModel, Placement, Reference
 from controller.core.pid import Pid
 from controller.core.probe import Probe
 from controller.core.signals import Applied, Decision, GaitEvent, Mode, Scope, TickInputs, View
@@ -58,6 +59,7 @@ class CoreState:
     pid: Pid
     torque: TorqueTable
     alignment: Alignment
+    pace: Pace
     learner: Learner
     watch: MuscleWatch
     second: Intensity | None  # of the channel that turns the foot
@@ -72,6 +74,7 @@ class CoreState:
     landed: SwingPhase | None = None  # a swing that is being learned from
     lesson_part: int = 0
     carried: bool = False  # the shank swung: the torque that carries the foot on it is to be found anew
+    replan: bool = False  # what the model alone commands is to be found anew, at another pace
     unsure: bool = False  # the last contact was
     shares: Shares | None = None  # of the last tick that had two channels to share between
     trusted: bool = True  # no verdict of the guard changed a pulse of this stride
@@ -95,10 +98,9 @@ class CoreState:
     def initial(params: CoreParams) -> CoreState:
         placements = params.placements
         leading = next((p for p in placements if p.segment == "foot"), placements[0])
-        torque = _torque(params)
+        torque = _torque(params.foot, params.reference)
         toe_off_percent = reversal_percent(params.reference.foot_pitch_deg)
         timing = StrideTiming(toe_off_percent)
-        shank = [math.radians(sample(params.reference.shank_pitch_deg, float(p))) for p in range(101)]
         tipping = Tipping.of(params.reference.foot_pitch_deg)
         return CoreState(
             mode=params.mode,
@@ -110,7 +112,8 @@ class CoreState:
             intensity=Intensity(params.muscle, params.pulse),
             pid=Pid(params.gains),
             torque=torque,
-            alignment=Alignment(np.array(shank), toe_off_percent, tipping),
+            alignment=Alignment(_shank_rad(params.reference), toe_off_percent, tipping),
+            pace=Pace(params.reference),
             learner=Learner(params, torque, timing.percent_per_s),
             watch=MuscleWatch(params.muscle, 0.5 / params.pulse.rate_hz),
             second=second_intensity(params),
@@ -123,6 +126,10 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     """Advance by one tick. ``state`` is taken over and returned advanced; keep a copy to go back."""
     if state.carried:
         _carry(params, state)
+    elif state.replan:
+        state.replan = False
+        state.learner.percent_per_s = state.timing.percent_per_s
+        state.learner.replan()
     else:
         _learn(state)
     events = _take_in(now_ns, inputs, state)
@@ -248,6 +255,7 @@ def _close_swing(state: CoreState) -> None:
         return
     if timing.initial_contact_ns <= timing.toe_off_ns:
         return
+    _follow_pace(state)
     swing = state.alignment.settle(timing.toe_off_ns, timing.initial_contact_ns, timing.last_stride_s)
     if state.alignment.level:
         state.carried = True
@@ -257,18 +265,38 @@ def _close_swing(state: CoreState) -> None:
     state.landed, state.lesson_part = (swing if state.mode == "learning" else None), 0
 
 
-def _torque(params: CoreParams, shank_rad: Curve | None = None) -> TorqueTable:
-    foot = params.foot
-    return torque_table(
-        params.reference, foot, thigh_m=foot.thigh_m, shank_m=foot.shank_m, shank_rad=shank_rad
-    )
+def _follow_pace(state: CoreState) -> None:
+    """What the stride that has ended says of the pace, and the reference that goes with it."""
+    timing, pace, alignment = state.timing, state.pace, state.alignment
+    if timing.toe_off_ns is None or timing.initial_contact_ns is None:
+        return
+    worn = any(orientation.segment == "shank" for orientation in state.orientations.values())
+    level = alignment.level or (not worn and state.detector.stepping)
+    if timing.last_stride_s is None or not level or abs(state.turning.turned_rad) > TURN_RAD:
+        pace.interrupt()
+        return
+    before = pace.now
+    if pace.note(timing.last_stride_s, alignment.excursion_rad(timing.toe_off_ns, timing.initial_contact_ns)):
+        now = pace.now
+        later = reversal_percent(now.foot_pitch_deg) - reversal_percent(before.foot_pitch_deg)
+        alignment.refer(_shank_rad(now), now.foot_pitch_deg, later)
+        state.learner.refer(now, _torque(state.learner.params.foot, now))
+    state.replan = pace.refining or state.replan
+
+
+def _torque(foot: FootModel, reference: Reference, shank_rad: Curve | None = None) -> TorqueTable:
+    return torque_table(reference, foot, thigh_m=foot.thigh_m, shank_m=foot.shank_m, shank_rad=shank_rad)
+
+
+def _shank_rad(reference: Reference) -> Curve:
+    return np.array([math.radians(sample(reference.shank_pitch_deg, float(p))) for p in range(101)])
 
 
 def _carry(params: CoreParams, state: CoreState) -> None:
     """Feed-forward on the shank as the last strides moved it, at a tick in which nothing is learned."""
-    state.carried = False
-    place = np.linspace(0.0, 100.0, len(params.reference.shank_pitch_deg))
-    state.torque = _torque(params, np.interp(place, GRID, state.alignment.own_rad))
+    state.carried, reference = False, state.pace.now
+    place = np.linspace(0.0, 100.0, len(reference.shank_pitch_deg))
+    state.torque = _torque(params.foot, reference, np.interp(place, GRID, state.alignment.own_rad))
 
 
 def _learn(state: CoreState) -> None:
@@ -331,10 +359,13 @@ def _switch_mode(params: CoreParams, state: CoreState) -> None:
     if state.wanted_mode is None or state.window.state != "closed":
         return
     state.mode, state.wanted_mode = state.wanted_mode, None
+    if state.mode == "learning":
+        state.learner.carry()
     if state.wanted_fresh:
         state.wanted_fresh, state.landed, state.trusted = False, None, True
         state.pid = Pid(params.gains)
-        state.learner = Learner(params, _torque(params), state.timing.percent_per_s)
+        here = dataclasses.replace(params, reference=state.pace.now)
+        state.learner = Learner(here, _torque(params.foot, here.reference), state.timing.percent_per_s)
         state.steering = None if params.second is None else Steering(params.second)
 
 
@@ -581,9 +612,9 @@ def _take_reading(params: CoreParams, state: CoreState) -> None:
     percent = _percent(reading.t_ns, state)
     if percent is None:
         return
-    target_rad = math.radians(sample(params.reference.foot_pitch_deg, min(percent, LAST_TARGET_PERCENT)))
+    target_rad = math.radians(sample(state.pace.now.foot_pitch_deg, min(percent, LAST_TARGET_PERCENT)))
     error_rad = target_rad - reading.foot_rad
-    state.error_rad = beyond(error_rad, half_width_rad(params.reference, min(percent, LAST_TARGET_PERCENT)))
+    state.error_rad = beyond(error_rad, half_width_rad(state.pace.now, min(percent, LAST_TARGET_PERCENT)))
     # what is damped is the ankle; without a shank the foot against its target, whose own motion is no error
     by_ankle = reading.shank_rad is not None
     if by_ankle != state.damps_ankle:
@@ -623,10 +654,10 @@ def _beside(reading: Reading, params: CoreParams, state: CoreState) -> float:
     if percent is None or percent < state.timing.toe_off_percent:
         return 0.0
     here, there = (
-        sample(params.reference.foot_pitch_deg, min(p, LAST_TARGET_PERCENT)) for p in (percent, percent + 0.5)
+        sample(state.pace.now.foot_pitch_deg, min(p, LAST_TARGET_PERCENT)) for p in (percent, percent + 0.5)
     )
     rate_rps = math.radians(there - here) * 2.0 * state.timing.percent_per_s
-    half_rad = half_width_rad(params.reference, min(percent, LAST_TARGET_PERCENT))
+    half_rad = half_width_rad(state.pace.now, min(percent, LAST_TARGET_PERCENT))
     state.error_rad = beyond(math.radians(here) - reading.foot_rad, half_rad)
     state.pid.proportional_nm = learning.kp_nm_per_rad * state.error_rad
     state.pid.derivative_nm = learning.kp_nm_per_rad * learning.td_s * (rate_rps - reading.foot_rate_rps)
@@ -707,7 +738,7 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState, *
     percent = _percent(now_ns, state)
     swinging = state.timing.swinging
     target = (
-        sample(params.reference.foot_pitch_deg, min(percent, 99.99))
+        sample(state.pace.now.foot_pitch_deg, min(percent, 99.99))
         if swinging and percent is not None
         else None
     )
@@ -722,6 +753,8 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState, *
         foot_pitch_rate_dps=None if rate_rps is None else math.degrees(rate_rps),
         ankle_deg=None if foot_rad is None or shank_rad is None else math.degrees(foot_rad - shank_rad),
         reference_pitch_deg=target,
+        reference_speed_mps=state.pace.speed_mps,
+        pace_stride_s=state.pace.stride_s,
         feedforward=state.feedforward_nm,
         proportional=state.pid.proportional_nm,
         integral=state.pid.integral_nm,

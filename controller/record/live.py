@@ -123,6 +123,7 @@ class LiveStatus:
     believed_late_ms: float | None = None
     believed_reflex_nms: float | None = None
     response_share: float | None = None  # of the rested muscle's torque for a charge; None like the gain
+    reference_speed_mps: float | None = None  # the pace it is for; None where it follows none
     telemetry: BrokerLink | None = None  # None where this session has no broker
 
 
@@ -346,6 +347,7 @@ class Live:
             believed_late_ms=view.believed_late_ms if view and learns else None,
             believed_reflex_nms=view.believed_reflex_nms if view and learns else None,
             response_share=view.response_share if view and learns else None,
+            reference_speed_mps=view.reference_speed_mps if view else None,
             telemetry=telemetry,
         )
 

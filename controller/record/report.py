@@ -161,6 +161,9 @@ def _learned(arm: ArmData) -> str:
             ("muscle's torque for a charge, against the rested muscle's", _between(responses, 2)),
             ("share of a swing at the highest current allowed", _between(limits, 2)),
         ]
+    speeds = [view.reference_speed_mps for view in arm.lessons if view.reference_speed_mps is not None]
+    if speeds:
+        rows.append(("walking speed that the reference was for (m/s)", _between(speeds, 2)))
     turned = [view for view in arm.lessons if view.inversion_deg is not None]
     if turned:
         inversions = [view.inversion_deg for view in turned if view.inversion_deg is not None]

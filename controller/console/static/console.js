@@ -186,6 +186,7 @@
       pitch_contact: [last?.pitch_contact_deg, 1],
       ankle_contact: [last?.ankle_contact_deg, 1],
       error: [last?.error_deg, 1],
+      pace: [now.reference_speed_mps, 2],
       gain: [percent(now.believed_gain), 0],
       late: [now.believed_late_ms, 0],
       reflex: [now.believed_reflex_nms, 1],

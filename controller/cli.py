@@ -332,13 +332,13 @@ def mqtt_forward(
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).")]) -> None:
     """Check a session file and its patient file; print the limits in force, who set each, and the gains."""
-    from controller.config import layers, settings
-    from controller.safety.limits import NAMES, merge
+    from controller.config import settings
+    from controller.safety.limits import NAMES
     from controller.session_check import load_startable
     from controller.telemetry.settings import unencrypted_warning
 
     session = _refusing(lambda: load_startable(file))
-    effective = merge(layers(session), str(file))
+    effective = session.effective
     table = Table("limit", "value", "set by", title=f"{file}: good")
     for name in NAMES:
         table.add_row(name, f"{getattr(effective.limits, name):g}", effective.set_by[name])

@@ -1,4 +1,4 @@
-"""Session and patient files: TOML, whole, strict. A value is right or it is refused by file, key and range.
+"""Session, patient and clinic files: TOML, whole, strict. What is wrong is refused by file, key and range.
 
 Unknown keys, NaN, infinities, wrong types, values out of range and limits looser than the device's are
 listed, all of a file at once, in one :class:`ConfigError`. Nothing is clamped.
@@ -41,7 +41,16 @@ from controller.errors import ConfigError, InputError
 from controller.knobs import KNOBS, Allowed
 from controller.runtime.schedule import ArmPlan, named
 from controller.safety.arming import QUESTION, Answer
-from controller.safety.limits import Layer, Limits, compiled_layer, density_rms_ma_cm2, device_layer, merge
+from controller.safety.limits import (
+    Effective,
+    Layer,
+    Limits,
+    charge_uc,
+    density_rms_ma_cm2,
+    device_layer,
+    energy_mj,
+    merge,
+)
 from drivers.interface import Side
 from drivers.stimulators import sheets
 from models.gait import SPEEDS_MPS, normal_knee_deg, normal_pitch_deg, toe_off_percent
@@ -49,6 +58,9 @@ from models.gait import SPEEDS_MPS, normal_knee_deg, normal_pitch_deg, toe_off_p
 TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
 CURRENT_STEP_MA = 0.5  # P24 resolution (protocols, A1)
 PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
+# The core ends a train before the guard does, which counts by the arrival of frames: up to a hung tick apart.
+TRAIN_SPARE_S = 0.05
+TRAIN_SPARE_SHARE = 0.1  # of a short train
 FILE_BYTES_MAX = 1024 * 1024  # a session file has some KiB; a pipe would be waited for without end
 NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into file names: ASCII, no slash
 TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_-]{0,39}$"  # goes into MQTT topics, which dashboards want in lower case
@@ -188,10 +200,17 @@ class PatientFile(Section):
     reference: ReferenceSection
 
 
+class ClinicFile(Section):
+    """What a clinic allows in all of its sessions."""
+
+    limits: LimitsSection
+
+
 class SessionSection(Section):
     site: str = Field(pattern=TOPIC_LEVEL)
     rig: str = Field(pattern=TOPIC_LEVEL)
     patient_file: str
+    clinic_file: str | None = None  # the clinic's limits; None: it sets none
     mode: Mode
     unlock: Literal["person", "strides"] = "person"  # who lets feedback begin once the leg has answered
     stop_button: str | None = Field(default=None, min_length=1)  # event device of a button that types a key
@@ -330,13 +349,20 @@ Model = TypeVar("Model", bound=Section)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A checked session: both files as they were read, and where they came from."""
+    """A checked session: its files as they were read, where they came from, and the limits they make.
+
+    ``effective`` is what the core plans with and what the guard judges by: the guard merges the same
+    ``asked`` with the device's and the compiled limits of its own.
+    """
 
     path: Path
     text: str
     patient_text: str
+    clinic_text: str  # empty where the session names no clinic file
     file: SessionFile
     patient: PatientFile
+    asked: tuple[Layer, ...]  # the layers that people set: clinic, patient, session
+    effective: Effective
 
     @property
     def patient_path(self) -> Path:
@@ -344,13 +370,17 @@ class Session:
 
     @property
     def imus(self) -> tuple[SensorSection, ...]:
-        return tuple(sensor for sensor in self.file.sensors if sensor.device != "myo")
+        return _imus(self.file)
+
+
+def _imus(file: SessionFile) -> tuple[SensorSection, ...]:
+    return tuple(sensor for sensor in file.sensors if sensor.device != "myo")
 
 
 def load_session(path: Path) -> Session:
-    """Read and check a session file and the patient file it names.
+    """Read and check a session file and the patient and clinic file it names.
 
-    Raises ConfigError with one line for every fault found in the two files.
+    Raises ConfigError with one line for every fault found in these files.
     """
     try:
         file, text = _load(path, SessionFile)
@@ -358,7 +388,11 @@ def load_session(path: Path) -> Session:
         raise ConfigError([*error.problems, *_of_patient(path)]) from None
     patient_path = path.parent / file.session.patient_file
     patient, patient_text = _load(patient_path, PatientFile)
-    session = Session(path, text, patient_text, file, patient)
+    asked = [Layer("patient", patient.limits.values()), Layer("session", file.limits.values())]
+    clinic_text = ""
+    if file.session.clinic_file is not None:
+        clinic, clinic_text = _load(path.parent / file.session.clinic_file, ClinicFile)
+        asked.insert(0, Layer("clinic", clinic.limits.values()))
     names = [sensor.name for sensor in file.sensors]
     problems = [
         f"{patient_path}: checklist: {key} is missing, allowed: 'no' | 'yes' | 'accepted'"
@@ -397,7 +431,7 @@ def load_session(path: Path) -> Session:
         for number, arm in enumerate(file.schedule, 1)
         if (arm.strides is None) == (arm.seconds is None)
     ]
-    if not session.imus:
+    if not _imus(file):
         problems.append(
             f"{path}: sensors: no inertial sensor, allowed: at least one with device 'movella-dot'"
         )
@@ -407,22 +441,12 @@ def load_session(path: Path) -> Session:
         for objection in objections(console.host, console.token_file, console.cert_file, console.key_file)
     ]
     try:
-        merge(layers(session), source=str(path))
+        effective = merge((device_layer(sheets.P24), *asked), source=str(path))
     except InputError as error:
-        problems.append(str(error))
+        raise ConfigError([*problems, str(error)]) from None
     if problems:
         raise ConfigError(problems)
-    return session
-
-
-def layers(session: Session) -> tuple[Layer, ...]:
-    """The limits of the device, of this program, of the person and of the session, in that order."""
-    return (
-        device_layer(sheets.P24),
-        compiled_layer(),
-        Layer("patient", session.patient.limits.values()),
-        Layer("session", session.file.limits.values()),
-    )
+    return Session(path, text, patient_text, clinic_text, file, patient, tuple(asked), effective)
 
 
 def arm_plans(session: Session, seed: int) -> tuple[ArmPlan, ...]:
@@ -463,9 +487,8 @@ def tunable(session: Session) -> dict[str, Allowed]:
 
     The file's own range; and for a current whatever limit binds first with this session's electrodes.
     """
-    effective = merge(layers(session), source=str(session.path))
-    limits, set_by = effective.limits, effective.set_by
-    ceilings = current_ceilings(session, limits)
+    limits, set_by = session.effective.limits, session.effective.set_by
+    ceilings = current_ceilings(limits, first_output(session))
     found: dict[str, Allowed] = {}
     for knob in KNOBS:
         section = _section_at(SessionFile, (knob.group,))
@@ -485,24 +508,58 @@ def tunable(session: Session) -> dict[str, Allowed]:
     return found
 
 
-def current_ceilings(session: Session, limits: Limits) -> tuple[tuple[float, str], ...]:
-    """The largest current in mA that each limit leaves the first channel at its width, rate and electrode."""
+@dataclass(frozen=True, slots=True)
+class PulseOutput:
+    """What a channel's pulses are and through what they go, beside their current."""
+
+    width_us: float  # the widest
+    rate_hz: float
+    area_cm2: float  # of the electrode
+
+
+def first_output(session: Session) -> PulseOutput:
     stimulator = session.file.stimulator
-    per_ma = density_rms_ma_cm2(1.0, stimulator.width_us, stimulator.rate_hz, stimulator.electrode_area_cm2)
+    return PulseOutput(stimulator.width_us, stimulator.rate_hz, stimulator.electrode_area_cm2)
+
+
+def second_output(session: Session) -> PulseOutput | None:
+    second, rate_hz = session.file.second_channel, session.file.stimulator.rate_hz
+    return None if second is None else PulseOutput(second.width_us, rate_hz, second.electrode_area_cm2)
+
+
+def current_ceilings(limits: Limits, output: PulseOutput) -> tuple[tuple[float, str], ...]:
+    """The largest current in mA that each limit leaves pulses of this width, rate and electrode."""
+    per_ma = density_rms_ma_cm2(1.0, output.width_us, output.rate_hz, output.area_cm2)
     return (
         (limits.current_max_ma, "current_max_ma"),
-        (limits.charge_max_uc * 1e3 / stimulator.width_us, "charge_max_uc"),
+        (limits.charge_max_uc / charge_uc(1.0, output.width_us), "charge_max_uc"),
         (limits.density_rms_max_ma_cm2 / per_ma, "density_rms_max_ma_cm2"),
+        (math.sqrt(limits.energy_max_mj / energy_mj(1.0, output.width_us)), "energy_max_mj"),
     )
 
 
-def _plannable_ma(session: Session) -> float:
+def broken_by(limits: Limits, output: PulseOutput, current_ma: float) -> tuple[str, ...]:
+    """The limits that such a pulse would break, by the guard's own sums."""
+    width_us = output.width_us
+    density = density_rms_ma_cm2(current_ma, width_us, output.rate_hz, output.area_cm2)
+    found = (
+        (current_ma, "current_max_ma"),
+        (charge_uc(current_ma, width_us), "charge_max_uc"),
+        (density, "density_rms_max_ma_cm2"),
+        (energy_mj(current_ma, width_us), "energy_max_mj"),
+    )
+    return tuple(name for value, name in found if value > getattr(limits, name))
+
+
+def _plannable_ma(limits: Limits, output: PulseOutput) -> float:
     """The largest current the core may ask for: what no limit blocks, at a step of the stimulator."""
-    limits = merge(layers(session), source=str(session.path)).limits
-    binding_ma, name = min(current_ceilings(session, limits))
+    binding_ma, name = min(current_ceilings(limits, output))
     if name == "current_max_ma":
         return binding_ma
-    return math.floor(binding_ma / CURRENT_STEP_MA) * CURRENT_STEP_MA
+    steps = math.floor(binding_ma / CURRENT_STEP_MA + 1e-9)  # a quotient may fall short of the whole number
+    if broken_by(limits, output, steps * CURRENT_STEP_MA):
+        steps -= 1
+    return steps * CURRENT_STEP_MA
 
 
 def normal_reference(speed_mps: float, band_deg: float = 0.0, lift_deg: tuple[float, ...] = ()) -> Reference:
@@ -554,7 +611,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
     com_forward_m = 0.44 * foot_length_m
     # about the ankle: .015 to .020 kg m2 for 70 kg (models notes, section 3.1)
     inertia_kgm2 = foot_mass_kg * ((0.25 * foot_length_m) ** 2 + com_forward_m**2)
-    limits = (patient.limits, file.limits)
+    limits = session.effective.limits
     stimulator = file.stimulator
     return CoreParams(
         mode=mode or file.session.mode,
@@ -585,11 +642,11 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
             channels=1 if file.second_channel is None else 2,
             width_us=stimulator.width_us,
             rate_hz=stimulator.rate_hz,
-            current_max_ma=_plannable_ma(session),
+            current_max_ma=_plannable_ma(limits, first_output(session)),
             current_step_ma=CURRENT_STEP_MA,
-            rise_ma_per_tick=_tightest("rise_max_ma_per_frame", limits, 1.0),
-            rise_ma_per_250ms=_tightest("rise_max_ma_per_250ms", limits, 40.0),
-            train_max_s=_tightest("train_max_s", limits, 2.5),
+            rise_ma_per_tick=limits.rise_max_ma_per_frame,
+            rise_ma_per_250ms=limits.rise_max_ma_per_250ms,
+            train_max_s=limits.train_max_s - min(TRAIN_SPARE_S, TRAIN_SPARE_SHARE * limits.train_max_s),
             lifetime_ms=PULSE_LIFETIME_MS,
             width_min_us=stimulator.width_min_us,
         ),
@@ -613,8 +670,8 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
 
 
 def _second_channel(session: Session) -> SecondChannel | None:
-    given, muscles = session.file.second_channel, session.patient.eversion
-    if given is None or muscles is None:
+    given, muscles, output = session.file.second_channel, session.patient.eversion, second_output(session)
+    if given is None or muscles is None or output is None:
         return None
     return SecondChannel(
         channel=1,  # of a frame; the guard knows its output on the device
@@ -622,7 +679,7 @@ def _second_channel(session: Session) -> SecondChannel | None:
         sigma=muscles.sigma,
         chronaxie_us=muscles.chronaxie_us,
         width_us=given.width_us,
-        current_max_ma=muscles.current_max_ma,
+        current_max_ma=min(muscles.current_max_ma, _plannable_ma(session.effective.limits, output)),
         response=ResponseMap(
             (muscles.first_dorsiflexion_nm, muscles.second_dorsiflexion_nm),
             (muscles.first_eversion_nm, muscles.second_eversion_nm),
@@ -634,10 +691,6 @@ def _second_channel(session: Session) -> SecondChannel | None:
         step=given.step,
         change_max_nm=given.change_max_nm,
     )
-
-
-def _tightest(key: str, layers: tuple[LimitsSection, ...], otherwise: float) -> float:
-    return min([otherwise, *(layer.values()[key] for layer in layers if key in layer.values())])
 
 
 def _load(path: Path, model: type[Model]) -> tuple[Model, str]:

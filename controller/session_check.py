@@ -12,11 +12,21 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from controller.config import SensorSection, Session, layers, load_session, place_of
+from controller.config import (
+    PulseOutput,
+    SensorSection,
+    Session,
+    broken_by,
+    current_ceilings,
+    first_output,
+    load_session,
+    place_of,
+    second_output,
+)
 from controller.console.settings import read_token
 from controller.errors import ConfigError, InputError
 from controller.safety.arming import QUESTION, QUESTIONS
-from controller.safety.limits import Effective, charge_uc, density_rms_ma_cm2, merge
+from controller.safety.limits import charge_uc, density_rms_ma_cm2, energy_mj
 from controller.telemetry.settings import check_lsl, mqtt_settings
 
 LABEL_MAX = 10  # characters of a sensor's name that an EDF label of 16 has room for beside axis and blank
@@ -34,11 +44,10 @@ def load_startable(path: Path) -> Session:
 
 def objections(session: Session) -> list[str]:
     """Why this session may not begin: a line each with file, key, value and what is allowed; or none."""
-    effective = merge(layers(session), source=str(session.path))
     return [
         *_checklist(session),
-        *_currents(session, effective),
-        *_times(session, effective),
+        *_currents(session),
+        *_times(session),
         *_sensors(session),
         *_files(session),
     ]
@@ -64,57 +73,36 @@ class _Wanted:
     text: str
     key: str
     current_ma: float
-    width_us: float
-    rate_hz: float
-    area_cm2: float
+    output: PulseOutput
 
 
 def _wanted(session: Session) -> Iterator[_Wanted]:
-    file, patient = session.file, session.patient
-    stimulator, second = file.stimulator, file.second_channel
-    yield _Wanted(
-        session.path,
-        session.text,
-        "trapezoid.current_ma",
-        file.trapezoid.current_ma,
-        stimulator.width_us,
-        stimulator.rate_hz,
-        stimulator.electrode_area_cm2,
-    )
-    if second is not None and patient.eversion is not None:
-        yield _Wanted(
-            session.patient_path,
-            session.patient_text,
-            "eversion.current_max_ma",
-            patient.eversion.current_max_ma,
-            second.width_us,
-            stimulator.rate_hz,
-            second.electrode_area_cm2,
-        )
+    path, text, trapezoid = session.path, session.text, session.file.trapezoid
+    yield _Wanted(path, text, "trapezoid.current_ma", trapezoid.current_ma, first_output(session))
+    second, muscles = second_output(session), session.patient.eversion
+    if second is not None and muscles is not None:
+        path, text = session.patient_path, session.patient_text
+        yield _Wanted(path, text, "eversion.current_max_ma", muscles.current_max_ma, second)
 
 
-def _currents(session: Session, effective: Effective) -> Iterator[str]:
-    limits = effective.limits
+def _currents(session: Session) -> Iterator[str]:
+    effective = session.effective
     for wanted in _wanted(session):
         place = place_of(wanted.path, wanted.text, *wanted.key.split("."))
-        per_ma_uc = charge_uc(1.0, wanted.width_us)
-        per_ma = density_rms_ma_cm2(1.0, wanted.width_us, wanted.rate_hz, wanted.area_cm2)
-        for name, most_ma, means in (
-            ("current_max_ma", limits.current_max_ma, ""),
-            (
-                "charge_max_uc",
-                limits.charge_max_uc / per_ma_uc,
-                f" at {wanted.width_us:g} us, {wanted.current_ma * per_ma_uc:.3g} uC a phase",
-            ),
-            (
-                "density_rms_max_ma_cm2",
-                limits.density_rms_max_ma_cm2 / per_ma,
-                f" through {wanted.area_cm2:g} cm2, {wanted.current_ma * per_ma:.3g} mA/cm2",
-            ),
-        ):
-            if wanted.current_ma > most_ma * (1.0 + 1e-9):
+        current_ma, output = wanted.current_ma, wanted.output
+        width_us, area_cm2 = output.width_us, output.area_cm2
+        density = density_rms_ma_cm2(current_ma, width_us, output.rate_hz, area_cm2)
+        means = {
+            "current_max_ma": "",
+            "charge_max_uc": f" at {width_us:g} us, {charge_uc(current_ma, width_us):.3g} uC a phase",
+            "density_rms_max_ma_cm2": f" through {area_cm2:g} cm2, {density:.3g} mA/cm2",
+            "energy_max_mj": f" at {width_us:g} us, {energy_mj(current_ma, width_us):.3g} mJ a pulse",
+        }
+        broken = broken_by(effective.limits, output, current_ma)
+        for most_ma, name in current_ceilings(effective.limits, output):
+            if name in broken:
                 yield (
-                    f"{place}: found {wanted.current_ma:g}{means}, allowed: at most {most_ma:.4g} "
+                    f"{place}: found {current_ma:g}{means[name]}, allowed: at most {most_ma:.4g} "
                     f"by {effective.named(name)}"
                 )
     stimulator, second = session.file.stimulator, session.file.second_channel
@@ -125,15 +113,16 @@ def _currents(session: Session, effective: Effective) -> Iterator[str]:
     if second is not None:
         asked.append(("second_channel.width_us", second.width_us, "width_max_us"))
     for key, value, name in asked:
-        most = getattr(limits, name)
+        most = getattr(effective.limits, name)
         if value > most:
             place = place_of(session.path, session.text, *key.split("."))
             yield f"{place}: found {value:g}, allowed: at most {most:g} by {effective.named(name)}"
 
 
-def _times(session: Session, effective: Effective) -> Iterator[str]:
+def _times(session: Session) -> Iterator[str]:
     """What could never be reached: a train cut before its end, arms longer than the session may be."""
-    trapezoid, limits = session.file.trapezoid, effective.limits
+    trapezoid, effective = session.file.trapezoid, session.effective
+    limits = effective.limits
     train_s = (trapezoid.rise_ms + trapezoid.extension_ms + trapezoid.fall_ms) / 1e3
     if train_s > limits.train_max_s:
         yield (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 import shutil
 from pathlib import Path
@@ -11,12 +12,16 @@ import pytest
 from typer.testing import CliRunner
 
 from controller.cli import CONFIGS, app
-from controller.config import core_params, load_session
+from controller.config import Session, core_params, load_session
 from controller.console.patient_file import look
 from controller.demo import run_session
 from controller.errors import ConfigError
 from controller.safety.arming import QUESTIONS, Question
+from controller.safety.known import Setup, prepare
+from controller.safety.limits import charge_uc
+from controller.safety.settings import parse
 from controller.session_check import LABEL_MAX, load_startable, objections
+from drivers.stimulators.p24 import P24
 
 
 @pytest.fixture
@@ -143,6 +148,115 @@ def test_feedback_plans_within_the_charge_and_not_above_it(
     """At 300 us 8 uC are 26.67 mA; steps of 0.5 mA."""
     spoil(patient_file, "charge_max_uc = 20.0", f"charge_max_uc = {charge_uc}")
     assert core_params(load_session(session_file)).pulse.current_max_ma == most_ma
+
+
+@pytest.mark.parametrize(("current_ma", "good"), [(26.5, True), (27.0, False)])
+def test_a_current_of_exactly_the_charge_limit_is_good_planned_and_let_out(
+    session_file: Path, patient_file: Path, current_ma: float, good: bool
+) -> None:
+    """26.5 mA x 300 us are 7.95 uC."""
+    spoil(patient_file, "charge_max_uc = 20.0", "charge_max_uc = 7.95")
+    spoil(session_file, "current_ma = 32.0", f"current_ma = {current_ma}")
+    session = load_session(session_file)
+    assert (objections(session) == []) is good
+    assert core_params(session).pulse.current_max_ma == 26.5
+    assert charge_uc(26.5, 300.0) <= session.effective.limits.charge_max_uc
+
+
+def guard_setup(session: Session) -> Setup:
+    """What the guard makes of the limits that the supervisor writes down for it."""
+    told = {
+        "session": 1,
+        "channels": [{"name": "dorsiflexion", "electrode_area_cm2": 20.0}],
+        "limits": [{"who": layer.who, "limits": dict(layer.values)} for layer in session.asked],
+        "sensors": [{"name": "foot", "segment": "foot"}],
+        "stimulator": {"device": session.file.stimulator.device, "port": "/dev/null"},
+        "checklist": {},
+    }
+    return prepare(parse(json.loads(json.dumps(told)), "guard.json"), P24("/dev/null").capability)
+
+
+def test_without_anyones_limits_the_core_plans_with_the_numbers_that_the_guard_judges_by(
+    session_file: Path, patient_file: Path
+) -> None:
+    for file in (session_file, patient_file):
+        file.write_text(re.sub(r"(?ms)^\[limits\].*?(?=^\[|^# \[)", "[limits]\n\n", file.read_text()))
+    session = load_session(session_file)
+    assert all(layer.values == {} for layer in session.asked)
+    effective = guard_setup(session).rules.effective
+    assert session.effective == effective
+    pulse = core_params(session).pulse
+    assert (pulse.current_max_ma, effective.limits.current_max_ma) == (100.0, 100.0)  # compiled
+    assert (pulse.rise_ma_per_tick, effective.limits.rise_max_ma_per_frame) == (1.0, 1.0)
+    assert (pulse.rise_ma_per_250ms, effective.limits.rise_max_ma_per_250ms) == (40.0, 40.0)
+    assert effective.limits.train_max_s == 3.0
+    assert pulse.train_max_s == pytest.approx(2.95)  # ends before the guard, which counts by arrivals
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "planned"),
+    [
+        ("rise_max_ma_per_frame", 2.0, "rise_ma_per_tick"),  # above the default of 1, within the compiled 2
+        ("rise_max_ma_per_frame", 0.5, "rise_ma_per_tick"),
+        ("rise_max_ma_per_250ms", 60.0, "rise_ma_per_250ms"),
+        ("rise_max_ma_per_250ms", 10.0, "rise_ma_per_250ms"),
+    ],
+)
+def test_a_persons_limit_is_planned_with_and_judged_by(
+    session_file: Path, key: str, value: float, planned: str
+) -> None:
+    session_file.write_text(re.sub(rf"{key} = [0-9.]+", f"{key} = {value}", session_file.read_text()))
+    session = load_session(session_file)
+    assert getattr(core_params(session).pulse, planned) == value
+    assert getattr(guard_setup(session).rules.effective.limits, key) == value
+
+
+@pytest.mark.parametrize(("charge_uc", "planned_ma"), [(3.0, 10.0), (2.9, 9.5), (20.0, 45.0)])
+def test_the_second_channel_plans_within_the_limits_too(
+    session_file: Path, charge_uc: float, planned_ma: float
+) -> None:
+    """At 300 us 3.0 uC are 10 mA; the person's maximum there is 45 mA."""
+    two = session_file.with_name("two_channels.toml")
+    spoil(two, "[limits]", f"[limits]\ncharge_max_uc = {charge_uc}")
+    second = core_params(load_session(two)).second
+    assert second is not None
+    assert second.current_max_ma == planned_ma
+
+
+def test_a_clinic_sets_limits_of_its_own_which_person_and_session_only_tighten(
+    session_file: Path, patient_file: Path
+) -> None:
+    clinic = session_file.with_name("clinic.toml")
+    spoil(session_file, "[session]", '[session]\nclinic_file = "clinic.toml"')
+    clinic.write_text("[limits]\ndensity_rms_max_ma_cm2 = 1.0\nwidth_max_us = 300.0\n")
+    session = load_startable(session_file)
+    assert session.effective.set_by["width_max_us"] == "clinic"
+    assert session.effective.set_by["current_max_ma"] == "patient"
+    assert session.effective == guard_setup(session).rules.effective
+    clinic.write_text("[limits]\ncurrent_max_ma = 49.5\n")  # the patient file says 50
+    (problem,) = refused(session_file)
+    assert "limits of patient: current_max_ma: found 50.0" in problem
+    assert "at most 49.5, set by clinic" in problem
+    spoil(patient_file, "current_max_ma = 50.0", "current_max_ma = 49.5")
+    load_startable(session_file)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("[limits]\ncurent_max_ma = 40.0", "did you mean 'current_max_ma'"),
+        ("[limit]", "limits: missing"),
+    ],
+)
+def test_a_clinic_file_is_checked_as_strictly_as_the_others(
+    session_file: Path, text: str | None, said: str
+) -> None:
+    spoil(session_file, "[session]", '[session]\nclinic_file = "clinic.toml"')
+    if text is not None:
+        session_file.with_name("clinic.toml").write_text(text)
+    problems = refused(session_file)
+    assert any("clinic.toml" in problem and said in problem for problem in problems), problems
 
 
 @pytest.mark.parametrize(

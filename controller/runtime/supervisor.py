@@ -26,7 +26,7 @@ from pathlib import Path
 
 import msgspec
 
-from controller.config import Session, core_params, layers, tunable
+from controller.config import Session, core_params, tunable
 from controller.console.settings import ConsoleSettings, new_token, write_settings
 from controller.core.signals import CLOSED_LOOP
 from controller.outside import clean, read_object
@@ -194,6 +194,7 @@ class Supervisor:
             "virtual": "yes" if self._virtual else "no",
             "session_file": session.text,
             "patient_file": session.patient_text,
+            "clinic_file": session.clinic_text,
             "core_params": msgspec.json.encode(core_params(session)).decode(),
             "versions": json.dumps({name: version(name) for name in packages}),
             "commit": _commit(),
@@ -316,11 +317,7 @@ class Supervisor:
                 {"name": name, "output": output, "electrode_area_cm2": area}
                 for name, output, area in channels
             ],
-            "limits": [
-                {"who": layer.who, "limits": dict(layer.values)}
-                for layer in layers(session)
-                if layer.who not in ("device", "compiled")  # these the guard has of its own
-            ],
+            "limits": [{"who": layer.who, "limits": dict(layer.values)} for layer in session.asked],
             "sensors": [
                 {"name": s.name} | ({"segment": s.segment} if s in session.imus else {}) for s in required
             ],

@@ -159,8 +159,9 @@ def merge(layers: Iterable[Layer], source: str = "limits") -> Effective:
                 side = "at least" if is_floor(name) else "at most"
                 allowed = f"{side} {values[name]:g}, set by {set_by[name]}; a layer may only tighten"
                 raise InputError(source, f"limits of {layer.who}: {name}", value, allowed)
+    asked = {name for layer in given if layer.who in PEOPLE for name in layer.values}
     for name, value in DEFAULTS.items():
-        if set_by[name] not in PEOPLE and value < values[name]:
+        if name not in asked and value < values[name]:
             values[name], set_by[name] = value, "default"
     if values["width_min_us"] > values["width_max_us"]:
         raise InputError(
@@ -188,7 +189,7 @@ def tightened(effective: Effective, name: str, value: object, source: str) -> Ef
 
 def charge_uc(current_ma: float, width_us: float) -> float:
     """Charge of one phase."""
-    return current_ma * width_us * 1e-3
+    return current_ma * width_us / 1e3  # 26.5 mA x 300 us are the 7.95 uC of a file, to the last bit
 
 
 def energy_mj(current_ma: float, width_us: float) -> float:

@@ -1,4 +1,4 @@
-"""Virtual-time chaos, short: the same bytes twice, every fault named, and healthy walks that do not trip."""
+"""Virtual-time chaos, short: the same bytes twice, every fault named, healthy walks with nothing blocked."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def test_the_same_seed_gives_the_same_bytes_and_every_trip_its_right_name() -> N
 
 
 @pytest.mark.parametrize(("number", "mode"), [(1, "feedback"), (2, "learning"), (3, "trapezoid")])
-def test_a_healthy_walk_does_not_trip(number: int, mode: Mode) -> None:
+def test_a_healthy_walk_does_not_trip_and_no_frame_of_it_is_blocked(number: int, mode: Mode) -> None:
     walk = guarded(cohort_patient(number), mode, SECONDS / 2, None)
     assert walk.given > 100
-    assert (dict(walk.trips), walk.wrong) == ({}, [])
+    assert (dict(walk.trips), walk.wrong, dict(walk.blocked)) == ({}, [], {})
 
 
 def test_what_core_and_guard_remember_does_not_grow_with_the_walk() -> None:

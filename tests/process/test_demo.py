@@ -106,6 +106,14 @@ def test_nothing_trips_and_nothing_is_lost(compared: tuple[Path, str, set[str]])
         assert (arm["trips"], arm["samples_lost"]) == (0, 0)
 
 
+def test_the_core_asks_for_nothing_that_a_limit_blocks(compared: tuple[Path, str, set[str]]) -> None:
+    read = [message.record for message in messages(compared[0] / "session.mcap", ("guard/verdict",))]
+    verdicts = [record for record in read if isinstance(record, records.GuardVerdict)]
+    assert sum(verdict.state == "active" for verdict in verdicts) > 100
+    beyond = [one.reason for one in verdicts if one.verdict == "blocked" and " is beyond " in one.reason]
+    assert beyond == []
+
+
 def test_every_executed_pulse_is_in_the_recording(compared: tuple[Path, str, set[str]]) -> None:
     assert_every_pulse_is_accounted_for(compared[0])
 

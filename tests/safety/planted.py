@@ -82,7 +82,7 @@ PLANTS = (
     Plant(
         "units swapped: charge in millicoulomb",
         "limits.py",
-        "return current_ma * width_us * 1e-3",
+        "return current_ma * width_us / 1e3",
         "return current_ma * width_us * 1e-6",
         "test_limits.py::test_the_published_figures_come_out",
     ),

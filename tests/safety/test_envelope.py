@@ -613,7 +613,7 @@ def test_another_current_or_another_charge_is_another_level() -> None:
     begun = risen(20.0, 300.0).tracks[0].levels
     for pulse in (at(20.0, 301.0), at(20.0, 200.0), at(15.0, 400.0)):  # the last has the same charge
         _, after = judge(NOW_NS, frame(pulse), (), RULES, risen(20.0, 300.0))
-        level = Level(NOW_NS, pulse.current_ma, pulse.current_ma * pulse.width_us * 1e-3)
+        level = Level(NOW_NS, pulse.current_ma, pulse.current_ma * pulse.width_us / 1e3)
         assert after.tracks[0].levels == (*begun, level)
     assert judge(NOW_NS, frame(at(20.0)), (), RULES, risen(20.0))[1].tracks[0].levels == begun
 

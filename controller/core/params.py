@@ -6,9 +6,14 @@ Frozen and JSON-able, so that a recording holds it whole and replay starts from 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from controller.core.signals import Mode
 from drivers.interface import Segment, Side
+
+# How readily a swing is lifted: only where walking is beyond doubt, wherever nothing speaks against it, or
+# also where much does.
+Readiness = Literal["cautious", "balanced", "eager"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +179,4 @@ class CoreParams:
     tick_s: float
     learning: Learning = Learning()
     second: SecondChannel | None = None
+    readiness: Readiness = "balanced"

@@ -24,6 +24,7 @@ from controller.core.intensity import THRESHOLD_FRACTION, Intensity
 from controller.core.joint_range import possible_ankle_deg
 from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
 from controller.core.learner import LAST_TARGET_PERCENT, ORDINARY, TURN_RAD, Learner, Moment, Reading
+from controller.core.lifting import Verdict, judge
 from controller.core.muscle_watch import MuscleWatch
 from controller.core.orientation import FRESH_S, SegmentOrientation
 from controller.core.pace import Pace
@@ -36,9 +37,7 @@ from controller.core.turning import Turning
 from controller.core.window import Window
 from drivers.interface import ChannelCommand, Command, ImuSample
 
-HEARD_NS = 300_000_000  # as the detector's own silence
 PRIME_EARLY_S = 0.04  # heel-off comes that much earlier in some strides
-SURE_STRIDES = 1  # contacts seen before the first pulse: one whole step shows that this is walking
 SAME = 1e-9  # of activation: nothing was moved between the channels
 Law = Literal["trapezoid", "feedback", "learning"]
 RUNG_FRESH_NS = 60_000_000  # a segment not seen for this long steers nothing; samples come every 17 ms
@@ -78,6 +77,7 @@ class CoreState:
     unsure: bool = False  # the last contact was
     shares: Shares | None = None  # of the last tick that had two channels to share between
     trusted: bool = True  # no verdict of the guard changed a pulse of this stride
+    doubted: str = ""  # why this stride's angle or phase was not relied on; it teaches nothing
     newest_ns: int | None = None
     last_tick_ns: int | None = None
     ladder: Ladder = field(default_factory=Ladder)
@@ -132,15 +132,17 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
         state.learner.replan()
     else:
         _learn(state)
-    events = _take_in(now_ns, inputs, state)
+    events = _take_in(now_ns, inputs, params, state)
     phase = state.detector.tick(now_ns)
-    walking = _walks(now_ns, phase, state)
-    state.window.tick(now_ns, walking=walking)
-    _prime(now_ns, params, state, walking=walking)
+    verdict = _judge(now_ns, params, state)
+    state.window.tick(now_ns, against=verdict.against, swinging=state.detector.in_full_swing)
+    if verdict.doubt and state.window.state in ("pre_swing", "swing"):
+        state.doubted = verdict.doubt
+    _prime(now_ns, params, state, sure=not verdict.doubt)
     _switch_mode(params, state)
     _narrow(inputs.scope, state)
-    tested = _test_train(now_ns, params, state, walking=walking)
-    command, reason = tested or _decide(now_ns, params, state, walking=walking)
+    tested = _test_train(now_ns, params, state, walking=not verdict.doubt)
+    command, reason = tested or _decide(now_ns, verdict, params, state)
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
     state.events += len(events)
@@ -148,20 +150,11 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     return Decision(command, reason, tuple(events), view), state
 
 
-def _walks(now_ns: int, phase: GaitPhase, state: CoreState) -> bool:
-    """Whether the limb walks on the level.
-
-    The height of one step, integrated from acceleration, errs; a shank that swung as in level walking was
-    on no stairs.
-    """
-    if phase.walking:
-        return True
-    heard = state.newest_ns is not None and now_ns - state.newest_ns <= HEARD_NS
-    swung = state.detector.stepping and state.alignment.level
-    return heard and (swung or state.detector.setting_off)
+def _judge(now_ns: int, params: CoreParams, state: CoreState) -> Verdict:
+    return judge(now_ns, state.detector, params.readiness, level=state.alignment.level)
 
 
-def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEvent]:
+def _take_in(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) -> list[GaitEvent]:
     """Feed every valid sample at its own time; returns the events of the leading sensor.
 
     A sample from later than now would stay the newest for good and is none.
@@ -170,7 +163,7 @@ def _take_in(now_ns: int, inputs: TickInputs, state: CoreState) -> list[GaitEven
     for reading in inputs.imu:
         made = reading.valid and reading.t_ns <= now_ns
         if made and reading.sensor in state.orientations and _finite(reading):
-            events += _take_sample(now_ns, reading, state)
+            events += _take_sample(now_ns, reading, params, state)
     for applied in inputs.applied:
         _take_verdict(applied, state)
     if inputs.mode is not None:
@@ -185,7 +178,7 @@ def _finite(reading: ImuSample) -> bool:
     return all(map(math.isfinite, (*reading.acc_mps2, *reading.gyr_rps)))
 
 
-def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[GaitEvent]:
+def _take_sample(now_ns: int, reading: ImuSample, params: CoreParams, state: CoreState) -> list[GaitEvent]:
     orientation = state.orientations[reading.sensor]
     orientation.update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
     state.seen_ns[reading.sensor] = max(reading.t_ns, state.seen_ns[reading.sensor])
@@ -195,11 +188,12 @@ def _take_sample(now_ns: int, reading: ImuSample, state: CoreState) -> list[Gait
         return []
     state.newest_ns = reading.t_ns
     events = state.detector.update(reading.t_ns, reading.acc_mps2, reading.gyr_rps)
+    against = _judge(now_ns, params, state).against if events else ""
     for event in events:
         for orientation in state.orientations.values():
             orientation.note(event)
         state.timing.note(event)
-        state.window.note(event, now_ns)
+        state.window.note(event, now_ns, against=against)
         if event.kind == "toe_off":
             state.pid.reset_measurement()
             state.correction_nm = state.pid.integral_nm
@@ -263,6 +257,9 @@ def _close_swing(state: CoreState) -> None:
     timing.contact_percent = state.alignment.contact_percent
     state.swing = swing
     state.landed, state.lesson_part = (swing if state.mode == "learning" else None), 0
+    if state.landed is not None and state.doubted:
+        state.landed, state.learner.frozen = None, f"lifted open loop: {state.doubted}"
+    state.doubted = ""
 
 
 def _follow_pace(state: CoreState) -> None:
@@ -342,13 +339,13 @@ def _pulse_of(through: ChannelCommand | None) -> tuple[float, float]:
     return (through.current_ma, through.width_us) if through else (0.0, 0.0)
 
 
-def _prime(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> None:
+def _prime(now_ns: int, params: CoreParams, state: CoreState, *, sure: bool) -> None:
     """Be at the motor threshold when the heel comes off: the way there takes a tenth of a second."""
     due_ns = state.timing.heel_off_due_ns
     ahead = state.law in ("feedback", "learning") and state.mode != "off"
     rise_s = state.intensity.threshold_ma / params.pulse.rise_ma_per_tick * params.tick_s
     state.window.lead_s = rise_s + PRIME_EARLY_S if ahead else 0.0
-    if due_ns is None or not walking or not ahead:
+    if due_ns is None or not sure or not ahead:
         return
     if 0 <= now_ns - due_ns + int(1e9 * (rise_s + PRIME_EARLY_S)) < int(1e9 * rise_s):
         state.window.prime(now_ns)
@@ -395,7 +392,7 @@ def _test_train(
     ), f"test train of {state.probe.current_ma:g} mA"
 
 
-def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool) -> tuple[Command, str]:
+def _decide(now_ns: int, verdict: Verdict, params: CoreParams, state: CoreState) -> tuple[Command, str]:
     state.activation = state.demand_nm = state.feedforward_nm = 0.0
     window = state.window
     if state.mode == "off":
@@ -411,14 +408,12 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
         return _off(now_ns, params, state, f"{state.leading.sensor} sensor silent")
     if window.state == "closed":
         return _off(now_ns, params, state, window.why)
-    if state.timing.strides < SURE_STRIDES:
-        return _off(now_ns, params, state, "waiting for a whole step before the first pulse")
     if (now_ns - window.train_ns) / 1e9 > params.pulse.train_max_s:
         return _off(now_ns, params, state, "longest train reached")
     present_ma = state.intensity.current_ma
     if window.state == "falling" and present_ma == 0.0:
         return _off(now_ns, params, state, window.why)
-    rung = state.ladder.stand(now_ns, window.opened_ns, _senses(now_ns, state))
+    rung = state.ladder.stand(now_ns, window.opened_ns, _senses(now_ns, verdict, state))
     state.law = _law(state.mode, rung)
     if window.state == "primed":
         below_ma = state.intensity.threshold_ma - 0.5 * params.pulse.current_step_ma  # after rounding too
@@ -431,7 +426,7 @@ def _decide(now_ns: int, params: CoreParams, state: CoreState, *, walking: bool)
     elif state.law == "learning":
         wanted_ma, how = _learning(now_ns, params, state)
     else:
-        wanted_ma, how = _trapezoid(now_ns, params, state)
+        wanted_ma, how = _trapezoid(now_ns, verdict, params, state)
     wanted_ma, second = _both(now_ns, wanted_ma, params, state)
     if window.state == "falling":
         wanted_ma = _no_more(wanted_ma, state.intensity)
@@ -535,7 +530,7 @@ def _learned_part_nm(given_nm: float, params: CoreParams, state: CoreState) -> f
     return min(state.feedforward_nm, given_nm - taken_nm)
 
 
-def _senses(now_ns: int, state: CoreState) -> Senses:
+def _senses(now_ns: int, verdict: Verdict, state: CoreState) -> Senses:
     """What can be relied on now; the leading sensor's freshness has been seen to already."""
 
     def fresh(segment: str) -> bool:
@@ -544,7 +539,12 @@ def _senses(now_ns: int, state: CoreState) -> Senses:
             for name, o in state.orientations.items()
         )
 
-    return Senses(events=True, phase=state.ladder.doubts < DOUBTS, foot=fresh("foot"), shank=fresh("shank"))
+    doubted = verdict.doubt and state.window.state in (
+        "pre_swing",
+        "swing",
+    )  # a law ends its own swing's ramp
+    phase = state.ladder.doubts < DOUBTS and not doubted
+    return Senses(events=True, phase=phase, foot=fresh("foot"), shank=fresh("shank"))
 
 
 def _law(mode: Mode, rung: Rung) -> Law:
@@ -556,13 +556,15 @@ def _law(mode: Mode, rung: Rung) -> Law:
     return "trapezoid" if rung == "learned command" else "feedback"
 
 
-def _trapezoid(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
+def _trapezoid(now_ns: int, verdict: Verdict, params: CoreParams, state: CoreState) -> tuple[float, str]:
     """The set trapezoid, or as a fallback one of the mean current of the last good strides."""
     height_ma, how = params.envelope.current_ma, "trapezoid"
+    if verdict.doubt:
+        how = f"trapezoid, open loop: {verdict.doubt}"
     if state.mode != "trapezoid":
         how = "trapezoid: foot pitch not known yet"
         if state.ladder.rung == "trapezoid":
-            how = "trapezoid from the last good strides: the events are uncertain"
+            how = f"trapezoid from the last good strides: {verdict.doubt or 'the events are uncertain'}"
         good_nm = state.learner.good_nm
         if good_nm is not None:
             height_ma = state.intensity.for_activation(good_nm / params.muscle.torque_max_nm)

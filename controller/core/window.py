@@ -14,7 +14,7 @@ from controller.core.signals import GaitEvent
 
 PRE_SWING_MAX_S = 0.6  # heel-off not followed by toe-off: a weight shift, not a step
 SWING_MAX_S = 1.2  # single-swing cap (field notes, 5.3)
-STOP_FALL_S = 0.1  # walking has stopped: down to nothing within this
+STOP_FALL_S = 0.1  # something speaks against the lift: down to nothing within this
 FALL_MIN_S = 0.01
 PAUSE_PER_TRAIN = 0.22  # of its length: on for 82 % of a stride, where the guard allows 90 % of 10 s
 STANCE_LEFT_S = 0.13  # of a stance, before the heel comes off: a pause with a few ticks to spare
@@ -38,12 +38,19 @@ class Window:
     stance_s: float = math.inf  # initial contact to heel-off, as last seen
     fall_s: float = 0.0
     lead_s: float = 0.0  # how long before heel-off the pulses should begin
+    ended: bool = False  # this swing's pulses, by a time limit: they do not begin again before the next one
     why: str = "waiting for the first heel-off"
 
-    def note(self, event: GaitEvent, now_ns: int) -> None:
-        """React to an event as it is emitted; ``now_ns`` is the tick's time."""
+    def note(self, event: GaitEvent, now_ns: int, *, against: str = "") -> None:
+        """React to an event as it is emitted; ``now_ns`` is the tick's time. Nothing opens ``against`` which
+        something speaks.
+        """
         if event.kind == "heel_off" and self.contact_ns is not None:
             self.stance_s, self.contact_ns = (now_ns - self.contact_ns) / 1e9, None
+        if event.kind in ("heel_off", "toe_off"):
+            self.ended = False
+        if against and event.kind in ("heel_off", "toe_off"):
+            return
         if event.kind == "heel_off" and self.state in ("closed", "primed", "falling", "extension"):
             if self.state != "primed":
                 self.opened_ns = now_ns
@@ -63,22 +70,29 @@ class Window:
             self._enter("primed", now_ns, "primed: heel-off is due, below motor threshold")
             self.opened_ns = now_ns
 
-    def tick(self, now_ns: int, *, walking: bool) -> None:
-        """Let time pass: the state's own limit, and the end of walking."""
+    def tick(self, now_ns: int, *, against: str = "", swinging: bool = False) -> None:
+        """Let time pass: the state's own limit, and the end of what something speaks ``against``.
+
+        ``swinging``: the limb is well in a swing; where nothing speaks against it any more, it is lifted yet.
+        """
         age_s = (now_ns - self.since_ns) / 1e9
-        if self.state in ("primed", "pre_swing", "swing", "extension") and not walking:
-            self._fall(now_ns, STOP_FALL_S, "walking has stopped: ramping down")
+        if self.state in ("pre_swing", "swing") and against:
+            self._fall(now_ns, STOP_FALL_S, f"{against}: ramping down")
+        elif self.state in ("closed", "falling") and swinging and not against and not self.ended:
+            self.opened_ns = now_ns
+            self._enter("swing", now_ns, "swing: goes on")
         elif self.state == "primed" and age_s > PRIMED_MAX_S:
             self._fall(now_ns, STOP_FALL_S, "no heel-off when it was due: ramping down")
         elif self.state == "pre_swing" and age_s > PRE_SWING_MAX_S:
             self._fall(now_ns, self.envelope.fall_s, "no toe-off after heel-off: ramping down")
         elif self.state == "swing" and age_s > SWING_MAX_S:
+            self.ended = True
             self._fall(now_ns, self.envelope.fall_s, "no initial contact in time: ramping down")
         elif self.state == "extension" and age_s > min(self.envelope.extension_s, self._loading_s() / 2):
             fall_s = min(self.envelope.fall_s, max(FALL_MIN_S, self._loading_s() - age_s))
             self._fall(now_ns, fall_s, "foot is loaded: ramping down")
         elif self.state == "falling" and age_s >= self.fall_s:
-            self._enter("closed", now_ns, "stance: waiting for heel-off" if walking else "not walking")
+            self._enter("closed", now_ns, against or "stance: waiting for heel-off")
 
     def share(self, now_ns: int) -> float:
         """What the ramp down has left of the intensity: 1 while open, 0 when closed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from controller.core.gait.checks import Finding, SensorCheck
 from controller.core.gait.foot import FootEvents
 from controller.core.gait.frame import SagittalFrame
-from controller.core.gait.phase import GaitPhase, StrideClock
+from controller.core.gait.phase import SILENCE_S, GaitPhase, StrideClock
 from controller.core.gait.shank import ShankEvents
 from controller.core.gait.travel import Travel
 from controller.core.gait.zero import GyroZero
@@ -107,6 +107,43 @@ class GaitDetector:
     def setting_off(self) -> bool:
         """The limb has stepped forward on the level for the first time: nothing else is known of it yet."""
         return self._clock.setting_off
+
+    def silent(self, now_ns: int) -> bool:
+        """No sample for so long that nothing can be said of now."""
+        return self._last_ns is None or (now_ns - self._last_ns) * 1e-9 > SILENCE_S
+
+    @property
+    def in_full_swing(self) -> bool:
+        """The limb is well in a swing."""
+        return self._machine.in_full_swing
+
+    @property
+    def still_s(self) -> float:
+        """How long the limb has been at rest."""
+        return self._machine.still_s
+
+    @property
+    def faltered(self) -> bool:
+        """The last toe-off was followed by no swing."""
+        return self._machine.faltered
+
+    @property
+    def upside_down(self) -> bool:
+        """The limb swings the other way about the axis that was given."""
+        return self._frame.backward
+
+    def doubt(self, now_ns: int) -> str:
+        """Why phase and angles of the stride at hand are not relied on; empty where they are."""
+        clock = self._clock
+        if clock.walking and not self.silent(now_ns):
+            return ""
+        if self._travel.turning:
+            return "in a turn"
+        if clock.strides == 0:
+            return "first step"
+        if not clock.stepping:
+            return "after a halt"
+        return "step of unusual height or way"
 
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the sensor, in words for the therapist; empty while all is well."""

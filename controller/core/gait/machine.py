@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import exp
 
-from controller.core.gait.frame import SagittalFrame
+from controller.core.gait.frame import GRAVITY_MPS2, SagittalFrame
 from controller.core.gait.landing import Landing, Shake, blend
 from controller.core.signals import EventKind, GaitEvent
 from drivers.interface import Vec3
@@ -23,6 +23,7 @@ BLIND_NS = 500_000_000  # a swing with a gap in it shows its peak or its excursi
 STOP_RATE_SHARE = 0.15  # of the usual swing peak: a limb that hangs still
 STOP_RATE_FLOOR_RPS = 0.25
 STOP_SWING_S = 0.2  # still for so long in mid-swing is a stop
+REST_MPS2 = 1.0  # of the acceleration's size from gravity: a limb that hangs still in a swing still brakes
 STOP_STANCE_S = 2.5  # the clock stops sooner where it knows the stride
 TIP_LATE = 0.2  # later than the usual time from contact to heel-off by this share of it: the limb stands
 TIP_SPREADS = 3.0  # nor within so many of this leg's usual deviations
@@ -32,6 +33,7 @@ SPREAD_ODD = 0.15
 SPREAD_LEARN = 0.2
 TIP_FIRST_S = 1.2  # the first stance on record may have been a halt
 TIP_LEARN = 1.6  # of the usual time, at most, is learned from a stance
+REST_LEAST, REST_MOST = (GRAVITY_MPS2 - REST_MPS2) ** 2, (GRAVITY_MPS2 + REST_MPS2) ** 2
 UNKNOWN = 0.5  # confidence where no recent swing tells
 
 
@@ -74,6 +76,8 @@ class LimbEvents:
         self._tip_s = self._usual_tip_s = self._tip_spread_s = 0.0
         self._tips = 0
         self.stopped = self.late = False
+        self.still_s = 0.0  # how long the limb has been at rest
+        self.faltered = False  # a toe-off that no swing followed, until the next event
         self._was_late = self._late_before = False
 
     def update(self, t_ns: int, acc_mps2: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
@@ -98,8 +102,14 @@ class LimbEvents:
             fade = exp(-dt_s / FADE_TAU_S)
             self._usual_peak *= fade
             self._usual_excursion *= fade
+        swung = self.in_swing
         events = self._step(t_ns, acc_mps2, frame)
+        self.faltered = not events and (self.faltered or (swung and not self.in_swing))
         self._watch_stop(t_ns, frame.rate_rps)
+        ax, ay, az = acc_mps2
+        felt = ax * ax + ay * ay + az * az
+        rests = REST_LEAST < felt < REST_MOST and abs(frame.rate_rps) < STOP_RATE_FLOOR_RPS
+        self.still_s = self.still_s + dt_s if rests else 0.0
         return events
 
     @property

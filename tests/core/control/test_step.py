@@ -104,14 +104,18 @@ def test_every_decision_has_a_reason(walk: Recorded) -> None:
     assert all(decision.reason for decision in decisions)
 
 
-def test_before_the_first_sample_and_the_first_step_there_is_no_pulse(walk: Recorded) -> None:
+def test_before_the_first_sample_and_the_first_heel_off_there_is_no_pulse_and_the_first_swing_is_lifted(
+    walk: Recorded,
+) -> None:
     core = params("learning")
     decision, _ = step(EPOCH_NS, TickInputs(), core, CoreState.initial(core))
     assert decision.command.channels == (None,)
     assert decision.reason == "no sample from foot yet"
     decisions, _ = play(walk, core)
     first = next(n for n, value in enumerate(currents(decisions)) if value is not None)
-    assert any(event.kind == "initial_contact" for decision in decisions[:first] for event in decision.events)
+    before = [event.kind for decision in decisions[: first + 1] for event in decision.events]
+    assert "heel_off" in before or "toe_off" in before
+    assert "initial_contact" not in before
 
 
 @pytest.mark.parametrize("mode", ["trapezoid", "feedback", "learning"])
@@ -145,20 +149,17 @@ def test_pulses_come_in_pre_swing_swing_and_extension_alone_and_rise_slowly(
 def test_a_ramp_down_never_goes_up_and_begins_with_no_pulse_where_there_was_none(
     walk: Recorded, mode: Mode
 ) -> None:
-    """The first heel-off on record comes before it is known that this is walking."""
     core = params(mode)
     state = CoreState.initial(core)
-    before_ma, ramps, stopped = 0.0, 0, 0
+    before_ma, ramps = 0.0, 0
     for now_ns, inputs in walk:
         decision, state = step(now_ns, inputs, core, state)
         if "ramping down" in decision.reason or state.window.state == "falling":
             ramps += 1
-            stopped += before_ma == 0.0
             assert state.intensity.current_ma <= before_ma
             assert before_ma > 0.0 or decision.command.channels == (None,)
         before_ma = state.intensity.current_ma
     assert ramps > 100
-    assert stopped > 5
 
 
 def test_a_ramp_down_from_between_two_steps_of_the_device_is_not_rounded_up(walk: Recorded) -> None:

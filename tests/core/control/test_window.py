@@ -21,8 +21,8 @@ def window(*events: tuple[EventKind, int]) -> Window:
     return made
 
 
-def state_after(made: Window, at_ms: int, *, walking: bool = True) -> str:
-    made.tick(at_ms * MS, walking=walking)
+def state_after(made: Window, at_ms: int) -> str:
+    made.tick(at_ms * MS)
     return made.state
 
 
@@ -73,21 +73,41 @@ def test_events_of_stance_change_nothing() -> None:
     assert made.state == "closed"
 
 
-@pytest.mark.parametrize(
-    "events", [(("heel_off", 0),), (("toe_off", 0),), (("toe_off", -400), ("initial_contact", 0))]
-)
-def test_when_walking_stops_nothing_is_left_within_300_ms(events: tuple[tuple[EventKind, int], ...]) -> None:
-    made = window(*events)
-    made.tick(5 * MS, walking=False)
-    shares = [made.share(ms * MS) for ms in range(5, 300, 5) if made.tick(ms * MS, walking=False) is None]
+@pytest.mark.parametrize("events", [(("heel_off", 0),), (("toe_off", 0),)])
+def test_what_speaks_against_a_lift_leaves_nothing_within_a_tenth_of_a_second(
+    events: tuple[tuple[EventKind, int], ...],
+) -> None:
+    made, shares = window(*events), []
+    for at_ms in range(5, 120, 5):
+        made.tick(at_ms * MS, against="standing still")
+        shares.append(made.share(at_ms * MS))
     assert shares == sorted(shares, reverse=True)
-    assert made.share(300 * MS) == 0.0
+    assert (made.share(105 * MS), made.state, made.why) == (0.0, "closed", "standing still")
+
+
+def test_nothing_opens_against_what_speaks_against_it_and_it_opens_once_that_is_gone() -> None:
+    for kind in ("heel_off", "toe_off"):
+        made = Window(ENVELOPE)
+        made.note(GaitEvent(kind, 0, 0), 0, against="standing still")
+        assert made.state == "closed"
+    made.tick(5 * MS, against="standing still", swinging=True)
     assert made.state == "closed"
+    made.tick(10 * MS, swinging=True)
+    assert (made.state, made.opened_ns, made.share(10 * MS)) == ("swing", 10 * MS, 1.0)
+
+
+def test_a_swing_whose_pulses_took_too_long_gets_no_more_of_them_and_the_next_one_does() -> None:
+    made = window(("toe_off", 0))
+    for at_ms in range(5, 2000, 5):
+        made.tick(at_ms * MS, swinging=True)
+    assert made.state == "closed"
+    made.note(GaitEvent("heel_off", 2000 * MS, 2000 * MS), 2000 * MS)
+    assert made.state == "pre_swing"
 
 
 def test_a_new_heel_off_reopens_a_falling_window() -> None:
     made = window(("heel_off", 0), ("toe_off", 100), ("initial_contact", 500))
-    made.tick(700 * MS, walking=True)
+    made.tick(700 * MS)
     made.note(GaitEvent("heel_off", 750 * MS, 750 * MS), 750 * MS)
     assert (made.state, made.opened_ns, made.share(750 * MS)) == ("pre_swing", 750 * MS, 1.0)
 
@@ -150,7 +170,7 @@ def test_extension_and_ramp_leave_the_time_that_priming_needs(stance_ms: int, cl
         ("initial_contact", contact_ms),
     ]
     for kind, at_ms in events:
-        made.tick(at_ms * MS, walking=True)
+        made.tick(at_ms * MS)
         made.note(GaitEvent(kind, at_ms * MS, at_ms * MS), at_ms * MS)
     first_ms = next(t for t in range(0, stance_ms, 5) if state_after(made, contact_ms + t) == "closed")
     assert first_ms == pytest.approx(closed_ms, abs=10)
@@ -196,7 +216,7 @@ def test_in_every_even_walk_current_is_asked_for_at_most_five_sixths_of_the_time
         }.get(at_ms)  # type: ignore[assignment]  # a table of literals
         if kind is not None:
             made.note(GaitEvent(kind, t_ms * MS, t_ms * MS), t_ms * MS)
-        made.tick(t_ms * MS, walking=True)
+        made.tick(t_ms * MS)
         if at_ms >= stride_ms - lead_ms:
             made.prime(t_ms * MS)
         on.append(made.state != "closed")

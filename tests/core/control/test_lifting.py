@@ -1,0 +1,74 @@
+"""The decision to lift: every swing of a walk, the first and those of turns, and no standing leg."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controller.core.gait import GaitDetector
+from controller.core.lifting import STILL_S, judge
+from controller.core.params import Readiness
+from drivers.interface import Segment
+from models.gait import Activity
+from models.patient import PatientParams, VirtualPatient
+
+STEP_NS = 10_000_000
+WALK = (Activity("stand", 4.0), Activity("walk", 12.0), Activity("stand", 6.0))
+
+
+def verdicts(
+    segment: Segment, readiness: Readiness, until_s: float = 22.0
+) -> tuple[list[tuple[float, str, str]], VirtualPatient]:
+    """Time (s), what speaks against a lift and what is in doubt, after each sample."""
+    patient = VirtualPatient(replace(PatientParams(), cadence_cv=0.02), seed=3, schedule=WALK)
+    detector, told = GaitDetector(segment, "left"), []
+    for t_ns in range(0, round(until_s * 1e9), STEP_NS):
+        _, acc, gyr = patient.imu(segment, t_ns * 1e-9)
+        detector.update(t_ns, acc, gyr)
+        verdict = judge(t_ns, detector, readiness, level=False)
+        told.append((t_ns * 1e-9, verdict.against, verdict.doubt))
+    return told, patient
+
+
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+def test_nothing_speaks_against_any_swing_of_a_walk_and_the_first_is_in_doubt(segment: Segment) -> None:
+    told, patient = verdicts(segment, "balanced")
+    swings = [s for s in patient.strides() if s.toe_off_s > 4.0]
+    assert len(swings) > 6
+    for swing in swings:
+        inside = [t for t in told if swing.toe_off_s + 0.05 < t[0] < swing.next_initial_contact_s - 0.02]
+        assert not any(against for _, against, _ in inside), swing
+    landed_s = patient.strides()[0].initial_contact_s
+    first = [t for t in told if landed_s - 0.35 < t[0] < landed_s - 0.1]
+    assert {(against, doubt) for _, against, doubt in first} == {("", "first step")}
+
+
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+def test_a_leg_that_stands_is_not_lifted_and_the_reason_says_so(segment: Segment) -> None:
+    told, _ = verdicts(segment, "balanced", 4.0)
+    assert {against for t_s, against, _ in told if t_s > 1.0} == {"standing still"}
+
+
+def test_a_rest_is_standing_after_its_time_and_not_before() -> None:
+    detector, against = GaitDetector("shank", "left"), {}
+    for k in range(60):
+        detector.update(k * STEP_NS, (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
+        against[k] = judge(k * STEP_NS, detector, "balanced", level=False).against
+    last = round(STILL_S * 1e9) // STEP_NS
+    assert (against[last - 1], against[last + 1]) == ("", "standing still")
+
+
+def test_silence_speaks_against_a_lift() -> None:
+    detector = GaitDetector("shank", "left")
+    assert judge(0, detector, "eager", level=False).against == "no samples"
+    detector.update(0, (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
+    assert judge(299_000_000, detector, "balanced", level=False).against == ""
+    assert judge(301_000_000, detector, "balanced", level=False).against == "no samples"
+
+
+def test_a_cautious_decision_waits_for_what_a_balanced_one_lifts_in_doubt() -> None:
+    cautious, _ = verdicts("shank", "cautious")
+    balanced, _ = verdicts("shank", "balanced")
+    assert all(c[1] or not b[1] for c, b in zip(cautious, balanced, strict=True))
+    assert any(c[1] == "first step" and not b[1] for c, b in zip(cautious, balanced, strict=True))

@@ -50,12 +50,14 @@ def test_the_folder_of_a_killed_rig_is_swept_at_the_next_start_and_a_living_ones
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", script, str(tmp_path / "logs")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as other:
-        assert other.stdout is not None
-        folder = Path(other.stdout.readline().strip())
-        (folder / "mqtt.json").write_text("a password")
-        with Rig(tmp_path / "logs"):
-            assert folder.exists()
-        other.kill()
+        try:
+            assert other.stdout is not None
+            folder = Path(other.stdout.readline().strip())
+            (folder / "mqtt.json").write_text("a password")
+            with Rig(tmp_path / "logs"):
+                assert folder.exists()
+        finally:
+            other.kill()
     assert folder.exists()
     with Rig(tmp_path / "logs") as rig:
         assert not folder.exists()

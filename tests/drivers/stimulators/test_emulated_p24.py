@@ -327,17 +327,20 @@ def test_serves_as_a_process_and_tidies_up_when_told_to_end(tmp_path: Path) -> N
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert str(link.readlink()) == port
-        driver = P24(str(link))
-        driver.open()
-        for _ in range(3):
-            until(lambda: driver.pulse(0, 10.0, 200.0) is not None)
-        until(lambda: log.exists() and len(log.read_text().splitlines()) == 3)
-        driver.close()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        try:
+            assert process.stdout is not None
+            port = process.stdout.readline().strip()
+            assert str(link.readlink()) == port
+            driver = P24(str(link))
+            driver.open()
+            for _ in range(3):
+                until(lambda: driver.pulse(0, 10.0, 200.0) is not None)
+            until(lambda: log.exists() and len(log.read_text().splitlines()) == 3)
+            driver.close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
     assert not link.is_symlink()
 
 

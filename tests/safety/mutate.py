@@ -3,6 +3,7 @@
 ``python -m tests.safety.mutate [CHILDREN [MODULE ...]]`` runs the sound code first, then each of mutmut's
 mutants in a forked child with the tests that reach the changed statement: those first that killed others of
 its function, then the fastest. Prints each survivor that was not reviewed and ends with 1 where there is one.
+A mutant with which a test does not end counts as killed and is printed too: the test should end by itself.
 """
 
 from __future__ import annotations
@@ -230,7 +231,11 @@ class Run:
     def pytest_configure(self) -> None:
         """The same examples every day, and none made smaller: that a test fails is all there is to know."""
         from hypothesis import HealthCheck, Phase, settings
+        from hypothesis.internal.conjecture import providers
+        from hypothesis.internal.constants_ast import Constants
 
+        # it would take numbers out of what happens to be imported, from wherever the checkout lies
+        providers._get_local_constants = Constants
         settings.register_profile(
             "mutants",
             derandomize=True,
@@ -329,7 +334,9 @@ class Run:
         child, status = os.wait()
         one, tests = running.pop(child)
         if status != 0:
-            figures.endless += os.WIFSIGNALED(status)
+            if os.WIFSIGNALED(status):
+                figures.endless += 1
+                print(f"WITHOUT END in {told(figures, one)}", flush=True)
             if os.WIFEXITED(status) and 0 < os.WEXITSTATUS(status) <= min(len(tests), KILLER_MAX):
                 killer = tests[os.WEXITSTATUS(status) - 1]
                 self.killers[one.target.__qualname__][killer.nodeid] += 1
@@ -343,8 +350,12 @@ class Run:
             self.used.add(place)
         else:
             figures.survived += 1
-            name = one.target.__qualname__
-            print(f"SURVIVED in {figures.module}.{name}\n  - {removed}\n  + {added}", flush=True)
+            print(f"SURVIVED in {told(figures, one)}", flush=True)
+
+
+def told(figures: Figures, one: Mutant) -> str:
+    removed, added = one.words()
+    return f"{figures.module}.{one.target.__qualname__}\n  - {removed}\n  + {added}"
 
 
 def processor_s() -> float:

@@ -28,6 +28,7 @@ SESSION = 7
 CAPABILITY = StimulatorCapability("test", 8, 130.0, 0.5, 10.0, 4095.0, 100.0, "none", "spec")
 START_NS = 1_000_000_000_000
 TICK_NS = 5 * MS
+HAPPENINGS_MAX = 100_000  # in one test; five times what the longest needs: a guard that never trips ends it
 
 SESSION_LIMITS: dict[str, float] = {
     "current_max_ma": 40.0,
@@ -79,6 +80,7 @@ class Bench:
         return self.known.state.fault
 
     def feed(self, happening: Happening) -> Reaction:
+        assert len(self.reactions) < HAPPENINGS_MAX, "what the test waits for does not come"
         reaction, self.known = react(self.now_ns, happening, self.setup, self.known)
         self.notes.extend(reaction.notes)
         self.reactions.append((self.now_ns, reaction))

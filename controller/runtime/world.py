@@ -30,6 +30,7 @@ from drivers.emulated.myo import EmulatedMyo
 from drivers.emulated.p24 import EmulatedP24
 from drivers.emulated.radio import RadioConditions, VirtualRadio
 from drivers.interface import Quat, Vec3
+from drivers.links.input_watch import InputWatch
 from models.patient import PatientParams, VirtualPatient
 
 TRUTH_PERIOD_S = 0.01
@@ -93,7 +94,8 @@ class World:
 
     async def run(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._stimulator.fileno(), self._stimulator.service)
+        watch = InputWatch(self._stimulator.fileno())
+        loop.add_reader(watch.fileno(), self._serve, watch)
         server = bus.listen(self._rig, "world")
         loop.add_reader(server, self._accept, server)
         conditions = RadioConditions(loss=self._plan.loss, seed=self._plan.seed)
@@ -106,10 +108,15 @@ class World:
             telling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await telling
-        loop.remove_reader(self._stimulator.fileno())
+        loop.remove_reader(watch.fileno())
+        watch.close()
         self._stimulator.close()
         loop.remove_reader(server)
         server.close()
+
+    def _serve(self, watch: InputWatch) -> None:
+        self._stimulator.service()
+        watch.taken()
 
     def _accept(self, server: socket.socket) -> None:
         """Somebody who tells the virtual patient to stand or to walk, as a therapist would."""
@@ -162,7 +169,7 @@ class World:
         told_end = False
         while True:
             await asyncio.sleep(TRUTH_PERIOD_S)
-            self._stimulator.service()  # also where nothing was sent: its host may have been killed
+            self._stimulator.tend()  # also where nothing was sent: its host may have been killed
             if self._origin.t_ns is None:
                 continue
             now_ns = time.monotonic_ns()

@@ -85,6 +85,7 @@ KEPT_NOTES = 32  # for the recorder that is not there yet
 NAME_MAX = 80  # characters of who asked for something
 IN_FLIGHT = "guard.inflight"  # what is in force, where the session names no file that outlives its rig
 DISK_TAKES_S = 5.0  # at the end, with the stimulator closed, for what is kept of this person
+SEEN_NS = 1_000_000_000  # a trip this old has been told; a rig that dies loses its operator first
 KEEP_REST_NS = 1_000_000_000  # a crash loses no more of the on-time
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # another one after each start of the computer
 
@@ -164,6 +165,8 @@ class Guard:
         self._boot = BOOT_ID.read_text(encoding="ascii").strip()
         self._armed_utc = ""
         self._in_force: Channels = ()
+        self._last_in_force: dict[str, object] = {}
+        self._tripped_ns = -SEEN_NS
         self._orphaned = False
         self._disk_said: dict[Path, str] = {}
         self._in_flight = _kept_file(Path(setup.config.in_flight_file or rig / IN_FLIGHT))
@@ -219,10 +222,16 @@ class Guard:
         if self._orphaned or state.fault == "F16":
             return
         if state.may_pulse and not ended:
-            message = in_force.kept(self._armed_utc, state.stage.value, self._in_force)
-            self._in_flight.write(message, sync=sync)
+            self._last_in_force = in_force.kept(self._armed_utc, state.stage.value, self._in_force)
+            self._in_flight.write(self._last_in_force, sync=sync)
         else:
             self._in_flight.write(None, sync=sync)
+
+    def _unseen(self) -> bool:
+        """Whether nobody sees that this guard tripped, or now trips, amid pulses: the next one tells it."""
+        state = self._known.state
+        just = state.stage is Stage.TRIPPED and self._clock() - self._tripped_ns < SEEN_NS
+        return state.may_pulse or just
 
     def _hear_disk(self) -> None:
         for file in self._kept():
@@ -268,7 +277,9 @@ class Guard:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(64)
         if ORPHANED in self._signals or os.getppid() != self._parent:
-            self._orphaned = self._known.state.may_pulse  # nobody sees this trip: the next guard tells it
+            self._orphaned = self._unseen()
+            if self._orphaned:
+                self._in_flight.write(self._last_in_force, sync=True)
             self._feed(Trouble("F10", "the program that started the guard is gone"))
             self._ended = True
         self._obey_signals()
@@ -655,6 +666,8 @@ class Guard:
                     self._push(connection, text, by)
             if not before[0].may_pulse:
                 self._armed_utc, self._in_force = _utc(), ()
+            elif self._known.state.stage is Stage.TRIPPED:
+                self._tripped_ns = now_ns
             self._keep_in_flight(sync=True)
             self._keep_rest(now_ns)
         return reaction
@@ -761,7 +774,7 @@ def make_stimulator(config: GuardConfig, source: str) -> Stimulator:
     """The driver the file names. Raises InputError on a device this guard has no driver for."""
     if config.stimulator_device != "hasomed-p24":
         raise InputError(source, "stimulator.device", config.stimulator_device, "hasomed-p24")
-    return P24(config.stimulator_port)
+    return P24(config.stimulator_port, real_time=True)
 
 
 def main() -> None:

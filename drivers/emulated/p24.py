@@ -48,6 +48,7 @@ PULSE_OVERHEAD_US = 60
 SECOND_US = 1_000_000
 KEEP_ALIVE_NS = 2_000_000_000  # mid level pauses without a sign of the host for this long
 NEVER_NS = 1 << 62
+READ_BYTES = 4096
 TIOCGEXCL = 0x80045440  # whether a terminal is in exclusive use; Python has no name for it
 
 SERIAL_NUMBER = b"EMULATED24"
@@ -120,14 +121,11 @@ class EmulatedP24:
 
     def service(self) -> None:
         """Reads what is there, obeys, answers; gives the pulses that are due. Does nothing once closed."""
-        if self._closed:
-            return
-        self._give_due(self._clock())
-        self._forget_host()
-        while True:
-            self._answer_due()
+        self.tend()
+        chunk = bytes(READ_BYTES)
+        while len(chunk) == READ_BYTES and not self._closed:
             try:
-                chunk = os.read(self._master, 4096)
+                chunk = os.read(self._master, READ_BYTES)
             except BlockingIOError:
                 return
             bad_before = self._splitter.bad_frames
@@ -136,6 +134,15 @@ class EmulatedP24:
                 self._answer(0, GENERAL_ERROR, bytes((TRANSFER,)))
             for frame in frames:
                 self._obey(frame)
+            self._answer_due()
+
+    def tend(self) -> None:
+        """The same without reading."""
+        if self._closed:
+            return
+        self._give_due(self._clock())
+        self._forget_host()
+        self._answer_due()
 
     def _forget_host(self) -> None:
         """A port forgets a host that was killed; this one's end stays open, and with it exclusive use.

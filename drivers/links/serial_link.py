@@ -17,6 +17,7 @@ import serial
 
 from drivers.interface import DeviceError
 from drivers.links import port_holders
+from drivers.links.input_watch import InputWatch
 
 READ_BYTES = 4096
 CONTROL_CHARACTERS = 6  # place of the control characters in what tcgetattr returns
@@ -28,14 +29,19 @@ class SerialLink:
 
     Held exclusively in three ways, because each alone has a hole: a lock keeps out programs that lock too,
     the kernel (TIOCEXCL) all later ones save root's, and one that had the port open before is looked for.
+    ``real_time`` lets a thread wait for input, so that reading never waits (:class:`InputWatch`).
     """
 
-    def __init__(self, port: str, *, baud: int, stop_bits: int = 1, rts_cts: bool = False) -> None:
+    def __init__(
+        self, port: str, *, baud: int, stop_bits: int = 1, rts_cts: bool = False, real_time: bool = False
+    ) -> None:
         self.port = port
         self._baud = baud
         self._stop_bits = stop_bits
         self._rts_cts = rts_cts
+        self._real_time = real_time
         self._serial: serial.Serial | None = None
+        self._watch: InputWatch | None = None
 
     @property
     def is_open(self) -> bool:
@@ -70,6 +76,8 @@ class SerialLink:
             line.close()
             raise DeviceError(self.port, f"cannot be set up: {error}", transient=True) from error
         self._serial = line
+        if self._real_time:
+            self._watch = InputWatch(line.fd)
         try:
             self.require_alone()
         except DeviceError:
@@ -83,10 +91,19 @@ class SerialLink:
 
     def fileno(self) -> int:
         """For a poll loop; :class:`DeviceError` when closed."""
-        return self._fd()
+        return self._fd() if self._watch is None else self._watch.fileno()
 
     def read_available(self) -> bytes:
         """What has arrived, possibly nothing. :class:`DeviceError`, permanent, when the line has gone."""
+        if self._watch is None:
+            return self._read()
+        if not self._watch.ready:
+            return b""
+        received = self._read()
+        self._watch.taken()
+        return received
+
+    def _read(self) -> bytes:
         received = bytearray()
         while True:
             try:
@@ -132,6 +149,9 @@ class SerialLink:
     def close(self) -> None:
         """Idempotent; a line that has gone closes without complaint."""
         line, self._serial = self._serial, None
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
         if line is not None:
             with contextlib.suppress(OSError):  # a port that stays open elsewhere would stay exclusive
                 fcntl.ioctl(line.fd, termios.TIOCNXCL)

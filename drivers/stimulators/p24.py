@@ -56,11 +56,12 @@ class P24:
         self,
         port: str,
         *,
+        real_time: bool = False,
         ack_timeout_ms: float = ACK_TIMEOUT_MS,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.capability = sheets.P24
-        self._link = SerialLink(port, baud=BAUD, stop_bits=STOP_BITS, rts_cts=True)
+        self._link = SerialLink(port, baud=BAUD, stop_bits=STOP_BITS, rts_cts=True, real_time=real_time)
         self._ack_timeout_ns = int(ack_timeout_ms * 1e6)
         self._clock = clock
         self._splitter = sm4.FrameSplitter()

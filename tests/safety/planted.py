@@ -433,7 +433,7 @@ PLANTS = (
     Plant(
         "a rig lost amid pulses ends as if in order",
         "guard.py",
-        "self._orphaned = self._known.state.may_pulse",
+        "self._orphaned = self._unseen()",
         "self._orphaned = False",
         "test_guard.py::test_a_guard_that_loses_its_rig_amid_pulses_leaves_its_trip_to_the_next_one",
     ),

@@ -331,6 +331,24 @@ def test_a_guard_that_loses_its_rig_amid_pulses_leaves_its_trip_to_the_next_one(
     assert again.fault == "F16"
 
 
+@pytest.mark.parametrize(("after_ms", "told"), [(0.0, True), (999.0, True), (1000.0, False)])
+def test_a_dying_rig_takes_its_operator_away_before_its_guard_hears_of_it_and_the_next_one_tells_that_too(
+    room_of: MakeRoom, after_ms: float, told: bool
+) -> None:
+    room = room_of().walk()
+    assert room.operator is not None
+    room.operator.close()
+    room.round()
+    assert (room.stage, room.fault) == ("tripped", "F10")
+    room.round(after_ms)
+    room.run()
+    again = room_of()
+    again.run()
+    state = again.guard._known.state
+    assert state.fault == ("F16" if told else "F10")
+    assert ("in force was active: tibialis anterior 20.0 mA" in state.detail) == told
+
+
 def test_an_orderly_end_leaves_nothing_in_force(room_of: MakeRoom) -> None:
     room = room_of().walk()
     room.run(orphaned=False)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from controller.runtime import bus
+from controller.runtime import bus, process
 from controller.safety.kept_file import KeptFile
 from drivers.stimulators import sciencemode4 as sm4
 from tests.safety.rig import raw_settings
@@ -78,7 +78,7 @@ class Rig:
         self.recorder: socket.socket | None = None
         port = rig / "p24"
         log = ("--pulse-log", str(self.log), "--link", str(port))
-        self.p24 = self.start("-m", "drivers.emulated.p24", *log, *p24)
+        self.p24 = self.start("-m", "drivers.emulated.p24", *log, *p24, priority=process.WORLD_PRIORITY)
         self.until(port.exists)
         if held:
             self.holder = self.start("-c", HOLDER, str(port), str(rig / "held"))
@@ -95,14 +95,18 @@ class Rig:
         self.operator = bus.connect(rig, "guard")
         self.operator.send(b'{"role":"operator","name":"tester"}')
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
-        self.processes.append(process)
-        return process
+    def start(self, *arguments: str, priority: int = 0) -> subprocess.Popen[bytes]:
+        """With the real-time priority that its like has in a rig, as far as this machine gives any."""
+        started = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
+        self.processes.append(started)
+        if priority:
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(started.pid, os.SCHED_FIFO, os.sched_param(priority))
+        return started
 
     def controller(self) -> subprocess.Popen[bytes]:
         """SIGUSR1 makes its sensor silent."""
-        return self.start("-c", CONTROLLER, str(self.rig))
+        return self.start("-c", CONTROLLER, str(self.rig), priority=process.CONTROLLER_PRIORITY)
 
     def until(self, true: Callable[[], bool], timeout_s: float = 20.0) -> None:
         deadline = time.monotonic() + timeout_s
@@ -177,11 +181,11 @@ class Rig:
         self.guard.terminate()  # it ends in order wherever it can
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.guard.wait(2.0)
-        for process in reversed(self.processes):
+        for started in reversed(self.processes):
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-                process.kill()
-            process.wait()
+                started.send_signal(signal.SIGCONT)
+                started.kill()
+            started.wait()
         if self.button >= 0:
             os.close(self.button)
         self.operator.close()

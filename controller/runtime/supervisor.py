@@ -413,7 +413,9 @@ class Supervisor:
     def _stopping(self) -> Iterator[None]:
         """Ctrl-C, Ctrl-Z and SIGTERM are STOP: told to the guard from the signal handler itself.
 
-        Ctrl-Z would leave a rig that nobody hears, and the guard a second to find out (F23).
+        Ctrl-Z would leave a rig that nobody hears, and the guard a second to find out (F23). Of the signals
+        that whoever started this has had ignored, SIGHUP alone stays so (nohup): a script's ``&`` has Ctrl-C
+        ignored.
         """
 
         def on_signal(number: int, _frame: object) -> None:
@@ -422,13 +424,14 @@ class Supervisor:
                 _let_go(terminal)
 
         terminal = [stream for stream in (0, 1, 2) if os.isatty(stream)]
-        obeyed = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        obeyed = [number for number in SIGNALS if number != signal.SIGHUP or not ignored]
         before = {number: signal.signal(number, on_signal) for number in obeyed}
         try:
             yield
         finally:
             for number, handler in before.items():
-                if signal.getsignal(number) is not signal.SIG_IGN:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # a terminal that was let go
                     signal.signal(number, handler)
 
 

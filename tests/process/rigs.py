@@ -19,17 +19,22 @@ STALL_S = 0.03  # half of what the guard allows a controller: beyond, a trip is 
 STARVED_S = 0.25  # half of what it allows the recorder, which has no real-time priority
 AFTERMATH_NS = 500_000_000  # what waited in a standstill is dealt with in it
 STALL_WATCH = r"""
-import os, sys, time
-if sys.argv[1] == "real-time":
+import os, select, sys, time, tty
+if sys.argv[1] != "ordinary":
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
     except OSError:
         pass
+there, here = os.openpty()
+tty.setraw(here)
 os.write(1, b"began\n")
 parent = os.getppid()
 while os.getppid() == parent:
     before_ns = time.monotonic_ns()
     time.sleep(0.004)
+    if sys.argv[1] == "terminal":
+        os.write(there, b".")
+        os.read(here, 1)
     late_s = (time.monotonic_ns() - before_ns) / 1e9 - 0.004
     if late_s > float(sys.argv[2]):
         os.write(1, f"{before_ns} {late_s}\n".encode())
@@ -69,13 +74,14 @@ def finish(process: subprocess.Popen[str], timeout_s: float = 400.0) -> tuple[in
 class StallWatch:
     """Whether this machine, not the rig, stood still or had no time for an ordinary process.
 
-    Two processes that only sleep and look: one of real-time priority, one of none.
+    Processes that only sleep and look: one of real-time priority, one of none, and one that sends itself a
+    byte by a terminal, which the kernel hands on at ordinary priority (drivers/links/input_watch.py).
     """
 
     def __enter__(self) -> StallWatch:
         self._log = tempfile.TemporaryFile("a+")
         self.spans_ns: list[tuple[int, int]] = []  # of the standstills so far, CLOCK_MONOTONIC
-        limits = (("real-time", STALL_S), ("ordinary", STARVED_S))
+        limits = (("real-time", STALL_S), ("terminal", STALL_S), ("ordinary", STARVED_S))
         self._processes = [
             subprocess.Popen([sys.executable, "-c", STALL_WATCH, kind, str(limit_s)], stdout=self._log)
             for kind, limit_s in limits

@@ -28,3 +28,21 @@ def test_a_signal_is_stop_told_to_the_guard_before_anything_else(
         os.kill(os.getpid(), number)
         assert json.loads(guard.recv(bus.MAX_MESSAGE_BYTES))["op"] == "stop"
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize(
+    ("number", "obeyed"),
+    [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTSTP, True), (signal.SIGHUP, False)],
+)
+def test_a_script_that_starts_it_behind_an_ampersand_takes_no_stop_away_and_nohup_its_own_alone(
+    tmp_path: Path, number: signal.Signals, obeyed: bool
+) -> None:
+    supervisor = Supervisor(load_session(DEMO_SESSION), tmp_path, None, lambda _progress: None)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with supervisor._stopping():
+            signal.raise_signal(number)
+        assert bool(supervisor._stop) == obeyed
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)

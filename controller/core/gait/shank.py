@@ -90,8 +90,10 @@ class ShankEvents(LimbEvents):
         swings_at = max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak)
         lifting = slope > 0.0 and self._trough < -swings_at and rate + TOE_OFF_LEAD_S * slope >= 0.0
         lifting = lifting and leant > TOE_OFF_SHARE * lean
-        bounces = leant < BOUNCE_SHARE * lean and self.since_contact_s < BOUNCE_S
-        if lifting or (rate > swings_at and not bounces):
+        upright = leant < BOUNCE_SHARE * lean  # and then it takes a swing to be believed
+        turns = rate > (self.peak_floor_rps if upright else swings_at)
+        bounces = upright and self.since_contact_s < BOUNCE_S
+        if lifting or (turns and not bounces):
             ahead_s = min(TOE_OFF_LEAD_S, -rate / slope) if lifting and rate < 0.0 else 0.0
             at_ns = t_ns + round(ahead_s * 1e9) if rate < 0.0 or self._rising_ns is None else self._rising_ns
             events.append(self._event("toe_off", at_ns, t_ns))

@@ -69,6 +69,8 @@ validate: setup
 	@echo "==> models and controllers against their references: runs/validate/"
 	@$(BIN)/python -m models.validation --out runs/validate
 	@$(BIN)/python benchmarks/gait.py --out runs/validate
+	@echo "==> swings lifted on real recordings, at each readiness, and with constants chosen on others (half an hour)"
+	@PYTHONPATH=. $(BIN)/python benchmarks/lifted.py --out runs/validate --curve --fit | tee runs/validate/lifted.txt
 	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (a quarter of an hour on two processors)"
 	@PICTURE=runs/validate/control.png $(BIN)/python benchmarks/control.py 20 60 | tee runs/validate/control.txt
 	@echo "==> two channels on the same 20 patients (four minutes; make bench walks six of them)"

@@ -32,6 +32,7 @@ from controller.core.params import (
     NormalCurves,
     Placement,
     Pulse,
+    Readiness,
     Reference,
     ResponseMap,
     SecondChannel,
@@ -249,6 +250,12 @@ class SecondChannelSection(Section):
     change_max_nm: float = Field(1.0, ge=0, le=5, allow_inf_nan=False)
 
 
+class GaitSection(Section):
+    """``readiness`` trades swings not lifted for pulses without a swing (docs/gait.md)."""
+
+    readiness: Readiness = "balanced"
+
+
 class TrapezoidSection(Section):
     current_ma: float = Field(ge=0, le=130, allow_inf_nan=False)
     rise_ms: float = Field(ge=20, le=1000, allow_inf_nan=False)
@@ -333,6 +340,7 @@ class SessionFile(Section):
     sensors: tuple[SensorSection, ...] = Field(min_length=1, max_length=8, strict=False)
     stimulator: StimulatorSection
     second_channel: SecondChannelSection | None = None
+    gait: GaitSection = Field(default_factory=lambda: GaitSection.model_validate({}))
     trapezoid: TrapezoidSection
     feedback: FeedbackSection
     learning: LearningSection = Field(default_factory=lambda: LearningSection.model_validate({}))
@@ -666,6 +674,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
         tick_s=1.0 / TICK_RATE_HZ,
         learning=msgspec.convert(file.learning.model_dump(), Learning),
         second=_second_channel(session),
+        readiness=file.gait.readiness,
     )
 
 

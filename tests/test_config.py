@@ -206,3 +206,16 @@ def test_config_check_refuses_with_exit_code_2(session_file: Path) -> None:
     result = CliRunner().invoke(app, ["config", "check", str(session_file)])
     assert result.exit_code == 2
     assert "rate_hz" in result.output
+
+
+@pytest.mark.parametrize("readiness", ["cautious", "balanced", "eager"])
+def test_how_readily_a_swing_is_lifted_is_one_of_three_words(session_file: Path, readiness: str) -> None:
+    spoil(session_file, 'readiness = "balanced"', f'readiness = "{readiness}"')
+    assert core_params(load_session(session_file)).readiness == readiness
+
+
+def test_another_word_for_readiness_is_refused_and_none_means_balanced(session_file: Path) -> None:
+    spoil(session_file, '[gait]\nreadiness = "balanced"', "")
+    assert core_params(load_session(session_file)).readiness == "balanced"
+    session_file.write_text(session_file.read_text() + '\n[gait]\nreadiness = "bold"\n')
+    assert "readiness" in refused(session_file)[0]

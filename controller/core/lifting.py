@@ -41,10 +41,12 @@ def judge(now_ns: int, detector: GaitDetector, readiness: Readiness, *, level: b
         against = "no samples"
     elif detector.upside_down:
         against = "sensor upside down"
+    elif readiness == "eager":
+        against = ""
     elif detector.still_s > STILL_S:
         against = "standing still"
     elif detector.faltered:
         against = "no swing after toe-off"
-    elif readiness == "cautious" and doubt:
+    elif readiness == "cautious":
         against = doubt
     return Verdict(against, doubt)

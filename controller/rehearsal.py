@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from controller.core.feedforward import sample
 from controller.core.params import CoreParams, Reference
 from controller.core.signals import Decision, Mode, TickInputs
 from controller.core.step import CoreState, step
+from controller.record.records import Pulse
+from controller.record.strides import TickAngles, measure
 from drivers.interface import ChannelCommand, ImuSample
 from models.patient import VirtualPatient
 
@@ -46,15 +49,15 @@ class TracePoint:
 
 @dataclass(frozen=True, slots=True)
 class Stride:
-    """One true stride of a rehearsal; angles in degrees, error against the given reference."""
+    """One true stride of a rehearsal, measured as any other stride; angles in degrees."""
 
     end_s: float
-    error_rms_deg: float  # true foot pitch against the reference, toe-off to initial contact
+    error_rms_deg: float  # true foot pitch against the given reference, in swing
     short_rms_deg: float  # the same of what is below the reference alone
     overshoot_deg: float  # the most above the reference in late swing
     ankle_error_deg: float  # at initial contact, against the reference's ankle there
     ankle_deg: float  # at initial contact
-    charge_uc: float  # one phase of every pulse since the last contact
+    charge_uc: float  # one phase of every pulse
     forefoot: bool
 
 
@@ -155,38 +158,49 @@ class Rehearsal:
 
 def judge(walk: Rehearsal, reference: Reference) -> list[Stride]:
     """Every completed true stride against ``reference``, at the phase the body really was in."""
-    time_s = np.array([point.time_s for point in walk.trace])
-    pitch = np.array([point.foot_pitch_deg for point in walk.trace])
+    times_ns = [_ns(point.time_s) for point in walk.trace]
     phase = np.array([point.phase_percent for point in walk.trace])
-    swing = np.array([point.in_swing for point in walk.trace])
-    pulse_s = np.array([pulse[0] for pulse in walk.pulses])
-    charge_uc = np.array([pulse[1] * pulse[2] / 1e3 for pulse in walk.pulses])
-    wanted = _on_grid(reference.foot_pitch_deg, phase)
+    wanted = _on_grid(reference.foot_pitch_deg, phase).tolist()
+    ticks = [
+        TickAngles(t_ns, point.foot_pitch_deg, point.ankle_deg, wanted_deg, point.in_swing)
+        for t_ns, point, wanted_deg in zip(times_ns, walk.trace, wanted, strict=True)
+    ]
+    pulses = [Pulse(_ns(time_s), 0, current_ma, width_us, 0) for time_s, current_ma, width_us in walk.pulses]
+    pulses_ns = [pulse.t_ns for pulse in pulses]
     ankle_deg = reference.foot_pitch_deg[-1] - reference.shank_pitch_deg[-1]
     strides: list[Stride] = []
     for true in walk.patient.strides():
-        inside = (time_s >= true.toe_off_s) & (time_s < true.next_initial_contact_s) & swing
-        if not inside.any():
+        contacts_ns = _ns(true.initial_contact_s), _ns(true.next_initial_contact_s)
+        first, last = (bisect_right(times_ns, t_ns) for t_ns in contacts_ns)
+        inside = ticks[max(0, first - 1) : last]
+        given = slice(*(bisect_left(pulses_ns, t_ns) for t_ns in contacts_ns))
+        if not inside:
             continue
-        error = pitch[inside] - wanted[inside]
-        share = (time_s[inside] - true.toe_off_s) / (true.next_initial_contact_s - true.toe_off_s)
-        late = error[share > LATE_SWING]
-        given = (pulse_s >= true.initial_contact_s) & (pulse_s < true.next_initial_contact_s)
-        contact = int(np.searchsorted(time_s, true.next_initial_contact_s)) - 1
-        ankle = walk.trace[contact].ankle_deg
+        toe_off_ns = _ns(true.toe_off_s)
+        stride = measure(*contacts_ns, inside, [toe_off_ns], pulses[given])
+        swing = [tick for tick in inside if tick.swing and contacts_ns[0] <= tick.now_ns < contacts_ns[1]]
+        errors_deg = np.array([tick.foot_pitch_deg - tick.reference_pitch_deg for tick in swing])
+        if stride.swing_pitch_rmse_deg is None or stride.ankle_at_initial_contact_deg is None:
+            continue
+        late_ns = toe_off_ns + LATE_SWING * (contacts_ns[1] - toe_off_ns)
+        late_deg = errors_deg[np.array([tick.now_ns for tick in swing]) > late_ns]
         strides.append(
             Stride(
                 end_s=true.next_initial_contact_s,
-                error_rms_deg=math.sqrt(float(np.mean(error**2))),
-                short_rms_deg=math.sqrt(float(np.mean(np.minimum(error, 0.0) ** 2))),
-                overshoot_deg=float(late.max()) if late.size else 0.0,
-                ankle_error_deg=abs(ankle - ankle_deg),
-                ankle_deg=ankle,
-                charge_uc=float(charge_uc[given].sum()) if given.size else 0.0,
+                error_rms_deg=stride.swing_pitch_rmse_deg,
+                short_rms_deg=math.sqrt(float(np.mean(np.minimum(errors_deg, 0.0) ** 2))),
+                overshoot_deg=float(late_deg.max()) if late_deg.size else 0.0,
+                ankle_error_deg=abs(stride.ankle_at_initial_contact_deg - ankle_deg),
+                ankle_deg=stride.ankle_at_initial_contact_deg,
+                charge_uc=stride.charge_uc,
                 forefoot=true.forefoot_contact,
             )
         )
     return strides
+
+
+def _ns(time_s: float) -> int:
+    return round(time_s * 1e9)
 
 
 def _on_grid(curve: tuple[float, ...], percent: NDArray[np.float64]) -> NDArray[np.float64]:

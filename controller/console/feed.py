@@ -23,10 +23,11 @@ import msgspec
 
 from controller.console.alarms import Alarms
 from controller.console.settings import SCREEN_MAX, ConsoleSettings
-from controller.console.strides import StrideFigures, Strides
+from controller.console.strides import Curves, Trace
 from controller.outside import read_object
 from controller.record.live import LinkGlance, LiveStatus, TracePoint
 from controller.record.records import decoded
+from controller.record.strides import Stride
 from controller.runtime import bus
 from controller.safety.unlock import STRIDES as UNLOCK_STRIDES
 
@@ -99,11 +100,12 @@ class Feed:
         self._asked_s = 0.0
         self._alarms = Alarms()
         self._cut = ""  # what keeps the broker away, as told last
-        self._strides = Strides()
+        self._trace = Trace()
         self._arm, self._blinded = "", False
         self._points: deque[list[float | None]] = deque(maxlen=KEPT_POINTS)
         self._events: deque[list[object]] = deque(maxlen=4 * KEPT_STRIDES)
         self._figures: deque[Json] = deque(maxlen=KEPT_STRIDES)
+        self._whole = 0  # strides of this arm since this console listens
         self._last: Json = {}
 
     async def run(self) -> None:
@@ -299,15 +301,20 @@ class Feed:
             "left_over": self.left_over(),
         }
 
+    def _figures_of(self, stride: Stride) -> Json:
+        self._whole += 1
+        return _figures(self._whole, stride, self._trace.curves(stride))
+
     def _take(self, status: LiveStatus) -> None:
         now_s = time.time()
         self._blinded = status.blinded
         if status.arm != self._arm:
             self._arm = status.arm
-            self._strides = Strides()
+            self._trace = Trace()
             self._points.clear()
             self._events.clear()
             self._figures.clear()
+            self._whole = 0
         for note in status.notes:
             self._note_stage(note.text, unlocked=note.kind == "unlock")
             if note.kind == "fault" and note.fault is not None:
@@ -320,7 +327,8 @@ class Feed:
         self._cut = cut
         points = [_point(point) for point in status.trace]
         events: list[list[object]] = [[event.t_ns / 1e9, event.kind] for event in status.gait_events]
-        strides = [_figures(stride) for stride in self._strides.take(status.trace, status.gait_events)]
+        self._trace.take(status.trace)
+        strides = [self._figures_of(stride) for stride in status.whole_strides]
         self._points.extend(points)
         self._events.extend(events)
         self._figures.extend(strides)
@@ -328,16 +336,14 @@ class Feed:
         self._links, self.stride_count = status.links, status.strides
         self._newest = status.trace[-1] if status.trace else self._newest
         self._assisted_ns.extend(
-            round((float(str(stride["end_s"])) - float(str(stride["duration_s"]))) * 1e9)
-            for stride in strides
-            if float(str(stride["charge_uc"])) > 0.0
+            stride.initial_contact_ns for stride in status.whole_strides if stride.charge_uc > 0.0
         )
         feed_age_ms = (time.monotonic_ns() - status.t_ns) / 1e6
         tick_age_ms = status.tick_age_ms
         links = [asdict(link) for link in status.links]
         dose_left = None
         if self._dose_max_uc is not None:
-            dose_left = max(0.0, self._dose_max_uc - self._strides.minute_uc)
+            dose_left = max(0.0, self._dose_max_uc - self._trace.minute_uc)
         self._last = {
             "arm": status.arm,
             "mode": status.mode or "unknown",
@@ -375,18 +381,19 @@ def _point(point: TracePoint) -> list[float | None]:
     ]
 
 
-def _figures(stride: StrideFigures) -> Json:
+def _figures(number: int, stride: Stride, curves: Curves) -> Json:
     return {
-        "number": stride.number,
-        "end_s": stride.end_ns / 1e9,
+        "number": number,
+        "end_s": stride.next_initial_contact_ns / 1e9,
         "duration_s": stride.duration_s,
+        "cadence_spm": stride.cadence_spm,
         "swing_percent": stride.swing_percent,
-        "pitch_contact_deg": stride.foot_pitch_at_contact_deg,
-        "ankle_contact_deg": stride.ankle_at_contact_deg,
-        "error_deg": stride.swing_error_deg,
+        "pitch_contact_deg": stride.foot_pitch_at_initial_contact_deg,
+        "ankle_contact_deg": stride.ankle_at_initial_contact_deg,
+        "error_deg": stride.swing_pitch_rmse_deg,
         "charge_uc": stride.charge_uc,
-        "pitch_deg": [_rounded(value) for value in stride.pitch_deg],
-        "applied_ma": [_rounded(value) for value in stride.applied_ma],
+        "pitch_deg": [_rounded(value) for value in curves.pitch_deg],
+        "applied_ma": [_rounded(value) for value in curves.applied_ma],
     }
 
 

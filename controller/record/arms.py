@@ -13,42 +13,35 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.ladder import RUNGS, Rung
 from controller.core.signals import Decision, GaitEvent, Mode, View
 from controller.record.reader import header, messages
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrialKey, TrueStride, Truth
-from controller.record.stride_state import ABLE, SECRET, STATES, Heard, StrideJudge, StrideState, law, mode_of
+from controller.record.stride_state import (
+    ABLE,
+    STATES,
+    Heard,
+    StrideJudge,
+    StrideState,
+    law,
+    mode_of,
+    shown,
+)
+from controller.record.strides import Stride, TickAngles, dose, is_stride, measure, tick_angles
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 
-STRIDE_MAX_S = (
-    3.0  # a longer pause between initial contacts is a stop; half of the slowest cadence in field use
-)
 NEVER_NS = 2**63 - 1
 LAWS = get_args(Mode)
 SILENT = "sensor silent"  # how the core's reason ends when the leading sensor is not heard
-
-
-@dataclass(frozen=True, slots=True)
-class Stride:
-    """One stride, initial contact to initial contact; degrees; None where it is not known."""
-
-    initial_contact_ns: int
-    toe_off_ns: int | None
-    next_initial_contact_ns: int
-    ankle_at_initial_contact_deg: float | None
-    foot_pitch_at_initial_contact_deg: float | None
-    peak_swing_dorsiflexion_deg: float | None
-    swing_pitch_rmse_deg: float | None
-    state: StrideState = "counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,16 +192,17 @@ class _Builder:
 
     def _take_tick(self, tick: Tick) -> None:
         view = tick.decision.view
+        angles = tick_angles(tick.now_ns, view)
         currents = [c.current_ma for c in tick.decision.command.channels if c is not None]
         self.now_ns.append(tick.now_ns)
         self.rows.extend(
             (
                 tick.lateness_us,
                 tick.duration_us,
-                _known(possible_pitch_deg(view.foot_pitch_deg)),
-                _known(possible_ankle_deg(view.ankle_deg)),
-                _known(view.reference_pitch_deg),
-                _known(view.phase_percent),
+                angles.foot_pitch_deg,
+                angles.ankle_deg,
+                angles.reference_pitch_deg,
+                math.nan if view.phase_percent is None else view.phase_percent,
                 max(currents, default=0.0),
                 _rung(tick.decision, stimulated=bool(currents)),
                 _law(view, asked=bool(currents)),
@@ -253,6 +247,7 @@ class _Builder:
         seen_ns = np.concatenate([now_ns, truth_ns])
         begin_ns = self.arm.t_ns if self.arm.t_ns > -NEVER_NS else int(seen_ns.min(initial=NEVER_NS))
         end_ns = self.end_ns if self.end_ns < NEVER_NS else int(seen_ns.max(initial=begin_ns))
+        pulses = tuple(sorted(self.pulses, key=attrgetter("t_ns")))
         latencies_ms = [
             (pulse_ns - self.newest_imu_ns[frame_seq]) / 1e6
             for frame_seq, times_ns in self.first_pulse_ns.items()
@@ -268,10 +263,10 @@ class _Builder:
             ticks=ticks,
             truth=truth,
             strides=self.strides,
-            estimated=self._judged(_estimated_strides(self.gait_events, ticks), ticks, key, heard),
-            true=self._judged(self.true, ticks, key, heard),
+            estimated=self._judged(_estimated_strides(self.gait_events, ticks, pulses), ticks, key, heard),
+            true=self._judged((_with_dose(one, pulses) for one in self.true), ticks, key, heard),
             gait_events=tuple(self.gait_events),
-            pulses=tuple(sorted(self.pulses, key=lambda pulse: pulse.t_ns)),
+            pulses=pulses,
             sensor_to_pulse_ms=np.array(latencies_ms, dtype=np.float64),
             guard_events=tuple(self.guard_events),
             blocked=self.blocked,
@@ -374,8 +369,11 @@ def _blinded(arm: ArmData) -> ArmData:
 
 
 def _veiled(strides: tuple[Stride, ...]) -> tuple[Stride, ...]:
-    """Why a stride does not count would tell which mode gave current."""
-    return tuple(replace(s, state="left_out") if s.state in SECRET else s for s in strides)
+    """Why a stride does not count would tell which mode gave current, as would what it was given."""
+    return tuple(
+        replace(s, charge_uc=0.0, pulses=0, current_max_ma=0.0, state=shown(s.state, secret=True))
+        for s in strides
+    )
 
 
 def _intervals(path: Path) -> list[_Builder]:
@@ -400,28 +398,30 @@ def _holding(builders: list[_Builder], t_ns: int) -> _Builder | None:
     return next((b for b in builders if b.arm.t_ns <= t_ns < b.end_ns), None)
 
 
-def _estimated_strides(events: list[GaitEvent], ticks: Ticks) -> Iterator[Stride]:
+def _estimated_strides(events: list[GaitEvent], ticks: Ticks, pulses: Sequence[Pulse]) -> Iterator[Stride]:
     """Strides between the initial contacts the core found, with its own angles."""
     contacts_ns = [event.t_ns for event in events if event.kind == "initial_contact"]
     toe_offs_ns = [event.t_ns for event in events if event.kind == "toe_off"]
+    columns = (ticks.now_ns, ticks.foot_pitch_deg, ticks.ankle_deg, ticks.reference_pitch_deg, ticks.swing)
     for begin_ns, end_ns in pairwise(contacts_ns):
-        if not 0 < end_ns - begin_ns <= STRIDE_MAX_S * 1e9 or len(ticks.now_ns) == 0:
+        if not is_stride(begin_ns, end_ns) or len(ticks.now_ns) == 0:
             continue
-        at = max(0, int(np.searchsorted(ticks.now_ns, begin_ns, side="right")) - 1)
-        inside = (ticks.now_ns >= begin_ns) & (ticks.now_ns < end_ns) & ticks.swing
-        error_deg = ticks.foot_pitch_deg[inside] - ticks.reference_pitch_deg[inside]
-        error_deg = error_deg[np.isfinite(error_deg)]
-        ankle_deg = ticks.ankle_deg[inside]
-        ankle_deg = ankle_deg[np.isfinite(ankle_deg)]
-        yield Stride(
-            initial_contact_ns=begin_ns,
-            toe_off_ns=next((t_ns for t_ns in toe_offs_ns if begin_ns < t_ns < end_ns), None),
-            next_initial_contact_ns=end_ns,
-            ankle_at_initial_contact_deg=_maybe(ticks.ankle_deg[at]),
-            foot_pitch_at_initial_contact_deg=_maybe(ticks.foot_pitch_deg[at]),
-            peak_swing_dorsiflexion_deg=float(ankle_deg.max()) if ankle_deg.size else None,
-            swing_pitch_rmse_deg=float(np.sqrt(np.mean(error_deg**2))) if error_deg.size else None,
-        )
+        first, last = np.searchsorted(ticks.now_ns, (begin_ns, end_ns), side="right")
+        rows = zip(*(column[max(0, first - 1) : max(1, last)].tolist() for column in columns), strict=True)
+        inside = _inside(begin_ns, end_ns, pulses)
+        yield measure(begin_ns, end_ns, [TickAngles(*row) for row in rows], toe_offs_ns, inside)
+
+
+def _inside(begin_ns: int, end_ns: int, pulses: Sequence[Pulse]) -> Sequence[Pulse]:
+    """Those of a stride; ``pulses`` in order of time."""
+    first, last = (bisect_left(pulses, t_ns, key=attrgetter("t_ns")) for t_ns in (begin_ns, end_ns))
+    return pulses[first:last]
+
+
+def _with_dose(stride: Stride, pulses: Sequence[Pulse]) -> Stride:
+    begin_ns, end_ns = stride.initial_contact_ns, stride.next_initial_contact_ns
+    charge_uc, count, current_max_ma = dose(begin_ns, end_ns, _inside(begin_ns, end_ns, pulses))
+    return replace(stride, charge_uc=charge_uc, pulses=count, current_max_ma=current_max_ma)
 
 
 def _trips(events: list[GuardEvent]) -> int:
@@ -470,11 +470,3 @@ def _rung(decision: Decision, *, stimulated: bool) -> float:
 def _law(view: View, *, asked: bool) -> float:
     steered = law(view.mode, view.rung, asked=asked)
     return math.nan if steered is None else float(LAWS.index(steered))
-
-
-def _known(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _maybe(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

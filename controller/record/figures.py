@@ -19,7 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from controller.core.params import Reference
-from controller.record.arms import ArmData, Floats, Stride, Times
+from controller.record.arms import ArmData, Floats, Times
+from controller.record.strides import Stride
 
 # Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print
 ARM_COLOURS = {"off": "#d55e00", "trapezoid": "#009e73", "feedback": "#0072b2", "learning": "#cc79a7"}
@@ -345,9 +346,5 @@ def resampled(strides: Sequence[Stride], t_ns: Times, values: Floats) -> Floats:
 
 
 def _toe_off_percent(strides: Sequence[Stride]) -> float | None:
-    percent = [
-        100 * (stride.toe_off_ns - stride.initial_contact_ns) / _duration_ns(stride)
-        for stride in strides
-        if stride.toe_off_ns is not None
-    ]
+    percent = [100.0 - stride.swing_percent for stride in strides if stride.swing_percent is not None]
     return float(np.median(percent)) if percent else None

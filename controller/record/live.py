@@ -16,6 +16,7 @@ import msgspec
 from controller.core.signals import GaitEvent, View
 from controller.record.outward import guard_word
 from controller.record.records import Arm, GuardEvent, GuardVerdict, decoded
+from controller.record.strides import Stride, StrideMeter, tick_angles
 from controller.telemetry.port import BrokerLink
 from drivers.interface import ChannelCommand
 
@@ -85,7 +86,8 @@ class LinkGlance:
 class LiveStatus:
     """The live feed's message, as JSON. Angles in degrees, currents in mA; None where it is not known.
 
-    ``trace``, ``gait_events`` and ``notes`` (of the guard) hold what came since the status before.
+    ``trace``, ``gait_events``, ``whole_strides`` and ``notes`` (of the guard) hold what came since the
+    status before.
     """
 
     t_ns: int
@@ -117,6 +119,7 @@ class LiveStatus:
     links: tuple[LinkGlance, ...] = ()
     trace: tuple[TracePoint, ...] = ()
     gait_events: tuple[GaitEvent, ...] = ()
+    whole_strides: tuple[Stride, ...] = ()
     notes: tuple[GuardEvent, ...] = ()
     blinded: bool = False  # the arm's mode must not show
     believed_gain: float | None = None  # of the muscle; None where nothing is learned, or not to be seen
@@ -226,6 +229,8 @@ class Live:
         self._trace: deque[TracePoint] = deque(maxlen=TRACE_POINTS)
         self._trace_ns = -TRACE_PERIOD_NS
         self._gait_events: deque[GaitEvent] = deque(maxlen=TRACE_POINTS)
+        self._meter = StrideMeter()
+        self._whole: deque[Stride] = deque(maxlen=TRACE_POINTS)
         self._envelope = Envelope()
 
     @property
@@ -272,6 +277,8 @@ class Live:
             self._trace_ns = tick.now_ns
             self._trace.append(self._point(tick))
         self._gait_events.extend(tick.decision.events)
+        angles = tick_angles(tick.now_ns, tick.decision.view)
+        self._whole.extend(self._meter.take_tick(angles, tick.decision.events))
         return tick.decision.events
 
     def _point(self, tick: _TickGlance) -> TracePoint:
@@ -295,6 +302,7 @@ class Live:
         self._verdict = verdict
         self._guard_state = verdict.state
         self._pulses += len(verdict.pulses)
+        self._meter.take_pulses(verdict.pulses)
         self._charge_uc += sum(pulse.phase_charge_uc for pulse in verdict.pulses)
         if verdict.pulses:
             arrival_ns = self._newest_imu_ns.pop(verdict.frame_seq, None)
@@ -304,7 +312,8 @@ class Live:
     def status(self, now_ns: int, recorder: str, telemetry: BrokerLink | None = None) -> LiveStatus:
         """The state of things at ``now_ns`` (CLOCK_MONOTONIC), with what came since the last call."""
         trace, gait_events, notes = tuple(self._trace), tuple(self._gait_events), tuple(self._notes)
-        for queue in (self._trace, self._gait_events, self._notes):
+        whole_strides = tuple(self._whole)
+        for queue in (self._trace, self._gait_events, self._whole, self._notes):
             queue.clear()
         decision = self._tick.decision if self._tick else None
         view = decision.view if decision else None
@@ -341,6 +350,7 @@ class Live:
             links=tuple(self._links.values()),
             trace=trace,
             gait_events=gait_events,
+            whole_strides=whole_strides,
             notes=notes,
             blinded=self._blinded,
             believed_gain=view.believed_gain if view and learns else None,

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from controller.core.params import Reference
-from controller.record.arms import ArmData, Floats, Stride
+from controller.record.arms import ArmData, Floats
 from controller.record.figures import (
     COLUMN_INCHES,
     INK,
@@ -30,6 +30,7 @@ from controller.record.figures import (
     reference_band,
     resampled,
 )
+from controller.record.strides import Stride
 
 GOOD_DEG = 3.0  # the error below which a stride follows its reference (issue's own measure of convergence)
 CHOSEN = (1, 2, 3, 10, 60)  # strides of an arm that are drawn one by one

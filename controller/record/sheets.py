@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from controller.record.arms import ArmData, Stride
+from controller.record.arms import ArmData
 from controller.record.outward import audit_text, role
 from controller.record.reader import messages
 from controller.record.records import Audit
 from controller.record.stride_state import StrideState
+from controller.record.strides import Stride
 
 STRIDES_MAX = 2000  # of an arm; the exports hold them all
 UNKNOWN = "–"
@@ -45,33 +44,20 @@ class Sheet:
 
 def stride_sheet(arm: ArmData) -> Sheet:
     """One row a stride, the washed-out ones too."""
-    times_ns = np.array([pulse.t_ns for pulse in arm.pulses], dtype=np.int64)
-    total_uc = np.concatenate([[0.0], np.cumsum([pulse.phase_charge_uc for pulse in arm.pulses])])
 
     def row(number: int, stride: Stride) -> tuple[str, ...]:
-        first, last = np.searchsorted(times_ns, (stride.initial_contact_ns, stride.next_initial_contact_ns))
-        currents_ma = [pulse.current_ma for pulse in arm.pulses[first:last]]
-        dose = (
-            (UNKNOWN,) * 3
-            if arm.blinded
-            else (
-                f"{total_uc[last] - total_uc[first]:.0f}",
-                str(last - first),
-                f"{max(currents_ma, default=0.0):.1f}",
-            )
-        )
-        toe_off_ns = stride.toe_off_ns
+        given = (f"{stride.charge_uc:.0f}", str(stride.pulses), f"{stride.current_max_ma:.1f}")
         return (
             str(number) if stride.state == "counted" else f"({number})",
             STATE_WORDS[stride.state],
             f"{(stride.initial_contact_ns - arm.begin_ns) / 1e9:.2f}",
-            f"{(stride.next_initial_contact_ns - stride.initial_contact_ns) / 1e9:.2f}",
-            UNKNOWN if toe_off_ns is None else f"{(stride.next_initial_contact_ns - toe_off_ns) / 1e9:.2f}",
+            f"{stride.duration_s:.2f}",
+            UNKNOWN if stride.swing_s is None else f"{stride.swing_s:.2f}",
             _degrees(stride.ankle_at_initial_contact_deg),
             _degrees(stride.foot_pitch_at_initial_contact_deg),
             _degrees(stride.peak_swing_dorsiflexion_deg),
             _degrees(stride.swing_pitch_rmse_deg),
-            *dose,
+            *((UNKNOWN,) * 3 if arm.blinded else given),
         )
 
     left_out = len(arm.walked) - STRIDES_MAX

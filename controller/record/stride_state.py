@@ -87,6 +87,11 @@ class StrideJudge:
         return stopped, locked, changed
 
 
+def shown(state: StrideState, *, secret: bool) -> StrideState:
+    """The state as readers of a blinded arm may see it."""
+    return "left_out" if secret and state in SECRET else state
+
+
 def law(mode: str, rung: str, *, asked: bool) -> str | None:
     """The control law at a tick; None where a mode that asks for current asked for none.
 

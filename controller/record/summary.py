@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.record.arms import ArmData, Floats, Stride, read_arms, rung_changes, rung_seconds
-from controller.record.records import Pulse
+from controller.record.arms import ArmData, Floats, read_arms, rung_changes, rung_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def summarise_arm(arm: ArmData) -> ArmSummary:
         foot_pitch_at_initial_contact_deg=_spread(s.foot_pitch_at_initial_contact_deg for s in strides),
         peak_swing_dorsiflexion_deg=_spread(s.peak_swing_dorsiflexion_deg for s in strides),
         swing_pitch_rmse_deg=_spread(s.swing_pitch_rmse_deg for s in strides),
-        charge_per_stride_uc=None if arm.blinded else _charge_per_stride_uc(strides, arm.pulses),
+        charge_per_stride_uc=_median(stride.charge_uc for stride in strides) if not arm.blinded else None,
         sensor_to_pulse_ms=_latency(arm.sensor_to_pulse_ms),
         tick_ms=_latency((arm.ticks.lateness_us + arm.ticks.duration_us) / 1e3),
         missed_ticks=arm.missed_ticks,
@@ -110,15 +109,9 @@ def summarise_arm(arm: ArmData) -> ArmSummary:
     )
 
 
-def _charge_per_stride_uc(strides: Iterable[Stride], pulses: tuple[Pulse, ...]) -> float | None:
-    times_ns = np.array([pulse.t_ns for pulse in pulses], dtype=np.int64)
-    total_uc = np.concatenate([[0.0], np.cumsum([pulse.phase_charge_uc for pulse in pulses])])
-    charges_uc = [
-        total_uc[np.searchsorted(times_ns, stride.next_initial_contact_ns)]
-        - total_uc[np.searchsorted(times_ns, stride.initial_contact_ns)]
-        for stride in strides
-    ]
-    return float(np.median(charges_uc)) if charges_uc else None
+def _median(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return float(np.median(known)) if known else None
 
 
 def _spread(values: Iterable[float | None]) -> Spread | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,18 +16,14 @@ from pathlib import Path
 
 import msgspec
 
-from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.signals import GaitEvent, Mode
 from controller.record.outward import guard_word, process_word
 from controller.record.reader import header, raw_messages
 from controller.record.records import Arm, Clock, GuardEvent, Process, Pulse, TrialKey, decode, decoded
-from controller.record.stride_state import SECRET, Heard, StrideJudge, StrideState, law, mode_of
+from controller.record.stride_state import Heard, StrideJudge, StrideState, law, mode_of, shown
+from controller.record.strides import REMEMBERED_NS, SETTLED_NS, Stride, StrideMeter, tick_angles
 from drivers.interface import Command
 
-STRIDE_MAX_S = 3.0  # as controller.record.arms: a longer pause between initial contacts is a stop
-# A tick's verdict comes within milliseconds; its pulses are complete when ticks have gone on for so long.
-SETTLED_NS = 200_000_000
-REMEMBERED_NS = int((STRIDE_MAX_S + 1.0) * 1e9)  # the longest stride, and the delay of its last event
 EVENT_TOPICS = {"guard/event": GuardEvent, "process": Process, "arm": Arm}
 TOPICS = ("tick", "guard/verdict", "clock", "trial/key", *EVENT_TOPICS)
 
@@ -75,16 +70,6 @@ class _View:
     foot_pitch_deg: float | None
     ankle_deg: float | None
     reference_pitch_deg: float | None
-
-    @property
-    def pitch(self) -> float | None:
-        """The foot's pitch, degrees, if a body can have it."""
-        return possible_pitch_deg(self.foot_pitch_deg)
-
-    @property
-    def ankle(self) -> float | None:
-        """The ankle, degrees, if a body can have it."""
-        return possible_ankle_deg(self.ankle_deg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +203,7 @@ encode: Callable[[GaitEvent | StrideTold | GuardEvent | Process | Arm], bytes] =
 
 
 class _Strides:
-    """Strides of one arm: closed by the next initial contact, told when their pulses are complete."""
+    """Strides of one arm, told when their pulses are complete."""
 
     def __init__(
         self,
@@ -233,15 +218,12 @@ class _Strides:
         self._judge = judge
         self.last = last  # of the guard's words
         self._heard: deque[Heard] = deque() if last is None else deque([replace(last, kind="")])
-        self._ticks: deque[tuple[int, _View, bool]] = deque()  # with whether current was asked for
-        self._pulses: deque[Pulse] = deque()
-        self._toe_offs_ns: deque[int] = deque(maxlen=16)
-        self._contact_ns: int | None = None
-        self._closed: deque[tuple[int, int]] = deque()  # initial contacts of strides that wait for pulses
+        self._meter = StrideMeter()
+        self._steered: deque[tuple[int, _View, bool]] = deque()  # with whether current was asked for
         self._count = 0
 
     def take_pulses(self, pulses: tuple[Pulse, ...]) -> None:
-        self._pulses.extend(pulses)
+        self._meter.take_pulses(pulses)
 
     def hear(self, heard: Heard) -> None:
         """The guard's word, as far as it is news: most are like the one before."""
@@ -251,47 +233,26 @@ class _Strides:
         self.last = heard
 
     def take_tick(self, tick: _Tick) -> Iterator[StrideTold]:
+        view = tick.decision.view
         asked = any(channel is not None for channel in tick.decision.command.channels)
-        self._ticks.append((tick.now_ns, tick.decision.view, asked))
-        for event in tick.decision.events:
-            if event.kind == "toe_off":
-                self._toe_offs_ns.append(event.t_ns)
-            elif event.kind == "initial_contact":
-                if self._contact_ns is not None and 0 < event.t_ns - self._contact_ns <= STRIDE_MAX_S * 1e9:
-                    self._closed.append((self._contact_ns, event.t_ns))
-                self._contact_ns = event.t_ns
-        while self._closed and tick.now_ns >= self._closed[0][1] + SETTLED_NS:
-            yield self._tell(*self._closed.popleft())
-        if not self._closed:
-            self._forget(tick.now_ns - REMEMBERED_NS)
+        self._steered.append((tick.now_ns, view, asked))
+        for stride in self._meter.take_tick(tick_angles(tick.now_ns, view), tick.decision.events):
+            yield self._tell(stride)
+        while self._steered[0][0] < tick.now_ns - REMEMBERED_NS - SETTLED_NS:
+            self._steered.popleft()
 
     def end(self) -> Iterator[StrideTold]:
-        while self._closed:
-            yield self._tell(*self._closed.popleft())
+        for stride in self._meter.end():
+            yield self._tell(stride)
 
-    def _forget(self, before_ns: int) -> None:
-        while self._ticks and self._ticks[0][0] < before_ns:
-            self._ticks.popleft()
-        while self._pulses and self._pulses[0].t_ns < before_ns:
-            self._pulses.popleft()
-
-    def _tell(self, begin_ns: int, end_ns: int) -> StrideTold:
-        ticks = list(self._ticks)
-        at = max(0, bisect.bisect_right(ticks, begin_ns, key=itemgetter(0)) - 1)
-        contact = ticks[at][1]
-        swing = [view for now_ns, view, _ in ticks[at:] if begin_ns <= now_ns < end_ns and view.swing]
-        ankles_deg = [view.ankle for view in swing if view.ankle is not None]
-        errors_deg = [
-            view.pitch - view.reference_pitch_deg
-            for view in swing
-            if view.pitch is not None and view.reference_pitch_deg is not None
-        ]
-        pulses = [pulse for pulse in self._pulses if begin_ns <= pulse.t_ns < end_ns]
-        toe_off_ns = next((t_ns for t_ns in self._toe_offs_ns if begin_ns < t_ns < end_ns), None)
-        swing_ns = begin_ns if toe_off_ns is None else toe_off_ns
+    def _tell(self, stride: Stride) -> StrideTold:
+        begin_ns, end_ns = stride.initial_contact_ns, stride.next_initial_contact_ns
+        steered = list(self._steered)
+        at = max(0, bisect.bisect_right(steered, begin_ns, key=itemgetter(0)) - 1)
+        swing_ns = begin_ns if stride.toe_off_ns is None else stride.toe_off_ns
         laws = {
             law(view.mode, view.rung, asked=asked)
-            for now_ns, view, asked in ticks[at:]
+            for now_ns, view, asked in steered[at:]
             if swing_ns <= now_ns < end_ns and view.swing
         }
         heard = sorted((each for each in self._heard if each.t_ns < end_ns), key=lambda each: each.t_ns)
@@ -299,26 +260,21 @@ class _Strides:
         state: StrideState = "left_out"  # after an arm's end
         if self._judge is not None:
             state = self._judge.judge(begin_ns, heard, laws)
-        stride_s = (end_ns - begin_ns) / 1e9
         self._count += 1
         return StrideTold(
             t_ns=begin_ns,
             stride=self._count,
             arm=self._arm,
-            mode=self._arm if self._blinded else contact.mode,
-            stride_s=stride_s,
-            cadence_spm=120.0 / stride_s,
-            swing_s=None if toe_off_ns is None else (end_ns - toe_off_ns) / 1e9,
-            ankle_at_initial_contact_deg=contact.ankle,
-            foot_pitch_at_initial_contact_deg=contact.pitch,
-            peak_swing_dorsiflexion_deg=max(ankles_deg, default=None),
-            swing_pitch_rmse_deg=_rms(errors_deg),
-            charge_uc=math.fsum(pulse.phase_charge_uc for pulse in pulses),
-            pulses=len(pulses),
-            current_max_ma=max((pulse.current_ma for pulse in pulses), default=0.0),
-            state="left_out" if self._secret and state in SECRET else state,
+            mode=self._arm if self._blinded else steered[at][1].mode,
+            stride_s=stride.duration_s,
+            cadence_spm=stride.cadence_spm,
+            swing_s=stride.swing_s,
+            ankle_at_initial_contact_deg=stride.ankle_at_initial_contact_deg,
+            foot_pitch_at_initial_contact_deg=stride.foot_pitch_at_initial_contact_deg,
+            peak_swing_dorsiflexion_deg=stride.peak_swing_dorsiflexion_deg,
+            swing_pitch_rmse_deg=stride.swing_pitch_rmse_deg,
+            charge_uc=stride.charge_uc,
+            pulses=stride.pulses,
+            current_max_ma=stride.current_max_ma,
+            state=shown(state, secret=self._secret),
         )
-
-
-def _rms(values: list[float]) -> float | None:
-    return math.sqrt(math.fsum(value * value for value in values) / len(values)) if values else None

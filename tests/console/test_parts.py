@@ -18,11 +18,11 @@ from controller.console.settings import (
     read_token,
     write_settings,
 )
-from controller.console.strides import Strides
+from controller.console.strides import Trace
 from controller.console.texts import LANGUAGES, WORDS, choose, language_of, load_texts
-from controller.core.signals import GaitEvent
 from controller.errors import InputError
 from controller.record.live import TracePoint
+from controller.record.strides import Stride
 from controller.record.summary import ArmSummary, Spread, Summary
 from controller.record.writer import RecordingWriter
 from controller.safety.faults import FAULTS
@@ -51,48 +51,36 @@ def point(t_ns: int, charge_uc: float = 0.0) -> TracePoint:
     )
 
 
-def contact(t_ns: int) -> GaitEvent:
-    return GaitEvent("initial_contact", t_ns, t_ns)
-
-
 def walk(seconds: int) -> list[TracePoint]:
     return [point(t_ns, charge_uc=t_ns / 1e7) for t_ns in range(0, seconds * STRIDE_NS + 1, STEP_NS)]
 
 
-def test_a_stride_has_the_figures_of_its_points() -> None:
-    strides = Strides()
-    strides.take(walk(3), [])
-    (stride,) = strides.take([], [contact(1 * STRIDE_NS), contact(2 * STRIDE_NS)])
-    assert stride.duration_s == 1.0
-    assert stride.swing_percent == pytest.approx(50.0, abs=2.0)
-    assert stride.swing_error_deg == pytest.approx(4.0)
-    assert stride.charge_uc == pytest.approx(100.0, abs=3.0)  # a hundred a second, to a point or two
-    assert stride.ankle_at_contact_deg == -5.0
-    assert stride.pitch_deg[25] == pytest.approx(500.0, abs=20.0)
-    assert set(stride.applied_ma) == {18.0}
+STRIDE = Stride(1 * STRIDE_NS, None, 2 * STRIDE_NS, -5.0, 3.0, 4.0, 2.0)
 
 
-@pytest.mark.parametrize("second", [3001 * MS, 1_000_000_000, 900_000_000])
-def test_a_pause_or_a_repeated_contact_is_no_stride(second: int) -> None:
-    strides = Strides()
-    strides.take(walk(6), [])
-    assert (
-        strides.take([], [contact(1_000_000_000), contact(second + (second > 1_000_000_000) * 10**9)]) == []
-    )
+def test_a_strides_curves_are_those_of_its_points() -> None:
+    trace = Trace()
+    trace.take(walk(3))
+    curves = trace.curves(STRIDE)
+    assert curves.pitch_deg[25] == pytest.approx(500.0, abs=20.0)
+    assert set(curves.applied_ma) == {18.0}
 
 
-def test_a_hole_in_the_data_makes_no_stride() -> None:
-    strides = Strides()
-    strides.take([p for p in walk(3) if not 1300 * MS < p.t_ns < 1600 * MS], [])
-    assert strides.take([], [contact(1 * STRIDE_NS), contact(2 * STRIDE_NS)]) == []
+def test_a_hole_in_the_trace_is_a_hole_in_the_curves() -> None:
+    trace = Trace()
+    trace.take([p for p in walk(3) if not 1300 * MS < p.t_ns < 1600 * MS])
+    pitch_deg = trace.curves(STRIDE).pitch_deg
+    holes = [2 * index for index, value in enumerate(pitch_deg) if value is None]
+    assert holes == [42, 44, 46, 48]  # percent: more than 100 ms from 1300 and from 1600 ms
+    assert Trace().curves(STRIDE).applied_ma == (None,) * 51
 
 
 def test_the_charge_of_the_last_minute_forgets_what_is_older_and_an_arm_before() -> None:
-    strides = Strides()
-    strides.take([point(0, 0.0), point(10**9, 50.0), point(61 * 10**9, 80.0)], [])
-    assert strides.minute_uc == 30.0
-    strides.take([point(62 * 10**9, 0.0), point(63 * 10**9, 5.0)], [])
-    assert strides.minute_uc == 5.0
+    trace = Trace()
+    trace.take([point(0, 0.0), point(10**9, 50.0), point(61 * 10**9, 80.0)])
+    assert trace.minute_uc == 30.0
+    trace.take([point(62 * 10**9, 0.0), point(63 * 10**9, 5.0)])
+    assert trace.minute_uc == 5.0
 
 
 def test_a_latched_alarm_stays_until_acknowledged_and_a_passing_one_ends() -> None:

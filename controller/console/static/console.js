@@ -180,9 +180,9 @@
     const values = {
       current: [now.applied_ma, 1],
       strides: [now.stride_count, 0],
-      cadence: [last ? 120 / last.duration_s : null, 0],
+      cadence: [last?.cadence_spm, 0],
       stride_time: [last?.duration_s, 2],
-      symmetry: [last ? (100 * last.swing_percent) / page.normal_swing_percent : null, 0],
+      symmetry: [last?.swing_percent ? (100 * last.swing_percent) / page.normal_swing_percent : null, 0],
       pitch_contact: [last?.pitch_contact_deg, 1],
       ankle_contact: [last?.ankle_contact_deg, 1],
       error: [last?.error_deg, 1],

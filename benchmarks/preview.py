@@ -14,7 +14,6 @@ import math
 import statistics
 import sys
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,7 +25,8 @@ from controller.core.params import CoreParams
 from controller.core.retune import at_boundary, retune
 from controller.core.signals import Mode, TickInputs
 from controller.knobs import with_values
-from controller.rehearsal import TICK_S, Rehearsal, TracePoint, with_mode
+from controller.record.strides import Stride, StrideMeter, tick_angles
+from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal, TracePoint, with_mode
 from models.cohort import CohortPatient, cohort
 from models.patient import VirtualPatient
 
@@ -63,27 +63,18 @@ def changes(params: CoreParams) -> tuple[tuple[str, Mode, dict[str, float]], ...
     )
 
 
-def errors(points: list[TracePoint], contacts_s: list[float]) -> list[float]:
-    """Stride errors as the console shows them: the sensors' pitch against the reference, in swing."""
-    found: list[float] = []
-    for begin_s, end_s in pairwise(contacts_s):
-        squares = [
-            (view.foot_pitch_deg - view.reference_pitch_deg) ** 2
-            for point in points
-            if begin_s <= point.time_s < end_s
-            and (view := point.decision.view).swing
-            and view.foot_pitch_deg is not None
-            and view.reference_pitch_deg is not None
-        ]
-        if squares:
-            found.append(math.sqrt(sum(squares) / len(squares)))
-    return found
+def walked(points: list[TracePoint]) -> list[Stride]:
+    """The strides as the sensors see them and the console shows them."""
+    meter, found = StrideMeter(), []
+    for point in points:
+        decision = point.decision
+        now_ns = EPOCH_NS + round(point.time_s * 1e9)
+        found += meter.take_tick(tick_angles(now_ns, decision.view), decision.events)
+    return found + meter.end()
 
 
-def contacts(points: list[TracePoint]) -> list[float]:
-    return [
-        point.time_s for point in points for event in point.decision.events if event.kind == "initial_contact"
-    ]
+def usual_error_deg(strides: list[Stride]) -> float:
+    return statistics.median(s.swing_pitch_rmse_deg for s in strides if s.swing_pitch_rmse_deg is not None)
 
 
 def tried(member: CohortPatient, params: CoreParams, name: str, wanted: dict[str, float]) -> Outcome:
@@ -91,9 +82,9 @@ def tried(member: CohortPatient, params: CoreParams, name: str, wanted: dict[str
     walk.walk(4.0 + BEFORE * member.stride_s)
     while not at_boundary(walk.state):
         walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
-    seen_s = contacts(walk.trace)[-MEASURED - 1 :]
-    before = statistics.median(errors(walk.trace, seen_s))
-    lengths_s = [b - a for a, b in pairwise(seen_s)]
+    seen = walked(walk.trace)[-MEASURED:]
+    before = usual_error_deg(seen)
+    lengths_s = [stride.duration_s for stride in seen]
     stride_s = statistics.median(lengths_s)
     question = Question(
         params, wanted, stride_s, statistics.pstdev(lengths_s) / stride_s, member.speed_mps, before
@@ -104,8 +95,7 @@ def tried(member: CohortPatient, params: CoreParams, name: str, wanted: dict[str
     after.state = retune(after.params, after.state)
     begun = after.ticks
     after.walk(after.ticks * TICK_S + (AFTER + 2) * member.stride_s)
-    points = after.trace[begun:]
-    happened = statistics.median(errors(points, contacts(points)[: AFTER + 1]))
+    happened = usual_error_deg(walked(after.trace[begun:])[:AFTER])
     return Outcome(
         member.number,
         name,

@@ -145,7 +145,7 @@ def load(path: Path) -> GuardConfig:
     """Read and check the guard's file. Raises InputError naming the key, what was found, what is allowed."""
     try:
         raw: object = json.loads(
-            path.read_text(encoding="utf-8"),
+            path.read_bytes().decode(),
             parse_float=_finite,
             parse_constant=_finite,
             object_pairs_hook=_unique,

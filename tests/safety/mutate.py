@@ -81,8 +81,6 @@ REVIEWED: tuple[tuple[str, str, str], ...] = (
     (r"lag_ms > high_ms", r"lag_ms >= high_ms", "at the limit itself nothing is found"),
     (r"window_ns or 0", r"window_ns or 1", "set a few lines before"),
     (r"\* math\.copysign\(1\.0, w\)", r"/ math\.copysign", "times or divided by one or minus one"),
-    (r'encoding="utf-8"', r'encoding="UTF-8"', "the same encoding"),
-    (r'encoding="utf-8"', r"encoding=None", "the encoding of any machine that runs this"),
     (r"1e9", r"1000000001\.0", "a billionth of a second more: no test can tell, no person feels"),
     (r"strict=True", r".*", "lengths are equal by the check for F7; strict is a second lock"),
     (r"link=False", r"link=None", "both are false"),

@@ -249,9 +249,23 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert error.found == "No such file or directory"
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def in_german() -> str:
+    channels = [{"name": "Größe", "electrode_area_cm2": 25.0}]
+    return json.dumps(raw_settings(channels=channels), ensure_ascii=False)
+
+
+def test_its_text_is_utf_8_whatever_the_computers_language(tmp_path: Path) -> None:
     path = tmp_path / "limits.json"
-    path.write_bytes(b"\xff\xfe\x00")
+    path.write_bytes(in_german().encode("utf-8"))
+    assert [channel.name for channel in load(path).channels] == ["Größe"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff\xfe\x00", in_german().encode("latin-1"), in_german().encode("utf-16")]
+)
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "limits.json"
+    path.write_bytes(data)
     with pytest.raises(InputError, match=r"limits\.json"):
         load(path)
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from controller.errors import ConfigError, InputError
 from controller.results import OWNER_ONLY, new_file, results_folder
+from drivers.catalogue import DECODERS
 
 Result = TypeVar("Result")
 DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
@@ -353,7 +354,7 @@ def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).
 
 @app.command()
 def decode(
-    device: Annotated[str, typer.Argument(help="movella-dot, myo or hasomed-sm4")],
+    device: Annotated[str, typer.Argument(help=", ".join(DECODERS))],
     payload: Annotated[str, typer.Argument(metavar="HEX", help="The bytes, in hexadecimal.")],
     channel: Annotated[
         str | None, typer.Option(help="UUID of the characteristic, for Bluetooth devices.")

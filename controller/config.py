@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -52,12 +53,12 @@ from controller.safety.limits import (
     energy_mj,
     merge,
 )
+from drivers.catalogue import SENSORS, STIMULATORS, is_inertial
 from drivers.interface import Side
-from drivers.stimulators import sheets
 from models.gait import SPEEDS_MPS, normal_knee_deg, normal_pitch_deg, toe_off_percent
 
 TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
-CURRENT_STEP_MA = 0.5  # P24 resolution (protocols, A1)
+CURRENT_STEP_MA = max(device.capability.current_step_ma for device in STIMULATORS.values())
 PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
 # The core ends a train before the guard does, which counts by the arrival of frames: up to a hung tick apart.
 TRAIN_SPARE_S = 0.05
@@ -217,18 +218,34 @@ class SessionSection(Section):
     stop_button: str | None = Field(default=None, min_length=1)  # event device of a button that types a key
 
 
+def _one_of(devices: Iterable[str]) -> AfterValidator:
+    """A device of the catalogue; anything else is refused by naming them all."""
+    allowed = " | ".join(repr(device) for device in devices)
+
+    def known(name: str) -> str:
+        if repr(name) not in allowed.split(" | "):
+            raise ValueError(allowed)
+        return name
+
+    return AfterValidator(known)
+
+
+SensorName = Annotated[str, _one_of(SENSORS)]
+StimulatorName = Annotated[str, _one_of(STIMULATORS)]
+
+
 class SensorSection(Section):
     """One sensor: which device, where it sits, by what name or address the radio finds it."""
 
     name: str = Field(pattern=NAME)
-    device: Literal["movella-dot", "myo"]
+    device: SensorName
     address: str = Field(min_length=1, max_length=60)
     segment: Literal["foot", "shank"]
     required: bool = True  # stimulation ends when a required sensor falls silent
 
 
 class StimulatorSection(Section):
-    device: Literal["hasomed-p24"]
+    device: StimulatorName
     port: str = Field(min_length=1)
     channel: int = Field(ge=0, le=7)
     electrode_area_cm2: float = Field(ge=1, le=200, allow_inf_nan=False)
@@ -382,7 +399,7 @@ class Session:
 
 
 def _imus(file: SessionFile) -> tuple[SensorSection, ...]:
-    return tuple(sensor for sensor in file.sensors if sensor.device != "myo")
+    return tuple(sensor for sensor in file.sensors if is_inertial(sensor.device))
 
 
 def load_session(path: Path) -> Session:
@@ -440,16 +457,17 @@ def load_session(path: Path) -> Session:
         if (arm.strides is None) == (arm.seconds is None)
     ]
     if not _imus(file):
-        problems.append(
-            f"{path}: sensors: no inertial sensor, allowed: at least one with device 'movella-dot'"
-        )
+        inertial = " or ".join(repr(device) for device in SENSORS if is_inertial(device))
+        problems.append(f"{path}: sensors: no inertial sensor, allowed: at least one with device {inertial}")
     console = file.console
     problems += [
         f"{path}: console.{objection}"
         for objection in objections(console.host, console.token_file, console.cert_file, console.key_file)
     ]
     try:
-        effective = merge((device_layer(sheets.P24), *asked), source=str(path))
+        effective = merge(
+            (device_layer(STIMULATORS[file.stimulator.device].capability), *asked), source=str(path)
+        )
     except InputError as error:
         raise ConfigError([*problems, str(error)]) from None
     if problems:

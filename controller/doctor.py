@@ -12,8 +12,9 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
+from drivers.catalogue import STIMULATORS, StimulatorDevice
+
 MQTT_PORT = 1883
-P24_USB = (0x0483, 0x5740)  # STM32 virtual serial port, as the P24 shows itself
 CLOCK_STEP_MAX_NS = 1_000_000  # ticks of 5 ms want a clock that is much finer
 
 
@@ -29,7 +30,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; never fails and starts nothing."""
-    return [bluetooth(), _stimulator(), _broker(), _clock(), _real_time(), _disk()]
+    return [bluetooth(), *map(_stimulator, STIMULATORS.values()), _broker(), _clock(), _real_time(), _disk()]
 
 
 def without(port: str, *, radio: bool) -> list[Finding]:
@@ -62,17 +63,15 @@ def serial_port(port: str) -> Finding:
     return Finding(name, True, port, "")
 
 
-def _stimulator() -> Finding:
+def _stimulator(device: StimulatorDevice) -> Finding:
     ports = list(list_ports.comports())
-    likely = [port.device for port in ports if (port.vid, port.pid) == P24_USB]
+    likely = [port.device for port in ports if (port.vid, port.pid) == device.usb]
+    what = f"{device.short} serial port"
     if likely:
-        return Finding(
-            "P24 serial port", True, ", ".join(likely), f"put port = '{likely[0]}' in the session file"
-        )
+        return Finding(what, True, ", ".join(likely), f"put port = '{likely[0]}' in the session file")
     others = ", ".join(port.device for port in ports) or "no serial port"
-    return Finding(
-        "P24 serial port", False, others, "connect the P24 by USB and switch it on; the demo needs none"
-    )
+    to_do = f"connect the {device.short} by USB and switch it on; the demo needs none"
+    return Finding(what, False, others, to_do)
 
 
 def _broker() -> Finding:

@@ -28,6 +28,7 @@ from controller.errors import ConfigError, InputError
 from controller.safety.arming import QUESTION, QUESTIONS
 from controller.safety.limits import charge_uc, density_rms_ma_cm2, energy_mj
 from controller.telemetry.settings import check_lsl, mqtt_settings
+from drivers.catalogue import is_inertial
 
 LABEL_MAX = 10  # characters of a sensor's name that an EDF label of 16 has room for beside axis and blank
 TAKEN = ("core",)  # what exports call the control core's own signals
@@ -182,7 +183,7 @@ def _plain(name: str) -> str:
 
 
 def _inertial(sensor: SensorSection) -> bool:
-    return sensor.device != "myo"
+    return is_inertial(sensor.device)
 
 
 def _files(session: Session) -> Iterator[str]:

@@ -1,17 +1,8 @@
-"""What a device's bytes mean, by device name: the pure codecs behind one function."""
+"""What a device's bytes mean, by its protocol: the pure codecs behind one function."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
-from drivers.emg import myo
-from drivers.imu import movella_dot
-from drivers.stimulators import sciencemode4
-
-DECODERS: Mapping[str, Callable[[bytes, str | None], dict[str, object]]] = MappingProxyType(
-    {"movella-dot": movella_dot.decode, "myo": myo.decode, "hasomed-sm4": sciencemode4.decode}
-)
+from drivers.catalogue import DECODERS
 
 
 def decode(device: str, payload_hex: str, channel: str | None = None) -> dict[str, object]:

@@ -16,6 +16,7 @@ from controller.console.texts import Texts
 from controller.console.tuning import figure
 from controller.runtime.tuning import BY_MAX
 from controller.safety.arming import QUESTIONS
+from drivers.catalogue import SENSORS, is_inertial
 
 IDENTIFIED_UNITS: Mapping[str, str] = {
     "muscle.i50_ma": "mA",
@@ -142,7 +143,7 @@ def _sensors(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
 
 
 def _place(device: str, segment: str) -> str:
-    return "emg" if device == "myo" else segment
+    return segment if is_inertial(device) else SENSORS[device].kind
 
 
 def _electrodes(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:

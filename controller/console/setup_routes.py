@@ -46,6 +46,7 @@ from controller.record.records import Audit
 from controller.runtime import bus
 from controller.runtime.tuning import BY_MAX, CEILING, SAME_MA
 from controller.safety.arming import ANSWERS, QUESTION
+from drivers.catalogue import is_inertial
 
 HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
 HOLD_MAX_S = 20.0  # nobody holds longer on purpose
@@ -189,7 +190,7 @@ class SetupPages:
                 "name": name,
                 "age_ms": feed.sensor_age_ms(name),
                 "link": feed.link(name),
-                "axes": None if device == "myo" or told is None else name in told.found,
+                "axes": name in told.found if is_inertial(device) and told is not None else None,
             }
             for name, device, _ in self._settings.sensors
         ]
@@ -242,9 +243,9 @@ class SetupPages:
         told = self._link.now
         for name, device, _ in self._settings.sensors:
             age_ms = self._feed.sensor_age_ms(name)
-            if device != "myo" and (age_ms is None or age_ms > SENSOR_AGE_MAX_MS):
+            if is_inertial(device) and (age_ms is None or age_ms > SENSOR_AGE_MAX_MS):
                 return self._refuse(request, "setup.silent", sensor=name)
-            if device != "myo" and (told is None or name not in told.found):
+            if is_inertial(device) and (told is None or name not in told.found):
                 return self._refuse(request, "setup.no_axes", sensor=name)
         if told is not None and told.findings:
             return self._refuse(request, "setup.finding", finding=told.findings[0])

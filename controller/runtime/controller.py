@@ -29,7 +29,7 @@ from controller.record import records
 from controller.runtime import bus, process
 from controller.runtime.consoles import Consoles
 from controller.runtime.course import Course
-from controller.runtime.plan import ControllerPlan, SensorPlan, read_plan
+from controller.runtime.plan import ControllerPlan, read_plan
 from controller.runtime.probing import Probing
 from controller.runtime.schedule import ArmPlan
 from controller.runtime.ticker import Ticker, wait_ns
@@ -44,8 +44,7 @@ from controller.safety.frames import (
     encode_frame,
     encode_stamp,
 )
-from drivers.emg.myo import Myo
-from drivers.imu.movella_dot import MovellaDot
+from drivers.catalogue import SENSORS
 from drivers.interface import DeviceError, EmgFrame, ImuSample, Sample, Sensor
 from drivers.links.ble import BleBackend
 
@@ -92,11 +91,11 @@ class Controller:
             "core/start",
             records.CoreStart(_now(), os.getpid(), msgspec.Raw(msgspec.json.encode(self._tuning.params))),
         )
+        sensors = [  # here, as this may import a driver, which would hold up ticks
+            SENSORS[plan.device].open(plan.name, plan.address, backend) for plan in self._plan.sensors
+        ]
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._read(sensor, backend), name=sensor.name)
-                for sensor in self._plan.sensors
-            ]
+            tasks = [group.create_task(self._read(sensor), name=sensor.name) for sensor in sensors]
             self._ticker.start()
             await self.done.wait()
             self._ticker.stop()
@@ -110,12 +109,11 @@ class Controller:
         loop.remove_reader(self._guard_socket)
         self._consoles.close()
 
-    async def _read(self, plan: SensorPlan, backend: BleBackend | None) -> None:
-        sensor = open_sensor(plan, backend)
+    async def _read(self, sensor: Sensor) -> None:
         async with sensor:
-            battery = asyncio.create_task(self._watch_battery(plan.name, sensor))
+            battery = asyncio.create_task(self._watch_battery(sensor.name, sensor))
             try:
-                await self._read_samples(plan.name, sensor)
+                await self._read_samples(sensor.name, sensor)
             finally:
                 battery.cancel()
 
@@ -287,13 +285,6 @@ class Controller:
 
     def _record(self, topic: str, record: records.Record) -> None:
         self._recorder.send(bus.pack_record(topic, _now(), records.encode(record)))
-
-
-def open_sensor(plan: SensorPlan, backend: BleBackend | None) -> Sensor:
-    """The driver for a sensor's device name."""
-    if plan.device == "movella-dot":
-        return MovellaDot(plan.name, plan.address, backend)
-    return Myo(plan.name, plan.address, backend)
 
 
 def arm_record(now_ns: int, kind: Literal["begin", "end"], arm: ArmPlan, seed: int | None) -> records.Arm:

@@ -19,7 +19,7 @@ class SensorPlan:
     """One sensor the controller opens."""
 
     name: str
-    device: Literal["movella-dot", "myo"]
+    device: str  # as in drivers.catalogue
     address: str
     segment: Segment
 
@@ -45,6 +45,7 @@ class WorldPlan:
     """The virtual world: the patient that walks, or the recordings the emulated sensors stream."""
 
     sensors: tuple[SensorPlan, ...]
+    stimulator: str  # its device, as in drivers.catalogue
     pulse_log: str
     seed: int
     side: Literal["left", "right"]

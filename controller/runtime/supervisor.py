@@ -293,6 +293,7 @@ class Supervisor:
             rig.path / "world.json",
             WorldPlan(
                 sensors=self._sensors(),
+                stimulator=self._session.file.stimulator.device,
                 pulse_log=str(self._out / "pulses.jsonl"),
                 seed=self._virtual.seed,
                 side=self._session.patient.patient.paretic_side,

@@ -24,18 +24,14 @@ from controller.record import records
 from controller.record.sensor_file import SensorRecording, load_sensor_file
 from controller.runtime import bus, process
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
-from drivers.emg.myo import EMG_RATE_HZ
-from drivers.emulated.dot import EmulatedDot
-from drivers.emulated.myo import EmulatedMyo
-from drivers.emulated.p24 import EmulatedP24
-from drivers.emulated.radio import RadioConditions, VirtualRadio
+from drivers.catalogue import SENSORS, STIMULATORS, Body
+from drivers.emulated.radio import Peripheral, RadioConditions, VirtualRadio
 from drivers.interface import Quat, Vec3
 from drivers.links.input_watch import InputWatch
 from models.patient import PatientParams, VirtualPatient
 
 TRUTH_PERIOD_S = 0.01
 RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
-SENSOR_WINDOW_S = 1 / 60  # a DOT integrates over its output period
 LAST_OF_RECORDING_S = 0.3  # the end is told this much ahead, so that nobody meets a sudden silence
 
 Source = Callable[[int], tuple[Quat, Vec3, Vec3] | None]
@@ -53,7 +49,7 @@ class Origin:
         return (t_ns - self.t_ns) / 1e9
 
 
-def replay_source(recording: SensorRecording, origin: Origin) -> Source:
+def replay_source(recording: SensorRecording, origin: Origin, rate_hz: float) -> Source:
     """A sensor that measures what was recorded, averaged over its output period; silent after the end."""
     time_s = np.asarray(recording.time_s)
     time_s = time_s - time_s[0]
@@ -68,7 +64,7 @@ def replay_source(recording: SensorRecording, origin: Origin) -> Source:
         t_s = origin.seconds(t_ns)
         if t_s > time_s[-1]:
             return None
-        start_s, end_s = max(0.0, t_s - SENSOR_WINDOW_S / 2), min(time_s[-1], t_s + SENSOR_WINDOW_S / 2)
+        start_s, end_s = max(0.0, t_s - 0.5 / rate_hz), min(time_s[-1], t_s + 0.5 / rate_hz)
         mean = (at(end_s) - at(start_s)) / (end_s - start_s)
         ax, ay, az, gx, gy, gz = (float(value) for value in mean)
         return (1.0, 0.0, 0.0, 0.0), (ax, ay, az), (gx, gy, gz)  # no orientation in a recording
@@ -89,7 +85,7 @@ class World:
         if not self._recordings:
             VirtualPatient.compile()  # takes seconds, once: not while its sensors are heard
             self._patient = VirtualPatient(PatientParams(side=plan.side), seed=plan.seed)
-        self._stimulator = EmulatedP24(Path(plan.pulse_log), self._on_pulse)
+        self._stimulator = STIMULATORS[plan.stimulator].emulate(Path(plan.pulse_log), self._on_pulse)
         self._strides_told = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -133,28 +129,27 @@ class World:
         elif message in (b"stand", b"walk") and self._patient is not None:
             self._patient.turn_to("stand" if message == b"stand" else "walk")
 
-    def _peripheral(self, sensor: SensorPlan, number: int) -> EmulatedDot | EmulatedMyo:
-        if sensor.device == "movella-dot":
-            address = f"D4:22:CD:00:00:{number:02X}"
-            return EmulatedDot(self._source(sensor), name=sensor.address, address=address)
-        return EmulatedMyo(self._emg, name=sensor.address, address=f"C0:4D:59:00:00:{number:02X}")
+    def _peripheral(self, sensor: SensorPlan, number: int) -> Peripheral:
+        device = SENSORS[sensor.device]
+        body = Body(self._motion(sensor, device.rate_hz), lambda t_ns: self._emg(t_ns, device.rate_hz))
+        return device.emulate(sensor.address, number, body)
 
-    def _source(self, sensor: SensorPlan) -> Source:
+    def _motion(self, sensor: SensorPlan, rate_hz: float) -> Source:
         patient = self._patient
         if patient is None:
             recording = self._recordings.get(sensor.name)
-            return replay_source(recording, self._origin) if recording else lambda _t_ns: None
+            return replay_source(recording, self._origin, rate_hz) if recording else lambda _t_ns: None
 
         def source(t_ns: int) -> tuple[Quat, Vec3, Vec3] | None:
             return patient.imu(sensor.segment, self._origin.seconds(t_ns))
 
         return source
 
-    def _emg(self, t_ns: int) -> list[float] | None:
+    def _emg(self, t_ns: int, rate_hz: float) -> list[float] | None:
         """One EMG sample of every channel, in volts."""
         if self._patient is None or self._origin.t_ns is None or t_ns < self._origin.t_ns:
             return None
-        volts: list[float] = self._patient.emg(self._origin.seconds(t_ns), 1, EMG_RATE_HZ)[0].tolist()
+        volts: list[float] = self._patient.emg(self._origin.seconds(t_ns), 1, rate_hz)[0].tolist()
         return volts
 
     def _on_pulse(self, t_ns: int, channel: int, points: list[tuple[int, float]]) -> None:

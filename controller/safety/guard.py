@@ -67,8 +67,8 @@ from controller.safety.states import Stage, State
 from controller.safety.unlock import STRIDES, Unlock, ceiling_ma
 from controller.safety.watch import deadline_ns, misfit
 from controller.safety.wishes import refusals
+from drivers.catalogue import STIMULATORS
 from drivers.interface import DeviceError, Stimulator
-from drivers.stimulators.p24 import P24
 
 __all__ = ["Guard", "GuardConfig", "load", "main"]
 
@@ -772,9 +772,10 @@ class Guard:
 
 def make_stimulator(config: GuardConfig, source: str) -> Stimulator:
     """The driver the file names. Raises InputError on a device this guard has no driver for."""
-    if config.stimulator_device != "hasomed-p24":
-        raise InputError(source, "stimulator.device", config.stimulator_device, "hasomed-p24")
-    return P24(config.stimulator_port, real_time=True)
+    device = STIMULATORS.get(config.stimulator_device)
+    if device is None:
+        raise InputError(source, "stimulator.device", config.stimulator_device, ", ".join(STIMULATORS))
+    return device.open(config.stimulator_port)
 
 
 def main() -> None:

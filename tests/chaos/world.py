@@ -19,8 +19,8 @@ from controller.runtime import bus, process
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
 from controller.runtime.world import World
 from drivers.emulated.dot import EmulatedDot
-from drivers.emulated.myo import EmulatedMyo
 from drivers.emulated.p24 import EmulatedP24
+from drivers.emulated.radio import Peripheral
 
 Fault = Literal["silent", "frozen", "delayed", "reordered", "duplicated", "bit-flipped", "unplugged"]
 CHAOS = "chaos"  # the file with the word
@@ -58,7 +58,7 @@ class ChaosWorld(World):
         link.symlink_to(self._stimulator.port)
         self._stimulator.port = str(link)
 
-    def _peripheral(self, sensor: SensorPlan, number: int) -> EmulatedDot | EmulatedMyo:
+    def _peripheral(self, sensor: SensorPlan, number: int) -> Peripheral:
         peripheral = super()._peripheral(sensor, number)
         if isinstance(peripheral, EmulatedDot):
             self._spoil(peripheral)

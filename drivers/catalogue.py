@@ -1,0 +1,189 @@
+"""Every device that Dorsi knows, one entry each: how files call it, what it is, its codec, driver and peer.
+
+Everything that depends on a device reads it here: session files, controller, guard, `dorsi decode`, `dorsi
+doctor`, console, docs. Drivers are imported where one is opened, so that no process loads what it does not
+use. Only the guard opens a stimulator, and only the virtual world and tests emulate a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+
+from drivers.interface import Quat, Sensor, Stimulator, StimulatorCapability, Vec3
+from drivers.stimulators import sheets
+
+if TYPE_CHECKING:
+    from drivers.emulated.radio import Peripheral
+    from drivers.links.ble import BleBackend
+
+Decode = Callable[[bytes, str | None], dict[str, object]]  # payload, UUID of the characteristic
+OnPulse = Callable[[int, int, list[tuple[int, float]]], None]  # time ns, output, points in us and mA
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What an emulated sensor feels at a time in ns; None where it measures nothing."""
+
+    imu: Callable[[int], tuple[Quat, Vec3, Vec3] | None]  # orientation, acceleration m/s2, rate rad/s
+    emg: Callable[[int], list[float] | None]  # volts of every channel
+
+
+class StimulatorPeer(Protocol):
+    """An emulated stimulator on a serial port of its own."""
+
+    port: str
+
+    def fileno(self) -> int: ...
+    def service(self) -> None: ...
+    def tend(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SensorDevice:
+    name: str  # in session files
+    protocol: str  # for `dorsi decode`
+    title: str
+    what: str  # for the docs: kind, link, rate
+    verified: str  # for the docs: against what
+    kind: Literal["imu", "emg"]  # what it is used for
+    rate_hz: float  # of its samples
+    decode: Decode
+    open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
+    emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio
+
+
+@dataclass(frozen=True, slots=True)
+class StimulatorDevice:
+    name: str  # in session files
+    protocol: str  # for `dorsi decode`
+    title: str
+    what: str
+    verified: str
+    short: str  # on its case
+    usb: tuple[int, int]  # vendor and product, as the port shows itself
+    capability: StimulatorCapability
+    decode: Decode
+    open: Callable[[str], Stimulator]  # port
+    emulate: Callable[[Path, OnPulse], StimulatorPeer]  # its pulse log
+
+
+def _decode_dot(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.movella_dot import decode
+
+    return decode(payload, channel)
+
+
+def _open_dot(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.movella_dot import MovellaDot
+
+    return MovellaDot(name, address, backend)
+
+
+def _emulate_dot(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.dot import EmulatedDot
+
+    return EmulatedDot(body.imu, name=name, address=f"D4:22:CD:00:00:{number:02X}")
+
+
+def _decode_myo(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.myo import decode
+
+    return decode(payload, channel)
+
+
+def _open_myo(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.myo import Myo
+
+    return Myo(name, address, backend)
+
+
+def _emulate_myo(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.myo import EmulatedMyo
+
+    return EmulatedMyo(body.emg, name=name, address=f"C0:4D:59:00:00:{number:02X}")
+
+
+def _decode_sm4(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.stimulators.sciencemode4 import decode
+
+    return decode(payload, channel)
+
+
+def _open_p24(port: str) -> Stimulator:
+    from drivers.stimulators.p24 import P24
+
+    return P24(port, real_time=True)
+
+
+def _emulate_p24(pulse_log: Path, on_pulse: OnPulse) -> StimulatorPeer:
+    from drivers.emulated.p24 import EmulatedP24
+
+    return EmulatedP24(pulse_log, on_pulse)
+
+
+Device = TypeVar("Device", SensorDevice, StimulatorDevice)
+
+
+def _by_name(devices: Iterable[Device]) -> Mapping[str, Device]:
+    return MappingProxyType({device.name: device for device in devices})
+
+
+SENSORS: Mapping[str, SensorDevice] = _by_name(
+    (
+        SensorDevice(
+            name="movella-dot",
+            protocol="movella-dot",
+            title="Movella DOT (custom mode 5)",
+            what="IMU, BLE, 60 Hz",
+            verified="against the vendor's specification; no capture of a measurement is public",
+            kind="imu",
+            rate_hz=60.0,
+            decode=_decode_dot,
+            open=_open_dot,
+            emulate=_emulate_dot,
+        ),
+        SensorDevice(
+            name="myo",
+            protocol="myo",
+            title="Thalmic Myo",
+            what="EMG 200 Hz and IMU, BLE",
+            verified="layout from the vendor's header; its gain is unverified",
+            kind="emg",
+            rate_hz=200.0,
+            decode=_decode_myo,
+            open=_open_myo,
+            emulate=_emulate_myo,
+        ),
+    )
+)
+STIMULATORS: Mapping[str, StimulatorDevice] = _by_name(
+    (
+        StimulatorDevice(
+            name="hasomed-p24",
+            protocol="hasomed-sm4",
+            title="Hasomed P24 (ScienceMode4, low level)",
+            what="stimulator, USB serial",
+            verified="against bytes of the vendor's library; no hardware yet",
+            short="P24",
+            usb=(0x0483, 0x5740),  # STM32 virtual serial port
+            capability=sheets.P24,
+            decode=_decode_sm4,
+            open=_open_p24,
+            emulate=_emulate_p24,
+        ),
+    )
+)
+DECODERS: Mapping[str, Decode] = MappingProxyType(
+    {sensor.protocol: sensor.decode for sensor in SENSORS.values()}
+    | {stimulator.protocol: stimulator.decode for stimulator in STIMULATORS.values()}
+)
+
+
+def is_inertial(device: str) -> bool:
+    """Whether a session's sensor of this device tells how a segment moves."""
+    return SENSORS[device].kind == "imu"

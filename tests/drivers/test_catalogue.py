@@ -1,0 +1,105 @@
+"""The catalogue of devices: each named in one place, opened by whom it is meant for, told in the docs."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers.catalogue import DECODERS, SENSORS, STIMULATORS, is_inertial
+from drivers.emg import myo
+from drivers.imu import movella_dot
+from drivers.interface import StimulatorCapability
+from drivers.stimulators.p24 import P24
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = sorted(path for room in ("controller", "drivers", "models") for path in (ROOT / room).rglob("*.py"))
+CATALOGUE = ROOT / "drivers" / "catalogue.py"
+NAMES = {*SENSORS, *STIMULATORS, *DECODERS}
+# a device's own codec, driver and emulated peer, and what peers of its kind share
+OWN = {"drivers.imu.movella_dot", "drivers.emg.myo", "drivers.stimulators.p24", "drivers.emulated.dot",
+       "drivers.emulated.myo", "drivers.emulated.p24", "drivers.stimulators.sciencemode4",
+       "drivers.stimulators.sheets"}  # fmt: skip
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Every string in the code of a file; comments and docstrings name devices as they like."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+def names_used(path: Path) -> set[str]:
+    source = io.StringIO(path.read_text(encoding="utf-8"))
+    return {
+        token.string for token in tokenize.generate_tokens(source.readline) if token.type == tokenize.NAME
+    }
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_devices_name_is_spelled_in_the_catalogue_alone(name: str) -> None:
+    spelled = [module(path) for path in PRODUCT if path != CATALOGUE and any(name in t for t in texts(path))]
+    assert spelled == []
+    scripts = [*(ROOT / "controller" / "console" / "static").glob("*.js")]
+    assert scripts
+    assert [path.name for path in scripts if name in path.read_text(encoding="utf-8")] == []
+
+
+def test_a_devices_modules_are_imported_by_the_catalogue_and_by_each_other_alone() -> None:
+    for path in PRODUCT:
+        if path == CATALOGUE or module(path) in OWN:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            assert not OWN.intersection(names), (module(path), names)
+
+
+def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates_a_device() -> None:
+    """Both are attributes of an entry: who knows the stimulators' entries, and who calls ``emulate``."""
+    knowing = {module(path) for path in PRODUCT if path != CATALOGUE and "STIMULATORS" in names_used(path)}
+    readers = {"controller.config", "controller.doctor"}  # of names, capability and port
+    assert knowing == readers | {"controller.safety.guard", "controller.runtime.world"}
+    for reader in readers:
+        path = ROOT / Path(*reader.split(".")).with_suffix(".py")
+        assert ".open(" not in path.read_text(encoding="utf-8")
+    emulating = {module(path) for path in PRODUCT if path != CATALOGUE and "emulate" in names_used(path)}
+    assert emulating == {"controller.runtime.world"}
+
+
+def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
+    opened = {name: device.open("foot", "address", None) for name, device in SENSORS.items()}
+    assert {name: type(sensor) for name, sensor in opened.items()} == {
+        "movella-dot": movella_dot.MovellaDot,
+        "myo": myo.Myo,
+    }
+    assert SENSORS["myo"].rate_hz == myo.EMG_RATE_HZ
+    assert SENSORS["movella-dot"].rate_hz in movella_dot.OUTPUT_RATES_HZ
+    assert (is_inertial("movella-dot"), is_inertial("myo")) == (True, False)
+    stimulator = STIMULATORS["hasomed-p24"].open("/dev/null")
+    assert isinstance(stimulator, P24)
+    capability: StimulatorCapability = stimulator.capability
+    assert capability == STIMULATORS["hasomed-p24"].capability
+
+
+def test_the_readme_has_every_device_with_what_it_was_verified_against() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for device in (*SENSORS.values(), *STIMULATORS.values()):
+        assert f"| {device.title} | {device.what} | {device.verified} |" in readme

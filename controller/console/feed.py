@@ -321,6 +321,8 @@ class Feed:
                 self._alarms.noticed(note.fault, "", now_s)
         if status.recorder != "ok":
             self._alarms.lasts("F12", status.recorder, now_s)
+        if status.unlifted_advice:
+            self._alarms.lasts("F27", status.unlifted_advice, now_s)
         cut = status.telemetry.kind if status.telemetry else ""
         if cut and cut != self._cut:
             self._alarms.noticed("F13", "", now_s)
@@ -361,6 +363,7 @@ class Feed:
             "believed_late_ms": status.believed_late_ms,
             "believed_reflex_nms": status.believed_reflex_nms,
             "response_share": status.response_share,
+            "unlifted_swings": status.unlifted_swings,
             "reference_speed_mps": status.reference_speed_mps,
             "links": links,
             "telemetry": None if status.telemetry is None else asdict(status.telemetry),

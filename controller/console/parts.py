@@ -27,6 +27,7 @@ TILES: tuple[tuple[str, str], ...] = (  # name, unit
     ("reflex", "Nm·s/rad"),
     ("response", "%"),
     ("strides", ""),
+    ("unlifted", ""),
     ("stride_time", "s"),
     ("symmetry", "%"),
     ("charge", "µC"),

@@ -108,4 +108,6 @@ class View:
     eversion_lost_nm: float | None = None  # what the channels could not give beside the dorsiflexion
     reference_speed_mps: float | None = None  # that the reference is for; None where it follows no pace
     pace_stride_s: float | None = None  # the stride time believed to be the pace; None until the own is known
+    unlifted_swings: int = 0  # since the start, as commanded
+    unlifted_advice: str = ""  # where they are too many, in words
     test_train: bool = False  # a test train that a person asked for runs

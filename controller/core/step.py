@@ -34,6 +34,7 @@ from controller.core.probe import Probe
 from controller.core.signals import Applied, Decision, GaitEvent, Mode, Scope, TickInputs, View
 from controller.core.timing import StrideTiming
 from controller.core.turning import Turning
+from controller.core.unlifted import UnliftedSwings
 from controller.core.window import Window
 from drivers.interface import ChannelCommand, Command, ImuSample
 
@@ -77,6 +78,7 @@ class CoreState:
     unsure: bool = False  # the last contact was
     shares: Shares | None = None  # of the last tick that had two channels to share between
     trusted: bool = True  # no verdict of the guard changed a pulse of this stride
+    unlifted: UnliftedSwings = field(default_factory=UnliftedSwings)
     doubted: str = ""  # why this stride's angle or phase was not relied on; it teaches nothing
     newest_ns: int | None = None
     last_tick_ns: int | None = None
@@ -143,6 +145,8 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     _narrow(inputs.scope, state)
     tested = _test_train(now_ns, params, state, walking=not verdict.doubt)
     command, reason = tested or _decide(now_ns, verdict, params, state)
+    if state.unlifted.advice and state.mode != "off":
+        reason = f"{reason}; {state.unlifted.advice}"
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
     state.events += len(events)
@@ -200,6 +204,7 @@ def _take_sample(now_ns: int, reading: ImuSample, params: CoreParams, state: Cor
             state.alignment.begin_swing(event.t_ns, state.timing.stride_s)
         elif event.kind == "initial_contact":
             state.unsure = event.confidence < SURE
+            _count_swing(state)
             state.turning.contact(state.orientations[state.leading.sensor].heading_rad)
             if state.steering is not None:
                 usual = _usual_swing(state.timing)
@@ -232,6 +237,17 @@ def _observe_roll(t_ns: int, roll_deg: float, steering: Steering, state: CoreSta
         steering.in_swing(t_ns, roll_deg)
     elif not timing.swinging and timing.initial_contact_ns is not None:
         steering.in_stance(roll_deg, (t_ns - timing.initial_contact_ns) / 1e9 / timing.stride_s)
+
+
+def _count_swing(state: CoreState) -> None:
+    """Whether the swing that has just ended was lifted, where it was to be."""
+    timing = state.timing
+    if state.mode == "off" or state.scope != "walk":
+        return
+    if timing.toe_off_ns is None or timing.initial_contact_ns is None:
+        return
+    if timing.toe_off_ns < timing.initial_contact_ns:
+        state.unlifted.close(timing.toe_off_ns, timing.initial_contact_ns, state.on_since_ns)
 
 
 def _usual_swing(timing: StrideTiming) -> bool:
@@ -776,6 +792,8 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState, *
         inversion_deg=None if state.steering is None else state.steering.inversion_deg,
         eversion_demand_nm=None if state.steering is None else state.steering.demand_nm,
         eversion_lost_nm=None if state.shares is None else state.shares.lost_eversion_nm,
+        unlifted_swings=state.unlifted.count,
+        unlifted_advice=state.unlifted.advice,
         test_train=tested,
     )
 

@@ -38,7 +38,7 @@ class Window:
     stance_s: float = math.inf  # initial contact to heel-off, as last seen
     fall_s: float = 0.0
     lead_s: float = 0.0  # how long before heel-off the pulses should begin
-    ended: bool = False  # this swing's pulses, by a time limit: they do not begin again before the next one
+    withheld: bool = False  # this swing's pulses, by what spoke against them: they may yet begin
     why: str = "waiting for the first heel-off"
 
     def note(self, event: GaitEvent, now_ns: int, *, against: str = "") -> None:
@@ -47,10 +47,10 @@ class Window:
         """
         if event.kind == "heel_off" and self.contact_ns is not None:
             self.stance_s, self.contact_ns = (now_ns - self.contact_ns) / 1e9, None
-        if event.kind in ("heel_off", "toe_off"):
-            self.ended = False
-        if against and event.kind in ("heel_off", "toe_off"):
-            return
+        if event.kind in ("heel_off", "toe_off", "initial_contact"):
+            self.withheld = bool(against) and event.kind != "initial_contact"
+            if self.withheld:
+                return
         if event.kind == "heel_off" and self.state in ("closed", "primed", "falling", "extension"):
             if self.state != "primed":
                 self.opened_ns = now_ns
@@ -77,16 +77,16 @@ class Window:
         """
         age_s = (now_ns - self.since_ns) / 1e9
         if self.state in ("pre_swing", "swing") and against:
+            self.withheld = True
             self._fall(now_ns, STOP_FALL_S, f"{against}: ramping down")
-        elif self.state in ("closed", "falling") and swinging and not against and not self.ended:
-            self.opened_ns = now_ns
+        elif self.state in ("closed", "falling") and self.withheld and swinging and not against:
+            self.opened_ns, self.withheld = now_ns, False
             self._enter("swing", now_ns, "swing: goes on")
         elif self.state == "primed" and age_s > PRIMED_MAX_S:
             self._fall(now_ns, STOP_FALL_S, "no heel-off when it was due: ramping down")
         elif self.state == "pre_swing" and age_s > PRE_SWING_MAX_S:
             self._fall(now_ns, self.envelope.fall_s, "no toe-off after heel-off: ramping down")
         elif self.state == "swing" and age_s > SWING_MAX_S:
-            self.ended = True
             self._fall(now_ns, self.envelope.fall_s, "no initial contact in time: ramping down")
         elif self.state == "extension" and age_s > min(self.envelope.extension_s, self._loading_s() / 2):
             fall_s = min(self.envelope.fall_s, max(FALL_MIN_S, self._loading_s() - age_s))

@@ -96,6 +96,7 @@ class ArmData:
     wash_out_strides: int = 0
     armed: bool = True  # whether the guard ever was, where it was heard at all
     blinded: bool = False
+    unlifted_swings: int = 0  # as commanded
     lessons: tuple[View, ...] = ()  # what the core believed at the end of each stride
 
     @property
@@ -158,6 +159,7 @@ class _Builder:
     strides: int = 0
     missed: int = 0
     lost: int = 0
+    unlifted_before: int | None = None  # of earlier arms
 
     def take(self, record: object) -> None:
         match record:
@@ -218,6 +220,8 @@ class _Builder:
         else:
             self.strides = view.strides if tick.deadline <= 1 else 0
         self.last_strides, self.last_view = view.strides, view
+        if self.unlifted_before is None:
+            self.unlifted_before = view.unlifted_swings
         if self.last_deadline is not None and tick.deadline > self.last_deadline:
             self.missed += tick.deadline - self.last_deadline - 1
         self.last_deadline = tick.deadline
@@ -276,6 +280,8 @@ class _Builder:
             wash_out_strides=self.arm.wash_out_strides,
             armed=self.armed is not False,
             blinded=self.arm.blinded,
+            unlifted_swings=(self.last_view.unlifted_swings if self.last_view else 0)
+            - (self.unlifted_before or 0),
             lessons=tuple(self.lessons),
         )
 

@@ -126,6 +126,8 @@ class LiveStatus:
     believed_late_ms: float | None = None
     believed_reflex_nms: float | None = None
     response_share: float | None = None  # of the rested muscle's torque for a charge; None like the gain
+    unlifted_swings: int | None = None  # since the start; None like the gain where it would tell the arm
+    unlifted_advice: str = ""  # where they are too many
     reference_speed_mps: float | None = None  # the pace it is for; None where it follows none
     telemetry: BrokerLink | None = None  # None where this session has no broker
 
@@ -357,6 +359,8 @@ class Live:
             believed_late_ms=view.believed_late_ms if view and learns else None,
             believed_reflex_nms=view.believed_reflex_nms if view and learns else None,
             response_share=view.response_share if view and learns else None,
+            unlifted_swings=view.unlifted_swings if view and not self._blinded else None,
+            unlifted_advice=view.unlifted_advice if view and not self._blinded else "",
             reference_speed_mps=view.reference_speed_mps if view else None,
             telemetry=telemetry,
         )

@@ -289,6 +289,7 @@ FIGURES: tuple[tuple[str, str, Cell], ...] = (
     ("Duration", "s", lambda arm: f"{arm.seconds:.1f}"),
     ("Strides the controller counted", "", lambda arm: str(arm.strides)),
     ("Strides the body made", "", lambda arm: _number(arm.true_strides, "d")),
+    ("Unlifted swings", "", lambda arm: _number(arm.unlifted_swings, "d")),
     ("Strides in the figures", "", lambda arm: str(arm.counted_strides)),
     (
         "Strides in no figure",

@@ -64,6 +64,7 @@ class ArmSummary:
     armed: bool = True  # False: the guard never was, and nothing could be given
     rungs_s: dict[str, float] = field(default_factory=dict)  # on each rung while current might flow
     rung_changes: int = 0
+    unlifted_swings: int | None = None  # swings without pulses before their contact; None where blinded
     blinded: bool = False  # then the mode is the label and what gives it away is not known
 
 
@@ -105,6 +106,7 @@ def summarise_arm(arm: ArmData) -> ArmSummary:
         armed=arm.armed,
         rungs_s={rung: spent for rung, spent in rung_seconds(arm.ticks).items() if spent > 0.0},
         rung_changes=len(rung_changes(arm.ticks)),
+        unlifted_swings=None if arm.blinded else arm.unlifted_swings,
         blinded=arm.blinded,
     )
 

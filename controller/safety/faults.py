@@ -2,7 +2,7 @@
 
 Everything that shows an alarm reads it, and the tests walk it. The order of the ids is that of the table in
 the safety notes; F19, F20, F22 and F25 are the stimulator's own, F21 is the sensors' seat, F23 the
-supervisor's, F24 the controller's pace, F26 the screen's that armed.
+supervisor's, F24 the controller's pace, F26 the screen's that armed, F27 the controller's swings.
 """
 
 from __future__ import annotations
@@ -344,6 +344,17 @@ TABLE: tuple[Fault, ...] = (
         "The screen from which stimulation was armed is gone",
         "Stimulation was stopped",
         f"Open the console again where STOP can be pressed, then {ACKNOWLEDGE}",
+    ),
+    Fault(
+        "F27",
+        "two swings in a row, or more than 2 % of the last fifty, were not lifted",
+        "the controller at each contact: pulses through the last fifth of a second before it",
+        "none",
+        None,
+        "medium",
+        "The foot was not lifted in every swing",
+        "Stimulation goes on; the person may trip",
+        "Walk beside the person; check the sensor's place and strap, choose more readiness in [gait]",
     ),
 )
 

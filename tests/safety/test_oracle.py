@@ -557,6 +557,7 @@ def test_every_line_of_the_fault_table_and_every_limit_is_reported(tmp_path: Pat
         "F2": "samples that do not count, F1",
         "F5": "no pulse without a command, pulses and delivery",
         "F13": "nothing on stimulation",
+        "F27": "swings without pulses: counted in the summary",
         "F18": "the rise, F8",
         "frame_age_max_ms": "F4",
         "sensor_age_max_ms": "F1",

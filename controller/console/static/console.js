@@ -180,6 +180,7 @@
     const values = {
       current: [now.applied_ma, 1],
       strides: [now.stride_count, 0],
+      unlifted: [now.unlifted_swings, 0],
       cadence: [last?.cadence_spm, 0],
       stride_time: [last?.duration_s, 2],
       symmetry: [last?.swing_percent ? (100 * last.swing_percent) / page.normal_swing_percent : null, 0],

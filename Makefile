@@ -11,7 +11,7 @@ TRIES ?= 20
 HOURS ?= 10
 MINUTES ?= 60
 
-.PHONY: demo test test-beside test-apart test-guard test-rigs bench validate mutate chaos soak lint setup lock clean
+.PHONY: demo test test-beside test-apart test-guard test-rigs bench validate mutate chaos soak docs lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -90,6 +90,9 @@ soak: setup
 	@echo "==> $(HOURS) virtual hours, then $(MINUTES) minutes of real processes with console, browser and broker: runs/soak/"
 	@$(BIN)/python -m tests.chaos.soak virtual $(HOURS)
 	@$(BIN)/python -m tests.chaos.soak real $(MINUTES)
+
+docs: setup
+	@$(BIN)/python docs/generate.py
 
 # Pin every dependency with its hashes; the file names no index.
 lock:

@@ -1,0 +1,295 @@
+"""The parts of the docs that are made from the code: ``python docs/generate.py`` writes them anew.
+
+A part stands in a page between ``<!-- generated: NAME -->`` and ``<!-- end: NAME -->``. With ``--check``
+nothing is written, and the exit code is 1 where a page is not up to date. tests/test_docs.py checks it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+import tokenize
+import tomllib
+from collections.abc import Callable, Iterable
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import typer.main
+from pydantic.fields import FieldInfo
+
+from controller import config
+from controller.cli import app
+from controller.knobs import BY_KEY, KNOBS
+from controller.record.records import TOPICS
+from controller.safety import limits
+from controller.safety.arming import QUESTIONS
+from controller.safety.faults import TABLE
+from controller.safety.states import Event, Stage, State, transition
+from controller.telemetry.payloads import documents
+from drivers.catalogue import SENSORS, STIMULATORS
+
+DOCS = Path(__file__).resolve().parent
+ENGLISH = DOCS.parent / "controller" / "console" / "words" / "en.toml"
+BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
+UNITS = (  # by the ending of a key, the longest first
+    ("_ma_per_250ms", "mA in 250 ms"), ("_deg_per_nm", "deg/Nm"), ("_nms_per_rad", "Nm s/rad"),
+    ("_ma_per_frame", "mA in 5 ms"), ("_nm_per_rad", "Nm/rad"), ("_ma_cm2", "mA/cm²"), ("share_max", "share"),
+    ("strides", "strides"), ("seconds", "s"), ("_mps", "m/s"), ("_rps", "rad/s"), ("_cm2", "cm²"),
+    ("_deg", "deg"), ("_ma", "mA"), ("_us", "µs"), ("_hz", "Hz"), ("_uc", "µC"), ("_mj", "mJ"),
+    ("_ms", "ms"), ("_kg", "kg"), ("_nm", "Nm"), ("_m", "m"), ("_s", "s"),
+)  # fmt: skip
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table."""
+    titles = list(head)
+    body = [titles, ["---"] * len(titles), *([str(cell) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(_cell(one) for one in row)} |\n" for row in body)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def unit(key: str) -> str:
+    return next((unit for ending, unit in UNITS if key.endswith(ending)), "")
+
+
+# --- settings
+
+
+def settings(file: type[config.Section]) -> str:
+    """Every table of a file, and every key of a table."""
+    made = ""
+    for name, field in file.model_fields.items():
+        section = _section(field.annotation)
+        many = get_origin(field.annotation) is tuple
+        title = f"[[{name}]]" if many else f"[{name}]"
+        made += f"### `{title}`\n\n"
+        told = (section.__doc__ or "").strip() if section else ""
+        needed = "Required." if field.is_required() else "May be left out."
+        made += " ".join(_words(part) for part in (told, field.description or "", needed) if part) + "\n\n"
+        if section is config.LimitsSection and file is not config.SessionFile:
+            made += "The keys are those of [the session's limits](#limits).\n\n"
+        elif section is not None:
+            made += table(
+                ("key", "unit", "allowed", "default", "while running", "meaning"),
+                (_setting(name, key, one) for key, one in section.model_fields.items()),
+            )
+            made += "\n"
+    return made
+
+
+def _setting(section: str, key: str, field: FieldInfo) -> tuple[str, ...]:
+    default = "required" if field.is_required() else _value(field.get_default(call_default_factory=True))
+    live = "yes" if f"{section}.{key}" in BY_KEY else ""
+    devices = {"sensors": SENSORS, "stimulator": STIMULATORS}.get(section, {}) if key == "device" else {}
+    allowed = ", ".join(f"`{name}`" for name in devices) or _allowed(field)
+    return f"`{key}`", unit(key), allowed, default, live, _words(field.description or "")
+
+
+def _value(value: object) -> str:
+    if value is None or value == ():
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else f"`{value}`"
+
+
+def _allowed(field: FieldInfo) -> str:
+    low, high = (
+        next((getattr(one, end) for one in field.metadata if hasattr(one, end)), None) for end in ("ge", "le")
+    )
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if kind is not type(None)]
+    for kind in kinds:
+        if get_origin(kind) is Literal:
+            return ", ".join(f"`{choice}`" for choice in get_args(kind))
+    if bool in kinds:
+        return "true, false"
+    pattern = next((m.pattern for m in field.metadata if getattr(m, "pattern", None)), "")
+    if pattern:
+        return config.RULES[pattern]
+    return "21 numbers of 0 to 30, or none" if get_origin(field.annotation) is tuple else "text"
+
+
+def _section(kind: Any) -> type[config.Section] | None:  # Any: whatever a type hint may be
+    found = [kind, *get_args(kind)]
+    return next((one for one in found if isinstance(one, type) and issubclass(one, config.Section)), None)
+
+
+def _words(docstring: str) -> str:
+    return " ".join(docstring.replace("``", "`").split())
+
+
+def tunables() -> str:
+    """What can be changed while a session runs, by its name on the console."""
+    words = tomllib.loads(ENGLISH.read_text(encoding="utf-8"))["knob"]
+    rows = []
+    for knob in KNOBS:
+        group, _, name = knob.key.partition(".")
+        rows.append((f"`{knob.key}`", words[group][name]["name"], knob.unit))
+    return table(("key", "on the console", "unit"), rows)
+
+
+# --- safety
+
+
+def limit_table() -> str:
+    """Every limit: devices, compiled cap, default, and the reason that stands beside the cap in the code."""
+    devices = {one.short: limits.device_layer(one.capability).values for one in STIMULATORS.values()}
+    reasons = _reasons(inspect.getsource(limits), "COMPILED")
+    rows = []
+    for name in limits.NAMES:
+        cap, given = getattr(limits.COMPILED, name), limits.DEFAULTS.get(name)
+        owns = [_value(values.get(name)) for values in devices.values()]
+        rows.append((f"`{name}`", unit(name), *owns, f"{cap:g}", _value(given), reasons[name]))
+    head = ("limit", "unit", *devices, "compiled", "default", "reason for the compiled value")
+    return table(head, rows)
+
+
+def _reasons(source: str, name: str) -> dict[str, str]:
+    """The comments above and beside each keyword of the call that is assigned to ``name``."""
+    call = next(
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name
+    )
+    assert isinstance(call, ast.Call)
+    tokens = tokenize.generate_tokens(StringIO(source).readline)
+    comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
+    found, after = {}, call.lineno
+    for keyword in call.keywords:
+        last = keyword.end_lineno or keyword.lineno
+        found[keyword.arg or ""] = " ".join(comments[n] for n in range(after + 1, last + 1) if n in comments)
+        after = last
+    return found
+
+
+def fault_table() -> str:
+    return table(
+        ("id", "condition", "found by", "reaction", "within", "priority"),
+        (
+            (f.id, f.condition, f.detection, f.reaction, _deadline(f.deadline_ms), f.priority)
+            for f in TABLE
+        ),
+    )  # fmt: skip
+
+
+def _deadline(deadline_ms: float | None) -> str:
+    return "-" if deadline_ms is None else f"{deadline_ms:g} ms"
+
+
+def alarms() -> str:
+    rows = ((f.id, f.priority, f"{f.happened}.", f"{f.done}.", f"{f.next}.") for f in TABLE)
+    return table(("id", "priority", "what happened", "what Dorsi did", "what to do"), rows)
+
+
+def state_table() -> str:
+    """To which state each event leads; empty where it changes nothing."""
+    rows = []
+    for stage in Stage:
+        begin = State(stage, "F1" if stage is Stage.TRIPPED else None)
+        ends = (transition(begin, event, "F1" if event is Event.TRIP else None).stage for event in Event)
+        rows.append((f"**{stage.value}**", *("" if end is stage else end.value for end in ends)))
+    return table(("in", *(event.value for event in Event)), rows)
+
+
+def checklist() -> str:
+    return table(
+        ("key", "question", "`accepted` possible", "source"),
+        ((f"`{q.key}`", q.text, "" if q.absolute else "yes", q.source) for q in QUESTIONS),
+    )
+
+
+# --- commands and formats
+
+
+def commands() -> str:
+    """Every ``dorsi`` command with its arguments and options."""
+    made, group = "", typer.main.get_command(app)
+    for path, command in _leaves((), group):
+        made += f"### `dorsi {' '.join(path)}`\n\n{_words(command.help or '')}\n\n"
+        rows = []
+        for option in command.params:
+            names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+            if option.param_type_name == "argument":
+                names = names.upper()
+            kind = option.type_descriptor.annotation
+            choices = ", ".join(f"`{one}`" for one in get_args(kind)) if get_origin(kind) is Literal else ""
+            default = "required" if option.required else _value(option.default) if option.default else "-"
+            rows.append((names, choices, default, getattr(option, "help", None) or ""))
+        made += table(("argument or option", "one of", "default", "meaning"), rows) + "\n" if rows else ""
+    return made
+
+
+def _leaves(path: tuple[str, ...], command: Any) -> Iterable[tuple[tuple[str, ...], Any]]:  # Any: click's
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path, command
+        return
+    for name, below in inner.items():
+        yield from _leaves((*path, name), below)
+
+
+def topics() -> str:
+    """The messages of a recording: topic, what it is, fields."""
+    rows = []
+    for topic, kind in TOPICS.items():
+        first = _words((kind.__doc__ or "").split("\n\n")[0])
+        rows.append((f"`{topic}`", first, ", ".join(f"`{name}`" for name in get_type_hints(kind))))
+    return table(("topic", "message", "fields"), rows)
+
+
+def mqtt() -> str:
+    """The topics below ``dorsi/1/SITE/RIG/``: schema and what is in the payload."""
+    rows = []
+    for name, document in documents().items():
+        topic = document["title"].replace("\\", "").replace("[^/]+", "+").split("/", 4)[-1]
+        values = ", ".join(f"`{value}`" for value in document.get("properties", {}))
+        values = values or ", ".join(f"`{value}`" for value in document.get("enum", ()))
+        rows.append((f"`{topic}`", f"`{name}.json`", values))
+    return table(("topic", "schema", "payload"), rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "session-file": lambda: settings(config.SessionFile),
+    "patient-file": lambda: settings(config.PatientFile),
+    "clinic-file": lambda: settings(config.ClinicFile),
+    "tunables": tunables,
+    "limits": limit_table,
+    "states": state_table,
+    "faults": fault_table,
+    "checklist": checklist,
+    "alarms": alarms,
+    "commands": commands,
+    "recording-topics": topics,
+    "mqtt-topics": mqtt,
+}
+
+
+def filled(page: str) -> str:
+    """A page with its generated parts made anew. Raises KeyError for a part that does not exist."""
+    return BLOCK.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]().strip()}\n\n{found[3]}", page)
+
+
+def main(check: bool) -> int:
+    stale = 0
+    for path in sorted(DOCS.glob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        made = filled(page)
+        if made == page:
+            continue
+        stale += 1
+        print(f"{'not up to date' if check else 'written'}: docs/{path.name}")
+        if not check:
+            path.write_text(made, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The loop of docs/core.md runs as it is printed, and lifts the foot."""
+"""The loop of docs/control.md runs as it is printed, and lifts the foot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_printed_loop_runs_and_learns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "core.md").read_text(), re.DOTALL)
+    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "control.md").read_text(), re.DOTALL)
     assert block is not None
     script = tmp_path / "loop.py"
     script.write_text(block.group(1))

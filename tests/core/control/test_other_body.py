@@ -1,4 +1,4 @@
-"""The core on a leg that is not the virtual patient, driven from outside as `docs/core.md` shows."""
+"""The core on a leg that is not the virtual patient, driven from outside as `docs/control.md` shows."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
 
 @dataclass(slots=True)
 class PlainLearner(Learner):
-    """The named alternative: proportional in the error with phase lead (models notes, section 4.3), and a
+    """The named alternative: proportional in the error with phase lead (after Seel et al. 2016), and a
     low-pass without phase over the swing.
 
     It believes nothing and knows no model beyond the lag and the first plan; events, angles, phase and

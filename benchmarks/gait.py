@@ -42,7 +42,7 @@ SIDES: tuple[Side, Side] = ("left", "right")
 GAITMAP = Path(__file__).resolve().parents[1] / ".build" / "gaitmap"  # it needs an older numpy than Dorsi
 GAITMAP_PINS = ("numpy<2.1", "gaitmap==2.6.0", "gaitmap_mad==2.6.0")
 TOLERANCE_S = 0.25  # about half the shortest step; each leg's constant offset is taken out first
-EMD_MS = 75.0  # electromechanical delay at its longest (field notes, 4)
+EMD_MS = 75.0  # electromechanical delay at its longest (unverified)
 REST_MPS = 0.15  # of the heel's marker: the foot stands
 STEP_M = 0.3
 SWING_MAX_S = 0.8  # from toe-off to the contact it belongs to

@@ -57,7 +57,7 @@ from drivers.catalogue import SENSORS, STIMULATORS, is_inertial
 from drivers.interface import Side
 from models.gait import SPEEDS_MPS, normal_knee_deg, normal_pitch_deg, toe_off_percent
 
-TICK_RATE_HZ = 200.0  # design: absolute deadlines every 5 ms
+TICK_RATE_HZ = 200.0  # absolute deadlines every 5 ms
 CURRENT_STEP_MA = max(device.capability.current_step_ma for device in STIMULATORS.values())
 PULSE_LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
 # The core ends a train before the guard does, which counts by the arrival of frames: up to a hung tick apart.
@@ -789,10 +789,10 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
     """The control core's numbers, from a checked session; ``mode`` overrides the session's."""
     file, patient = session.file, session.patient
     mass_kg, height_m = patient.patient.body_mass_kg, patient.patient.body_height_m
-    foot_mass_kg = 0.0145 * mass_kg  # Winter, as in the models notes, section 3.1
+    foot_mass_kg = 0.0145 * mass_kg  # Winter's proportions, docs/references.md
     foot_length_m = 0.152 * height_m
     com_forward_m = 0.44 * foot_length_m
-    # about the ankle: .015 to .020 kg m2 for 70 kg (models notes, section 3.1)
+    # about the ankle: .015 to .020 kg m2 for 70 kg
     inertia_kgm2 = foot_mass_kg * ((0.25 * foot_length_m) ** 2 + com_forward_m**2)
     limits = session.effective.limits
     stimulator = file.stimulator
@@ -816,7 +816,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
             damping_nms_per_rad=patient.ankle.damping_nms_per_rad,
             passive_factor=patient.ankle.passive_factor,
             neutral_deg=patient.ankle.neutral_deg,
-            thigh_m=0.245 * height_m,  # Winter, as in the models notes, section 3.1
+            thigh_m=0.245 * height_m,  # Winter
             shank_m=0.246 * height_m,
         ),
         reference=normal_reference(**patient.reference.model_dump()),

@@ -38,7 +38,9 @@ RANGES: dict[str, Range] = {
     "skin_slide_per_deg": Range(-0.003, 0.003, "assumed: the nerve lies still, the skin does not"),
     "nerve_eversion_share": Range(0.1, 0.5, "assumed: where the pads sit decides"),
     "second_dorsiflexion_share": Range(0.0, 0.2, "assumed"),
-    "delay_s": Range(0.025, 0.060, "issue range; Riener 1998 25 ms, electromechanical delay 20 to 50 ms"),
+    "delay_s": Range(
+        0.025, 0.060, "assumed; Riener and Fuhr 1998 25 ms, electromechanical delay 20 to 50 ms"
+    ),
     "muscle_slowness": Range(0.75, 1.35, "assumed; bandwidth 14 to 25 rad/s around Ding 2003"),
     "resistance": Range(0.6, 2.5, "Chung 2004: stroke 1.5 times controls, wide spread"),
     "shifted_share": Range(0.0, 1.0, "Chung 2004: the same resistance, seen as 10 deg less range of motion"),

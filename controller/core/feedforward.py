@@ -19,7 +19,7 @@ Curve = NDArray[np.float64]
 
 
 def passive_moment_nm(ankle_deg: float, knee_flexion_deg: float) -> float:
-    """Passive ankle moment, dorsiflexion positive (Riener and Edrich 1999, as in the models notes, 3.2)."""
+    """Passive ankle moment, dorsiflexion positive (Riener and Edrich 1999)."""
     return -(
         math.exp(2.1016 + 0.0843 * ankle_deg - 0.0176 * knee_flexion_deg)
         - math.exp(-7.9763 - 0.1949 * ankle_deg + 0.0008 * knee_flexion_deg)
@@ -41,7 +41,7 @@ def passive_moments_nm(ankle_deg: Curve, knee_flexion_deg: Curve) -> Curve:
 class TorqueTable:
     """Demanded ankle torque over the stride: ``still + slow / T + fast / T**2`` for a stride of T seconds.
 
-    Equation of the planar foot with a moving ankle: models notes, section 3.1.
+    The planar foot on a moving ankle; the equation is in docs/control.md, feed-forward.
     """
 
     still_nm: tuple[float, ...]

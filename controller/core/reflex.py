@@ -2,8 +2,8 @@
 
 The calf answers dorsiflexion above a threshold, late and low-passed, with plantarflexion: a feedback that
 the ankle has of its own. What a swing needed beyond the muscle's torque is laid to it, as far as it has its
-shape. Delay, lag and threshold are the middle of what the models notes give (section 3.3, unverified); only
-the strength is believed. A calf that shows none is taken to have none.
+shape. Delay, lag and threshold are the middle of published ranges (from memory, unverified); only the
+strength is believed. A calf that shows none is taken to have none.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ RECENT_STRIDES = 5  # their medians are judged
 SHORT_DEG = 5.0  # a swing nearer to the reference is a good one
 STEADY_DEG = 0.5  # what has been said stays until the error is smaller by this
 AT_LIMIT = 0.1  # of the swing at the highest current: more would be asked for
-STRONG_REFLEX_NMS = 4.0  # the middle of spastic calves' strengths is 6 (models notes 3.3, unverified)
+STRONG_REFLEX_NMS = 4.0  # the middle of spastic calves' strengths is 6 (unverified)
 
 
 @dataclass(slots=True)

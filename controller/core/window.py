@@ -13,7 +13,7 @@ from controller.core.params import Envelope
 from controller.core.signals import GaitEvent
 
 PRE_SWING_MAX_S = 0.6  # heel-off not followed by toe-off: a weight shift, not a step
-SWING_MAX_S = 1.2  # single-swing cap (field notes, 5.3)
+SWING_MAX_S = 1.2  # of one swing, whatever the events say (a proposal)
 STOP_FALL_S = 0.1  # something speaks against the lift: down to nothing within this
 FALL_MIN_S = 0.01
 PAUSE_PER_TRAIN = 0.22  # of its length: on for 82 % of a stride, where the guard allows 90 % of 10 s

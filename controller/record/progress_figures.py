@@ -32,7 +32,7 @@ from controller.record.figures import (
 )
 from controller.record.strides import Stride
 
-GOOD_DEG = 3.0  # the error below which a stride follows its reference (issue's own measure of convergence)
+GOOD_DEG = 3.0  # the error below which a stride follows its reference (a proposal)
 CHOSEN = (1, 2, 3, 10, 60)  # strides of an arm that are drawn one by one
 PAUSE_NS = 150_000_000  # longer than the period of the slowest rate a session may have (10 Hz)
 SHADES = ("#c9ccd1", "#f0c05a", "#e08e45", "#c2477f", "#3b2a7a")  # light to dark: early to late

@@ -13,7 +13,7 @@ from controller.safety.limits import Limits
 from controller.safety.pulses import PulseOrder
 from drivers.interface import ChannelCommand, ContactCheck
 
-# 15 mA is the least at which a P24 can tell (protocols, result 10), so it is the width that keeps the test
+# 15 mA is the least at which a P24 can tell (ScienceMode4, result 10), so it is the width that keeps the test
 # from being felt: at the shortest allowed pulse, 20 us, it carries 0.3 uC a phase, where feeling begins at
 # 1 uC or more at any width (from memory, unverified). That a P24 tells at 20 us is unverified too.
 RATE_HZ = 25.0

@@ -1,8 +1,8 @@
 """The one table of faults: what can go wrong, how it shows, what the guard does, by when, and its words.
 
-Everything that shows an alarm reads it, and the tests walk it. The order of the ids is that of the table in
-the safety notes; F19, F20, F22 and F25 are the stimulator's own, F21 is the sensors' seat, F23 the
-supervisor's, F24 the controller's pace, F26 the screen's that armed, F27 the controller's swings.
+Everything that shows an alarm reads it, and the tests walk it. F1 to F18 are the rig's; F19, F20, F22 and F25
+are the stimulator's own, F21 is the sensors' seat, F23 the supervisor's, F24 the controller's pace, F26 the
+screen's that armed, F27 the controller's swings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Telemetry over MQTT: the rig's state, live streams and events for dashboards. Topics: see the README.
+"""Telemetry over MQTT: the rig's state, live streams and events for dashboards. Topics: docs/mqtt.md.
 
 Promises never to make its caller wait, to come back by itself when the broker does, and to bring every
 numbered event once and in order. Refuses to keep more than a bounded queue; a stream keeps its newest values.

@@ -187,7 +187,7 @@ def test_a_limit_in_words_names_value_and_origin() -> None:
     )
 
 
-@pytest.mark.parametrize(  # the table of figures in the field notes: biphasic pulses, 32 mm disc of 8.0 cm2
+@pytest.mark.parametrize(  # reckoned by hand: biphasic pulses, 32 mm disc of 8.0 cm2
     ("current_ma", "width_us", "rate_hz", "charge", "density", "energy_per_phase"),
     [
         (30, 250, 40, 7.5, 0.53, 0.11),

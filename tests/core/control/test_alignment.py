@@ -184,7 +184,7 @@ def test_a_swing_that_is_no_step_like_the_others_moves_no_event(swing_s: float, 
 
 
 def test_the_detectors_toe_off_is_where_the_reference_turns_from_tipping_to_rising() -> None:
-    # normal foot pitch is lowest at 65 to 70 % (models notes, 3.4)
+    # normal foot pitch is lowest at 65 to 70 % (Schwartz 2008)
     assert 65.0 <= reversal_percent(REFERENCE.foot_pitch_deg) <= 70.0
 
 

@@ -21,7 +21,7 @@ from models.patient import PatientParams, VirtualPatient
 from tests.core.control.numbers import linear, params
 
 SECONDS = 32.0
-REFERENCE_ANKLE_DEG = -2.0  # at initial contact (models notes, 3.4)
+REFERENCE_ANKLE_DEG = -2.0  # at initial contact (Schwartz 2008, free speed)
 
 
 @cache

@@ -36,7 +36,7 @@ def reference(foot_deg: float, shank_deg: float, knee_deg: float) -> Reference:
 def test_the_passive_moment_is_that_of_riener_and_edrich(
     ankle_deg: float, knee_deg: float, moment_nm: float
 ) -> None:
-    # models notes, table 3.2
+    # Riener and Edrich 1999, the same from two independent codes
     assert passive_moment_nm(ankle_deg, knee_deg) == pytest.approx(moment_nm, abs=5e-5)
     assert passive_moments_nm(np.array([float(ankle_deg)]), np.array([float(knee_deg)]))[0] == pytest.approx(
         moment_nm, abs=5e-5
@@ -46,7 +46,7 @@ def test_the_passive_moment_is_that_of_riener_and_edrich(
 def test_a_foot_held_still_needs_its_weight_and_the_passive_moment() -> None:
     table = torque_table(reference(10.0, 5.0, 20.0), FOOT, thigh_m=0.42, shank_m=0.43)
     weight_nm = FOOT.mass_kg * 9.81 * FOOT.com_forward_m * math.cos(math.radians(10.0))
-    still_nm = weight_nm + 6.9758  # models notes, table 3.2: 5 deg, knee 20
+    still_nm = weight_nm + 6.9758  # Riener and Edrich 1999: 5 deg, knee 20
     for stride_s in (0.8, 1.4, 2.5):
         assert table.at(37.0, stride_s) == pytest.approx(still_nm, abs=1e-3)
 

@@ -48,7 +48,7 @@ def errors(true: np.ndarray, made: Law, strides: int, seen: list[int] | None = N
 
 
 def test_the_muscle_response_is_the_step_response_of_the_published_lag() -> None:
-    # models notes, 2.4: wn 20 rad/s, 50/100/200 ms after the step: .26424, .59399, .90842
+    # 1 - (1 + wn t) exp(-wn t), critically damped: wn 20 rad/s, 50, 100 and 200 ms after the step
     muscle = replace(BASE.muscle, bandwidth_rps=20.0, delay_s=0.030)
     step = np.cumsum(muscle_response(muscle, 80, 0.005, 0.0))
     at = [float(np.interp(0.030 + s, (np.arange(80) + 0.5) * 0.005, step)) for s in (0.05, 0.1, 0.2)]

@@ -29,7 +29,7 @@ def intensity(**pulse: float) -> Intensity:
     ],
 )  # fmt: skip
 def test_the_current_for_an_activation_is_the_published_inverse(fraction: float, current_ma: float) -> None:
-    # models notes, 1.4: I50 28 mA at 300 us, sigma 0.25, chronaxie 200 us
+    # lognormal inverse: I50 28 mA at 300 us, sigma 0.25, chronaxie 200 us
     assert intensity().for_activation(fraction) == pytest.approx(current_ma, abs=6e-4)
     assert intensity().activation_of(current_ma) == pytest.approx(fraction, abs=1e-4)
 

@@ -1,4 +1,4 @@
-"""The PID loop against its closed form (models notes, 4.1)."""
+"""The PID loop against its closed form."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_the_proposed_gains_leave_the_promised_margins_and_a_gain_of_two_stays_s
     assert (left.phase_deg >= 50.0, left.gain >= 2.0, left.sensitivity <= 1.7) == (True, True, True)
     again = margins(plant(CORE) * controller(gains))
     assert again == left
-    assert 0.2 < left.bandwidth_hz < 1.5  # what feedback can do in a swing (models notes, 4.2)
+    assert 0.2 < left.bandwidth_hz < 1.5  # what feedback can do in a swing
 
 
 def test_a_slower_muscle_is_given_smaller_gains() -> None:

@@ -32,7 +32,7 @@ from controller.core.params import CoreParams, Envelope, Reference
 from controller.core.reference import suited
 from controller.core.signals import Mode, TickInputs
 from controller.own_reference import OwnSwings, lifts_deg
-from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal, Stride, with_mode
+from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal, Stride, judge, with_mode
 from drivers.interface import ImuSample
 from models.cohort import CohortPatient, cohort_patient
 from models.foot_plate import perform_tests
@@ -74,6 +74,7 @@ class Trial:
     patient: VirtualPatient
     walk: Rehearsal
     at_half: Change | None = None
+    later: tuple[float, Reference] | None = None  # from that time on, s, strides are judged against this one
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def own_reference(member: CohortPatient, core: CoreParams) -> Reference:
 def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
     """Prepare a walk; the condition changes the body, what is believed of it, the path or the radio."""
     body, schedule = member.params, member.schedule(1e4)
-    muscle = params.muscle
+    muscle, later = params.muscle, None
     if condition == "gain a third":
         muscle = dataclasses.replace(muscle, torque_max_nm=3.0 * muscle.torque_max_nm)
     elif condition == "gain three times":
@@ -183,17 +184,43 @@ def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
             params, placements=tuple(p for p in params.placements if p.segment == "foot")
         )
     elif condition == "speed change":
-        half_s = HALF * member.stride_s
-        schedule = (
-            Activity("stand", STAND_FIRST_S),
-            Activity("walk", half_s, member.speed_mps, member.stride_s),
-            Activity("walk", 1e4, min(1.3, 1.25 * member.speed_mps), 0.87 * member.stride_s),
-        )
+        quicker_mps = min(1.3, 1.25 * member.speed_mps)
+        schedule = quicker(member, quicker_mps, 0.87)
+        later = changed_pace(member, params.reference, quicker_mps)
     patient = VirtualPatient(body, member.seed, schedule)
     params = dataclasses.replace(params, muscle=muscle)
     walk = Rehearsal(params, patient, _loss(member.seed) if condition == "5 % lost" else None)
     at_half = {"electrode shift": _shift, "stride missed": _miss}.get(condition)
-    return Trial(member, params, patient, walk, at_half)
+    return Trial(member, params, patient, walk, at_half, later)
+
+
+def quicker(member: CohortPatient, speed_mps: float, shorter: float) -> tuple[Activity, ...]:
+    """``HALF`` strides at the person's own pace, then at another one."""
+    return (
+        Activity("stand", STAND_FIRST_S),
+        Activity("walk", HALF * member.stride_s, member.speed_mps, member.stride_s),
+        Activity("walk", 1e4, speed_mps, shorter * member.stride_s),
+    )
+
+
+def changed_pace(member: CohortPatient, reference: Reference, speed_mps: float) -> tuple[float, Reference]:
+    """When the strides of the other pace have begun, and the person's reference at it: moved by what lies
+    between the normal curves of the two speeds."""
+    normal, other = normal_reference(member.speed_mps), normal_reference(speed_mps)
+    pitch = np.array(reference.foot_pitch_deg) - normal.foot_pitch_deg + other.foot_pitch_deg
+    moved = dataclasses.replace(
+        reference, foot_pitch_deg=tuple(pitch.tolist()), shank_pitch_deg=other.shank_pitch_deg
+    )
+    return STAND_FIRST_S + (HALF + 1) * member.stride_s, moved
+
+
+def judged(walk: Rehearsal, later: tuple[float, Reference] | None) -> list[Stride]:
+    """Every stride against the reference of its pace."""
+    strides = walk.strides()
+    if later is None:
+        return strides
+    begin_s, reference = later
+    return [b if b.end_s > begin_s else a for a, b in zip(strides, judge(walk, reference), strict=True)]
 
 
 @dataclass(slots=True)
@@ -265,7 +292,7 @@ def walked(trial: Trial, strides: int) -> Outcome:
     )
     swing = [point.current_ma or 0.0 for point in walk.trace if point.in_swing]
     most_ma = trial.params.pulse.current_max_ma - trial.params.pulse.current_step_ma
-    return Outcome(walk.strides(), faulty, float(np.mean(np.array(swing) >= most_ma)))
+    return Outcome(judged(walk, trial.later), faulty, float(np.mean(np.array(swing) >= most_ma)))
 
 
 def changed(body: PatientParams, condition: str) -> PatientParams:

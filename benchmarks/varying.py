@@ -18,13 +18,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.control import GOOD_DEG, HALF, LATE, identified, spread, strides_to_good
-from controller.config import normal_reference
-from controller.core.params import CoreParams, Reference
-from controller.rehearsal import Rehearsal, Stride, judge, with_mode
+from benchmarks.control import (
+    GOOD_DEG,
+    HALF,
+    LATE,
+    changed_pace,
+    identified,
+    judged,
+    quicker,
+    spread,
+    strides_to_good,
+)
+from controller.core.params import CoreParams
+from controller.rehearsal import Rehearsal, Stride, with_mode
 from models.cohort import CohortPatient, cohort_patient
-from models.gait import Activity
-from models.patient import STAND_FIRST_S, VirtualPatient
+from models.patient import VirtualPatient
 
 STRIDE_CV = (0.02, 0.08)  # of stride time, after stroke (assumed)
 SHANK_SD_DEG = (1.0, 3.0)  # from stride to stride (assumed)
@@ -59,35 +67,16 @@ def varying_patient(number: int, seed: int) -> tuple[CohortPatient, float]:
     return dataclasses.replace(member, params=body), min(SPEED_MAX_MPS, speed_mps)
 
 
-def moved(reference: Reference, speed_mps: float, other_mps: float) -> Reference:
-    """A person's reference at one speed as it is at another."""
-    own, normal, other = (
-        np.array(one.foot_pitch_deg)
-        for one in (reference, normal_reference(speed_mps), normal_reference(other_mps))
-    )
-    shank = normal_reference(other_mps).shank_pitch_deg
-    pitch = tuple((own - normal + other).tolist())
-    return dataclasses.replace(reference, foot_pitch_deg=pitch, shank_pitch_deg=shank)
-
-
 def walked(member: CohortPatient, core: CoreParams, strides: int, quicker_mps: float | None) -> Walk:
     """``strides`` strides in learning mode; with ``quicker_mps`` the pace changes after ``HALF`` of them."""
-    schedule = member.schedule(1e4)
+    schedule, later = member.schedule(1e4), None
     if quicker_mps is not None:
-        schedule = (
-            Activity("stand", STAND_FIRST_S),
-            Activity("walk", HALF * member.stride_s, member.speed_mps, member.stride_s),
-            Activity("walk", 1e4, quicker_mps, SHORTER * member.stride_s),
-        )
+        schedule = quicker(member, quicker_mps, SHORTER)
+        later = changed_pace(member, core.reference, quicker_mps)
     walk = Rehearsal(with_mode(core, "learning"), VirtualPatient(member.params, member.seed, schedule))
     while len(walk.patient.strides()) < strides:
         walk.walk(walk.ticks / 200 + 0.5)
-    made = walk.strides()
-    if quicker_mps is not None:
-        now = moved(core.reference, member.speed_mps, quicker_mps)
-        change_s = STAND_FIRST_S + HALF * member.stride_s
-        after = judge(walk, now)
-        made = [b if a.end_s > change_s + member.stride_s else a for a, b in zip(made, after, strict=True)]
+    made = judged(walk, later)
     return Walk(made[:strides], sum(s.charge_uc <= 0.0 for s in made[2:strides]))
 
 

@@ -12,9 +12,12 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from controller.core.swing_phase import SwingFilter
 
 Curve = NDArray[np.float64]
 
@@ -33,8 +36,6 @@ SAMPLES_NEEDED = 10
 SHARE = 0.3  # of what the last stride said
 SHIFT_LIMIT_PERCENT = 6.0
 FADE_PERCENT = 25.0  # of the stride, from a swing that was seen to a stance of which nothing is learned
-TRUST = 0.25  # of what one sample says about the shift
-TRUST_SD_RAD_PER_PERCENT = math.radians(1.0)  # slopes below this say little
 SILENT_NS = 250_000_000  # a shank not heard of for so long says nothing about this swing
 TIPPED_RAD = math.radians(-20.0)  # on the ground and in the middle of its fall: no pulse has moved the foot
 TIPPING_NS = 500_000_000  # from there to toe-off it never takes longer
@@ -57,6 +58,14 @@ class SwingPhase:
     def percent(self, t_ns: float) -> float:
         share = (t_ns - self.toe_off_ns) / (self.contact_ns - self.toe_off_ns)
         return self.toe_off_percent + share * (self.contact_percent - self.toe_off_percent)
+
+
+class Seen(NamedTuple):
+    """One sample of the shank: pitch and pitch rate."""
+
+    t_ns: int
+    shank_rad: float
+    shank_rps: float
 
 
 @dataclass(slots=True)
@@ -112,7 +121,8 @@ class Alignment:
     level: bool = False  # the last swing lay over the reference: neither stairs nor stepping in place
     _slope: Curve = field(init=False)
     _middle_rad: float = field(init=False)
-    _samples: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    swing: SwingFilter | None = None  # the one that goes on, or the last; None where no shank follows it
+    _samples: deque[Seen] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def __post_init__(self) -> None:
         self._slope = np.gradient(self.curve_rad)
@@ -133,40 +143,43 @@ class Alignment:
     def excursion_rad(self, toe_off_ns: int, contact_ns: int) -> float | None:
         """How far the shank swung, from before toe-off until contact; ``None`` where not seen whole."""
         first_ns = toe_off_ns - BEFORE_NS
-        inside = [(t, angle) for t, angle in self._samples if first_ns <= t <= contact_ns]
-        times = [first_ns, *(t for t, _ in inside), contact_ns]
+        inside = [seen for seen in self._samples if first_ns <= seen.t_ns <= contact_ns]
+        times = [first_ns, *(seen.t_ns for seen in inside), contact_ns]
         if max(b - a for a, b in pairwise(times)) > SHANK_GAP_NS:
             return None
-        angles = [angle for _, angle in inside]
+        angles = [seen.shank_rad for seen in inside]
         return max(angles) - min(angles)
 
-    def begin_swing(self, toe_off_ns: int, stride_s: float) -> None:
-        """The toe is off: how far the leg is ahead where no shank will say it."""
-        self.shift_percent = 0.0
-        silent = not self._samples or toe_off_ns - self._samples[-1][0] > SILENT_NS
-        place = self.tipping.toe_off_percent(toe_off_ns, stride_s) if silent or self.fits == 0 else None
+    def begin_swing(self, toe_off_ns: int, stride_s: float, percent_per_s: float) -> None:
+        """The toe is off: the swing is followed by the shank from there, or where none will say it the foot
+        has said how far the leg is ahead."""
+        self.shift_percent, self.swing = 0.0, None
+        silent = not self._samples or toe_off_ns - self._samples[-1].t_ns > SILENT_NS
+        if not silent and self.fits > 0:
+            curve_rad = self.offset_rad + self._middle_rad + self.scale * (self.curve_rad - self._middle_rad)
+            slope = self.scale * self._slope
+            curves = curve_rad, slope, np.gradient(slope)
+            self.swing = SwingFilter(toe_off_ns, self.toe_off_percent, percent_per_s, *curves)
+            for seen in self._samples:
+                if seen.t_ns >= toe_off_ns:
+                    self.swing.observe(*seen)
+            return
+        place = self.tipping.toe_off_percent(toe_off_ns, stride_s)
         if place is not None:
             self.shift_percent = _within(place - self.toe_off_percent, SHIFT_LIMIT_PERCENT)
 
-    def observe(self, t_ns: int, shank_rad: float, percent: float | None) -> None:
-        """Take a sample; ``percent`` is the timetable's phase at its time, in swing only."""
-        self._samples.append((t_ns, shank_rad))
-        if percent is None or self.fits < 1:
-            return
-        place = percent + self.shift_percent
-        if not self.toe_off_percent <= place <= 99.0:
-            return
-        slope = self.scale * at(self._slope, place)
-        curve_rad = self._middle_rad + self.scale * (at(self.curve_rad, place) - self._middle_rad)
-        miss = shank_rad - self.offset_rad - curve_rad
-        step = TRUST * miss * slope / (slope * slope + TRUST_SD_RAD_PER_PERCENT**2)
-        self.shift_percent = _within(self.shift_percent + step, SHIFT_LIMIT_PERCENT)
+    def observe(self, t_ns: int, shank_rad: float, shank_rps: float, *, swinging: bool) -> None:
+        """Take a sample of the shank: pitch and its rate."""
+        seen = Seen(t_ns, shank_rad, shank_rps)
+        self._samples.append(seen)
+        if swinging and self.swing is not None:
+            self.swing.observe(*seen)
 
     def settle(self, toe_off_ns: int, contact_ns: int, stride_s: float | None = None) -> SwingPhase:
         """A swing has ended: where its events lay, and what that says about the events to come."""
         swing = SwingPhase(toe_off_ns, contact_ns, self.toe_off_percent, self.contact_percent)
         self.level = False
-        inside = [(t, a) for t, a in self._samples if toe_off_ns <= t <= contact_ns]
+        inside = [(t, a) for t, a, _ in self._samples if toe_off_ns <= t <= contact_ns]
         if len(inside) < SAMPLES_NEEDED:
             return swing if stride_s is None else self._by_tipping(swing, stride_s)
         share = np.array([(t - toe_off_ns) / (contact_ns - toe_off_ns) for t, _ in inside])

@@ -201,7 +201,7 @@ def _take_sample(now_ns: int, reading: ImuSample, params: CoreParams, state: Cor
         if event.kind == "toe_off":
             state.pid.reset_measurement()
             state.correction_nm = state.pid.integral_nm
-            state.alignment.begin_swing(event.t_ns, state.timing.stride_s)
+            state.alignment.begin_swing(event.t_ns, state.timing.stride_s, state.timing.percent_per_s)
         elif event.kind == "initial_contact":
             state.unsure = event.confidence < SURE
             _count_swing(state)
@@ -221,8 +221,7 @@ def _observe(t_ns: int, orientation: SegmentOrientation, state: CoreState) -> No
     if pitch_rad is None or rate_rps is None:
         return
     if orientation.segment == "shank":
-        percent = state.timing.percent_at(t_ns) if state.timing.swinging else None
-        state.alignment.observe(t_ns, pitch_rad, percent)
+        state.alignment.observe(t_ns, pitch_rad, rate_rps, swinging=state.timing.swinging)
     else:
         state.reading = Reading(t_ns, pitch_rad, rate_rps, _carrying_rad(t_ns, pitch_rad, state))
         state.learner.observe(state.reading)
@@ -283,8 +282,8 @@ def _follow_pace(state: CoreState) -> None:
     timing, pace, alignment = state.timing, state.pace, state.alignment
     if timing.toe_off_ns is None or timing.initial_contact_ns is None:
         return
-    worn = any(orientation.segment == "shank" for orientation in state.orientations.values())
-    level = alignment.level or (not worn and state.detector.stepping)
+    now_ns = timing.initial_contact_ns
+    level = _walks(now_ns, state.detector.tick(now_ns), state)
     if timing.last_stride_s is None or not level or abs(state.turning.turned_rad) > TURN_RAD:
         pace.interrupt()
         return
@@ -591,10 +590,13 @@ def _trapezoid(now_ns: int, verdict: Verdict, params: CoreParams, state: CoreSta
 
 
 def _percent(t_ns: int, state: CoreState) -> float | None:
-    """Phase by the timetable of the events, and in swing by how far the shank is ahead of it."""
-    percent = state.timing.percent_at(t_ns)
-    if percent is None or not state.timing.swinging:
+    """Phase by the timetable of the events, and in swing by the shank that is followed."""
+    timing, swing = state.timing, state.alignment.swing
+    percent = timing.percent_at(t_ns)
+    if percent is None or not timing.swinging:
         return percent
+    if swing is not None and swing.begin_ns == timing.toe_off_ns and t_ns >= swing.begin_ns:
+        return min(100.0, swing.percent_at(t_ns))
     return min(100.0, percent + state.alignment.shift_percent)
 
 
@@ -833,6 +835,8 @@ def _fingerprint(state: CoreState) -> int:
         window.stance_s,
     )
     numbers += state.learner.command_nm.tobytes()
+    if state.alignment.swing is not None:
+        numbers += struct.pack("<3d", *state.alignment.swing.state)
     if state.steering is not None and state.second is not None:
         numbers += struct.pack("<2d", state.steering.demand_nm, state.second.current_ma)
     return zlib.crc32(numbers + repr((marks, window.state, state.mode, state.events)).encode())

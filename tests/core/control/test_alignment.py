@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from controller.config import normal_reference
-from controller.core.alignment import Alignment, Tipping, at, reversal_percent
+from controller.core.alignment import SILENT_NS, Alignment, Tipping, at, reversal_percent
+from controller.core.swing_phase import AHEAD_MAX_PERCENT
 
 REFERENCE = normal_reference(0.8)
 CURVE = np.radians(np.interp(np.arange(101.0), np.arange(101.0), REFERENCE.shank_pitch_deg))
@@ -28,15 +29,18 @@ def swing(
     offset_deg: float = 0.0,
     start_s: float = 10.0,
     curve: np.ndarray = CURVE,
+    samples: int = 31,
 ) -> tuple[int, int]:
-    """Feed one swing of 0.5 s at 60 Hz whose events lie at phases ``first`` and ``last``."""
+    """Feed the first samples, at 60 Hz, of a swing of 0.5 s whose events lie at ``first`` and ``last``."""
     begin, end = int(start_s * S), int((start_s + 0.5) * S)
-    alignment.begin_swing(begin, 1.3)
-    for n in range(31):
-        share = n / 30
-        place = first + share * (last - first)
-        shank = float(np.interp(place, np.arange(101.0), curve)) + math.radians(offset_deg)
-        alignment.observe(begin + int(share * 0.5 * S), shank, 60.0 + share * 40.0)
+    share = np.arange(31) / 30
+    place = first + share * (last - first)
+    shank = np.interp(place, np.arange(101.0), curve) + math.radians(offset_deg)
+    rate = np.gradient(shank, 0.5 / 30)
+    alignment.observe(begin, float(shank[0]), float(rate[0]), swinging=False)
+    alignment.begin_swing(begin, 1.3, 80.0)
+    for n in range(1, samples):
+        alignment.observe(begin + int(share[n] * 0.5 * S), float(shank[n]), float(rate[n]), swinging=True)
     return begin, end
 
 
@@ -89,32 +93,62 @@ def test_at_another_speed_both_phases_stay_within_a_percent(speed_mps: float) ->
     assert (alignment.toe_off_percent, alignment.contact_percent) == pytest.approx((62.0, 100.0), abs=1.0)
 
 
-def test_a_leg_that_is_ahead_of_its_timetable_is_noticed_within_the_swing() -> None:
-    alignment = aligned(60.0)
+def followed(alignment: Alignment, samples: int, first: float, last: float, offset_deg: float = 0.0) -> float:
+    """Percent believed at the last of some samples of a swing, after one that lay at 60 to 100."""
     alignment.settle(*swing(alignment, 60.0, 100.0))
-    alignment.begin_swing(20 * S, 1.3)
-    for n in range(20):
-        share = n / 30
-        ahead = float(np.interp(62.5 + share * 40.0, np.arange(101.0), CURVE))
-        alignment.observe(20 * S + int(share * 0.5 * S), ahead, 60.0 + share * 40.0)
-    assert alignment.shift_percent == pytest.approx(2.5, abs=0.7)
+    begin, _ = swing(alignment, first, last, offset_deg, start_s=20.0, samples=samples)
+    assert alignment.swing is not None
+    return alignment.swing.percent_at(begin + int((samples - 1) / 30 * 0.5 * S))
 
 
-def test_the_shift_is_bounded_and_gone_at_the_next_swing() -> None:
+@pytest.mark.parametrize(("first", "last"), [(62.5, 102.5), (58.0, 98.0), (60.0, 106.0), (60.0, 94.0)])
+def test_a_leg_that_is_ahead_or_quicker_than_its_timetable_is_noticed_within_the_swing(
+    first: float, last: float
+) -> None:
+    place = followed(aligned(60.0), 20, first, last)
+    assert place == pytest.approx(first + 19 / 30 * (last - first), abs=0.7)
+
+
+@pytest.mark.parametrize("lean_deg", [-2.0, 2.0])
+def test_a_leg_that_leans_in_this_swing_is_not_taken_for_one_that_is_ahead(lean_deg: float) -> None:
+    assert followed(aligned(60.0), 20, 60.0, 100.0, lean_deg) == pytest.approx(60.0 + 19 / 30 * 40.0, abs=0.5)
+
+
+def test_no_sample_takes_the_phase_far_from_its_timetable() -> None:
     alignment = aligned(60.0)
     alignment.settle(*swing(alignment, 60.0, 100.0))
-    for n in range(40):
-        alignment.observe(20 * S + n, 1.5, 75.0)
-    assert abs(alignment.shift_percent) <= 6.0
-    alignment.begin_swing(20 * S + 40, 1.3)
-    assert alignment.shift_percent == 0.0
+    alignment.begin_swing(20 * S, 1.3, 80.0)
+    for n in range(31):
+        alignment.observe(20 * S + n * S // 60, 3.0, 30.0 * (-1.0) ** n, swinging=True)
+        if alignment.swing is not None:
+            table = 60.0 + n / 60 * 80.0
+            assert abs(alignment.swing.percent_at(20 * S + n * S // 60) - table) <= AHEAD_MAX_PERCENT + 1e-9
+
+
+def test_a_shank_not_heard_of_at_toe_off_follows_no_swing() -> None:
+    alignment = aligned(60.0)
+    begin, end = swing(alignment, 60.0, 100.0)
+    alignment.settle(begin, end)
+    alignment.begin_swing(end + SILENT_NS, 1.3, 80.0)
+    assert alignment.swing is not None
+    alignment.begin_swing(end + SILENT_NS + 1, 1.3, 80.0)
+    assert alignment.swing is None
+
+
+def test_a_sample_from_before_the_last_one_changes_nothing() -> None:
+    alignment = aligned(60.0)
+    followed(alignment, 10, 60.0, 100.0)
+    assert alignment.swing is not None
+    before = alignment.swing.state
+    alignment.observe(20 * S, 3.0, 30.0, swinging=True)
+    assert alignment.swing.state == before
 
 
 @pytest.mark.parametrize("samples", [0, 9])
 def test_a_swing_with_few_samples_teaches_nothing(samples: int) -> None:
     alignment = aligned(60.0)
     for n in range(samples):
-        alignment.observe(10 * S + n * S // 60, 0.1, 70.0)
+        alignment.observe(10 * S + n * S // 60, 0.1, 0.0, swinging=True)
     found = alignment.settle(10 * S, 10 * S + S // 2)
     assert (found.toe_off_percent, found.contact_percent, alignment.fits) == (60.0, 100.0, 0)
 
@@ -122,7 +156,7 @@ def test_a_swing_with_few_samples_teaches_nothing(samples: int) -> None:
 def test_a_motion_that_is_no_swing_teaches_nothing() -> None:
     alignment = aligned(60.0)
     for n in range(31):
-        alignment.observe(10 * S + n * S // 60, math.radians(40.0 * math.sin(n * 1.7)), 70.0)
+        alignment.observe(10 * S + n * S // 60, math.radians(40.0 * math.sin(n * 1.7)), 0.0, swinging=True)
     alignment.settle(10 * S, 10 * S + S // 2)
     assert alignment.fits == 0
 
@@ -149,7 +183,7 @@ def test_without_a_shank_the_time_since_the_foot_tipped_says_where_the_toe_went_
     alignment = aligned(65.0, FALLS)
     tipped(alignment, 10.0)
     toe_off_ns, contact_ns = round((10.0 + after_s) * S), round(10.8 * S)
-    alignment.begin_swing(toe_off_ns, 2.0)
+    alignment.begin_swing(toe_off_ns, 2.0, 50.0)
     assert alignment.shift_percent == pytest.approx(place - 65.0, abs=0.05)
     found = alignment.settle(toe_off_ns, contact_ns, 2.0)
     assert (found.toe_off_percent, found.contact_percent) == pytest.approx((place, 95.0), abs=0.05)
@@ -163,7 +197,7 @@ def test_a_foot_that_tipped_after_its_toe_off_or_long_before_says_nothing(after_
     alignment = aligned(60.0, FALLS)
     tipped(alignment, 10.0)
     toe_off_ns = round((10.0 + after_s) * S)
-    alignment.begin_swing(toe_off_ns, 2.0)
+    alignment.begin_swing(toe_off_ns, 2.0, 50.0)
     found = alignment.settle(toe_off_ns, toe_off_ns + S // 2, 2.0)
     assert (alignment.shift_percent, found.toe_off_percent, found.contact_percent) == (0.0, 60.0, 100.0)
 

@@ -209,6 +209,7 @@ def _take_sample(now_ns: int, reading: ImuSample, params: CoreParams, state: Cor
             if state.steering is not None:
                 usual = _usual_swing(state.timing)
                 state.steering.close(ordinary=usual and not state.unsure and state.trusted)
+            _follow_pace(against, state)
             _close_swing(state)
             if state.landed is None:
                 state.ladder.doubt(doubtful=state.unsure)
@@ -264,7 +265,6 @@ def _close_swing(state: CoreState) -> None:
         return
     if timing.initial_contact_ns <= timing.toe_off_ns:
         return
-    _follow_pace(state)
     swing = state.alignment.settle(timing.toe_off_ns, timing.initial_contact_ns, timing.last_stride_s)
     if state.alignment.level:
         state.carried = True
@@ -277,14 +277,14 @@ def _close_swing(state: CoreState) -> None:
     state.doubted = ""
 
 
-def _follow_pace(state: CoreState) -> None:
-    """What the stride that has ended says of the pace, and the reference that goes with it."""
+def _follow_pace(against: str, state: CoreState) -> None:
+    """What the stride that has ended says of the pace, and the reference that goes with it; ``against`` is
+    what speaks against walking."""
     timing, pace, alignment = state.timing, state.pace, state.alignment
     if timing.toe_off_ns is None or timing.initial_contact_ns is None:
         return
-    now_ns = timing.initial_contact_ns
-    level = _walks(now_ns, state.detector.tick(now_ns), state)
-    if timing.last_stride_s is None or not level or abs(state.turning.turned_rad) > TURN_RAD:
+    straight = not against and not state.doubted and abs(state.turning.turned_rad) <= TURN_RAD
+    if timing.last_stride_s is None or not straight or timing.initial_contact_ns <= timing.toe_off_ns:
         pace.interrupt()
         return
     before = pace.now

@@ -195,7 +195,7 @@ def judge(
     """Hold a recording against every limit and deadline of the fault table: kept, broken, or not tested."""
     from dataclasses import asdict
 
-    from controller.record.oracle import as_table, judge_recording
+    from controller.record.judge import as_table, judge_recording
 
     log = pulses or recording.with_name("pulses.jsonl")
     findings = _refusing(lambda: judge_recording(recording, log if log.exists() else None))

@@ -25,7 +25,7 @@ from controller.console.settings import ConsoleSettings
 from controller.core.signals import Mode
 from controller.doctor import without
 from controller.errors import ConfigError, InputError
-from controller.record.oracle import Finding, judge_recording
+from controller.record.judge import Finding, judge_recording
 from controller.record.report import write_pdf, write_report
 from controller.record.sensor_file import load_sensor_file
 from controller.record.sheets import left_out_words
@@ -233,7 +233,7 @@ def _devices_here(session: Session) -> None:
 
 
 def _judged(recording: Path, pulse_log: Path | None, console: Console) -> bool:
-    """Let the oracle judge the recording, and say what it found; whether a promise was broken."""
+    """Judge the recording, and say what was found; whether a promise was broken."""
     findings = judge_recording(recording, pulse_log)
     for line in judged_words(findings):
         console.print(line)
@@ -241,7 +241,7 @@ def _judged(recording: Path, pulse_log: Path | None, console: Console) -> bool:
 
 
 def judged_words(findings: Sequence[Finding]) -> list[str]:
-    """What the oracle found, a line each; nothing is called kept that had no occasion to be broken."""
+    """What the judge found, a line each; nothing is called kept that had no occasion to be broken."""
     broken = [finding for finding in findings if not finding.kept]
     kept = sum(finding.kept and finding.seen > 0 for finding in findings)
     idle = len(findings) - len(broken) - kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.demo import judged_words
-from controller.record.oracle import Finding, as_table
+from controller.record.judge import Finding, as_table
 
 KEPT = Finding("F1", "sensor silent", True, 3, 150.0, 170.0, "ms")
 IDLE = Finding("current_max_ma", "current at most 40 mA", True, 0, None, 40.0, "mA")

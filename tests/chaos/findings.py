@@ -11,7 +11,7 @@ from pathlib import Path
 
 from controller.errors import InputError
 from controller.record import records
-from controller.record.oracle import judge_recording
+from controller.record.judge import judge_recording
 from controller.record.reader import messages
 from controller.record.replay import replay
 from tests.chaos.faults import Fault

@@ -29,7 +29,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from controller.record import records
-from controller.record.oracle import judge_recording
+from controller.record.judge import judge_recording
 from controller.record.reader import messages
 from controller.record.replay import replay
 from controller.runtime import process

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controller.record import records
-from controller.record.oracle import judge_recording
+from controller.record.judge import judge_recording
 from controller.record.pulse_log import read_pulse_log
 from controller.record.reader import messages
 from tests.process.rigs import (

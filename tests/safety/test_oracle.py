@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from controller.errors import InputError
-from controller.record.oracle import NOTICED, Finding, as_table, judge_recording
+from controller.record.judge import Finding, as_table, judge_recording
+from controller.record.judge.faults import NOTICED
 from controller.record.pulse_log import read_pulse_log
 from controller.record.reader import raw_messages
 from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record, Tick

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.record.oracle import Finding
+from controller.record.judge import Finding
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Tick, TrialKey
 from controller.safety.envelope import MS
 from controller.safety.frames import PURPOSES, BadFrame, Frame, Purpose, decode_frame, encode_frame

@@ -94,7 +94,7 @@ class Section(BaseModel):
 
 
 class LimitsSection(Section):
-    """One layer of limits; layers may only tighten. What a key left out means is in docs/safety.md."""
+    """One layer of limits; layers may only tighten, as docs/safety.md says."""
 
     current_max_ma: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
     """Largest current of a pulse. Less: safer and more comfortable, but a weak muscle may no longer lift
@@ -133,11 +133,11 @@ class LimitsSection(Section):
     session_pause_min_s: float | None = Field(None, ge=1, le=86400, allow_inf_nan=False)
     """Shortest rest after a full session. A floor: a file may only set it higher."""
     sensor_age_max_ms: float | None = Field(None, ge=50, le=300, allow_inf_nan=False)
-    """Oldest newest sample of a required sensor (F1). More: fewer stops by a poor radio, longer without
-    sight. Less: the opposite."""
+    """Largest age of a required sensor's newest sample (F1). More: fewer stops by a poor radio, longer
+    without sight. Less: the opposite."""
     frame_age_max_ms: float | None = Field(None, ge=20, le=100, allow_inf_nan=False)
-    """Oldest newest frame of the controller (F4). More: pulses go on longer when it hangs. Less: a busy
-    computer may trip."""
+    """Largest age of the controller's newest frame (F4). More: pulses go on longer when it hangs. Less: a
+    busy computer may trip."""
 
     def values(self) -> dict[str, float]:
         """What this layer sets."""

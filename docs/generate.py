@@ -77,18 +77,29 @@ def settings(file: type[config.Section]) -> str:
         elif section is not None:
             made += table(
                 ("key", "unit", "allowed", "default", "while running", "meaning"),
-                (_setting(name, key, one) for key, one in section.model_fields.items()),
+                (_row(name, key, one) for key, one in section.model_fields.items()),
             )
             made += "\n"
     return made
 
 
-def _setting(section: str, key: str, field: FieldInfo) -> tuple[str, ...]:
+def _row(section: str, key: str, field: FieldInfo) -> tuple[str, ...]:
     default = "required" if field.is_required() else _value(field.get_default(call_default_factory=True))
-    live = "yes" if f"{section}.{key}" in BY_KEY else ""
-    devices = {"sensors": SENSORS, "stimulator": STIMULATORS}.get(section, {}) if key == "device" else {}
-    allowed = ", ".join(f"`{name}`" for name in devices) or _allowed(field)
+    allowed, live = _allowed(field), "yes" if f"{section}.{key}" in BY_KEY else ""
+    if section == "limits":
+        allowed, default = _limit(key, *_bounds(field))
+    elif key == "device":
+        allowed = ", ".join(f"`{name}`" for name in (SENSORS if section == "sensors" else STIMULATORS))
     return f"`{key}`", unit(key), allowed, default, live, _words(field.description or "")
+
+
+def _limit(name: str, low: float, high: float) -> tuple[str, str]:
+    """What a file may set, within the device's and the compiled limit; and what holds where no file does."""
+    layers = [limits.device_layer(one.capability) for one in STIMULATORS.values()]
+    holds = limits.merge(layers)
+    caps = [layer.values[name] for layer in (*layers, limits.compiled_layer()) if name in layer.values]
+    low, high = (max(low, *caps), high) if limits.is_floor(name) else (low, min(high, *caps))
+    return f"{low:g} to {high:g}", f"{getattr(holds.limits, name):g} ({holds.set_by[name]})"
 
 
 def _value(value: object) -> str:
@@ -100,11 +111,8 @@ def _value(value: object) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    low, high = (
-        next((getattr(one, end) for one in field.metadata if hasattr(one, end)), None) for end in ("ge", "le")
-    )
-    if low is not None and high is not None:
-        return f"{low:g} to {high:g}"
+    if bounds := _bounds(field):
+        return f"{bounds[0]:g} to {bounds[1]:g}"
     kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if kind is not type(None)]
     for kind in kinds:
         if get_origin(kind) is Literal:
@@ -115,6 +123,11 @@ def _allowed(field: FieldInfo) -> str:
     if pattern:
         return config.RULES[pattern]
     return "21 numbers of 0 to 30, or none" if get_origin(field.annotation) is tuple else "text"
+
+
+def _bounds(field: FieldInfo) -> tuple[Any, ...]:  # Any: numbers, as pydantic keeps them
+    """Lowest and highest value; empty where there are none."""
+    return tuple(getattr(one, end) for end in ("ge", "le") for one in field.metadata if hasattr(one, end))
 
 
 def _section(kind: Any) -> type[config.Section] | None:  # Any: whatever a type hint may be

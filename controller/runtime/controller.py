@@ -260,7 +260,8 @@ class Controller:
         """What the guard is armed for, whether it allows feedback, and the most it lets out."""
         if "state" in word:
             scope, unlocked = str(word.get("scope", "walk")), bool(word.get("unlocked"))
-            self._course.hear(str(word["state"]), scope, unlocked=unlocked)
+            measured = bool(word.get("measured"))
+            self._course.hear(str(word["state"]), scope, unlocked=unlocked, measured=measured)
         most_ma = word.get("current_max_ma")
         if isinstance(most_ma, float):
             self._tuning.tighten(most_ma, str(word.get("by", "")), time.time_ns())

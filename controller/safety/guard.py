@@ -83,6 +83,7 @@ SUSPEND_NS = 500_000_000  # F15
 OPS = ("arm", "unlock", "disarm", "stop", "acknowledge", "heartbeat", "watch")
 KEPT_NOTES = 32  # for the recorder that is not there yet
 NAME_MAX = 80  # characters of who asked for something
+MEASURED = "A stride without current was measured: the others are held against it."
 IN_FLIGHT = "guard.inflight"  # what is in force, where the session names no file that outlives its rig
 DISK_TAKES_S = 5.0  # at the end, with the stimulator closed, for what is kept of this person
 SEEN_NS = 1_000_000_000  # a trip this old has been told; a rig that dies loses its operator first
@@ -433,8 +434,11 @@ class Guard:
         self._feed(stamp)
         if not fits:
             return
-        answers = self._plausibility.answers
+        answers, measured = self._plausibility.answers, self._plausibility.measured
         findings = self._plausibility.sample(stamp)
+        if self._plausibility.measured and not measured:
+            self._tell(Note("measured", MEASURED))
+            self._push_all(MEASURED)
         if self._plausibility.answers > answers:
             self._feed(Answer(f"The stride lifted the toes by {self._plausibility.gain_deg:.0f} deg."))
         for finding in findings:
@@ -530,6 +534,11 @@ class Guard:
         silent_ms = (self._clock() - armed.beat_ns) // MS
         return {"watch": "mine" if armed.name == screen else "other", "silent_ms": silent_ms}
 
+    def _push_all(self, text: str, by: str = "") -> None:
+        for connection in self._connections.values():
+            if connection.role:
+                self._push(connection, text, by)
+
     def _push(self, connection: _Connection, text: str = "", by: str = "") -> None:
         state = self._known.state
         message: dict[str, object] = {
@@ -537,6 +546,7 @@ class Guard:
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
             "scope": self._known.scope,
+            "measured": self._plausibility.measured,
             "current_max_ma": self._setup_now.rules.effective.limits.current_max_ma,
             "text": text or state.detail,
             "by": by,
@@ -660,10 +670,7 @@ class Guard:
                 self._plausibility.armed()
             self._plausibility.current_max_ma = self._setup_now.rules.effective.limits.current_max_ma
             text = " ".join(note.text for note in reaction.notes)
-            by = next((note.by for note in reaction.notes), "")
-            for connection in self._connections.values():
-                if connection.role:
-                    self._push(connection, text, by)
+            self._push_all(text, next((note.by for note in reaction.notes), ""))
             if not before[0].may_pulse:
                 self._armed_utc, self._in_force = _utc(), ()
             elif self._known.state.stage is Stage.TRIPPED:

@@ -131,6 +131,7 @@ class Note:
         "contact",
         "arm",
         "tighten",
+        "measured",
         "answer",
         "unlock",
         "watch",

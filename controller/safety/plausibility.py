@@ -122,6 +122,11 @@ class Plausibility:
     answers: int = 0  # stimulated strides that lifted the toes, and by how much the newest did
     gain_deg: float = 0.0
 
+    @property
+    def measured(self) -> bool:
+        """Whether a stride without current is known to hold the others against, or none can be (no foot)."""
+        return bool(self.without_rad) or "foot" not in self.segments.values()
+
     def pulse(self, current_ma: float) -> None:
         """A pulse has left."""
         self.foot.pulses += 1

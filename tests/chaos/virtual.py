@@ -203,7 +203,7 @@ class GuardedWalk(Rehearsal):
             self.feed(now_s, answer)
         applied, self._applied = tuple(self._applied), []
         stage, unlocked = self.known.state.stage.value, self.known.unlock.full
-        self.course.hear(stage, self.known.scope, unlocked=unlocked)
+        self.course.hear(stage, self.known.scope, unlocked=unlocked, measured=self.watch.measured)
         mode, fresh = self.course.ask()
         inputs = TickInputs(imu=samples, applied=applied, mode=mode, fresh=fresh, scope=self.course.scope())
         decision, self.state = step(now_ns, inputs, self.params, self.state)

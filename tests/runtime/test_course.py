@@ -125,37 +125,37 @@ def test_a_session_that_is_off_asks_for_nothing_else_whatever_the_guard_says() -
         for state in ("off", "armed", "active", "ramp", "tripped", "contact test"):
             for scope in ("walk", "tests"):
                 for unlocked in (False, True):
-                    arms.hear(state, scope, unlocked=unlocked)
+                    arms.hear(state, scope, unlocked=unlocked, measured=True)
                     assert arms.ask() == (None, False)
 
 
 def test_an_off_arm_ahead_of_closed_loop_is_off_while_locked() -> None:
     arms = course("off", "feedback")
     for state, unlocked in (("off", False), ("armed", False), ("tripped", False), ("armed", True)):
-        arms.hear(state, "walk", unlocked=unlocked)
+        arms.hear(state, "walk", unlocked=unlocked, measured=True)
         assert arms.ask() == (None, False)
 
 
 def test_closed_loop_waits_in_open_loop_for_the_unlock_and_goes_back_to_it_keeping_what_was_learned() -> None:
     arms = course("learning", "off")
     assert arms.ask() == ("trapezoid", False)
-    arms.hear("armed", "walk", unlocked=False)
+    arms.hear("armed", "walk", unlocked=False, measured=True)
     assert arms.ask() == (None, False)
     assert arms.follow(0, 0, switching=True).begun is None
     assert arms.follow(1, 0, switching=False).begun == arms.arms[0]
     for strides in range(20):  # locked: nothing counts
         assert arms.follow(2, strides, switching=False) == Turn()
-    arms.hear("active", "walk", unlocked=True)
+    arms.hear("active", "walk", unlocked=True, measured=True)
     assert arms.follow(3, 50, switching=False) == Turn()  # asked for at the next tick, and then taken
     assert arms.ask() == ("learning", False)
     assert arms.follow(4, 90, switching=True) == Turn()
     assert arms.follow(5, 91, switching=False) == Turn()
     assert arms.follow(6, 92, switching=False) == Turn()
-    arms.hear("tripped", "walk", unlocked=False)
+    arms.hear("tripped", "walk", unlocked=False, measured=True)
     assert arms.ask() == ("trapezoid", False)
     assert arms.follow(7, 99, switching=False) == Turn()
-    arms.hear("armed", "walk", unlocked=False)
-    arms.hear("active", "walk", unlocked=True)
+    arms.hear("armed", "walk", unlocked=False, measured=True)
+    arms.hear("active", "walk", unlocked=True, measured=True)
     assert arms.ask() == ("learning", False)
     assert arms.follow(8, 110, switching=True) == Turn()
     assert arms.follow(9, 112, switching=False) == Turn()  # one whole stride since contact 110
@@ -166,16 +166,16 @@ def test_closed_loop_waits_in_open_loop_for_the_unlock_and_goes_back_to_it_keepi
 
 def test_armed_for_tests_no_arm_begins_and_trains_can_be_given_ahead_of_an_off_arm() -> None:
     arms = course("off", "feedback")
-    arms.hear("armed", "tests", unlocked=False)
+    arms.hear("armed", "tests", unlocked=False, measured=True)
     assert (arms.ask(), arms.scope()) == (("trapezoid", False), "tests")
     assert arms.follow(0, 0, switching=False) == Turn()
-    arms.hear("off", "walk", unlocked=False)
+    arms.hear("off", "walk", unlocked=False, measured=True)
     assert arms.follow(1, 0, switching=False) == Turn()
     assert (arms.ask(), arms.scope()) == (("off", False), "walk")
-    arms.hear("armed", "walk", unlocked=False)
+    arms.hear("armed", "walk", unlocked=False, measured=True)
     assert arms.follow(2, 0, switching=False).begun == arms.arms[0]
-    arms.hear("off", "walk", unlocked=False)
-    arms.hear("armed", "tests", unlocked=False)
+    arms.hear("off", "walk", unlocked=False, measured=True)
+    arms.hear("armed", "tests", unlocked=False, measured=True)
     assert arms.ask() == (None, False)  # in an off arm not even trains
     assert arms.follow(3, 50, switching=False) == Turn()  # and it does not count
 
@@ -183,5 +183,24 @@ def test_armed_for_tests_no_arm_begins_and_trains_can_be_given_ahead_of_an_off_a
 def test_while_the_guard_tests_the_electrodes_nothing_is_asked_for() -> None:
     for scope in ("walk", "tests"):
         arms = course("trapezoid")
-        arms.hear("contact test", scope, unlocked=False)
+        arms.hear("contact test", scope, unlocked=False, measured=True)
         assert arms.scope() == "nothing"
+
+
+def test_the_first_stride_is_without_current_where_the_guard_has_measured_none() -> None:
+    arms = course("trapezoid")
+    arms.hear("off", "walk", unlocked=True, measured=False)
+    arms.follow(0, 7, switching=False)
+    arms.hear("armed", "walk", unlocked=True, measured=False)
+    for strides, scope in ((7, "nothing"), (8, "nothing"), (9, "walk")):  # two at most: not every foot rests
+        arms.follow(1, strides, switching=False)
+        assert arms.scope() == scope
+    arms.hear("off", "walk", unlocked=True, measured=False)
+    arms.follow(2, 9, switching=False)
+    arms.hear("armed", "walk", unlocked=True, measured=False)
+    arms.follow(3, 9, switching=False)
+    assert arms.scope() == "nothing"
+    arms.hear("armed", "walk", unlocked=True, measured=True)
+    assert arms.scope() == "walk"
+    arms.hear("armed", "tests", unlocked=True, measured=False)
+    assert arms.scope() == "tests"

@@ -677,3 +677,14 @@ def test_a_lift_of_just_the_limit_is_an_answer(
     monitor = Plausibility(SEGMENTS, 40.0, without_rad=[0.5])
     monitor._response(Foot(pulses=5, peak_ma=20.0), lift_rad)
     assert monitor.answers == answers
+
+
+def test_it_has_measured_once_a_stride_without_current_is_over_and_without_a_foot_never_has_to() -> None:
+    foot = Strider()
+    for pulses in (10, 1):
+        foot.stride(0.2, pulses=pulses)
+        assert not foot.monitor.measured
+    foot.stride(0.2)
+    assert foot.monitor.measured
+    assert Plausibility({"shank": "shank"}, 40.0).measured
+    assert not Plausibility(SEGMENTS, 40.0).measured

@@ -9,8 +9,9 @@ from functools import cache
 import pytest
 
 from controller.config import core_params, load_session
+from controller.core.signals import TickInputs
 from controller.demo import DEMO_SESSION
-from controller.rehearsal import EPOCH_NS, Rehearsal
+from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
 from controller.safety.plausibility import TRIP_STRIDES, Finding, Plausibility
 from drivers.interface import ImuSample
 from models.cohort import cohort_patient
@@ -45,6 +46,8 @@ def walked(number: int, loss_s: float) -> tuple[list[ImuSample], list[tuple[floa
         return sample
 
     rehearsal = Rehearsal(params, patient, keep)
+    while not patient.strides():  # a first stride without current, as the course of a session has it
+        rehearsal.tick(TickInputs(imu=rehearsal.arrivals(rehearsal.ticks * TICK_S), scope="nothing"))
     rehearsal.walk(min(loss_s, SECONDS))
     patient.params = replace(member.params, electrode_gain=3.0)  # the pad hangs off: no fibre answers
     rehearsal.walk(SECONDS)

@@ -26,7 +26,7 @@ class CoreStart:
 
     t_ns: int
     pid: int
-    params: msgspec.Raw  # controller.core.step.CoreParams as JSON
+    params: msgspec.Raw  # controller.core.params.CoreParams as JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
+import math
 import socket
 import statistics
 import time
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec import convert
 
 from controller.console.alarms import Alarms
 from controller.console.settings import SCREEN_MAX, ConsoleSettings
@@ -29,7 +30,8 @@ from controller.record.live import LinkGlance, LiveStatus, TracePoint
 from controller.record.records import decoded
 from controller.record.strides import Stride
 from controller.runtime import bus
-from controller.safety.unlock import STRIDES as UNLOCK_STRIDES
+from controller.safety.refusals import RefusalCode
+from controller.safety.unlock import UnlockStage
 
 RECONNECT_S = 0.1
 SPEAK_S = 0.3  # a browser that hears nothing for a second takes the state for unknown
@@ -41,22 +43,24 @@ FRESH_NS = 500_000_000  # an older point is not now
 PACE_STRIDES = 3  # fewer say nothing about how a person walks
 ODD_STRIDE = 0.25  # a stride that differs more from the usual one is no measure of how much strides vary
 ABLE = ("armed", "active", "ramp")
-STAGE = re.compile(r"Staged unlock: .* (\d+) of \d+ strides answered")
 Scope = Literal["walk", "tests"]
 Json = dict[str, object]
 
-REFUSALS = (  # what the guard says, by its beginning, and the key of the words for it
-    ("no controller", "controller"),
-    ("no recorder", "recorder"),
-    ("stimulator is not open", "stimulator"),
-    ("no fresh frame", "frame"),
-    ("the controller asks for current", "current"),
-    ("guard is", "state"),
-    ("STOP button", "button"),
-    ("session is over", "session"),
-    ("bout is over", "bout"),
-    ("no heartbeat", "heartbeat"),
-)
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """One of the guard's refusals, as it tells them: controller.safety.refusals."""
+
+    code: RefusalCode
+    name: str
+    left_s: float | None
+
+    @property
+    def shown(self) -> str:
+        """What goes into the words for it: a name, or how many minutes are left."""
+        if self.code == "unanswered":
+            return ""
+        return self.name if self.left_s is None else str(math.ceil(self.left_s / 60.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Feed:
         self._ages_s = 0.0  # when they were told
         self._links: tuple[LinkGlance, ...] = ()
         self._newest: TracePoint | None = None
-        self._answered: int | None = None  # strides of the staged unlock; None where none is under way
+        self._unlock: UnlockStage | None = None  # None where none is under way
         self._asked_s = 0.0
         self._alarms = Alarms()
         self._cut = ""  # what keeps the broker away, as told last
@@ -190,9 +194,15 @@ class Feed:
 
         In a blinded arm only what a person has to act on: an arm without stimulation gets no answers.
         """
-        if self._blinded and self._answered is not None and self._answered < UNLOCK_STRIDES:
+        stage = self._unlock
+        if stage is None or stage.full or (self._blinded and stage.answered < stage.needed):
             return None
-        return self._answered
+        return stage.answered
+
+    @property
+    def needed(self) -> int | None:
+        """Strides that have to answer; ``None`` where no staged unlock is under way."""
+        return None if self._unlock is None else self._unlock.needed
 
     @property
     def state(self) -> str:
@@ -251,12 +261,12 @@ class Feed:
     def _hear_guard(self) -> None:
         assert self._guard is not None
         while message := bus.receive(self._guard):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, msgspec.ValidationError):
                 self._take_word(read_object(message))
         if message is None:
             asyncio.get_running_loop().remove_reader(self._guard.fileno())
             self._guard.close()
-            self._guard = self._sender = None
+            self._guard = self._sender = self._unlock = None
             self._state, self._fault, self._detail, self._refusals = "unknown", None, "", []
             self._alarms.tripped(None, "", time.time())
             self._show(self._words())
@@ -266,13 +276,13 @@ class Feed:
         before = self._words()
         self._state = str(word.get("state", self._state)).replace(" ", "_")
         self.scope = str(word.get("scope", self.scope))
-        self._note_stage(str(word.get("text", "")), unlocked=bool(word.get("unlocked")))
+        if "unlock" in word:
+            self._unlock = convert(word["unlock"], UnlockStage | None)
         fault = word.get("fault")
         self._fault = str(fault) if fault and self._state == "tripped" else None
         if word.get("reply") == "state":
             self._detail = str(word.get("text", ""))
-            refusals = word.get("refusals")
-            self._refusals = _refusals(refusals) if isinstance(refusals, list) else []
+            self._refusals = _refusals(word.get("refusals"))
             self.limits = _limits(word.get("limits"))
             self._dose_max_uc = self.limits.get("dose_max_uc", (None, ""))[0]
         elif "reply" not in word:
@@ -281,13 +291,6 @@ class Feed:
         self._alarms.tripped(self._fault, self._detail, time.time())
         if self._words() != before:
             self._show(self._words())
-
-    def _note_stage(self, text: str, *, unlocked: bool = False) -> None:
-        """How far the staged unlock is, from the guard's own words."""
-        if unlocked or self._state not in ABLE:
-            self._answered = None
-        elif found := STAGE.search(text):
-            self._answered = int(found.group(1))
 
     def _words(self) -> Json:
         """What does not come from the live feed: state, alarms, what keeps the guard from arming."""
@@ -298,6 +301,7 @@ class Feed:
             "refusals": self._refusals,
             "alarms": alarms,
             "answered": self.answered,
+            "needed": self.needed,
             "left_over": self.left_over(),
         }
 
@@ -316,7 +320,6 @@ class Feed:
             self._figures.clear()
             self._whole = 0
         for note in status.notes:
-            self._note_stage(note.text, unlocked=note.kind == "unlock")
             if note.kind == "fault" and note.fault is not None:
                 self._alarms.noticed(note.fault, "", now_s)
         if status.recorder != "ok":
@@ -404,19 +407,10 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def _refusals(told: list[object]) -> list[tuple[str, str]]:
-    """The guard's refusals in its order; a question that nobody answered is one of many and told once."""
-    return list(dict.fromkeys(_refusal(str(why)) for why in told))
-
-
-def _refusal(why: str) -> tuple[str, str]:
-    """The key of the words for a refusal of the guard, and the name that goes into them."""
-    if why.startswith("sensor "):
-        return "sensor", why.removeprefix("sensor ").removesuffix(" is silent")
-    if why.startswith("checklist: "):
-        question, _, said = why.removeprefix("checklist: ").partition(" ")
-        return ("unanswered", "") if said == "is not answered" else ("checklist", question)
-    return next(((key, "") for begin, key in REFUSALS if why.startswith(begin)), ("other", why))
+def _refusals(told: object) -> list[tuple[str, str]]:
+    """Code and name of the guard's refusals in its order; that questions are unanswered is told once."""
+    whys = convert(told, list[_Refused])
+    return list(dict.fromkeys((why.code, why.shown) for why in whys))
 
 
 def _limits(told: object) -> dict[str, tuple[float, str]]:

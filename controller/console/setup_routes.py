@@ -208,6 +208,7 @@ class SetupPages:
                 "error_deg": pace.error_deg if pace else None,
                 "moved_deg": self._moved_deg(),
                 "answered": feed.answered,
+                "needed": feed.needed,
                 "applied_ma": feed.newest("applied_ma"),
                 "running": told.probe.running if told else False,
                 "ended": told.probe.ended if told else "",

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from controller.safety.arming import QUESTIONS, objections
+from controller.safety.refusals import Refusal
 
 Step = Literal["patient", "checklist", "sensors", "electrodes", "thresholds", "tests", "walk"]
 STEPS: tuple[Step, ...] = (
@@ -56,7 +57,7 @@ class SetupState:
         if step in self.done:
             self.done.remove(step)
 
-    def objections(self) -> tuple[str, ...]:
+    def objections(self) -> tuple[Refusal, ...]:
         """Why today's answers do not allow stimulation; empty where they do, or where none were given."""
         return objections(self.answers) if self.answers else ()
 

@@ -16,7 +16,9 @@ import msgspec
 from controller.core.signals import GaitEvent, View
 from controller.record.outward import guard_word
 from controller.record.records import Arm, GuardEvent, GuardVerdict, decoded
+from controller.record.stride_state import ABLE
 from controller.record.strides import Stride, StrideMeter, tick_angles
+from controller.safety.unlock import UnlockStage
 from controller.telemetry.port import BrokerLink
 from drivers.interface import ChannelCommand
 
@@ -130,6 +132,7 @@ class LiveStatus:
     unlifted_advice: str = ""  # where they are too many
     reference_speed_mps: float | None = None  # the pace it is for; None where it follows none
     telemetry: BrokerLink | None = None  # None where this session has no broker
+    unlock: UnlockGlance | None = None  # None where none is under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +195,17 @@ class Envelope:
             self.value_uv = max(self._smooth) * 1e6
 
 
-UNLOCKED_BY_A_PERSON = "then a person unlocks."
+@dataclass(frozen=True, slots=True)
+class UnlockGlance:
+    """The staged unlock while it lasts; ``answered`` is None where it must not show.
 
+    Only a leg that is stimulated answers: in a blinded arm the number would name the mode.
+    """
 
-def _unrevealing(guard_text: str) -> str:
-    """The guard's words without how far the staged unlock is: only a leg that is stimulated answers."""
-    if "Staged unlock" not in guard_text and "Unlocked" not in guard_text:
-        return guard_text
-    waits = guard_text.endswith(UNLOCKED_BY_A_PERSON)
-    return f"Staged unlock: {UNLOCKED_BY_A_PERSON}" if waits else ""
+    answered: int | None
+    needed: int
+    by: str
+    ceiling_ma: float
 
 
 class Live:
@@ -215,6 +220,8 @@ class Live:
         self._arm, self._blinded = "", False
         self._guard_state = "OFF"
         self._guard_text = ""
+        self._unlock: UnlockStage | None = None
+        self._of_unlock = False  # whether the guard's text is about the unlock
         self._notes: deque[GuardEvent] = deque(maxlen=NOTES)
         self._begin_arm()
 
@@ -250,6 +257,9 @@ class Live:
                 event = decoded(self._event_decoder, payload)
                 word = guard_word(event)
                 self._guard_state, self._guard_text = word.state, word.text
+                self._of_unlock = event.unlock is not None
+                if event.unlock is not None or event.state not in ABLE:
+                    self._unlock = event.unlock
                 self._notes.append(word)
             elif topic == "link":
                 link = decoded(self._link_decoder, payload)
@@ -327,7 +337,7 @@ class Live:
             recorder=recorder,
             arm=self._arm,
             guard_state=self._guard_state,
-            guard_text=_unrevealing(self._guard_text) if self._blinded else self._guard_text,
+            guard_text="" if self._blinded and self._of_unlock else self._guard_text,
             mode=self._arm if self._blinded else view.mode if view else None,
             reason="" if self._blinded or decision is None else decision.reason,
             strides=view.strides if view else 0,
@@ -363,7 +373,15 @@ class Live:
             unlifted_advice=view.unlifted_advice if view and not self._blinded else "",
             reference_speed_mps=view.reference_speed_mps if view else None,
             telemetry=telemetry,
+            unlock=self._unlock_glance(),
         )
+
+    def _unlock_glance(self) -> UnlockGlance | None:
+        stage = self._unlock
+        if stage is None or stage.full:
+            return None
+        answered = None if self._blinded else stage.answered
+        return UnlockGlance(answered, stage.needed, stage.by, stage.ceiling_ma)
 
 
 def _strongest(channels: tuple[ChannelCommand | None, ...]) -> ChannelCommand | None:

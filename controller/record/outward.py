@@ -37,7 +37,7 @@ def role(by: str) -> str:
 
 def guard_word(event: GuardEvent) -> GuardEvent:
     """The event as it is told outside the rig: without a person's answers and name."""
-    return replace(event, text=_text(event), by=role(event.by))
+    return replace(event, text=_text(event), by=role(event.by), unlock=None)
 
 
 def process_word(record: Process) -> Process:

@@ -17,6 +17,7 @@ import msgspec
 
 from controller.core.signals import Decision, TickInputs
 from controller.outside import mended, read_json
+from controller.safety.unlock import UnlockStage
 from drivers.interface import ChannelCommand, StimulatorCapability
 
 
@@ -110,6 +111,7 @@ class GuardEvent:
     fault: str | None = None
     by: str = ""
     current_max_ma: float | None = None  # in force from here on, where a person lowered it
+    unlock: UnlockStage | None = None  # how far the staged unlock is from here on, where this is news of it
 
 
 @dataclass(frozen=True, slots=True)

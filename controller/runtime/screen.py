@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from controller.record.live import UnlockGlance
 from controller.runtime.supervisor import Progress
 from controller.telemetry.port import BrokerLink
 
@@ -73,7 +74,7 @@ def line(progress: Progress) -> str:
         f"{words}, guard {status.guard_state}, {status.strides} strides, "
         f"foot {_number(status.foot_pitch_deg, 'deg')}, current {_number(status.applied_ma, 'mA')}, "
         f"sensor to pulse p99 {_number(status.sensor_to_pulse_p99_ms, 'ms')}, "
-        f"missed ticks {status.missed_ticks}{_stage(status.guard_text)}"
+        f"missed ticks {status.missed_ticks}{f'; {stage}' if (stage := _stage(status.unlock)) else ''}"
     )
 
 
@@ -90,7 +91,8 @@ def picture(progress: Progress) -> Panel:
     rows.add_row(progress.note, f"{progress.elapsed_s:.0f} s", done if arm.seconds else Text("until STOP"))
     if status is not None:
         state = Text(status.guard_state.upper(), style=STATE_STYLE.get(status.guard_state, ""))
-        rows.add_row("guard", state, Text(status.guard_text or status.reason, style="dim"))
+        said = status.guard_text or _stage(status.unlock) or status.reason
+        rows.add_row("guard", state, Text(said, style="dim"))
         rows.add_row("strides", str(status.strides), "swing" if status.swing else "stance")
         rows.add_row("foot pitch", _number(status.foot_pitch_deg, "deg"), _gauge(status.foot_pitch_deg))
         rows.add_row("ankle", _number(status.ankle_deg, "deg"), _gauge(status.ankle_deg))
@@ -102,7 +104,7 @@ def picture(progress: Progress) -> Panel:
         if status.telemetry is not None:
             rows.add_row("MQTT", *_broker(status.telemetry))
     keys = Text("SPACE or Ctrl-C = STOP", style="bold white on red")
-    if status is not None and status.guard_text.endswith("then a person unlocks."):
+    if status is not None and status.unlock is not None and status.unlock.by == "person":
         keys.append("   U = unlock feedback", style="default on default")
     return Panel(Group(rows, Text(), keys), title=title, expand=False)
 
@@ -113,10 +115,16 @@ def _broker(link: BrokerLink) -> tuple[str, Text]:
     return ("connected" if link.connected else "not connected"), Text(link.why or behind, style="dim")
 
 
-def _stage(guard_text: str) -> str:
-    """The staged unlock in the guard's words, while it is what the guard said last."""
-    at = guard_text.find("Staged unlock")
-    return f"; {guard_text[at:]}" if at >= 0 else ""
+def _stage(unlock: UnlockGlance | None) -> str:
+    """The staged unlock while it lasts, and what it waits for."""
+    if unlock is None:
+        return ""
+    waits = "then a person unlocks" if unlock.by == "person" else ""
+    if unlock.answered is None:  # blinded
+        return f"Staged unlock: {waits}." if waits else ""
+    done = f"{unlock.answered} of {unlock.needed} strides answered"
+    open_loop = f"Staged unlock: open loop at no more than {unlock.ceiling_ma:g} mA"
+    return f"{open_loop}, {done}{f'; {waits}' if waits else ''}."
 
 
 def _number(value: float | None, unit: str) -> str:

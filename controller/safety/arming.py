@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from controller.safety.refusals import Refusal
+
 Answer = Literal["no", "yes", "accepted"]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 
@@ -54,16 +56,16 @@ QUESTIONS: tuple[Question, ...] = (
 QUESTION: Mapping[str, Question] = MappingProxyType({question.key: question for question in QUESTIONS})
 
 
-def objections(answers: Mapping[str, str]) -> tuple[str, ...]:
+def objections(answers: Mapping[str, str]) -> tuple[Refusal, ...]:
     """Why these answers do not allow stimulation; empty where they do."""
-    found: list[str] = []
+    found: list[Refusal] = []
     for question in QUESTIONS:
-        answer = answers.get(question.key)
+        key, answer = question.key, answers.get(question.key)
         fine = answer == "no" or (answer == "accepted" and not question.absolute)
         if answer is None:
-            found.append(f"checklist: {question.key} is not answered")
+            found.append(Refusal("unanswered", f"checklist: {key} is not answered", key))
         elif not fine:
-            found.append(f"checklist: {question.key} is answered {answer!r}")
+            found.append(Refusal("checklist", f"checklist: {key} is answered {answer!r}", key))
     return tuple(found)
 
 

@@ -66,7 +66,7 @@ from controller.safety.settings import GuardConfig, load
 from controller.safety.states import Stage, State
 from controller.safety.unlock import STRIDES, Unlock, ceiling_ma
 from controller.safety.watch import deadline_ns, misfit
-from controller.safety.wishes import refusals
+from controller.safety.wishes import refusals, unlock_stage
 from drivers.catalogue import STIMULATORS
 from drivers.interface import DeviceError, Stimulator
 
@@ -515,16 +515,22 @@ class Guard:
             "state": state.stage.value,
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
+            "unlock": self._unlock(),
             "scope": self._known.scope,
             "text": text or state.detail,
         }
         if op == "screen":
             answer.update(self._watched(screen))
         if op == "state":
-            answer["refusals"] = refusals(self._clock(), self._setup_now, self._known)
+            why = refusals(self._clock(), self._setup_now, self._known)
+            answer["refusals"] = [{"code": one.code, "name": one.name, "left_s": one.left_s} for one in why]
             answer["limits"] = self._limits()
             answer["checklist"] = self._known.checklist
         connection.sender.send(_json(answer))
+
+    def _unlock(self) -> dict[str, object] | None:
+        stage = unlock_stage(self._setup_now, self._known)
+        return None if stage is None else asdict(stage)
 
     def _watched(self, screen: str) -> dict[str, object]:
         """Which screen has to be heard, as the one called ``screen`` sees it, and how long it was not."""
@@ -545,6 +551,7 @@ class Guard:
             "state": state.stage.value,
             "fault": state.fault,
             "unlocked": self._known.unlock.full,
+            "unlock": self._unlock(),
             "scope": self._known.scope,
             "measured": self._plausibility.measured,
             "current_max_ma": self._setup_now.rules.effective.limits.current_max_ma,
@@ -721,6 +728,7 @@ class Guard:
             "answers": dict(note.answers),
             "state": self._known.state.stage.value,
             "current_max_ma": note.current_max_ma,
+            "unlock": None if note.unlock is None else asdict(note.unlock),
         }
         if self._recorder is None:
             self._untold.append(payload)

@@ -20,7 +20,7 @@ from controller.safety.pulses import Metronome, PulseOrder
 from controller.safety.screen import Screen
 from controller.safety.settings import GuardConfig
 from controller.safety.states import State
-from controller.safety.unlock import LOCKED, Unlock
+from controller.safety.unlock import LOCKED, Unlock, UnlockStage
 from drivers.interface import StimulatorCapability, StimulatorNotice
 
 # What the guard is armed for: stimulation of whatever kind, or single test trains and nothing else.
@@ -148,6 +148,7 @@ class Note:
     by: str = ""
     current_max_ma: float | None = None  # in force from now on
     answers: Mapping[str, str] = field(default_factory=dict)
+    unlock: UnlockStage | None = None  # how far it is from now on, where this is news of it
 
 
 class Reaction(NamedTuple):

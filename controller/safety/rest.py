@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from controller.safety.limits import Effective
+from controller.safety.refusals import Refusal
 
 SECOND_NS = 1_000_000_000
 
@@ -68,14 +69,15 @@ def spent(now_ns: int, clocks: Clocks, effective: Effective) -> str:
     return ""
 
 
-def objections(now_ns: int, clocks: Clocks, effective: Effective) -> tuple[str, ...]:
+def objections(now_ns: int, clocks: Clocks, effective: Effective) -> tuple[Refusal, ...]:
     """Why it is too early to arm, and how long the rest lasts; empty where it is not."""
     found = []
     for span, clock in zip(SPANS, clocks, strict=True):
         left_s = _left_s(now_ns, clock, span, effective)
         if used_s(now_ns, clock) >= getattr(effective.limits, span.most) and left_s > 0.0:
             rest = f"rest for another {_words(left_s)}, {effective.named(span.pause)}"
-            found.append(f"{span.name} is over: {effective.named(span.most)}; {rest}")
+            text = f"{span.name} is over: {effective.named(span.most)}; {rest}"
+            found.append(Refusal(span.name, text, left_s=left_s))
     return tuple(found)
 
 

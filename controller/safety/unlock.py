@@ -34,13 +34,28 @@ def ceiling_ma(effective: Effective) -> float:
     return SHARE * effective.limits.current_max_ma
 
 
-def stage_words(unlock: Unlock, by: str, effective: Effective) -> str:
-    """The stage in words for a person, with what it waits for."""
-    if unlock.full:
+@dataclass(frozen=True, slots=True)
+class UnlockStage:
+    """How far the staged unlock is, as it is told to screens and recorded."""
+
+    answered: int  # strides, up to ``needed``
+    needed: int
+    by: str  # "strides": by itself once they have answered; "person": and somebody unlocks
+    full: bool  # feedback and the whole current are allowed
+    ceiling_ma: float  # the most current before
+
+
+def staged(unlock: Unlock, by: str, effective: Effective) -> UnlockStage:
+    return UnlockStage(min(unlock.answered, STRIDES), STRIDES, by, unlock.full, ceiling_ma(effective))
+
+
+def stage_words(stage: UnlockStage) -> str:
+    """The stage in the guard's own words, with what it waits for."""
+    if stage.full:
         return "Unlocked: feedback and the whole current are allowed."
-    done = f"{min(unlock.answered, STRIDES)} of {STRIDES} strides answered"
-    waits = f"{done}; then a person unlocks" if by == "person" else done
-    return f"Staged unlock: open loop at no more than {ceiling_ma(effective):g} mA, {waits}."
+    done = f"{stage.answered} of {stage.needed} strides answered"
+    waits = f"{done}; then a person unlocks" if stage.by == "person" else done
+    return f"Staged unlock: open loop at no more than {stage.ceiling_ma:g} mA, {waits}."
 
 
 def refusal(unlock: Unlock) -> str:

@@ -15,9 +15,10 @@ from controller.safety.known import NOTHING, Answer, Checklist, Known, Note, Rea
 from controller.safety.limits import tightened
 from controller.safety.moves import ages, fault, move
 from controller.safety.pulses import Metronome
+from controller.safety.refusals import Refusal, joined
 from controller.safety.screen import Screen, beaten
 from controller.safety.states import Event, Stage, transition
-from controller.safety.unlock import STRIDES, refusal, stage_words
+from controller.safety.unlock import STRIDES, UnlockStage, refusal, stage_words, staged
 from controller.safety.watch import BEAT_NS, HEARTBEAT_NS
 from drivers.interface import StimulatorNotice
 
@@ -44,7 +45,7 @@ def on_request(now_ns: int, request: Request, setup: Setup, known: Known) -> tup
             return _on_unlock(request.by, setup, known)
     why = refusals(now_ns, setup, known)
     if why:
-        return Reaction(notes=(Note("refused", "Not armed: " + "; ".join(why) + ".", by=request.by),)), known
+        return Reaction(notes=(Note("refused", f"Not armed: {joined(why)}.", by=request.by),)), known
     asking = Screen(request.screen, now_ns) if request.screen else None
     clocks = rest.switched_on(now_ns, known.clocks, setup.rules.effective)
     known = known._replace(clocks=clocks, screen=asking, scope=request.scope)
@@ -70,41 +71,43 @@ def begin_test(now_ns: int, by: str, known: Known) -> tuple[tuple[Note, ...], Kn
     return (Note("contact", "Testing the electrodes.", by=by),), known
 
 
-def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[str, ...]:
+def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[Refusal, ...]:
     """Why the guard does not arm now; empty where it does."""
     limits = setup.rules.effective.limits
     why = list(objections(setup.config.checklist if known.checklist is None else known.checklist))
     if known.state.stage is not Stage.OFF:
         cause = f" ({known.state.fault}): acknowledge first" if known.state.fault else ""
-        why.append(f"guard is {known.state.stage.value}{cause}")
+        why.append(Refusal("state", f"guard is {known.state.stage.value}{cause}"))
     if not known.controller:
-        why.append("no controller")
+        why.append(Refusal("controller", "no controller"))
     if not known.recorder or known.refused_ns is not None:
-        why.append("no recorder")
+        why.append(Refusal("recorder", "no recorder"))
     if setup.config.stop_button is not None and not known.button:
-        why.append("STOP button is not there")
+        why.append(Refusal("button", "STOP button is not there"))
     if not known.link:
-        why.append("stimulator is not open")
+        why.append(Refusal("stimulator", "stimulator is not open"))
     if known.frame_ns is None or now_ns - known.frame_ns > limits.frame_age_max_ms * MS:
-        why.append("no fresh frame")
+        why.append(Refusal("frame", "no fresh frame"))
     elif not known.frame_zero:
-        why.append("the controller asks for current already")
+        why.append(Refusal("current", "the controller asks for current already"))
     for age in ages(now_ns, setup, known):
         if not age.age_ms <= age.age_max_ms:
-            why.append(f"sensor {age.sensor} is silent" + (f": {age.misfit}" if age.misfit else ""))
+            text = f"sensor {age.sensor} is silent" + (f": {age.misfit}" if age.misfit else "")
+            why.append(Refusal("sensor", text, age.sensor))
     if not known.state.may_pulse:
         why.extend(rest.objections(now_ns, known.clocks, setup.rules.effective))
     if setup.config.supervised and (known.heartbeat_ns is None or now_ns - known.heartbeat_ns > HEARTBEAT_NS):
-        why.append("no heartbeat of the console")
+        why.append(Refusal("heartbeat", "no heartbeat of the console"))
     if setup.config.overseen and (known.beat_ns is None or now_ns - known.beat_ns > BEAT_NS):
-        why.append("the supervisor does not answer")
+        why.append(Refusal("supervisor", "the supervisor does not answer"))
     return tuple(why)
 
 
 def _armed(by: str, setup: Setup, known: Known, words: str = "") -> tuple[Reaction, Known]:
     known = _from_zero(known)._replace(state=transition(known.state, Event.ARM), contact=None)
     parts = ["Armed.", words, _stage_words(setup, known)]
-    return Reaction(notes=(Note("arm", " ".join(part for part in parts if part), by=by),)), known
+    text = " ".join(part for part in parts if part)
+    return Reaction(notes=(Note("arm", text, by=by, unlock=unlock_stage(setup, known)),)), known
 
 
 def _from_zero(known: Known) -> Known:
@@ -138,7 +141,7 @@ def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction,
     forbids = objections(answers)
     if not forbids or not known.state.may_pulse:
         return Reaction(notes=(note,)), known
-    words = f"Disarmed: {'; '.join(forbids)}."
+    words = f"Disarmed: {joined(forbids)}."
     reaction, known = move(now_ns, Event.RAMP_DOWN, known, Note("disarm", words, by=given.by))
     return reaction._replace(notes=(note, *reaction.notes)), known
 
@@ -162,11 +165,12 @@ def on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction,
     if not staged or stage not in (Stage.ARMED, Stage.ACTIVE):
         return NOTHING, known
     known = known._replace(unlock=replace(known.unlock, answered=known.unlock.answered + 1))
-    said = Note("answer", f"{answer.text} {_stage_words(setup, known)}".strip())
+    text = f"{answer.text} {_stage_words(setup, known)}".strip()
+    said = Note("answer", text, unlock=unlock_stage(setup, known))
     if setup.config.unlock == "person" or known.unlock.answered < STRIDES:
         return Reaction(notes=(said,)), known
     known = known._replace(unlock=replace(known.unlock, full=True))
-    return Reaction(notes=(said, Note("unlock", _stage_words(setup, known), by="strides"))), known
+    return Reaction(notes=(said, _unlocked("strides", setup, known))), known
 
 
 def _on_watch(now_ns: int, request: Request, known: Known) -> tuple[Reaction, Known]:
@@ -198,11 +202,23 @@ def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     if why:
         return Reaction(notes=(Note("refused", f"Not unlocked: {why}.", by=by),)), known
     known = known._replace(unlock=replace(known.unlock, full=True))
-    return Reaction(notes=(Note("unlock", _stage_words(setup, known), by=by),)), known
+    return Reaction(notes=(_unlocked(by, setup, known),)), known
+
+
+def _unlocked(by: str, setup: Setup, known: Known) -> Note:
+    return Note("unlock", _stage_words(setup, known), by=by, unlock=unlock_stage(setup, known))
+
+
+def unlock_stage(setup: Setup, known: Known) -> UnlockStage | None:
+    """How far the staged unlock is; ``None`` where none is asked for, or the guard is not armed for it."""
+    by, armed = setup.config.unlock, (Stage.ARMED, Stage.ACTIVE, Stage.RAMP)
+    if by is None or known.scope == "tests" or known.state.stage not in armed:
+        return None
+    return staged(known.unlock, by, setup.rules.effective)
 
 
 def _stage_words(setup: Setup, known: Known) -> str:
     if known.scope == "tests":
         return "For test trains alone."
-    by = setup.config.unlock
-    return "" if by is None else stage_words(known.unlock, by, setup.rules.effective)
+    stage = unlock_stage(setup, known)
+    return "" if stage is None else stage_words(stage)

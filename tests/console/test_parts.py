@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -26,6 +27,7 @@ from controller.record.strides import Stride
 from controller.record.summary import ArmSummary, Spread, Summary
 from controller.record.writer import RecordingWriter
 from controller.safety.faults import FAULTS
+from controller.safety.refusals import RefusalCode
 from controller.telemetry.trouble import KINDS
 
 MS = 1_000_000
@@ -117,6 +119,13 @@ def test_there_are_words_for_every_trouble_with_the_broker() -> None:
     for texts in load_texts().values():
         for kind in KINDS:
             assert texts.get(f"telemetry.{kind}")
+
+
+def test_there_are_words_for_every_refusal_of_the_guard_with_a_place_for_what_it_names() -> None:
+    for texts in load_texts().values():
+        for code in get_args(RefusalCode):
+            named = code in ("checklist", "sensor", "bout", "session")
+            assert ("{name}" in texts.get(f"refusal.{code}")) is named
 
 
 def test_every_language_has_every_word_and_every_fault_its_own() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from controller.console.feed import Feed
 from controller.console.settings import ConsoleSettings
 from controller.console.setup_state import SetupState
 from controller.record.live import Live
+from controller.safety.unlock import UnlockStage
 from tests.console.test_checklist import in_a_loop_of_its_own, until
 from tests.safety.room import Room
 
@@ -91,8 +92,9 @@ def test_in_a_blinded_arm_the_console_does_not_say_how_far_the_unlock_is() -> No
         feed._take(replace(Live().status(0, "ok"), blinded=blinded))
         told = []
         for answered in range(4):
-            text = f"Staged unlock: open loop at no more than 30 mA, {answered} of 3 strides answered."
-            feed._take_word({"state": "armed", "text": text})
+            stage = UnlockStage(answered, needed=3, by="person", full=False, ceiling_ma=30.0)
+            feed._take_word({"state": "armed", "text": "", "unlock": asdict(stage)})
             told.append(feed.snapshot()["answered"])
-        feed._take_word({"state": "armed", "unlocked": True, "text": ""})
+        done = UnlockStage(3, needed=3, by="person", full=True, ceiling_ma=30.0)
+        feed._take_word({"state": "armed", "text": "", "unlock": asdict(done)})
         assert [*told, feed.snapshot()["answered"]] == shown

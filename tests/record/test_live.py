@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.signals import GaitEvent, Mode
-from controller.record.live import BUCKET_RATIO, Histogram, Live
+from controller.record.live import BUCKET_RATIO, Histogram, Live, UnlockGlance
 from controller.record.records import Arm, GuardEvent, Pulse, encode
+from controller.safety.unlock import UnlockStage
 from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict
 
 
@@ -115,26 +116,24 @@ def test_what_is_believed_of_the_muscle_is_shown_where_it_is_learned_and_names_n
     assert said == ((0.8, 15.0, 3.5, 0.9) if shown else (None,) * 4)
 
 
+@pytest.mark.parametrize("by", ["strides", "person"])
 @pytest.mark.parametrize(
-    ("said", "shown"),
-    [
-        ("Armed. Staged unlock: open loop at no more than 30 mA, 0 of 3 strides answered.", ""),
-        (
-            "The stride lifted. Staged unlock: open loop at 30 mA, 1 of 3 strides answered.",
-            "",
-        ),
-        ("Unlocked: feedback and the whole current are allowed.", ""),
-        (
-            "Armed. Staged unlock: open loop at 30 mA, 0 of 3 strides answered; then a person unlocks.",
-            "Staged unlock: then a person unlocks.",
-        ),
-        ("STOP was pressed. Stimulation was stopped.", "STOP was pressed. Stimulation was stopped."),
-    ],
+    ("answered", "full"), [(0, False), (1, False), (3, False), (3, True)], ids=["0", "1", "3", "unlocked"]
 )
-def test_a_blinded_arm_is_not_named_by_how_far_its_unlock_is(said: str, shown: str) -> None:
+def test_a_blinded_arm_is_not_named_by_how_far_its_unlock_is(answered: int, full: bool, by: str) -> None:
+    stage = UnlockStage(answered, needed=3, by=by, full=full, ceiling_ma=30.0)
     for blinded in (False, True):
         live = Live()
         live.take("arm", encode(Arm(5, "begin", "off", 1, "A" if blinded else "", blinded=blinded)))
-        live.take("guard/event", encode(GuardEvent(6, "arm", "armed", said)))
-        status = live.status(0, "ok")
-        assert (status.guard_text, status.blinded) == (shown if blinded else said, blinded)
+        shown = None if full else UnlockGlance(None if blinded else answered, 3, by, 30.0)
+        live.take("guard/event", encode(GuardEvent(6, "answer", "armed", "It lifted.", unlock=stage)))
+        assert seen(live) == ("" if blinded else "It lifted.", shown)
+        live.take("guard/event", encode(GuardEvent(7, "warning", "active", "The line answers late.")))
+        assert seen(live) == ("The line answers late.", shown)
+        live.take("guard/event", encode(GuardEvent(8, "stop", "tripped", "STOP was pressed.")))
+        assert seen(live) == ("STOP was pressed.", None)
+
+
+def seen(live: Live) -> tuple[str, UnlockGlance | None]:
+    status = live.status(0, "ok")
+    return status.guard_text, status.unlock

@@ -49,7 +49,7 @@ MIND = (
 # machine without the data would have other survivors.
 MODULES: dict[str, tuple[str, ...]] = {
     "states": ("test_states",),
-    "arming": ("test_arming", "test_react"),
+    "arming": ("test_arming", "test_react", "test_settings"),
     "pulses": ("test_pulses",),
     "limits": ("test_limits", "test_tighten"),
     "frames": ("test_frames", "test_unlock", "test_purpose"),
@@ -58,6 +58,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "plausibility": ("test_plausibility",),
     "contact": ("test_arming", "test_line", "test_purpose"),
     "unlock": ("test_unlock", "test_purpose"),
+    "refusals": MIND,
     "rest": ("test_pauses",),
     "in_force": ("test_kept_file",),
     "screen": ("test_screen",),

@@ -165,7 +165,7 @@ def test_a_heartbeat_is_answered_and_the_state_told_with_what_forbids_arming(roo
     assert room.ask("heartbeat")["ok"]
     told = room.ask("state")
     assert told["ok"]
-    assert "no fresh frame" in told["refusals"]
+    assert {"code": "frame", "name": "", "left_s": None} in told["refusals"]
     assert told["limits"]["current_max_ma"] == {"value": 40.0, "set_by": "session"}
 
 

@@ -128,19 +128,21 @@ def test_exactly_the_limit_is_not_past_it_and_exactly_the_pause_is_enough() -> N
 def test_minutes_are_said_as_minutes() -> None:
     effective = limits(bout_max_s=1.0, pause_min_s=200.0)
     off = (Clock(S, None, 0), Clock())
-    assert "another 120 s" in objections(80 * S + 1, off, effective)[0]
-    assert "another 2 min" in objections(80 * S, off, effective)[0]
+    assert "another 120 s" in objections(80 * S + 1, off, effective)[0].text
+    assert "another 2 min" in objections(80 * S, off, effective)[0].text
     half_an_hour = (Clock(S, None, 0), Clock())
     long = limits(bout_max_s=1.0, pause_min_s=1830.0)
-    assert "another 30 min" in objections(30 * S, half_an_hour, long)[0]
-    assert "another 120 min" in objections(0, half_an_hour, limits(bout_max_s=1.0, pause_min_s=7200.0))[0]
+    assert "another 30 min" in objections(30 * S, half_an_hour, long)[0].text
+    (told,) = objections(0, half_an_hour, limits(bout_max_s=1.0, pause_min_s=7200.0))
+    assert "another 120 min" in told.text
+    assert (told.code, told.left_s) == ("bout", 7200.0)
 
 
 def test_what_is_on_counts_up_to_now_and_has_not_rested_at_all() -> None:
     effective = limits(**BOUT)
     on = switched_on(5 * S, FRESH, effective)
     assert objections(7 * S - 1, on, effective) == ()
-    assert "rest for another 90 s" in objections(7 * S, on, effective)[0]
+    assert "rest for another 90 s" in objections(7 * S, on, effective)[0].text
 
 
 # --- over restarts ---
@@ -254,11 +256,13 @@ def test_on_time_and_rest_outlive_a_killed_guard(tmp_path: Path) -> None:
                 room.tick()
             assert (room.stage, room.fault) == (end, "F9" if end == "tripped" else None)
         answer = rooms[-1].ask("state")
-        words = [why for why in answer["refusals"] if why.startswith("bout is over")]
-        assert len(words) == 1
-        assert "bout_max_s 3 (patient); rest for another 2 min, pause_min_s 120" in words[0]
+        (left_s,) = [why["left_s"] for why in answer["refusals"] if why["code"] == "bout"]
+        assert 119.0 < left_s <= 120.0
+        assert (
+            "bout_max_s 3 (patient); rest for another 2 min, pause_min_s 120" in rooms[-1].ask("arm")["text"]
+        )
         rooms[-1].now_ns += 120 * S
-        assert not any("bout is over" in why for why in rooms[-1].ask("state")["refusals"])
+        assert not any(why["code"] == "bout" for why in rooms[-1].ask("state")["refusals"])
     finally:
         for room in rooms:
             room.close()

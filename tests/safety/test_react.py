@@ -103,31 +103,41 @@ def test_arming_while_armed_is_refused_and_changes_nothing() -> None:
     assert "guard is active" in bench.notes[-1].text
 
 
+def told(bench: Bench) -> list[tuple[str, str, str]]:
+    """The refusals' codes, words and names."""
+    return [(why.code, why.text, why.name) for why in refusals(bench.now_ns, bench.setup, bench.known)]
+
+
 def test_a_fresh_guard_refuses_for_every_reason_at_once() -> None:
     bench = Bench(supervised=True, stop_button="/dev/input/event0")
-    assert refusals(bench.now_ns, bench.setup, bench.known) == (
-        "no controller",
-        "no recorder",
-        "STOP button is not there",
-        "stimulator is not open",
-        "no fresh frame",
-        "sensor foot is silent",
-        "no heartbeat of the console",
+    assert told(bench) == [
+        ("controller", "no controller", ""),
+        ("recorder", "no recorder", ""),
+        ("button", "STOP button is not there", ""),
+        ("stimulator", "stimulator is not open", ""),
+        ("frame", "no fresh frame", ""),
+        ("sensor", "sensor foot is silent", "foot"),
+        ("heartbeat", "no heartbeat of the console", ""),
+    ]
+    bench.feed(Request("arm"))
+    assert bench.notes[-1].text == (
+        "Not armed: no controller; no recorder; STOP button is not there; stimulator is not open; "
+        "no fresh frame; sensor foot is silent; no heartbeat of the console."
     )
 
 
 def test_each_refusal_has_its_words() -> None:
     bench = Bench().active()
-    assert refusals(bench.now_ns, bench.setup, bench.known) == (
-        "guard is active",
-        "the controller asks for current already",
-    )
+    assert told(bench) == [
+        ("state", "guard is active", ""),
+        ("current", "the controller asks for current already", ""),
+    ]
     bench.feed(Request("stop"))
-    assert refusals(bench.now_ns, bench.setup, bench.known) == (
-        "guard is tripped (F11): acknowledge first",
-        "stimulator is not open",
-        "the controller asks for current already",
-    )
+    assert told(bench) == [
+        ("state", "guard is tripped (F11): acknowledge first", ""),
+        ("stimulator", "stimulator is not open", ""),
+        ("current", "the controller asks for current already", ""),
+    ]
 
 
 def test_what_is_just_fresh_enough_lets_arm_and_what_is_not_does_not() -> None:
@@ -615,6 +625,7 @@ def test_the_supervisor_who_hears_the_stop_key_has_a_deadline_where_the_session_
     bench = Bench(overseen=True).ready()
     bench.feed(Request("arm"))
     assert bench.notes[-1].text == "Not armed: the supervisor does not answer."
+    assert told(bench) == [("supervisor", "the supervisor does not answer", "")]
     bench.feed(Request("beat"))
     for _ in range(200):  # a second is not too long ago
         bench.tick(None)

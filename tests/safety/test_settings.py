@@ -280,13 +280,17 @@ def test_all_answered_no_raises_no_objection() -> None:
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_each_question_has_to_be_answered(question: Any) -> None:
     answers = {other.key: "no" for other in QUESTIONS if other is not question}
-    assert objections(answers) == (f"checklist: {question.key} is not answered",)
+    (why,) = objections(answers)
+    said = f"checklist: {question.key} is not answered"
+    assert (why.code, why.name, why.text) == ("unanswered", question.key, said)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_yes_forbids_and_only_a_precaution_can_be_accepted(question: Any) -> None:
     answers = {other.key: "no" for other in QUESTIONS}
-    assert len(objections(answers | {question.key: "yes"})) == 1
+    (why,) = objections(answers | {question.key: "yes"})
+    said = f"checklist: {question.key} is answered 'yes'"
+    assert (why.code, why.name, why.text) == ("checklist", question.key, said)
     assert len(objections(answers | {question.key: "accepted"})) == (1 if question.absolute else 0)
 
 

@@ -22,7 +22,8 @@ from controller.safety.frames import (
 )
 from controller.safety.known import Answer, Link, Peer, Reaction, Request
 from controller.safety.plausibility import STRONG_SHARE
-from controller.safety.unlock import SHARE, STRIDES
+from controller.safety.unlock import SHARE, STRIDES, UnlockStage
+from controller.safety.wishes import unlock_stage
 from drivers.interface import ChannelCommand
 from tests.safety.rig import SESSION, Bench, pulse_train
 from tests.safety.room import Room
@@ -87,6 +88,37 @@ def test_before_the_unlock_current_is_reduced_to_the_ceiling_and_feedback_blocke
     assert reaction.limit == "staged unlock"
     assert verdict(by_feedback(bench)) == "blocked"
     assert verdict(by_feedback(bench, None)) == "ok"  # asks for nothing
+
+
+@pytest.mark.parametrize("by", ["strides", "person"])
+def test_how_far_the_unlock_is_is_told_in_numbers(by: str) -> None:
+    bench = Bench(unlock=by).armed()
+    assert unlock_stage(bench.setup, bench.known) == UnlockStage(0, 3, by, full=False, ceiling_ma=CEILING_MA)
+    assert bench.notes[-1].unlock == unlock_stage(bench.setup, bench.known)
+    answers(bench, 2)
+    assert bench.notes[-1].unlock == UnlockStage(2, 3, by, full=False, ceiling_ma=CEILING_MA)
+    answers(bench, 2)
+    told = unlock_stage(bench.setup, bench.known)
+    assert told == UnlockStage(3, 3, by, full=by == "strides", ceiling_ma=CEILING_MA)
+    bench.feed(Request("unlock", "Ada"))
+    assert unlock_stage(bench.setup, bench.known) == UnlockStage(3, 3, by, full=True, ceiling_ma=CEILING_MA)
+    while bench.stage != "active":
+        bench.tick(pulse_train(1.0))
+    bench.feed(Request("disarm"))
+    assert bench.stage == "ramp"
+    assert unlock_stage(bench.setup, bench.known) is not None
+    bench.feed(Request("stop"))
+    assert unlock_stage(bench.setup, bench.known) is None
+
+
+def test_an_open_loop_session_and_one_armed_for_test_trains_have_no_unlock_to_tell() -> None:
+    bench = Bench().armed()
+    assert (unlock_stage(bench.setup, bench.known), bench.notes[-1].unlock) == (None, None)
+    bench = Bench(unlock="person").ready()
+    assert unlock_stage(bench.setup, bench.known) is None
+    bench.feed(Request("arm", scope="tests"))
+    assert bench.stage == "armed"
+    assert (unlock_stage(bench.setup, bench.known), bench.notes[-1].unlock) == (None, None)
 
 
 def test_three_answered_strides_unlock_where_strides_decide() -> None:

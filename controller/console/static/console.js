@@ -122,12 +122,12 @@
     set("refusals", state === "off" || state === "tripped" ? (ready ? texts["arm.ready"] : words.join(" ")) : "");
   };
 
-  const showStage = (answered) => {
+  const showStage = (answered, needed) => {
     const open = answered !== null && answered !== undefined;
     $("stage").hidden = !open;
     if (!open) return;
-    set("stage-words", say("unlock.stage", { answered }));
-    $("unlock").hidden = answered < 3;
+    set("stage-words", say("unlock.stage", { answered, needed }));
+    $("unlock").hidden = answered < needed;
   };
 
   let holding = null;
@@ -418,7 +418,7 @@
     }
     if (news.state) showState(news.state, news.scope);
     if (news.refusals) showRefusals(news.refusals);
-    if ("answered" in news) showStage(news.answered);
+    if ("answered" in news) showStage(news.answered, news.needed);
     if ("left_over" in news) $("left-over").hidden = !news.left_over;
     if (news.alarms) showAlarms(news.alarms);
     if (news.points) {

@@ -102,8 +102,8 @@
     const ready = why.length === 0 && now.state === "off";
     arm.setAttribute("aria-disabled", String(!ready));
     const waits = now.answered !== null;
-    $("unlock").hidden = !(waits && now.answered >= 3);
-    set("refusals", waits && on ? say("unlock.stage", { answered: now.answered }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name })).join(" "));
+    $("unlock").hidden = !(waits && now.answered >= now.needed);
+    set("refusals", waits && on ? say("unlock.stage", { answered: now.answered, needed: now.needed }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name })).join(" "));
   };
 
   const showSetup = (now) => {

@@ -20,8 +20,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import typer.main
 from pydantic.fields import FieldInfo
 
-from controller import config
 from controller.cli import app
+from controller.config import schema as config
 from controller.knobs import BY_KEY, KNOBS
 from controller.record.records import TOPICS
 from controller.safety import limits

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from controller import config
 from controller.cli import app
+from controller.config import schema as config
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -75,7 +75,11 @@ def test_a_devices_modules_are_imported_by_the_catalogue_and_by_each_other_alone
 def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates_a_device() -> None:
     """Both are attributes of an entry: who knows the stimulators' entries, and who calls ``emulate``."""
     knowing = {module(path) for path in PRODUCT if path != CATALOGUE and "STIMULATORS" in names_used(path)}
-    readers = {"controller.config", "controller.doctor"}  # of names, capability and port
+    readers = {
+        "controller.config.schema",
+        "controller.config.session",
+        "controller.doctor",
+    }  # of names, capability and port
     assert knowing == readers | {"controller.safety.guard", "controller.runtime.world"}
     for reader in readers:
         path = ROOT / Path(*reader.split(".")).with_suffix(".py")

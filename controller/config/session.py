@@ -1,0 +1,171 @@
+"""A session as it will be walked: its files, checked by themselves and against each other, and its limits."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.config.loader import range_words, read_file
+from controller.config.schema import ClinicFile, PatientFile, Section, SensorSection, SessionFile
+from controller.console.settings import objections
+from controller.errors import ConfigError, InputError
+from controller.runtime.schedule import ArmPlan, named
+from controller.safety.arming import QUESTION
+from controller.safety.limits import Effective, Layer, device_layer, merge
+from drivers.catalogue import SENSORS, STIMULATORS, is_inertial
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A checked session: its files as they were read, where they came from, and the limits they make.
+
+    ``effective`` is what the core plans with and what the guard judges by: the guard merges the same
+    ``asked`` with the device's and the compiled limits of its own.
+    """
+
+    path: Path
+    text: str
+    patient_text: str
+    clinic_text: str  # empty where the session names no clinic file
+    file: SessionFile
+    patient: PatientFile
+    asked: tuple[Layer, ...]  # the layers that people set: clinic, patient, session
+    effective: Effective
+
+    @property
+    def patient_path(self) -> Path:
+        return self.path.parent / self.file.session.patient_file
+
+    @property
+    def imus(self) -> tuple[SensorSection, ...]:
+        return inertial_sensors(self.file)
+
+
+def inertial_sensors(file: SessionFile) -> tuple[SensorSection, ...]:
+    return tuple(sensor for sensor in file.sensors if is_inertial(sensor.device))
+
+
+def load_session(path: Path) -> Session:
+    """Read and check a session file and the patient and clinic file it names.
+
+    Raises ConfigError with one line for every fault found in these files.
+    """
+    try:
+        file, text = read_file(path, SessionFile)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *_of_patient(path)]) from None
+    patient_path = path.parent / file.session.patient_file
+    patient, patient_text = read_file(patient_path, PatientFile)
+    asked = [Layer("patient", patient.limits.values()), Layer("session", file.limits.values())]
+    clinic_text = ""
+    if file.session.clinic_file is not None:
+        clinic, clinic_text = read_file(path.parent / file.session.clinic_file, ClinicFile)
+        asked.insert(0, Layer("clinic", clinic.limits.values()))
+    names = [sensor.name for sensor in file.sensors]
+    problems = [
+        f"{patient_path}: checklist: {key} is missing, allowed: 'no' | 'yes' | 'accepted'"
+        for key in QUESTION
+        if key not in patient.checklist
+    ]
+    for key in patient.checklist:
+        if key not in QUESTION:
+            near = difflib.get_close_matches(key, QUESTION, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            problems.append(
+                f"{patient_path}: checklist.{key}: unknown key{hint}, allowed: {', '.join(QUESTION)}"
+            )
+    problems += [
+        f"{path}: sensors.name: {name!r} is used twice, allowed: a name of its own for each sensor"
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]
+    widths = file.stimulator.width_min_us, file.stimulator.width_us
+    if widths[0] is not None and widths[0] > widths[1]:
+        problems.append(
+            f"{path}: stimulator.width_min_us: found {widths[0]:g}, allowed: 50 to width_us, {widths[1]:g}"
+        )
+    second = file.second_channel
+    if second is not None and patient.eversion is None:
+        problems.append(
+            f"{patient_path}: eversion: missing, allowed: a table, for the session's second_channel"
+        )
+    if second is not None and second.channel == file.stimulator.channel:
+        problems.append(
+            f"{path}: second_channel.channel: found {second.channel}, allowed: not the first channel's output"
+        )
+    problems += [
+        f"{path}: schedule: arm {number} has {'both' if arm.strides else 'neither'} length, "
+        "allowed: either strides or seconds"
+        for number, arm in enumerate(file.schedule, 1)
+        if (arm.strides is None) == (arm.seconds is None)
+    ]
+    if not inertial_sensors(file):
+        inertial = " or ".join(repr(device) for device in SENSORS if is_inertial(device))
+        problems.append(f"{path}: sensors: no inertial sensor, allowed: at least one with device {inertial}")
+    console = file.console
+    problems += [
+        f"{path}: console.{objection}"
+        for objection in objections(console.host, console.token_file, console.cert_file, console.key_file)
+    ]
+    try:
+        effective = merge(
+            (device_layer(STIMULATORS[file.stimulator.device].capability), *asked), source=str(path)
+        )
+    except InputError as error:
+        raise ConfigError([*problems, str(error)]) from None
+    if problems:
+        raise ConfigError(problems)
+    return Session(path, text, patient_text, clinic_text, file, patient, tuple(asked), effective)
+
+
+def _of_patient(path: Path) -> list[str]:
+    """What is wrong with the patient file that a faulty session file names, as far as it can be told."""
+    if not path.is_file():  # reading a pipe would wait for ever
+        return []
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("session")
+    except (OSError, ValueError, RecursionError):
+        return []
+    name = table.get("patient_file") if isinstance(table, dict) else None
+    if not isinstance(name, str):
+        return []
+    try:
+        read_file(path.parent / name, PatientFile)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def arm_plans(session: Session, seed: int) -> tuple[ArmPlan, ...]:
+    """The session's arms as they will be walked; ``seed`` draws the order and the blinded labels."""
+    file = session.file
+    arms = [
+        ArmPlan(arm.arm, arm.seconds, arm.strides, arm.wash_out_strides, fresh=arm.learned == "discard")
+        for arm in file.schedule
+    ] or [ArmPlan(file.session.mode)]
+    return named(
+        arms, blinded=file.trial.labels == "blinded", shuffled=file.trial.order == "shuffled", seed=seed
+    )
+
+
+def settings(session: Session) -> list[tuple[str, str, str]]:
+    """What steers, as ``(table.key, value, allowed range)``: the muscle's numbers and every gain in force."""
+    tables: tuple[tuple[str, Section | None], ...] = (
+        ("muscle", session.patient.muscle),
+        ("ankle", session.patient.ankle),
+        ("reference", session.patient.reference),
+        ("trapezoid", session.file.trapezoid),
+        ("feedback", session.file.feedback),
+        ("learning", session.file.learning),
+        ("eversion", session.patient.eversion),
+        ("second_channel", session.file.second_channel),
+    )
+    return [
+        (f"{name}.{key}", f"{getattr(section, key):g}", range_words(field))
+        for name, section in tables
+        if section is not None
+        for key, field in type(section).model_fields.items()
+        if isinstance(getattr(section, key), float)
+    ]

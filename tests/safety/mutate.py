@@ -17,13 +17,17 @@ import os
 import re
 import resource
 import signal
+import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
+from typing import Any
 
 import coverage
 import libcst
@@ -226,6 +230,7 @@ class Run:
     lines: dict[str, set[Line]] = field(default_factory=dict)  # what each test runs of the guard
     killers: dict[str, Counter[str]] = field(default_factory=dict)  # of each function's mutants
     items: list[pytest.Item] = field(default_factory=list)
+    beside: bool = False  # the test that runs has started a thread or a process
 
     def pytest_configure(self) -> None:
         """The same examples every day, and none made smaller: that a test fails is all there is to know."""
@@ -251,16 +256,27 @@ class Run:
         gc.freeze()  # so that a child copies fewer pages
         for module in self.modules if self.sound else ():
             self.try_all(module)
+            if not self.is_still_sound(module):
+                self.sound = False
+                break
         return True
 
     def check_the_sound_code(self) -> bool:
-        """Whether all tests pass on it; notes which lines they run and how long they take."""
+        """Whether all tests pass on it; notes which lines they run and how long they take.
+
+        A test that starts a thread or a process, however deep below, takes part no more: when that thread
+        gets its turn or the disk answers is the machine's, and a test that fails for it kills no mutant.
+        """
+        by_the_machine: list[pytest.Item] = []
         lines = coverage.Coverage(data_file=None, config_file=False, include="*/controller/safety/*")
         lines.set_option("run:disable_warnings", ["no-data-collected"])
         for item in self.items:
             begin_s = time.process_time()
             lines.erase()
-            with lines.collect():
+            self.beside = False
+            with lines.collect(), pytest.MonkeyPatch.context() as patch:
+                patch.setattr(threading.Thread, "start", self.noticed(threading.Thread.start))
+                patch.setattr(subprocess.Popen, "__init__", self.noticed(subprocess.Popen.__init__))
                 passed = passes(item)
             self.seconds[item.nodeid] = time.process_time() - begin_s
             ran = lines.get_data()
@@ -270,7 +286,29 @@ class Run:
             if not passed:
                 print(f"{item.nodeid}: the sound code does not pass: no mutant says anything")
                 return False
+            if self.beside:
+                by_the_machine.append(item)
+        self.items = [item for item in self.items if item not in by_the_machine]
         return True
+
+    def is_still_sound(self, module: str) -> bool:
+        """Whether the tests of ``module`` pass in a child that has no mutant: what kills it is no test."""
+        tests = [item for item in self.items if item.path.name.startswith(MODULES[module])]
+        _, status = os.waitpid(self.fork(None, tests), 0)
+        if status != 0:
+            place = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
+            failed = tests[place - 1].nodeid if 0 < place <= KILLER_MAX else "a test"
+            print(f"{module}: {failed} fails without a mutant, too: none of its mutants says anything")
+        return status == 0
+
+    def noticed(self, begin: Callable[..., None]) -> Callable[..., None]:
+        """``begin`` of a thread or a process, noting that the test that runs did that."""
+
+        def noted(*args: Any, **more: Any) -> None:  # Any: as ``begin`` takes them
+            self.beside = True
+            begin(*args, **more)
+
+        return noted
 
     def tests_of(self, module: str, one: Mutant) -> list[pytest.Item]:
         """Those of its module that run what was changed; killers of its function's mutants first."""
@@ -299,8 +337,8 @@ class Run:
         print(figures, flush=True)
         self.figures.append(figures)
 
-    def fork(self, one: Mutant, tests: list[pytest.Item]) -> int:
-        """A child that ends with 0 where every test passes with the mutant in place."""
+    def fork(self, one: Mutant | None, tests: list[pytest.Item]) -> int:
+        """A child that ends with 0 where every test passes, with the mutant in place if there is one."""
         child = os.fork()
         if child:
             return child
@@ -313,7 +351,8 @@ class Run:
         os.dup2(nothing, 2)
         status = 1
         try:
-            one.install()
+            if one is not None:
+                one.install()
             failed = (1 + min(place, KILLER_MAX) for place, item in enumerate(tests) if not self.holds(item))
             status = next(failed, 0)
         finally:
@@ -364,7 +403,7 @@ def processor_s() -> float:
 
 
 def goes_by_the_machine(item: pytest.Item) -> bool:
-    """Whether the test starts a whole rig, out of a mutant's reach, or a room, whose threads take turns."""
+    """Whether the test starts a rig or a room: such are not even tried, they take long."""
     names = item.function.__code__.co_names if isinstance(item, pytest.Function) else ()
     return "Rig" in names or "Room" in names
 
@@ -381,7 +420,9 @@ def main() -> int:
     names = {name for module in modules for name in MODULES[module]}
     files = sorted(str(path) for name in names for path in TESTS.glob(f"{name}*.py"))
     run = Run(modules, children)
-    pytest.main(["-qq", "-s", "-p", "no:cacheprovider", "-o", "timeout=0", *files], plugins=[run])
+    options = ["-qq", "-s", "-p", "no:cacheprovider", "-o", "timeout=0"]
+    with tempfile.TemporaryDirectory() as own:  # what sweeps pytest's folders would kill mutants
+        pytest.main([*options, f"--basetemp={own}/tests", *files], plugins=[run])
     if not run.sound:
         return 1
     unused = () if set(modules) != set(MODULES) else tuple(set(range(len(REVIEWED))) - run.used)

@@ -75,11 +75,15 @@ FAULT_NAMES = {
 DEADLINE_S = 0.7  # the slowest line of these, F12 by refusal, and a tick
 
 
-def make_setup(comfort_ma: float, *, closed_loop: bool) -> Setup:
+def comfort_layer(comfort_ma: float) -> list[dict[str, object]]:
+    return [{"who": "patient", "limits": {"current_max_ma": comfort_ma, "width_max_us": 300.0}}]
+
+
+def make_setup(layers: list[dict[str, object]], *, closed_loop: bool) -> Setup:
     raw: dict[str, object] = {
         "session": SESSION,
         "channels": [{"name": "dorsiflexion", "electrode_area_cm2": 20.0}],
-        "limits": [{"who": "patient", "limits": {"current_max_ma": comfort_ma, "width_max_us": 300.0}}],
+        "limits": layers,
         "sensors": [{"name": "foot", "segment": "foot"}, {"name": "shank", "segment": "shank"}],
         "stimulator": {"device": "hasomed-p24", "port": "/dev/null"},
         "checklist": {question.key: "no" for question in QUESTIONS},
@@ -93,7 +97,7 @@ def make_setup(comfort_ma: float, *, closed_loop: bool) -> Setup:
 class GuardedWalk(Rehearsal):
     """A rehearsal whose pulses pass the guard; ``faults`` seeds what goes wrong, ``None``: a healthy walk."""
 
-    setup: Setup = field(default_factory=lambda: make_setup(50.0, closed_loop=False))
+    setup: Setup = field(default_factory=lambda: make_setup(comfort_layer(50.0), closed_loop=False))
     faults: random.Random | None = None
     arms: tuple[ArmPlan, ...] = ()
     known: Known = field(init=False)
@@ -322,7 +326,7 @@ def guarded_walk(
         pulse=replace(params.pulse, current_max_ma=comfort_ma),
     )
     patient = VirtualPatient(member.params, member.seed, member.schedule(seconds))
-    setup = make_setup(comfort_ma, closed_loop=mode in CLOSED_LOOP)
+    setup = make_setup(comfort_layer(comfort_ma), closed_loop=mode in CLOSED_LOOP)
     return GuardedWalk(params, patient, setup=setup, faults=faults)
 
 

@@ -16,7 +16,7 @@ from controller.safety.known import Happening, Request
 from controller.safety.states import Stage
 from models.cohort import cohort_patient
 from models.patient import VirtualPatient
-from tests.chaos.virtual import GuardedWalk, make_setup
+from tests.chaos.virtual import GuardedWalk, comfort_layer, make_setup
 
 MODES: tuple[Mode, ...] = ("off", "trapezoid", "feedback", "learning")
 STRIDES, WASH_OUT = 5, 1
@@ -73,7 +73,9 @@ def trial(modes: tuple[Mode, ...], stop_s: float | None = None) -> Trial:
         muscle=replace(params.muscle, i50_ma=member.params.recruitment.i50_ma),
     )
     patient = VirtualPatient(member.params, member.seed, member.schedule(TRIAL_MAX_S))
-    setup = make_setup(COMFORT_MA, closed_loop=any(mode in ("feedback", "learning") for mode in modes))
+    setup = make_setup(
+        comfort_layer(COMFORT_MA), closed_loop=any(mode in ("feedback", "learning") for mode in modes)
+    )
     walk = Trial(params, patient, setup=setup, arms=arms, stop_s=stop_s)
     for until_s in range(5, round(TRIAL_MAX_S), 5):
         if not walk.over:

@@ -101,7 +101,9 @@ def test_how_far_the_unlock_is_is_told_in_numbers(by: str) -> None:
     told = unlock_stage(bench.setup, bench.known)
     assert told == UnlockStage(3, 3, by, full=by == "strides", ceiling_ma=CEILING_MA)
     bench.feed(Request("unlock", "Ada"))
-    assert unlock_stage(bench.setup, bench.known) == UnlockStage(3, 3, by, full=True, ceiling_ma=CEILING_MA)
+    done = UnlockStage(3, 3, by, full=True, ceiling_ma=CEILING_MA)
+    assert unlock_stage(bench.setup, bench.known) == done
+    assert [note.unlock for note in bench.notes if note.kind == "unlock"] == [done]
     while bench.stage != "active":
         bench.tick(pulse_train(1.0))
     bench.feed(Request("disarm"))

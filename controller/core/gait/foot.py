@@ -5,7 +5,7 @@ Contact is what physics shows first: the transient of landing, the toe-down slap
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 from controller.core.gait.frame import GRAVITY_MPS2, SagittalFrame
 from controller.core.gait.machine import LimbEvents
@@ -27,6 +27,10 @@ HEEL_FIRST_RAD = 0.1  # 6 deg toe-up
 HEEL_NS = 50_000_000  # the heel's cushion yields no longer than this before the sensor is shaken
 HEEL_OFF_RATE_RPS = 0.6
 HEEL_OFF_TILT_RAD = 0.05  # 3 deg
+ROLLED_TILT_RAD = (
+    0.15  # 9 deg, of a foot that rolls on through stance and never rests: from where it was slowest
+)
+LOADED_S = 0.15  # after contact the foot is flat, or nearly
 PUSH_SHARE = 0.2  # of the usual swing peak, toe-down: a push-off
 SWING_SHARE = 0.25
 PUSH_END_SHARE = 0.5  # of the push-off's peak: swing begins, toe-off itself when the turning reverses
@@ -42,12 +46,14 @@ class FootEvents(LimbEvents):
     excursion_share = 0.25  # the first step from standing lacks the push-off
     top_weight = 0.5  # midway: a foot's landing is hard and needs no foretelling
     margin = 10.0
+    rise_ns = 80_000_000  # the heel lands first, and the slap of the forefoot shakes more
     slowing = 1.35  # of a shank alone too little is seen: it would start falsely in turns
 
     def __init__(self) -> None:
         super().__init__()
         self._flat = False
         self._flat_tilt = 0.0
+        self._slowest_rps = inf  # of a stance without rest
         self._heel_off = False
         self._rest_ns: int | None = None
         self._turned_ns: int | None = None
@@ -83,9 +89,16 @@ class FootEvents(LimbEvents):
             self._heel_off = False
             self._flat_tilt = self._tilt_min = tilt
             self._trough = 0.0
+        elif self._blind(t_ns):
+            self._slowest_rps = inf
+        elif not self._flat and abs(rate) < self._slowest_rps and self.since_contact_s > LOADED_S:
+            self._slowest_rps = abs(rate)
+            self._flat_tilt = self._tilt_min = tilt
         self._tilt_min = min(self._tilt_min, tilt)
-        tipped = rate < -HEEL_OFF_RATE_RPS and tilt < self._flat_tilt - HEEL_OFF_TILT_RAD
-        if self._flat and not self._heel_off and tipped:
+        tilted_rad = HEEL_OFF_TILT_RAD if self._flat else ROLLED_TILT_RAD
+        stands = self._flat or (self.since_contact_s > STANCE_MIN_S and self._slowest_rps < inf)
+        tipped = rate < -HEEL_OFF_RATE_RPS and tilt < self._flat_tilt - tilted_rad
+        if stands and not self._heel_off and tipped:
             self._heel_off = True
             self._tipped()
             events.append(self._event("heel_off", t_ns, t_ns))
@@ -130,6 +143,7 @@ class FootEvents(LimbEvents):
             self._slap_ns = self._turned_ns = None
             self._rest_ns = None
             self._flat = self._heel_off = False
+            self._slowest_rps = inf
         elif resting:
             self.in_swing = self._flat = self._heel_off = False
             self._trough = 0.0

@@ -16,7 +16,6 @@ TRACK_TAU_S = 0.008  # smooth swing is foretold within it, the blow of landing i
 GAP_S = 0.05  # nothing is foretold over a gap
 FIRST_THRESHOLD_MPS2 = 8.0  # until a landing was seen; the softest on record peaks at 13
 FLOOR_MPS2 = 1.0
-RISE_NS = 60_000_000  # a landing begins at most this long before its peak
 WINDOW_NS = 130_000_000  # after the crossing or contact, the landing's peak is in
 FIRST_RATE_SHARE = 0.4  # landing may come while the limb still swings this fast, until seen
 RATE_MARGIN = 0.25  # above the usual: a blow much earlier in swing is no landing
@@ -53,10 +52,11 @@ class Landing:
     began.
     """
 
-    def __init__(self, top_weight: float, margin: float) -> None:
+    def __init__(self, top_weight: float, margin: float, rise_ns: int) -> None:
         """``top_weight`` of the landing's peak against the swing on a log scale, at most ``margin`` times
-        the swing.
+        the swing. A landing begins at most ``rise_ns`` before its peak.
         """
+        self._rise_ns = rise_ns
         self._top_weight = top_weight
         self._margin = margin
         self._trace: list[tuple[int, float, float]] = []
@@ -117,7 +117,7 @@ class Landing:
 
     def _learn(self) -> None:
         peak_ns, peak, _ = max(self._trace, key=lambda step: step[1], default=(0, 0.0, 0.0))
-        before = [step for step in self._trace if step[0] < peak_ns - RISE_NS]
+        before = [step for step in self._trace if step[0] < peak_ns - self._rise_ns]
         late = [shake for _, shake, rate_share in before if rate_share < self.rate_share + RATE_MARGIN]
         self._swing_shake = drift(
             self._swing_shake, max(late or [step[1] for step in before[-3:]], default=0.0)
@@ -125,7 +125,7 @@ class Landing:
         self.peak_shake_mps2 = blend(self.peak_shake_mps2, peak)
         self.seen += 1
         for t_ns, shake, rate_share in self._trace:
-            if t_ns >= peak_ns - RISE_NS and shake > self.threshold_mps2:
+            if t_ns >= peak_ns - self._rise_ns and shake > self.threshold_mps2:
                 self._learn_onset(t_ns, rate_share)
                 break
 

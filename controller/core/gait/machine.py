@@ -46,6 +46,7 @@ class LimbEvents:
     excursion_share = 0.4
     top_weight = 0.3
     margin = 2.5
+    rise_ns = 60_000_000
     slowing = 1.0  # of the usual time to tipping over: by then a person may have slowed down, not stopped
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class LimbEvents:
         self._slope = 0.0
         self._shaker = Shake()
         self.shake_mps2 = 0.0
-        self._landing = Landing(self.top_weight, self.margin)
+        self._landing = Landing(self.top_weight, self.margin, self.rise_ns)
         self._usual_peak = 0.0
         self._usual_excursion = 0.0
         self.in_swing = False

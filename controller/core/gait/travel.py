@@ -24,6 +24,7 @@ RISE_MIN_M = 0.08  # of the foot from rest to rest: half a stair
 RISE_SLOPE = 0.12  # steeper than a ramp may be built (1 in 12), and error of measurement
 RISE_DOUBT = 0.15  # of the way that the vertical speed left over at rest would have made
 STAIRS = 2.0  # a stride this many times as steep is stairs by itself; else two in a row are
+FLIGHT_STRIDES = 20  # few stairs have more steps for one leg: what looks steep for longer is an error
 TURN_MAX_RAD = radians(25.0)  # in one stride; on the straight, recordings show up to 15
 TURN_END_RAD = radians(15.0)  # a stride within it ends a turn
 DRIFT_STRIDES = 11  # their median: a turn is fewer
@@ -48,6 +49,7 @@ class Travel:
         self._stillest = 1e9
         self._steep_before = False
         self._on_stairs = False
+        self._flight = 0  # steep strides in a row
         self._blind = 0
         self._turn_limit_rad = TURN_MAX_RAD
         self._drift_rps = 0.0
@@ -142,11 +144,12 @@ class Travel:
             self._blind -= 1
             return straight and not self._on_stairs
         steepness, before = self._steepness, self._steep_before
-        steep = self._steep_before = steepness > 1.0
+        self._flight = self._flight + 1 if steepness > 1.0 else 0
+        steep = self._steep_before = 0 < self._flight <= FLIGHT_STRIDES
         if steep:
             self._on_stairs = self._on_stairs or before or steepness > STAIRS
         else:
-            self._on_stairs = self._on_stairs and before
+            self._on_stairs = self._on_stairs and before and self._flight == 0
         return straight and not steep and not self._on_stairs
 
     @property

@@ -60,6 +60,10 @@ SEEN_LATE_S = 0.03  # radio and half a sample until feedback knows of an error
 COMPLETE = 0.7  # of the learned command must have been given, or the stride teaches nothing
 PLAN_ROUNDS = 40
 HISTORY_S = 4.0
+# A shank that leans early in swing leans by so much of it when the muscle has answered: regression from a
+# fifth to three fifths of swing, median of 28 legs (Trojaniello et al. 2014, Ensink et al. 2024).
+LEAN_LASTS = 0.73
+LEAN_MAX_RAD = math.radians(6.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class Learner:
     bound: float | None = None
     good_nm: float | None = None  # mean command over the swing of the last good strides
     open_percent: float = 52.0  # where the pulses usually begin to act
+    _resistance: Curve = field(init=False)  # Nm/rad of the ankle along the reference, over the cells
     _base: Curve = field(init=False)  # what the model alone would command, at the first pace
     _paced: tuple[Reference, TorqueTable, float] | None = None  # with the cells' rate: the pace reckoned with
     _carry: Curve = field(default_factory=lambda: np.zeros(CELLS))  # Nm by which a new pace moves the command
@@ -131,6 +136,7 @@ class Learner:
 
     def __post_init__(self) -> None:
         self.belief = Gain(1.0, self.params.learning.gain_sd**2)
+        self._resistance = self._stiffness(self._reference_ankle(), self._reference_ankle())
         self._base = self.command_nm = self.plan()
 
     @property
@@ -163,10 +169,13 @@ class Learner:
 
     def at(self, percent: float) -> float:
         """Torque to ask of the muscle at a phase; held at both ends."""
-        place = min(max(percent - FIRST_PERCENT, 0.0), CELLS - 1.001)
-        low = int(place)
-        share = place - low
-        return float(self.command_nm[low] * (1.0 - share) + self.command_nm[low + 1] * share)
+        return _at(self.command_nm, percent)
+
+    def for_lean_nm(self, percent: float, lean_rad: float) -> float:
+        """Torque that holds the foot where a leaning shank would take it along, at the phase at which the
+        muscle will have followed; forward +."""
+        lasting_rad = LEAN_LASTS * min(LEAN_MAX_RAD, max(-LEAN_MAX_RAD, lean_rad))
+        return -lasting_rad * _at(self._resistance, percent)
 
     # --- between strides
 
@@ -190,6 +199,7 @@ class Learner:
         """Another pace: the reference that belongs to it, and the torque that carries the foot along it."""
         self.params = dataclasses.replace(self.params, reference=reference)
         self.table = table
+        self._resistance = self._stiffness(self._reference_ankle(), self._reference_ankle())
 
     def replan(self) -> None:
         """What the model alone commands at the pace walked now, beyond the pace reckoned with before: by so
@@ -489,6 +499,13 @@ class Learner:
         weight = START_WEIGHT + (1.0 - START_WEIGHT) * np.clip(since, 0.0, 1.0)
         weight = np.where(PERCENT >= LANDING_PERCENT, LANDING_WEIGHT, weight)
         return np.where((self._free_percent <= PERCENT) & (PERCENT <= 100.0), weight, 0.0)
+
+
+def _at(curve: Curve, percent: float) -> float:
+    place = min(max(percent - FIRST_PERCENT, 0.0), CELLS - 1.001)
+    low = int(place)
+    share = place - low
+    return float(curve[low] * (1.0 - share) + curve[low + 1] * share)
 
 
 def _between(past: list[Timed], first_ns: float, last_ns: float) -> list[Timed]:

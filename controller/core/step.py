@@ -668,7 +668,7 @@ def _learning(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float,
 
 
 def _beside(reading: Reading, params: CoreParams, state: CoreState) -> float:
-    """Proportional and rate feedback in torque, in the identified muscle's units."""
+    """Proportional and rate feedback, and what a leaning shank asks for; Nm of the identified muscle."""
     learning = params.learning
     percent = _percent(reading.t_ns, state)
     if percent is None or percent < state.timing.toe_off_percent:
@@ -683,6 +683,11 @@ def _beside(reading: Reading, params: CoreParams, state: CoreState) -> float:
     state.pid.derivative_nm = learning.kp_nm_per_rad * learning.td_s * (rate_rps - reading.foot_rate_rps)
     bound_nm = params.gains.torque_max_nm
     correction_nm = state.pid.proportional_nm + state.pid.derivative_nm
+    swing = state.alignment.swing
+    if swing is not None and reading.shank_rad is not None and swing.begin_ns == state.timing.toe_off_ns:
+        answered = percent + _lead_s(params, state) * swing.rate
+        lean_rad = swing.beyond_rad(reading.t_ns, reading.shank_rad)
+        correction_nm += state.learner.for_lean_nm(answered, lean_rad)
     return min(bound_nm, max(-bound_nm, correction_nm)) / state.learner.belief.gain
 
 

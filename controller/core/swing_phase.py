@@ -66,6 +66,10 @@ class SwingFilter:
         place = self.phase + (t_ns - self.t_ns) / 1e9 * self.rate
         return min(table + AHEAD_MAX_PERCENT, max(table - AHEAD_MAX_PERCENT, place))
 
+    def beyond_rad(self, t_ns: int, shank_rad: float) -> float:
+        """How far a shank leans forward of its usual swing at that phase."""
+        return shank_rad - _at(self.curve, self.percent_at(t_ns))
+
     def observe(self, t_ns: int, shank_rad: float, shank_rps: float) -> None:
         """Take a sample of the shank; one from before the last is left out."""
         passed_s = (t_ns - self.t_ns) / 1e9
@@ -91,13 +95,7 @@ class SwingFilter:
 
     def _curve(self) -> tuple[float, float, float]:
         """Angle, slope per percent and bend of the curve at the phase."""
-        place = min(99.999, max(0.0, self.phase))
-        low = int(place)
-        share = place - low
-        angle, slope, bend = (
-            float(one[low]) * (1.0 - share) + float(one[low + 1]) * share
-            for one in (self.curve, self.slope, self.bend)
-        )
+        angle, slope, bend = (_at(one, self.phase) for one in (self.curve, self.slope, self.bend))
         return angle, slope, bend
 
     def _correct(self, miss: float, by: tuple[float, float, float], variance: float) -> None:
@@ -116,3 +114,10 @@ class SwingFilter:
         self._rr -= r * r / whole
         self._rl -= r * n / whole
         self._ll -= n * n / whole
+
+
+def _at(curve: Curve, percent: float) -> float:
+    place = min(99.999, max(0.0, percent))
+    low = int(place)
+    share = place - low
+    return float(curve[low]) * (1.0 - share) + float(curve[low + 1]) * share

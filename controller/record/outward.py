@@ -27,7 +27,8 @@ CHECKLIST = re.compile(r"checklist: [^;]*?(?=;|\.(?:\s|$)|$)")
 FORBIDS = "the checklist does not allow it"
 STOPPED = FAULTS["F11"]
 AUDITED = {"checklist": FORBIDS, "patient file": "patient file saved"}  # by their beginning
-SECRETS = ("patient_file", "core_params")  # of a recording's head: answers, model and limits of a person
+# of a recording's head: answers, model and limits of a person, and whatever a clinic wrote beside its limits
+SECRETS = ("patient_file", "clinic_file", "core_params")
 
 
 def role(by: str) -> str:

@@ -51,6 +51,7 @@ FACTS = {
     "session": "walk",
     "pseudonym": "P-07",
     "patient_file": f'[patient]\nnote = "{PERSON}"\n' + "\n".join(f'{k} = "{a}"' for k, a in ANSWERS.items()),
+    "clinic_file": f"[limits]  # as {NAME} wants it\n",
 }
 
 

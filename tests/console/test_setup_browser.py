@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 import urllib.request
@@ -12,7 +13,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed (
 
 from playwright.sync_api import Page, expect
 
-from controller.record.reader import messages
+from controller.record.reader import messages, raw_messages
 from controller.record.records import Audit, GuardEvent, GuardVerdict
 from tests.console.browser import CHROMIUM, STEP_MS, Rig, make_off, shot
 
@@ -54,6 +55,18 @@ def train(page: Page, effect: str) -> None:
     page.click("#give")
     expect(page.locator("#train")).to_have_text("The train is over.", timeout=STEP_MS)
     press(page, effect)
+
+
+def answered(rig: Rig) -> list[tuple[int, str]]:
+    """When the person answered the checklist, and what they said of the skin: the recording alone has it."""
+    words = [
+        json.loads(m.payload) for m in raw_messages(rig.folder / "session.mcap") if m.topic == "guard/event"
+    ]
+    return [
+        (word["t_ns"], word["answers"]["skin"])
+        for word in words
+        if (word["kind"], word["by"]) == ("checklist", "AB")
+    ]
 
 
 def test_from_the_persons_name_to_the_sensors(page: Page, rig: Rig) -> None:
@@ -168,8 +181,7 @@ def test_every_step_is_in_the_recording(rig: Rig) -> None:
     places = [next(i for i, text in enumerate(said) if text.startswith(words)) for words in wanted]
     assert places == sorted(places)
     guard = [m.record for m in messages(recording, ("guard/event",)) if isinstance(m.record, GuardEvent)]
-    answered = [event for event in guard if event.kind == "checklist" and event.by == "AB"]
-    assert ["skin yes" in event.text for event in answered] == [True, False]  # judged by the guard itself
+    assert [skin for _, skin in answered(rig)] == ["yes", "no"]  # judged by the guard itself
     (lowered,) = {(event.by, event.current_max_ma) for event in guard if event.kind == "tighten"}
     assert lowered == ("AB", 6.0)
 
@@ -183,7 +195,7 @@ def test_until_the_thresholds_were_kept_nothing_but_tests_was_given_and_then_no_
     ]
     events = [m.record for m in messages(recording, ("guard/event",)) if isinstance(m.record, GuardEvent)]
     kept_ns = next(event.t_ns for event in events if event.kind == "tighten")
-    began_ns = next(e.t_ns for e in events if e.kind == "checklist" and e.by == "AB" and "skin no" in e.text)
+    began_ns = next(t_ns for t_ns, skin in answered(rig) if skin == "no")
     tests = [v for v in verdicts if v.pulses and began_ns < v.received_ns < kept_ns]
     assert {v.scope for v in tests} == {"tests"}
     assert {v.purpose for v in tests if v.state != "contact test"} == {"test_train"}

@@ -132,6 +132,11 @@ class GaitDetector:
         """The limb swings the other way about the axis that was given."""
         return self._frame.backward
 
+    @property
+    def moves_backward(self) -> bool:
+        """The limb swings backward: the pulses would meet a leg that stands."""
+        return self._frame.moves_backward
+
     def doubt(self, now_ns: int) -> str:
         """Why phase and angles of the stride at hand are not relied on; empty where they are."""
         clock = self._clock

@@ -33,6 +33,8 @@ SIGN_FLIP_OLD = (
     0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
 )
 SIGN_YOUNG_NS = 15_000_000_000
+NEAR_TAU_S = 1.5  # about a stride: which way the limb moves now
+BACKWARD_SHARE = 0.3  # of it against the sign; 99.9 % of recorded swings forward show less
 SIGN_OUTWEIGHED = (
     2.0  # net motion against the sign over the most that ever spoke for it: a shake before the walk
 )
@@ -80,6 +82,7 @@ class SagittalFrame:
         self._mean_velocity = 0.0
         self._sign_sum = 0.0
         self._abs_sum = 0.0
+        self._near_sum = self._near_abs = 0.0
         self._for_sign = 0.0  # the most net motion that has spoken for the sign
         self.up: Vec3 = (0.0, 0.0, 0.0)
         self.long_axis: Vec3 = (0.0, 0.0, 0.0)
@@ -115,6 +118,12 @@ class SagittalFrame:
                 self._turn_axis(dt, gyr_rps)
         self._project(t_ns, dt, acc_mps2, gyr_rps)
         return True
+
+    @property
+    def moves_backward(self) -> bool:
+        """The limb swings against the sign that the walk so far has shown: a person who walks backward."""
+        against = -self.sign * self._near_sum
+        return self.known and self._near_abs > SIGN_FLOOR and against > BACKWARD_SHARE * self._near_abs
 
     # The three below run at every sample: their vector arithmetic is written out.
 
@@ -201,6 +210,9 @@ class SagittalFrame:
         keep = exp(-dt / (SIGN_TAU_S if young else SIGN_TAU_OLD_S))
         self._sign_sum = keep * self._sign_sum + travel
         self._abs_sum = keep * self._abs_sum + abs(travel)
+        keep = max(0.0, 1.0 - dt / NEAR_TAU_S)
+        self._near_sum = keep * self._near_sum + travel
+        self._near_abs = keep * self._near_abs + abs(travel)
         if self._abs_sum < SIGN_FLOOR or t_ns - self._start_ns < SIGN_AGE_NS:
             return
         share = self._sign_sum / self._abs_sum

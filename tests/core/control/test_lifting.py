@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmarks.lifted import covered, pulses
@@ -96,3 +97,25 @@ def test_a_slow_roll_before_the_walk_shuts_no_leg_off() -> None:
     walk = next(w for w in treadmill("foot") if (w.name, w.side) == ("pp04_2Reg", "right"))
     given = pulses(walk)
     assert sum(covered(swing, given) for swing in walk.swings) >= 0.99 * len(walk.swings)
+
+
+@needs_data
+def test_a_person_who_walks_backward_gets_hardly_a_pulse() -> None:
+    """Backward walking is nearly forward walking in reversed time (Winter et al., J Mot Behav 1989 21:291;
+    citation from memory, unverified): 30 s forward, a second of standing, the same in reverse."""
+    for walk in [walk for walk in walkway() if walk.name in ("E01", "E02", "E03") and walk.side == "left"]:
+        step_s = float(np.median(np.diff(walk.time_s)))
+        n, stand = round(30.0 / step_s), round(1.0 / step_s)
+        acc, gyr = walk.acc_mps2[:n], walk.gyr_rps[:n]
+        stood = np.tile(acc[:stand].mean(0), (stand, 1))
+        both = replace(
+            walk,
+            time_s=np.arange(2 * n + stand) * step_s,
+            acc_mps2=np.concatenate([acc, stood, acc[::-1]]),
+            gyr_rps=np.concatenate([gyr, np.zeros((stand, 3)), -gyr[::-1]]),
+        )
+        given = pulses(both)
+        backward = given.time_s > (n + stand) * step_s
+        assert np.mean(given.on[given.time_s < n * step_s]) > 0.4
+        assert np.mean(given.on[backward]) < 0.1
+        assert any("moving backward" in why for why, late in zip(given.why, backward, strict=True) if late)

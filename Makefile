@@ -73,6 +73,8 @@ validate: setup
 	@PYTHONPATH=. $(BIN)/python benchmarks/lifted.py --out runs/validate --curve --fit | tee runs/validate/lifted.txt
 	@echo "==> the control table: 20 patients x 60 strides in every arm and condition (a quarter of an hour on two processors)"
 	@PICTURE=runs/validate/control.png $(BIN)/python benchmarks/control.py 20 60 | tee runs/validate/control.txt
+	@echo "==> 20 patients whose strides vary and whose muscle is slow, and a change of pace (six minutes)"
+	@PYTHONPATH=. $(BIN)/python benchmarks/varying.py 20 60 | tee runs/validate/varying.txt
 	@echo "==> two channels on the same 20 patients (four minutes; make bench walks six of them)"
 	@$(BIN)/python benchmarks/channels.py 20 60 | tee runs/validate/channels.txt
 

@@ -1,6 +1,7 @@
 """Control on patients who vary: stride times that scatter, a slow muscle, and a change of pace.
 
-Usage: varying.py [patients] [strides]; ``SEED`` in the environment picks another population (default 1).
+Usage: varying.py [patients] [strides]; ``SEED`` in the environment picks another population (default 1); by
+default 6 patients walk 60 strides.
 ``even`` is a walk at one pace, ``pace`` one whose strides are a fifth shorter from stride 31 on: judged
 against the curve of the pace then walked, which is the person's own, moved by what lies between the normal
 curves of the two speeds. How much quicker a person walks with that cadence is drawn from what healthy adults
@@ -121,7 +122,7 @@ def _mean(values: list[float]) -> float:
 
 def main() -> None:
     """Print the table."""
-    patients, strides = (int(sys.argv[n]) if len(sys.argv) > n else (20, 60)[n - 1] for n in (1, 2))
+    patients, strides = (int(sys.argv[n]) if len(sys.argv) > n else (6, 60)[n - 1] for n in (1, 2))
     seed, made = int(os.environ.get("SEED", "1")), {}
     with ProcessPoolExecutor() as pool:
         jobs = {pool.submit(walks_of, n, seed, strides): n for n in range(patients)}

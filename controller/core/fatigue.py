@@ -16,7 +16,7 @@ RECENT_STRIDES = 7  # one swing's response is off by 14 % (standard deviation on
 TIRING = 0.85  # of the rested response: said
 TIRED = 0.7  # a rest is advised (assumed: no paper at hand says where dorsiflexors should stop)
 STEADY = 0.04  # what has been said stays until the response is better by this
-MOVED = 0.8  # of the strides before; so low three times running is no accident
+MOVED = 0.8  # of the strides before, in two of three swings that are all below `TIRING`: no accident
 MOVED_STRIDES = 3
 MOVED_SAID = 10  # strides
 
@@ -58,11 +58,12 @@ class Fatigue:
         self.tired = share < TIRED + (STEADY if self.tired else 0.0)
 
     def _has_moved(self) -> bool:
-        """Three swings running far below those before: the next ones will be what is compared with."""
+        """Three swings running below those before, two of them far: the next ones are the comparison."""
         last, before = self._recent[-MOVED_STRIDES:], self._recent[:-MOVED_STRIDES]
         if self._rested <= 0.0 or len(before) < RESTED_STRIDES:
             return False
-        if max(last) >= MOVED * statistics.median(before):
+        usual = statistics.median(before)
+        if statistics.median(last) >= MOVED * usual or max(last) >= TIRING * usual:
             return False
         self.moved_to = statistics.median(last) / statistics.median(before)
         self.share = min(1.0, statistics.median(before) / self._rested)

@@ -110,3 +110,13 @@ def test_a_muscle_that_never_answered_gives_no_number() -> None:
     fatigue = walked([-1.0] * KNOWN + [1.0] * 12 + [0.1] * 12)
     assert fatigue.share is None
     assert fatigue.advice == ""
+
+
+@pytest.mark.parametrize(("third", "named"), [(0.84, True), (0.86, False)])
+def test_a_muscle_that_answers_two_swings_far_less_and_a_third_less_was_moved_on_it(
+    third: float, named: bool
+) -> None:
+    fatigue = Fatigue()
+    for share in (*(1.0,) * 20, 0.5, 0.6, third):
+        fatigue.note(share, 1.0)
+    assert (fatigue.moved_to is not None) is named

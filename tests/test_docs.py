@@ -30,7 +30,6 @@ WRITTEN = {
     "session.mcap",
     "session.toml",
     ".dorsi-export.json",
-    "gait.md",
 }  # by commands; another page
 FILE = re.compile(r"[\w.-]+\.(?:py|md|toml|json|txt|png|cff|html|mcap|jsonl)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -554,10 +554,8 @@ def _senses(now_ns: int, verdict: Verdict, state: CoreState) -> Senses:
             for name, o in state.orientations.items()
         )
 
-    doubted = verdict.doubt and state.window.state in (
-        "pre_swing",
-        "swing",
-    )  # a law ends its own swing's ramp
+    begins = state.window.opened_ns != state.ladder.opened_ns  # a law ends the swing that it has begun
+    doubted = verdict.doubt and begins
     phase = state.ladder.doubts < DOUBTS and not doubted
     return Senses(events=True, phase=phase, foot=fresh("foot"), shank=fresh("shank"))
 

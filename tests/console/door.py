@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -46,7 +46,10 @@ class GuardEnd:
                 if sock is self._server:
                     peers.append(self._server.accept()[0])
                     continue
-                data = sock.recv(bus.MAX_MESSAGE_BYTES)
+                try:
+                    data = sock.recv(bus.MAX_MESSAGE_BYTES)
+                except ConnectionError:
+                    data = b""
                 if not data:
                     peers.remove(sock)
                     sock.close()
@@ -58,7 +61,8 @@ class GuardEnd:
                     self.beats_s.append(time.monotonic())
                 if op is not None and not self.mute:
                     answer = {"reply": op, "ok": True, "state": "off", "watch": "mine", "silent_ms": 7}
-                    sock.send(json.dumps(answer).encode())
+                    with suppress(OSError):  # a door that has not waited for it has connected anew
+                        sock.send(json.dumps(answer).encode())
             self.peers = len(peers)
         for sock in (*peers, self._server):
             sock.close()

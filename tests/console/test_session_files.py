@@ -207,6 +207,15 @@ def processes() -> list[tuple[int, str]]:
     return found
 
 
+async def the_process() -> int:
+    """The one that makes a file, once there is one; while it becomes its program its words cannot be read."""
+    found = processes()
+    while len(found) != 1:
+        await asyncio.sleep(0.02)
+        found = processes()
+    return found[0][0]
+
+
 def test_asking_again_piles_nothing_up_and_one_is_made_at_a_time(runs: Path) -> None:
     async def scene() -> None:
         rig = Rig(runs, sys.executable, "-c", SLOW)
@@ -219,8 +228,7 @@ def test_asking_again_piles_nothing_up_and_one_is_made_at_a_time(runs: Path) -> 
         told = (await rig.ask("/sessions/blind/job/edf")).json()
         assert (told["done"], told["words"]) == (False, "Waiting. Files to be made before this one: 2.")
         for kind in ("edf", "bids"):
-            await until(lambda: len(processes()) == 1)
-            ((pid, _),) = processes()
+            pid = await the_process()
             await until(lambda pid=pid: os.getpriority(os.PRIO_PROCESS, pid) == 10)
             assert (await rig.ask(f"/sessions/whole/job/{kind}/cancel", "POST")).status_code == 303
             await until(lambda pid=pid: pid not in dict(processes()))
@@ -242,16 +250,16 @@ def test_nothing_is_made_beside_a_rig_that_is_armed(runs: Path) -> None:
         rig.armed = False
         await until(lambda: len(processes()) == 1)
         rig.armed = True
-        await until(lambda: processes()[0][1] == "T")  # it stands still
+        await until(lambda: [state for _, state in processes()] == ["T"])  # it stands still
         job = rig.desk.job(("whole", "edf"))
         assert job is not None
         worked_s = job.worked_s
         await asyncio.sleep(0.5)
         assert job.worked_s == worked_s
         rig.armed = False
-        await until(lambda: processes()[0][1] != "T")
+        await until(lambda: [state == "T" for _, state in processes()] == [False])
         rig.armed = True
-        await until(lambda: processes()[0][1] == "T")
+        await until(lambda: [state for _, state in processes()] == ["T"])
         await rig.ask("/sessions/whole/job/edf/cancel", "POST")  # also while it stands
         await until(lambda: not processes())
 

@@ -23,10 +23,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from control import HALF, NEVER, Outcome, begin, identified, spread, strides_to_good, walked
 
-from controller.config import core_params, load_session
-from controller.core.channels import identify_second
+from controller.config.core_params import core_params
+from controller.config.session import load_session
+from controller.core.control.two_channels import identify_second
 from controller.core.params import CoreParams
-from controller.rehearsal import with_mode
+from controller.simulation.closed_loop import with_mode
 from models.cohort import CohortPatient, cohort
 from models.foot_plate import WIDTH_US, perform_holds
 from models.recruitment import RecruitmentParams

@@ -24,15 +24,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.signal import butter, sosfiltfilt
 
-from controller.config import core_params, load_session, normal_reference
-from controller.core.alignment import SwingPhase
-from controller.core.intensity import Intensity
-from controller.core.learner import PERCENT, Learner, held
+from controller.commands.reference import OwnSwings, lifts_deg
+from controller.config.core_params import core_params, normal_reference
+from controller.config.session import load_session
+from controller.core.control.learning import PERCENT, Learner, held
+from controller.core.control.reference import suited
+from controller.core.gait.phase_alignment import SwingPhase
+from controller.core.output.pulse_shaping import Intensity
 from controller.core.params import CoreParams, Envelope, Reference
-from controller.core.reference import suited
 from controller.core.signals import Mode, TickInputs
-from controller.own_reference import OwnSwings, lifts_deg
-from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal, Stride, judge, with_mode
+from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal, Stride, judge, with_mode
 from drivers.interface import ImuSample
 from models.cohort import CohortPatient, cohort_patient
 from models.foot_plate import perform_tests

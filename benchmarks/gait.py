@@ -30,8 +30,11 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.core.gait import Finding, GaitDetector, landing, shank
-from controller.core.gait.shank import ShankEvents
+from controller.core.gait import contact_transient
+from controller.core.gait.detector import GaitDetector
+from controller.core.gait.events import shank
+from controller.core.gait.events.shank import ShankEvents
+from controller.core.gait.sensor_check import Finding
 from controller.core.signals import EventKind, GaitEvent
 from drivers.interface import Segment, Side
 from models.gait import Activity, ActivityKind
@@ -143,8 +146,8 @@ SETTINGS = (
     Setting(shank, "LAG_SPREAD_S", 0.009), Setting(shank, "LAG_SPREAD_S", 0.018),
     Setting(shank, "WAIT_S", 0.08), Setting(shank, "WAIT_S", 0.12),
     Setting(shank, "TERMINAL_SHARE", 0.65), Setting(shank, "TERMINAL_SHARE", 0.85),
-    Setting(landing, "LAG_LEARN", 0.1), Setting(landing, "LAG_LEARN", 0.3),
-    Setting(landing, "RATE_MARGIN", 0.15), Setting(landing, "RATE_MARGIN", 0.35),
+    Setting(contact_transient, "LAG_LEARN", 0.1), Setting(contact_transient, "LAG_LEARN", 0.3),
+    Setting(contact_transient, "RATE_MARGIN", 0.15), Setting(contact_transient, "RATE_MARGIN", 0.35),
 )  # fmt: skip
 
 

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from benchmarks.gait import DATA
 from benchmarks.walks import SETS, STRIDE_S, Array, Swing, Walk
-from controller.core import lifting
-from controller.core.gait import GaitDetector, shank
-from controller.core.lifting import judge
+from controller.core.gait.detector import GaitDetector
+from controller.core.gait.events import shank
+from controller.core.output import lifting_decision
+from controller.core.output.lifting_decision import judge
+from controller.core.output.stimulation_window import Window
 from controller.core.params import Envelope, Readiness
 from controller.core.signals import GaitEvent
-from controller.core.window import Window
 
 LINK_NS = 10_000_000  # of the radio
 TICK_NS = 5_000_000
@@ -188,7 +189,7 @@ def draw(missed: list[tuple[Walk, Swing]], path: Path) -> None:
 
 FITTED: tuple[tuple[object, str, tuple[float, ...]], ...] = (
     (shank, "BOUNCE_SHARE", (0.15, 0.35)), (shank, "BOUNCE_S", (0.35, 0.6)),
-    (lifting, "STILL_S", (0.1, 0.4)),
+    (lifting_decision, "STILL_S", (0.1, 0.4)),
 )  # fmt: skip
 FALSE_WEIGHT = 0.2  # of a start without a swing against a swing not lifted: a nuisance against a fall
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import msgspec
 
 from controller.record.live import Live
-from controller.record.recorder import streams
 from controller.telemetry.broker import LOOPBACK, free_port
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
+from controller.telemetry.streams import streams
 
 RIGS = 100
 SECONDS = 10.0

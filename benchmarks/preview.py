@@ -19,14 +19,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.control import identified
-from controller.console.preview import preview
-from controller.console.preview_words import Question
+from controller.config.tunables import with_values
+from controller.console.tuning.preview import preview
+from controller.console.tuning.preview_messages import Question
 from controller.core.params import CoreParams
 from controller.core.retune import at_boundary, retune
 from controller.core.signals import Mode, TickInputs
-from controller.knobs import with_values
 from controller.record.strides import Stride, StrideMeter, tick_angles
-from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal, TracePoint, with_mode
+from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal, TracePoint, with_mode
 from models.cohort import CohortPatient, cohort
 from models.patient import VirtualPatient
 

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from controller.core.signals import Applied, Decision, TickInputs, View
+from controller.ipc import bus
 from controller.record.reader import messages, raw_messages
 from controller.record.records import GuardVerdict, Pulse, Record, Tick, Truth, encode
 from controller.record.writer import recompact
-from controller.runtime import bus
 from drivers.interface import ChannelCommand, Command, ImuSample
 
 SECONDS = 10.0
@@ -61,7 +61,7 @@ def records(seq: int, now_ns: int) -> list[tuple[str, Record]]:
 
 def start(rig: Path) -> tuple[subprocess.Popen[bytes], bus.Sender]:
     (rig / "header.json").write_text('{"session": "bench"}')
-    command = [sys.executable, "-m", "controller.record.recorder", "--rig", str(rig)]
+    command = [sys.executable, "-m", "controller.runtime.recorder", "--rig", str(rig)]
     command += ["--out", str(rig / "session.mcap"), "--header", str(rig / "header.json")]
     return subprocess.Popen(command), bus.Sender(bus.connect(rig, "recorder"))
 

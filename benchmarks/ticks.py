@@ -9,7 +9,7 @@ import asyncio
 import statistics
 import time
 
-from controller.runtime import process
+from controller.ipc import process
 from controller.runtime.ticker import Ticker
 
 PERIOD_NS = 5_000_000

@@ -31,7 +31,7 @@ from benchmarks.control import (
     strides_to_good,
 )
 from controller.core.params import CoreParams
-from controller.rehearsal import Rehearsal, Stride, with_mode
+from controller.simulation.closed_loop import Rehearsal, Stride, with_mode
 from models.cohort import CohortPatient, cohort_patient
 from models.patient import VirtualPatient
 

@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from controller.commands.results import OWNER_ONLY, new_file, results_folder
 from controller.errors import ConfigError, InputError
-from controller.results import OWNER_ONLY, new_file, results_folder
 from drivers.catalogue import DECODERS
 
 Result = TypeVar("Result")
@@ -70,7 +70,7 @@ def demo(
     """A virtual patient with a drop foot walks; sensors, radio, guard and stimulator are emulated byte for
     byte.
     """
-    from controller.demo import DEMO_SESSION, run_demo
+    from controller.commands.run import DEMO_SESSION, run_demo
 
     only = None if mode == "compare" else mode
     port = console_port if with_console else None
@@ -101,7 +101,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a session on real devices, or rehearse it with recordings streamed by emulated sensors."""
-    from controller.demo import run_session
+    from controller.commands.run import run_session
 
     def conduct() -> int:
         with results_folder(out) as folder:
@@ -143,7 +143,7 @@ def identify(
     ] = None,
 ) -> None:
     """Find a patient's recruitment, delay, bandwidth and stiffness from three tests of under 30 s each."""
-    from controller.identify import run_identification
+    from controller.commands.identify import run_identification
 
     try:
         with results_folder(out) as place:
@@ -160,9 +160,10 @@ def reference(
     plot: Annotated[Path | None, typer.Option(help="Write swings and proposal as a picture.")] = None,
 ) -> None:
     """Suit the reference to a person: lifted where the own foot is higher without pulses."""
-    from controller.config import load_session, normal_reference
-    from controller.own_reference import patient_lines, propose
-    from controller.own_reference import plot as write_plot
+    from controller.commands.reference import patient_lines, propose
+    from controller.commands.reference import plot as write_plot
+    from controller.config.core_params import normal_reference
+    from controller.config.session import load_session
 
     file = _refusing(lambda: load_session(session))
     normal, swings, lift_deg = _refusing(lambda: propose(file, recording))
@@ -195,7 +196,7 @@ def judge(
     """Hold a recording against every limit and deadline of the fault table: kept, broken, or not tested."""
     from dataclasses import asdict
 
-    from controller.record.judge import as_table, judge_recording
+    from controller.analysis.judge import as_table, judge_recording
 
     log = pulses or recording.with_name("pulses.jsonl")
     findings = _refusing(lambda: judge_recording(recording, log if log.exists() else None))
@@ -219,7 +220,7 @@ def events(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Detect gait events in a recording, as online: each line needs nothing later than its `emitted_s`."""
-    from controller.events import run_events
+    from controller.commands.events import run_events
 
     _refusing(lambda: run_events(file, segment, side, axes=axes, as_json=as_json))
 
@@ -238,7 +239,7 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="As PDF for paper.")] = False,
 ) -> None:
     """Pictures and figures of a recording, as one HTML page that needs nothing else, or as PDF."""
-    from controller.record.report import write_pdf, write_report
+    from controller.analysis.report.page import write_pdf, write_report
 
     target = out or recording.with_name("report.pdf" if pdf else "report.html")
 
@@ -264,7 +265,7 @@ def export(
     ] = False,
 ) -> None:
     """A recording as CSV or Parquet tables, EDF+ or Motion-BIDS."""
-    from controller.record.export import export as export_recording
+    from controller.analysis.export.export import export as export_recording
 
     with console.status("reading") as status:
         files = _refusing(
@@ -296,7 +297,7 @@ def mqtt_watch(
     client_key_file: Annotated[Path | None, typer.Option(exists=True)] = None,
 ) -> None:
     """A site's rigs in the terminal, live. Ctrl-C ends it."""
-    from controller.telemetry.watch import run_watch
+    from controller.telemetry.site_view import run_watch
 
     try:
         run_watch(
@@ -333,9 +334,9 @@ def mqtt_forward(
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).")]) -> None:
     """Check a session file and its patient file; print the limits in force, who set each, and the gains."""
-    from controller.config import settings
-    from controller.safety.limits import NAMES
-    from controller.session_check import load_startable
+    from controller.commands.config_check import load_startable
+    from controller.config.session import settings
+    from controller.safety.judgement.limits import NAMES
     from controller.telemetry.settings import unencrypted_warning
 
     session = _refusing(lambda: load_startable(file))
@@ -383,9 +384,10 @@ def tune(
     plot: Annotated[Path | None, typer.Option(help="Write the loops and their margins as a picture.")] = None,
 ) -> None:
     """Propose feedback gains from the identified model, beside the file's own, with their margins."""
-    from controller.config import core_params, load_session
-    from controller.tune import controller, margins, plant, propose
-    from controller.tune import plot as write_plot
+    from controller.commands.tune import controller, margins, plant, propose
+    from controller.commands.tune import plot as write_plot
+    from controller.config.core_params import core_params
+    from controller.config.session import load_session
 
     core = _refusing(lambda: core_params(load_session(session)))
     proposed, left = _refusing(lambda: propose(core))
@@ -409,7 +411,7 @@ def tune(
 @app.command()
 def doctor() -> None:
     """What this machine has for Dorsi, and what to do about what is missing."""
-    from controller.doctor import examine
+    from controller.commands.doctor import examine
 
     table = Table("what", "found", "what to do")
     findings = examine()

@@ -22,17 +22,17 @@ from pydantic.fields import FieldInfo
 
 from controller.cli import app
 from controller.config import schema as config
-from controller.knobs import BY_KEY, KNOBS
+from controller.config.tunables import BY_KEY, KNOBS
 from controller.record.records import TOPICS
-from controller.safety import limits
-from controller.safety.arming import QUESTIONS
-from controller.safety.faults import TABLE
-from controller.safety.states import Event, Stage, State, transition
-from controller.telemetry.payloads import documents
+from controller.safety.judgement import limits
+from controller.safety.judgement.contraindications import QUESTIONS
+from controller.safety.judgement.faults import TABLE
+from controller.safety.judgement.states import Event, Stage, State, transition
+from controller.telemetry.payload_schemas import documents
 from drivers.catalogue import SENSORS, STIMULATORS
 
 DOCS = Path(__file__).resolve().parent
-ENGLISH = DOCS.parent / "controller" / "console" / "words" / "en.toml"
+ENGLISH = DOCS.parent / "controller" / "console" / "locales" / "en.toml"
 BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 UNITS = (  # by the ending of a key, the longest first
     ("_ma_per_250ms", "mA in 250 ms"), ("_deg_per_nm", "deg/Nm"), ("_nms_per_rad", "Nm s/rad"),

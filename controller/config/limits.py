@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from controller.config.schema import CURRENT_STEP_MA
 from controller.config.session import Session
-from controller.safety.limits import Limits, charge_uc, density_rms_ma_cm2, energy_mj
+from controller.safety.judgement.limits import Limits, charge_uc, density_rms_ma_cm2, energy_mj
 
 
 @dataclass(frozen=True, slots=True)

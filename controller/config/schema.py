@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from controller.core.channels import AUTHORITY_NM
+from controller.core.control.two_channels import AUTHORITY_NM
 from controller.core.params import Learning, Readiness
 from controller.core.signals import Mode
-from controller.safety.arming import Answer
+from controller.safety.judgement.contraindications import Answer
 from drivers.catalogue import SENSORS, STIMULATORS
 from drivers.interface import Side
 

@@ -7,13 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.config.console_settings import objections
 from controller.config.loader import range_words, read_file
 from controller.config.schema import ClinicFile, PatientFile, Section, SensorSection, SessionFile
-from controller.console.settings import objections
 from controller.errors import ConfigError, InputError
-from controller.runtime.schedule import ArmPlan, named
-from controller.safety.arming import QUESTION
-from controller.safety.limits import Effective, Layer, device_layer, merge
+from controller.safety.judgement.contraindications import QUESTION
+from controller.safety.judgement.limits import Effective, Layer, device_layer, merge
+from controller.trial.schedule import ArmPlan, named
 from drivers.catalogue import SENSORS, STIMULATORS, is_inertial
 
 

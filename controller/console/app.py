@@ -20,13 +20,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from fastapi.staticfiles import StaticFiles
 from nicegui import Client, ui
 
-from controller.console import parts, session_files, sessions
-from controller.console.charts import UNITS, options
-from controller.console.entry import COOKIE_DAYS, Entry
-from controller.console.feed import Feed, Json
-from controller.console.jobs import Desk
-from controller.console.profiles import Profiles
-from controller.console.settings import (
+from controller.config.console_settings import (
     PAGES_SOCKET,
     ConsoleSettings,
     cookie_name,
@@ -34,13 +28,20 @@ from controller.console.settings import (
     read_settings,
     read_token,
 )
-from controller.console.setup_routes import SetupPages
-from controller.console.texts import COOKIE, LANGUAGES, Texts, choose, load_texts
-from controller.console.tuning_link import TuningLink
-from controller.console.tuning_routes import TuningPages
+from controller.console import layout
+from controller.console.access import COOKIE_DAYS, Entry
+from controller.console.i18n import COOKIE, LANGUAGES, Texts, choose, load_texts
+from controller.console.live.charts import UNITS, options
+from controller.console.live.feed import Feed, Json
+from controller.console.recordings import downloads, recordings_page
+from controller.console.recordings.file_jobs import Desk
+from controller.console.setup.routes import SetupPages
+from controller.console.tuning.controller_link import TuningLink
+from controller.console.tuning.profiles import Profiles
+from controller.console.tuning.routes import TuningPages
 from controller.errors import InputError
-from controller.outside import clean
-from controller.runtime import process
+from controller.ipc import process
+from controller.untrusted import clean
 
 HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
 HOLD_MAX_S = 20.0  # nobody holds longer on purpose
@@ -72,7 +73,7 @@ class Console:
             found=self._setup.found,
         )
         self._desk = Desk(lambda: self._feed.may_pulse)
-        self._files = session_files.SessionFiles(self._runs, self._desk, texts_of=self._of)
+        self._files = downloads.SessionFiles(self._runs, self._desk, texts_of=self._of)
         self._feed.left_over = lambda: bool(self._tuning.left_over())
 
     async def run(self) -> None:
@@ -117,25 +118,25 @@ class Console:
         texts = self._of(request)
         client = ui.context.client
         language = f'<script>document.documentElement.lang = "{texts.language}"</script>'
-        ui.add_head_html(parts.HEAD + language)
-        ui.add_body_html(parts.bar(texts, "/", with_state=True))
+        ui.add_head_html(layout.HEAD + language)
+        ui.add_body_html(layout.bar(texts, "/", with_state=True))
         ui.add_body_html(f"<noscript><p>{escape(texts.get('page.noscript'))}</p></noscript>")
         with ui.element("div").classes("main"):
-            ui.html(parts.live_top(texts, self._settings), sanitize=False)
+            ui.html(layout.live_top(texts, self._settings), sanitize=False)
             charts: dict[str, int] = {}
             with ui.element("div").classes("charts"):
-                for name in (*parts.OVERLAYS, *parts.STRIPS):
+                for name in (*layout.OVERLAYS, *layout.STRIPS):
                     with ui.element("section").classes("card"):
-                        ui.html(parts.chart_title(texts, name, UNITS[name]), sanitize=False)
-                        if name in parts.OVERLAYS:
+                        ui.html(layout.chart_title(texts, name, UNITS[name]), sanitize=False)
+                        if name in layout.OVERLAYS:
                             shape = options(name, texts, self._settings.reference_pitch_deg)
                             chart = ui.echart(shape).classes("chart tall").props("aria-hidden=true")
                             charts[name] = chart.id
                         else:
-                            ui.html(parts.strip(name), sanitize=False)
-                        ui.html(parts.twin(texts, name), sanitize=False)
-            ui.html(parts.footer(texts), sanitize=False)
-        ui.add_body_html(parts.live_script(texts, self._settings, charts))
+                            ui.html(layout.strip(name), sanitize=False)
+                        ui.html(layout.twin(texts, name), sanitize=False)
+            ui.html(layout.footer(texts), sanitize=False)
+        ui.add_body_html(layout.live_script(texts, self._settings, charts))
         held_s = [0.0]  # when this browser's person began to hold; 0 while not held
 
         def on_hold(told: object) -> None:
@@ -175,7 +176,7 @@ class Console:
     # --- pages without live data ---
 
     def _routes(self, app: FastAPI) -> None:
-        app.mount(parts.STATIC, StaticFiles(directory=STATIC))
+        app.mount(layout.STATIC, StaticFiles(directory=STATIC))
         self._tuning.routes(app)
         self._setup.routes(app)
         self._files.routes(app)
@@ -196,51 +197,51 @@ class Console:
         def enter(request: Request, token: str = "") -> Response:
             """The printed address: the token is kept by the browser and leaves its address line."""
             if self._token is None or not is_token(token, self._token):
-                return HTMLResponse(parts.login_page(self._of(request), wrong=True), status_code=403)
+                return HTMLResponse(layout.login_page(self._of(request), wrong=True), status_code=403)
             # a page and no redirect: a browser sends a strict cookie along only where the way began here
             return self._let_in(request, token, HTMLResponse('<meta http-equiv="refresh" content="0;url=/">'))
 
         @app.post("/login")
         def login(request: Request, token: str = Form()) -> Response:
             if self._token is None or not is_token(token, self._token):
-                return HTMLResponse(parts.login_page(self._of(request), wrong=True), status_code=403)
+                return HTMLResponse(layout.login_page(self._of(request), wrong=True), status_code=403)
             return self._let_in(request, token, RedirectResponse("/", status_code=303))
 
         @app.get("/sessions")
         def session_list(request: Request, q: str = "") -> Response:
             texts = self._of(request)
-            body = sessions.list_html(texts, sessions.found(self._runs, q), q)
+            body = recordings_page.list_html(texts, recordings_page.found(self._runs, q), q)
             return HTMLResponse(_recordings(texts, texts.get("sessions.title"), body))
 
         @app.get("/sessions/compare")
         def compare(request: Request) -> Response:
             texts = self._of(request)
-            chosen = [sessions.one(self._runs, name) for name in request.query_params.getlist("run")]
-            body = sessions.compare_html(texts, [item for item in chosen if item is not None])
+            chosen = [recordings_page.one(self._runs, name) for name in request.query_params.getlist("run")]
+            body = recordings_page.compare_html(texts, [item for item in chosen if item is not None])
             return HTMLResponse(_recordings(texts, texts.get("sessions.compare"), body))
 
         @app.get("/sessions/{name}")
         def session(request: Request, name: str) -> Response:
             texts = self._of(request)
-            found = sessions.one(self._runs, name)
+            found = recordings_page.one(self._runs, name)
             if found is None:
                 body = f"<p>{escape(texts.get('sessions.unknown'))}</p>"
                 page = _recordings(texts, texts.get("sessions.title"), body)
                 return HTMLResponse(page, status_code=404)
-            pictures = sessions.pictures_html(self._runs / found.name / "report.html")
-            body = sessions.detail_html(texts, found, session_files.links_html(texts, found), pictures)
+            pictures = recordings_page.pictures_html(self._runs / found.name / "report.html")
+            body = recordings_page.detail_html(texts, found, downloads.links_html(texts, found), pictures)
             return HTMLResponse(_recordings(texts, found.name, body))
 
         @app.get("/sessions/{name}/report.html")
         def report(name: str) -> Response:
-            found = sessions.one(self._runs, name)
+            found = recordings_page.one(self._runs, name)
             if found is None or not found.has_report:
                 return Response(status_code=404)
             return FileResponse(self._runs / found.name / "report.html", media_type="text/html")
 
 
 def _recordings(texts: Texts, title: str, body: str) -> str:
-    return parts.whole_page(texts, "/sessions", title, body, with_state=True)
+    return layout.whole_page(texts, "/sessions", title, body, with_state=True)
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ from urllib.parse import quote, unquote
 from fastapi import Request
 from fastapi.responses import Response
 
-from controller.console.entry import COOKIE_DAYS
-from controller.outside import clean
+from controller.console.access import COOKIE_DAYS
 from controller.runtime.tuning import BY_MAX
+from controller.untrusted import clean
 
 BY_COOKIE = "dorsi_by"
 

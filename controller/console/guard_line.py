@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
-from controller.outside import read_object
-from controller.runtime import bus
+from controller.ipc import bus
+from controller.untrusted import read_object
 
 ANSWER_S = 0.3  # the guard answers within milliseconds; beyond, the person is told that it did not
 HEARTBEAT_S = 0.1  # the guard takes 500 ms without one as a lost console

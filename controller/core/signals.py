@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from controller.core.probe import ProbeRequest
+from controller.core.output.test_train import ProbeRequest
 from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
 
 EventKind = Literal["initial_contact", "foot_flat", "heel_off", "toe_off", "mid_swing"]

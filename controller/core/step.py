@@ -15,27 +15,28 @@ from typing import Literal
 
 import numpy as np
 
-from controller.core.alignment import GRID, Alignment, SwingPhase, Tipping, reversal_percent
-from controller.core.band import beyond, half_width_rad
-from controller.core.channels import Shares, Steering, share_out
-from controller.core.feedforward import Curve, TorqueTable, sample, torque_table
-from controller.core.gait import GaitDetector, GaitPhase
-from controller.core.intensity import THRESHOLD_FRACTION, Intensity
-from controller.core.joint_range import possible_ankle_deg
-from controller.core.ladder import DOUBTS, SURE, Ladder, Rung, Senses
-from controller.core.learner import LAST_TARGET_PERCENT, ORDINARY, TURN_RAD, Learner, Moment, Reading
-from controller.core.lifting import Verdict, judge
-from controller.core.muscle_watch import MuscleWatch
-from controller.core.orientation import FRESH_S, SegmentOrientation
-from controller.core.pace import Pace
+from controller.core.control.fallback import DOUBTS, SURE, Ladder, Rung, Senses
+from controller.core.control.feedforward import Curve, TorqueTable, sample, torque_table
+from controller.core.control.learning import LAST_TARGET_PERCENT, ORDINARY, TURN_RAD, Learner, Moment, Reading
+from controller.core.control.muscle_response import MuscleWatch
+from controller.core.control.pace import Pace
+from controller.core.control.pid import Pid
+from controller.core.control.reference_band import beyond, half_width_rad
+from controller.core.control.two_channels import Shares, Steering, share_out
+from controller.core.gait.detector import GaitDetector
+from controller.core.gait.event_timing import StrideTiming
+from controller.core.gait.joint_range import possible_ankle_deg
+from controller.core.gait.orientation import FRESH_S, SegmentOrientation
+from controller.core.gait.phase_alignment import GRID, Alignment, SwingPhase, Tipping, reversal_percent
+from controller.core.gait.stride_clock import GaitPhase
+from controller.core.gait.turning import Turning
+from controller.core.output.lifting_decision import Verdict, judge
+from controller.core.output.pulse_shaping import THRESHOLD_FRACTION, Intensity
+from controller.core.output.stimulation_window import Window
+from controller.core.output.test_train import Probe
+from controller.core.output.unlifted import UnliftedSwings
 from controller.core.params import CoreParams, FootModel, Placement, Reference
-from controller.core.pid import Pid
-from controller.core.probe import Probe
 from controller.core.signals import Applied, Decision, GaitEvent, Mode, Scope, TickInputs, View
-from controller.core.timing import StrideTiming
-from controller.core.turning import Turning
-from controller.core.unlifted import UnliftedSwings
-from controller.core.window import Window
 from drivers.interface import ChannelCommand, Command, ImuSample
 
 PRIME_EARLY_S = 0.04  # heel-off comes that much earlier in some strides

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import msgspec
 
 from controller.core.signals import GaitEvent, View
-from controller.record.outward import guard_word
+from controller.record.privacy import guard_word
 from controller.record.records import Arm, GuardEvent, GuardVerdict, decoded
 from controller.record.stride_state import ABLE
 from controller.record.strides import Stride, StrideMeter, tick_angles
-from controller.safety.unlock import UnlockStage
-from controller.telemetry.port import BrokerLink
+from controller.record.telemetry_port import BrokerLink
+from controller.safety.judgement.staged_unlock import UnlockStage
 from drivers.interface import ChannelCommand
 
 BUCKET_RATIO = 1.04  # neighbouring histogram buckets: a quantile is right to 2 %

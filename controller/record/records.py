@@ -16,8 +16,8 @@ from typing import Any, Literal
 import msgspec
 
 from controller.core.signals import Decision, TickInputs
-from controller.outside import mended, read_json
-from controller.safety.unlock import UnlockStage
+from controller.safety.judgement.staged_unlock import UnlockStage
+from controller.untrusted import mended, read_json
 from drivers.interface import ChannelCommand, StimulatorCapability
 
 
@@ -101,7 +101,7 @@ class GuardEvent:
     """The guard changed state or noticed something; ``fault`` names a row of the fault table.
 
     ``by`` may be a person's name; the recording alone has the checklist's ``answers`` too. What leaves the
-    rig is in controller.record.outward.
+    rig is in controller.record.privacy.
     """
 
     t_ns: int

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
-from controller.core.joint_range import possible_ankle_deg, possible_pitch_deg
+from controller.core.gait.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.signals import GaitEvent
 from controller.record.records import Pulse
 from controller.record.stride_state import StrideState

@@ -24,17 +24,14 @@ import msgspec
 from controller.core.retune import at_boundary, retune
 from controller.core.signals import Applied, TickInputs
 from controller.core.step import CoreState, step
-from controller.outside import read_object
+from controller.ipc import bus, process
 from controller.record import records
-from controller.runtime import bus, process
-from controller.runtime.consoles import Consoles
-from controller.runtime.course import Course
+from controller.runtime.console_server import Consoles
 from controller.runtime.plan import ControllerPlan, read_plan
-from controller.runtime.probing import Probing
-from controller.runtime.schedule import ArmPlan
+from controller.runtime.test_trains import Probing
 from controller.runtime.ticker import Ticker, wait_ns
 from controller.runtime.tuning import Tuning
-from controller.safety.frames import (
+from controller.safety.judgement.wire import (
     FRAME_GAP_MIN_NS,
     KIND_VERDICT,
     BadFrame,
@@ -44,6 +41,9 @@ from controller.safety.frames import (
     encode_frame,
     encode_stamp,
 )
+from controller.trial.course import Course
+from controller.trial.schedule import ArmPlan
+from controller.untrusted import read_object
 from drivers.catalogue import SENSORS
 from drivers.interface import DeviceError, EmgFrame, ImuSample, Sample, Sensor
 from drivers.links.ble import BleBackend

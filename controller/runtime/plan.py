@@ -8,9 +8,9 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from controller.config.tunables import Allowed
 from controller.core.params import CoreParams
-from controller.knobs import Allowed
-from controller.runtime.schedule import ArmPlan
+from controller.trial.schedule import ArmPlan
 from drivers.interface import Segment
 
 

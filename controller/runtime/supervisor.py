@@ -26,18 +26,20 @@ from pathlib import Path
 
 import msgspec
 
-from controller.config import Session, core_params, tunable
-from controller.console.settings import ConsoleSettings, new_token, write_settings
+from controller.config.console_settings import ConsoleSettings, new_token, write_settings
+from controller.config.core_params import core_params
+from controller.config.session import Session
+from controller.config.tunable_ranges import tunable
 from controller.core.signals import CLOSED_LOOP
-from controller.outside import clean, read_object
+from controller.ipc import bus
 from controller.record import records
 from controller.record.live import LiveStatus
-from controller.runtime import bus
 from controller.runtime.person_files import PersonFiles, held
 from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
-from controller.runtime.rig import ProcessFailedError, Rig
-from controller.runtime.schedule import ArmPlan
-from controller.safety.faults import FAULTS
+from controller.runtime.process_group import ProcessFailedError, Rig
+from controller.safety.judgement.faults import FAULTS
+from controller.trial.schedule import ArmPlan
+from controller.untrusted import clean, read_object
 
 READY_S = 180.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
@@ -167,7 +169,7 @@ class Supervisor:
             arguments += ["--mqtt", str(settings)]
         if (lsl := self._session.file.lsl) is not None:
             arguments += ["--lsl", lsl.scope, "--name", self._session.file.session.rig]
-        rig.start("recorder", "controller.record.recorder", *arguments)
+        rig.start("recorder", "controller.runtime.recorder", *arguments)
 
     def _start_console(self, rig: Rig, attended: Attended) -> None:
         """The door with STOP first: it is there before anything can flow."""
@@ -178,7 +180,7 @@ class Supervisor:
             settings = replace(settings, token_file=str(token_file))
         write_settings(path, settings)
         arguments = ("--rig", str(rig.path), "--settings", str(path))
-        rig.start("stop", "controller.console.stop", *arguments)
+        rig.start("stop", "controller.console.door", *arguments)
         attended.announce(str(rig.word("stop", READY_S)["url"]) + enter)
         rig.start("console", "controller.console.app", *arguments)
 
@@ -301,7 +303,7 @@ class Supervisor:
                 loss=self._virtual.loss,
             ),
         )
-        rig.start("world", "controller.runtime.world", "--rig", str(rig.path))
+        rig.start("world", "controller.runtime.virtual_world", "--rig", str(rig.path))
         word = rig.word("world", READY_S)
         return str(word["radio"]), str(word["port"])
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from controller.safety.frames import FRAME_GAP_MIN_NS
+from controller.safety.judgement.wire import FRAME_GAP_MIN_NS
 
 OnTick = Callable[[int, int], None]  # (deadline number, deadline_ns)
 

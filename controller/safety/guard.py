@@ -22,25 +22,12 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from controller.errors import InputError
-from controller.outside import read_json
-from controller.runtime import bus, process
-from controller.safety import contact, in_force, rest
-from controller.safety.button import StopButton
-from controller.safety.envelope import MS, RISE_SAVED_NS, TICK_NS
-from controller.safety.frames import (
-    FRAME_GAP_MIN_NS,
-    KIND_STAMP,
-    BadFrame,
-    Channels,
-    Frame,
-    SensorStamp,
-    Verdict,
-    decode_frame,
-    decode_stamp,
-    encode_verdict,
-)
-from controller.safety.kept_file import ONE_RIG, REST_UNREADABLE, InUseError, KeptFile
-from controller.safety.known import (
+from controller.ipc import bus, process
+from controller.safety.judgement import electrode_test, in_force, on_time
+from controller.safety.judgement.fault_reaction import ages
+from controller.safety.judgement.frame_check import MS, RISE_SAVED_NS, TICK_NS
+from controller.safety.judgement.guard_step import react
+from controller.safety.judgement.guard_types import (
     Answer,
     Checklist,
     Happening,
@@ -58,15 +45,28 @@ from controller.safety.known import (
     begin,
     prepare,
 )
-from controller.safety.moves import ages
-from controller.safety.plausibility import Plausibility, railed
-from controller.safety.pulses import PulseOrder, closest_ns, written
-from controller.safety.react import react
+from controller.safety.judgement.liveness import deadline_ns, misfit
+from controller.safety.judgement.plausibility import Plausibility, railed
+from controller.safety.judgement.pulse_schedule import PulseOrder, closest_ns, written
+from controller.safety.judgement.requests import refusals, unlock_stage
+from controller.safety.judgement.staged_unlock import STRIDES, Unlock, ceiling_ma
+from controller.safety.judgement.states import Stage, State
+from controller.safety.judgement.wire import (
+    FRAME_GAP_MIN_NS,
+    KIND_STAMP,
+    BadFrame,
+    Channels,
+    Frame,
+    SensorStamp,
+    Verdict,
+    decode_frame,
+    decode_stamp,
+    encode_verdict,
+)
+from controller.safety.kept_file import ONE_RIG, REST_UNREADABLE, InUseError, KeptFile
 from controller.safety.settings import GuardConfig, load
-from controller.safety.states import Stage, State
-from controller.safety.unlock import STRIDES, Unlock, ceiling_ma
-from controller.safety.watch import deadline_ns, misfit
-from controller.safety.wishes import refusals, unlock_stage
+from controller.safety.stop_button import StopButton
+from controller.untrusted import read_json
 from drivers.catalogue import STIMULATORS
 from drivers.interface import DeviceError, Stimulator
 
@@ -145,7 +145,7 @@ def _kept_file(path: Path) -> KeptFile:
 
 
 class Guard:
-    """Sockets, stimulator and clock around :func:`controller.safety.react.react`."""
+    """Sockets, stimulator and clock around :func:`controller.safety.judgement.guard_step.react`."""
 
     def __init__(
         self,
@@ -202,7 +202,7 @@ class Guard:
             if self._rest.damaged:
                 raise InputError(str(path), "on-times", "nothing that can be read", REST_UNREADABLE)
             if self._rest.found is not None:
-                clocks = rest.restored(self._rest.found, self._clock(), self._boot_clock(), self._boot)
+                clocks = on_time.restored(self._rest.found, self._clock(), self._boot_clock(), self._boot)
                 self._known = self._known._replace(clocks=clocks)
         except ValueError as error:
             for file in self._kept():
@@ -214,7 +214,7 @@ class Guard:
     def _keep_rest(self, now_ns: int) -> None:
         if self._rest is not None:
             self._rest_ns = now_ns
-            message = rest.kept(now_ns, self._boot_clock(), self._boot, self._known.clocks)
+            message = on_time.kept(now_ns, self._boot_clock(), self._boot, self._known.clocks)
             self._rest.write(message, sync=True)
 
     def _keep_in_flight(self, *, sync: bool, ended: bool = False) -> None:
@@ -741,7 +741,7 @@ class Guard:
         silent = ages(now_ns, self._setup, begin(self._setup))
         check = self._setup.capability.contact
         limits = self._setup_now.rules.effective.limits
-        tested = check is not None and contact.testable(check, limits)
+        tested = check is not None and electrode_test.testable(check, limits)
         payload: dict[str, object] = {
             "t_ns": now_ns,
             "session": config.session,
@@ -759,7 +759,9 @@ class Guard:
                 "strides": STRIDES,
                 "ceiling_ma": ceiling_ma(self._setup_now.rules.effective),
             },
-            "contact": asdict(contact.command(check, limits)) if check is not None and tested else None,
+            "contact": asdict(electrode_test.command(check, limits))
+            if check is not None and tested
+            else None,
             "stimulator": asdict(self._setup.capability),
             "pace": {
                 "tick_ms": TICK_NS / MS,

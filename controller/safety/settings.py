@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from controller.errors import InputError
-from controller.safety.arming import ANSWERS, QUESTION
-from controller.safety.frames import CHANNELS_MAX
-from controller.safety.limits import WHO, Layer, Who, check_layer
+from controller.safety.judgement.contraindications import ANSWERS, QUESTION
+from controller.safety.judgement.limits import WHO, Layer, Who, check_layer
+from controller.safety.judgement.wire import CHANNELS_MAX
 from drivers.interface import Segment
 
 SafeAction = Literal["stop", "ramp"]

@@ -11,13 +11,13 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from controller.config import load_session
+from controller.config.session import load_session
 from controller.errors import ConfigError
+from controller.record.numbered_events import told
 from controller.record.reader import header
+from controller.telemetry.broker_position import Position
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
-from controller.telemetry.position import Position
 from controller.telemetry.settings import mqtt_settings
-from controller.telemetry.told import told
 
 AHEAD_MAX = 256  # events in memory before the broker has acknowledged
 LOOK_S = 0.02

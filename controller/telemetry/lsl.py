@@ -14,9 +14,9 @@ import msgspec
 import pylsl
 
 from controller.core.signals import GaitEvent
-from controller.record.outward import guard_word
+from controller.record.privacy import guard_word
 from controller.record.records import Arm, GuardEvent, Pulse, decoded
-from controller.telemetry.port import Scope
+from controller.record.telemetry_port import Scope
 from drivers.interface import ChannelCommand, EmgFrame, ImuSample
 
 Channels = tuple[tuple[str, str], ...]  # name and unit

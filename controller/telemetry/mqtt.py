@@ -20,11 +20,11 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 
-from controller.outside import clean
+from controller.record.telemetry_port import BrokerLink, RigState
+from controller.telemetry.broker_position import Position
 from controller.telemetry.client import Client
-from controller.telemetry.port import BrokerLink, RigState
-from controller.telemetry.position import Position
-from controller.telemetry.trouble import Trouble, explain
+from controller.telemetry.connection_trouble import Trouble, explain
+from controller.untrusted import clean
 
 ROOT = "dorsi/1"
 # Six events a stride, one stride a second, the longest session (4 h): 86,400. About 400 bytes each.

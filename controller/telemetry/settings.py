@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
-from controller.config import Session
+from controller.config.session import Session
 from controller.errors import ConfigError
 from controller.telemetry.mqtt import MqttSettings
 

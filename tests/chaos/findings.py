@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from controller.analysis.judge import judge_recording
 from controller.errors import InputError
 from controller.record import records
-from controller.record.judge import judge_recording
 from controller.record.reader import messages
 from controller.record.replay import replay
 from tests.chaos.faults import Fault

@@ -21,14 +21,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from controller.config import Session, load_session
-from controller.console.settings import PAGES_SOCKET, ConsoleSettings
-from controller.demo import DEMO_SESSION
-from controller.runtime import bus
+from controller.commands.run import DEMO_SESSION
+from controller.config.console_settings import PAGES_SOCKET, ConsoleSettings
+from controller.config.session import Session, load_session
+from controller.ipc import bus
 from controller.runtime.person_files import PersonFiles
-from controller.runtime.rig import Rig
-from controller.runtime.schedule import ArmPlan
+from controller.runtime.process_group import Rig
 from controller.runtime.supervisor import Attended, Supervisor, Virtual
+from controller.trial.schedule import ArmPlan
 from tests.chaos.clocked import make_clock, set_clock
 from tests.chaos.world import CHAOS
 
@@ -36,7 +36,7 @@ READY_S = 180.0  # the first start of all compiles the patient
 WALKING_S = 40.0  # from a repair until pulses flow
 ASK_S = 0.1
 ARMS = (ArmPlan("feedback"),)
-WORLD = "controller.runtime.world"
+WORLD = "controller.runtime.virtual_world"
 CLOCK = "wall"
 
 
@@ -182,7 +182,7 @@ class ChaosRig(Supervisor):
         self._port = int(self.broker.stdout.readline())
 
     def start_door(self) -> None:
-        self._start_again("stop", "controller.console.stop")
+        self._start_again("stop", "controller.console.door")
         self.rig.word("stop", READY_S)
 
     def start_pages(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from controller.runtime.rig import ProcessFailedError
+from controller.runtime.process_group import ProcessFailedError
 from controller.runtime.supervisor import Supervisor, Virtual
 from tests.chaos.rig import ARMS, chaos_session
 

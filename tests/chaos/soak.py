@@ -28,13 +28,13 @@ from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+from controller.analysis.judge import judge_recording
+from controller.ipc import process
 from controller.record import records
-from controller.record.judge import judge_recording
 from controller.record.reader import messages
 from controller.record.replay import replay
-from controller.runtime import process
-from controller.safety.known import Request
-from controller.safety.states import Stage
+from controller.safety.judgement.guard_types import Request
+from controller.safety.judgement.states import Stage
 from models.cohort import cohort_patient
 from models.patient import VirtualPatient
 from tests.chaos import counted

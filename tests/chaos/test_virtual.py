@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from controller.cli import CONFIGS
-from controller.config import core_params
+from controller.commands.config_check import load_startable
+from controller.config.core_params import core_params
 from controller.core.signals import CLOSED_LOOP, Mode
-from controller.session_check import load_startable
 from models.cohort import cohort_patient
 from models.patient import VirtualPatient
 from tests.chaos.soak import state_bytes, state_grew

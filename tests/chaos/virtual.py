@@ -16,17 +16,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
-from controller.config import core_params, load_session
+from controller.commands.run import DEMO_SESSION
+from controller.config.core_params import core_params
+from controller.config.session import load_session
 from controller.core.signals import CLOSED_LOOP, Applied, Mode, TickInputs
 from controller.core.step import step
-from controller.demo import DEMO_SESSION
-from controller.rehearsal import EPOCH_NS, LINK_S, SENSOR_HZ, Rehearsal
-from controller.runtime import process
-from controller.runtime.course import Course
-from controller.runtime.schedule import ArmPlan, Turn
-from controller.safety.arming import QUESTIONS
-from controller.safety.frames import BadFrame, Frame, SensorStamp, encode_verdict
-from controller.safety.known import (
+from controller.ipc import process
+from controller.safety.judgement.contraindications import QUESTIONS
+from controller.safety.judgement.guard_step import react
+from controller.safety.judgement.guard_types import (
     Answer,
     Happening,
     Known,
@@ -40,12 +38,15 @@ from controller.safety.known import (
     begin,
     prepare,
 )
-from controller.safety.limits import charge_uc
-from controller.safety.plausibility import Plausibility, railed
-from controller.safety.react import react
+from controller.safety.judgement.limits import charge_uc
+from controller.safety.judgement.liveness import misfit
+from controller.safety.judgement.plausibility import Plausibility, railed
+from controller.safety.judgement.states import Stage
+from controller.safety.judgement.wire import BadFrame, Frame, SensorStamp, encode_verdict
 from controller.safety.settings import parse
-from controller.safety.states import Stage
-from controller.safety.watch import misfit
+from controller.simulation.closed_loop import EPOCH_NS, LINK_S, SENSOR_HZ, Rehearsal
+from controller.trial.course import Course
+from controller.trial.schedule import ArmPlan, Turn
 from drivers.interface import ChannelCommand, ImuSample, StimulatorNotice
 from drivers.stimulators.p24 import P24
 from models.cohort import CohortPatient, cohort_patient

@@ -15,9 +15,9 @@ from typing import Literal, get_args
 
 from bumble.gatt import Characteristic
 
-from controller.runtime import bus, process
+from controller.ipc import bus, process
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
-from controller.runtime.world import World
+from controller.runtime.virtual_world import World
 from drivers.emulated.dot import EmulatedDot
 from drivers.emulated.p24 import EmulatedP24
 from drivers.emulated.radio import Peripheral

@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-from controller.console.settings import PAGES_SOCKET, ConsoleSettings, write_settings
-from controller.runtime import bus
+from controller.config.console_settings import PAGES_SOCKET, ConsoleSettings, write_settings
+from controller.ipc import bus
 
 TOKEN = "a-token-that-is-long-enough"
 READY_S = 60.0
@@ -139,7 +139,7 @@ def opened(folder: Path, *, token: bool = True, tls: bool = False) -> Iterator[O
         ConsoleSettings("127.0.0.1", 0, str(folder), str(token_file) if token else None, pem, pem),
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "controller.console.stop", "--rig", str(folder), "--settings", str(settings)],
+        [sys.executable, "-m", "controller.console.door", "--rig", str(folder), "--settings", str(settings)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -14,11 +14,11 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed (
 
 from playwright.sync_api import Browser, Page
 
-from controller.console import parts
-from controller.console.setup_state import STEPS
-from controller.console.texts import LANGUAGES, load_texts
-from controller.record.report import write_report
-from controller.record.summary import summarise
+from controller.analysis.report.page import write_report
+from controller.analysis.summary import summarise
+from controller.console import layout
+from controller.console.i18n import LANGUAGES, load_texts
+from controller.console.setup.progress import STEPS
 from tests.console.browser import CHROMIUM, TABLET, Rig, open_console
 from tests.record.walk import record_walk
 
@@ -95,7 +95,7 @@ def test_axe_finds_nothing_on_the_page_that_asks_for_the_token(
 ) -> None:
     """Stands in for an answer of this rig: its style sheet is the same."""
     page = browser.new_page(viewport=TABLET)
-    html = parts.login_page(load_texts()[language], wrong=wrong)
+    html = layout.login_page(load_texts()[language], wrong=wrong)
     page.route(f"{rig.url}/login", lambda route: route.fulfill(body=html, content_type="text/html"))
     page.goto(f"{rig.url}/login")
     assert (

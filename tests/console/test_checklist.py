@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from controller.console.feed import Feed
-from controller.console.settings import ConsoleSettings
-from controller.safety.arming import QUESTIONS
+from controller.config.console_settings import ConsoleSettings
+from controller.console.live.feed import Feed
+from controller.safety.judgement.contraindications import QUESTIONS
 from tests.safety.room import Room
 
 PATIENCE_S = 10.0

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.console.entry import Entry
-from controller.console.settings import (
+from controller.config.console_settings import (
     PAGES_SOCKET,
     ConsoleSettings,
     new_token,
@@ -20,7 +19,8 @@ from controller.console.settings import (
     shows_token,
     write_settings,
 )
-from controller.console.texts import load_texts
+from controller.console.access import Entry
+from controller.console.i18n import load_texts
 from tests.console.door import TOKEN, GuardEnd, opened
 
 pytestmark = pytest.mark.real_time

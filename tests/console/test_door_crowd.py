@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.config.console_settings import PAGES_SOCKET
+from controller.console.door_queue import MOST_OF_ADDRESS
 from controller.console.guard_line import HEARTBEAT_S, OPEN_S
-from controller.console.lobby import MOST_OF_ADDRESS
-from controller.console.settings import PAGES_SOCKET
 from tests.console.door import TOKEN, GuardEnd, Opened, opened
 
 pytestmark = pytest.mark.timeout(180)

@@ -17,8 +17,8 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from controller.console.entry import BODY_MAX_BYTES
-from controller.safety.arming import QUESTIONS
+from controller.console.access import BODY_MAX_BYTES
+from controller.safety.judgement.contraindications import QUESTIONS
 from tests.console.door import TOKEN, Opened, opened, pages_of
 
 PATIENCE_S = 60.0

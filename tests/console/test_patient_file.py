@@ -14,14 +14,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from controller.config import load_session
-from controller.console.feed import Feed
-from controller.console.patient_file import Edit, look, rewritten, write
-from controller.console.settings import ConsoleSettings
-from controller.console.setup_routes import SetupPages
-from controller.console.setup_state import STEPS, SetupState, save
-from controller.console.texts import load_texts
-from controller.console.tuning_link import TuningLink
+from controller.config.console_settings import ConsoleSettings
+from controller.config.session import load_session
+from controller.console.i18n import load_texts
+from controller.console.live.feed import Feed
+from controller.console.setup.patient_file import Edit, look, rewritten, write
+from controller.console.setup.progress import STEPS, SetupState, save
+from controller.console.setup.routes import SetupPages
+from controller.console.tuning.controller_link import TuningLink
 from controller.errors import ConfigError, InputError
 from tests.core.control.numbers import DEMO
 

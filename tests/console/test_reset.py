@@ -11,16 +11,17 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
-from controller.config import load_session, tunable
-from controller.console.feed import Feed
-from controller.console.profiles import LAST, Profiles
-from controller.console.settings import ConsoleSettings
-from controller.console.texts import load_texts
-from controller.console.tuning_link import TuningLink
-from controller.console.tuning_routes import TuningPages
+from controller.config.console_settings import ConsoleSettings
+from controller.config.session import load_session
+from controller.config.tunable_ranges import tunable
+from controller.console.i18n import load_texts
+from controller.console.live.feed import Feed
+from controller.console.tuning.controller_link import TuningLink
+from controller.console.tuning.profiles import LAST, Profiles
+from controller.console.tuning.routes import TuningPages
 from controller.core.step import CoreState
-from controller.runtime.consoles import Consoles
-from controller.runtime.probing import Probing
+from controller.runtime.console_server import Consoles
+from controller.runtime.test_trains import Probing
 from controller.runtime.tuning import Tuning, Wish
 from tests.core.control.numbers import DEMO, params
 

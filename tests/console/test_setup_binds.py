@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from controller.console import setup_state
-from controller.console.feed import Feed
-from controller.console.settings import ConsoleSettings
-from controller.console.setup_state import SetupState
+from controller.config.console_settings import ConsoleSettings
+from controller.console.live.feed import Feed
+from controller.console.setup import progress
+from controller.console.setup.progress import SetupState
 from controller.record.live import Live
-from controller.safety.unlock import UnlockStage
+from controller.safety.judgement.staged_unlock import UnlockStage
 from tests.console.test_checklist import in_a_loop_of_its_own, until
 from tests.safety.room import Room
 
@@ -78,12 +78,12 @@ def test_what_was_kept_goes_into_the_next_session_and_what_a_day_allows_does_not
     path = tmp_path / "setup.json"
     kept = SetupState("monday", by="AB", thresholds={"comfort": 24.0}, comfort_ma=24.0, comfort_by="AB")
     kept.finish("thresholds")
-    setup_state.save(path, kept)
-    assert setup_state.load(path, "monday") == kept
-    found = setup_state.load(path, "tuesday")
+    progress.save(path, kept)
+    assert progress.load(path, "monday") == kept
+    found = progress.load(path, "tuesday")
     assert (found.comfort_ma, found.comfort_by, found.done, found.by) == (24.0, "AB", [], "")
-    setup_state.save(path, replace(kept, comfort_ma=None))
-    assert setup_state.load(path, "tuesday").comfort_ma is None
+    progress.save(path, replace(kept, comfort_ma=None))
+    assert progress.load(path, "tuesday").comfort_ma is None
 
 
 def test_in_a_blinded_arm_the_console_does_not_say_how_far_the_unlock_is() -> None:

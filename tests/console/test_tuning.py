@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from controller.console import profiles, setup_state
-from controller.console.preview import full_torque_nm, identified_body, preview
-from controller.console.preview_chart import Line, chart
-from controller.console.preview_words import Ceiling, Question
-from controller.console.profiles import Profiles, differences
-from controller.console.setup_state import SetupState, load, restart_search, save, say_effect
-from controller.console.tuning import read_number
+from controller.config.tunables import values
+from controller.console.setup import progress
+from controller.console.setup.progress import SetupState, load, restart_search, save, say_effect
+from controller.console.tuning import profiles
+from controller.console.tuning.preview import full_torque_nm, identified_body, preview
+from controller.console.tuning.preview_chart import Line, chart
+from controller.console.tuning.preview_messages import Ceiling, Question
+from controller.console.tuning.profiles import Profiles, differences
+from controller.console.tuning.tuning_page import read_number
 from controller.errors import InputError
-from controller.knobs import values
 from tests.core.control.numbers import params
 
 PARAMS = params("feedback")
@@ -130,7 +131,7 @@ def test_a_set_up_is_taken_up_again_and_asked_anew_in_another_session(tmp_path: 
     assert (other.done, other.answers, other.thresholds) == ([], {}, {"motor": 9.0})
     path.write_text("no JSON")
     assert load(path, "one") == SetupState("one")
-    assert setup_state.unanswered({"skin": "no"})[0] == "pacemaker"
+    assert progress.unanswered({"skin": "no"})[0] == "pacemaker"
 
 
 @pytest.mark.parametrize(

@@ -78,14 +78,14 @@ def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates
     readers = {
         "controller.config.schema",
         "controller.config.session",
-        "controller.doctor",
+        "controller.commands.doctor",
     }  # of names, capability and port
-    assert knowing == readers | {"controller.safety.guard", "controller.runtime.world"}
+    assert knowing == readers | {"controller.safety.guard", "controller.runtime.virtual_world"}
     for reader in readers:
         path = ROOT / Path(*reader.split(".")).with_suffix(".py")
         assert ".open(" not in path.read_text(encoding="utf-8")
     emulating = {module(path) for path in PRODUCT if path != CATALOGUE and "emulate" in names_used(path)}
-    assert emulating == {"controller.runtime.world"}
+    assert emulating == {"controller.runtime.virtual_world"}
 
 
 def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:

@@ -19,13 +19,13 @@ import aiomqtt
 import msgspec
 import pytest
 
-from controller.config import load_session
+from controller.config.session import load_session
+from controller.record.numbered_events import told
 from controller.record.reader import messages
 from controller.record.records import Process, Tick
-from controller.runtime.schedule import ArmPlan
 from controller.runtime.supervisor import Progress, Supervisor, Virtual
 from controller.telemetry.broker import LOOPBACK
-from controller.telemetry.told import told
+from controller.trial.schedule import ArmPlan
 from tests.process.rigs import StallWatch
 from tests.telemetry.conftest import MOSQUITTO, Mosquitto
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from controller.analysis.judge import judge_recording
+from controller.analysis.judge.pulse_log import read_pulse_log
 from controller.record import records
-from controller.record.judge import judge_recording
-from controller.record.pulse_log import read_pulse_log
 from controller.record.reader import messages
 from tests.process.rigs import (
     assert_every_pulse_is_accounted_for,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.console.settings import ConsoleSettings, write_settings
+from controller.config.console_settings import ConsoleSettings, write_settings
 
 MARK = "DORSI_TEST_MARK"
 STARTED_S = 120.0
@@ -73,7 +73,7 @@ def left_behind(mark: str, logs: Path) -> dict[int, bytes]:
 PARENT = """
 import os, signal, sys
 from pathlib import Path
-from controller.runtime.rig import Rig
+from controller.runtime.process_group import Rig
 
 rig = Rig(Path(sys.argv[1]))
 rig.start("child", *sys.argv[2:])

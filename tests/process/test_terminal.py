@@ -16,7 +16,7 @@ import pytest
 
 from controller.record import records
 from controller.record.reader import messages
-from controller.safety.faults import FAULTS
+from controller.safety.judgement.faults import FAULTS
 from tests.process.rigs import StallWatch, children, pulse_log, wait_for_pulses
 
 PERIOD_MS = 25.0  # 40 Hz: a pulse may be on its way

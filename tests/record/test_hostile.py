@@ -14,16 +14,16 @@ import zstandard
 from lz4 import frame as lz4
 from mcap.records import Chunk
 
+from controller.analysis.arms import read_arms
+from controller.analysis.export.export import export
+from controller.analysis.report.page import report_html, write_pdf
 from controller.errors import InputError
-from controller.outside import clean, mended, number, read_json, read_object
 from controller.record import reader
-from controller.record.arms import read_arms
-from controller.record.export import export
 from controller.record.reader import messages, raw_messages, unpacked
 from controller.record.records import GuardEvent, Unreadable, encode
 from controller.record.replay import replay
-from controller.record.report import report_html, write_pdf
 from controller.record.writer import RecordingWriter
+from controller.untrusted import clean, mended, number, read_json, read_object
 from tests.record.made import SESSION
 from tests.record.paper import pdf_text
 from tests.record.walk import record_walk

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.core.signals import GaitEvent, Mode
 from controller.record.live import BUCKET_RATIO, Histogram, Live, UnlockGlance
 from controller.record.records import Arm, GuardEvent, Pulse, encode
-from controller.safety.unlock import UnlockStage
+from controller.safety.judgement.staged_unlock import UnlockStage
 from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from controller.config import core_params, load_session
+from controller.config.core_params import core_params
+from controller.config.session import load_session
+from controller.config.tunables import with_values
 from controller.core.params import CoreParams
 from controller.core.retune import at_boundary, retune
 from controller.core.signals import Applied, TickInputs
-from controller.knobs import with_values
 from controller.record.records import CoreRetuned, CoreStart, Record, Tick
 from controller.record.replay import Core, replay
-from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
+from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
 from drivers.interface import ImuSample
 from models.patient import VirtualPatient
 from tests.record.made import MS, tick, write

@@ -8,8 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from controller.analysis.arms import read_arms
+from controller.analysis.report.page import report_html
+from controller.analysis.summary import Spread, summarise
 from controller.core.signals import GaitEvent, Mode
-from controller.record.arms import read_arms
+from controller.record.numbered_events import StrideTold, told
 from controller.record.records import (
     Arm,
     GuardEvent,
@@ -20,10 +23,7 @@ from controller.record.records import (
     TrueStride,
     Truth,
 )
-from controller.record.report import report_html
 from controller.record.stride_state import STATES, Heard, StrideJudge, law
-from controller.record.summary import Spread, summarise
-from controller.telemetry.told import StrideTold, told
 from tests.record.made import IDLE_VIEW, MS, SESSION, tick, verdict, write
 
 S = 1000 * MS

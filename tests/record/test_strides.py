@@ -13,17 +13,20 @@ import msgspec
 import pyarrow.parquet
 import pytest
 
-from controller.config import core_params, load_session
-from controller.console.feed import Feed
-from controller.console.settings import ConsoleSettings
+from controller.analysis.arms import ArmData, read_arms
+from controller.analysis.export.export import export
+from controller.analysis.summary import summarise
+from controller.analysis.tables import stride_sheet
+from controller.commands.run import DEMO_SESSION
+from controller.config.console_settings import ConsoleSettings
+from controller.config.core_params import core_params
+from controller.config.session import load_session
+from controller.console.live.feed import Feed
 from controller.core.signals import GaitEvent, TickInputs
-from controller.demo import DEMO_SESSION
-from controller.record.arms import ArmData, read_arms
-from controller.record.export import export
 from controller.record.live import Live
+from controller.record.numbered_events import StrideTold, told
 from controller.record.reader import raw_messages
 from controller.record.records import Arm, Pulse, Record, Tick
-from controller.record.sheets import stride_sheet
 from controller.record.strides import (
     SETTLED_NS,
     STRIDE_MAX_NS,
@@ -32,9 +35,7 @@ from controller.record.strides import (
     is_stride,
     measure,
 )
-from controller.record.summary import summarise
-from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
-from controller.telemetry.told import StrideTold, told
+from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
 from models.patient import VirtualPatient
 from tests.record.made import MS, tick, verdict, write
 

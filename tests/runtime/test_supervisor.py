@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.config import load_session
-from controller.demo import DEMO_SESSION
-from controller.runtime import bus
+from controller.commands.run import DEMO_SESSION
+from controller.config.session import load_session
+from controller.ipc import bus
 from controller.runtime.supervisor import Supervisor
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.runtime.ticker import Ticker, wait_ns
-from controller.safety.frames import FRAME_GAP_MIN_NS
+from controller.safety.judgement.wire import FRAME_GAP_MIN_NS
 
 pytestmark = pytest.mark.real_time
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from controller.config import core_params, load_session, tunable
-from controller.knobs import KNOBS, objections, values, with_values
+from controller.config.core_params import core_params
+from controller.config.session import load_session
+from controller.config.tunable_ranges import tunable
+from controller.config.tunables import KNOBS, objections, values, with_values
 from controller.runtime.tuning import Tuning, Wish
 from tests.core.control.numbers import DEMO, params
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.safety.arming import QUESTIONS
-from controller.safety.envelope import MS
-from controller.safety.frames import Frame, Purpose, SensorStamp
-from controller.safety.known import (
+from controller.safety.judgement.contraindications import QUESTIONS
+from controller.safety.judgement.frame_check import MS
+from controller.safety.judgement.guard_step import react
+from controller.safety.judgement.guard_types import (
     Happening,
     Known,
     Link,
@@ -20,7 +20,7 @@ from controller.safety.known import (
     begin,
     prepare,
 )
-from controller.safety.react import react
+from controller.safety.judgement.wire import Frame, Purpose, SensorStamp
 from controller.safety.settings import parse
 from drivers.interface import ChannelCommand, StimulatorCapability
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from controller.runtime import bus
-from controller.safety.envelope import MS
-from controller.safety.frames import (
+from controller.ipc import bus
+from controller.safety.guard import Guard
+from controller.safety.judgement.frame_check import MS
+from controller.safety.judgement.guard_types import prepare
+from controller.safety.judgement.wire import (
     BadFrame,
     Frame,
     SensorStamp,
@@ -24,8 +26,6 @@ from controller.safety.frames import (
     encode_frame,
     encode_stamp,
 )
-from controller.safety.guard import Guard
-from controller.safety.known import prepare
 from controller.safety.settings import parse
 from drivers.emulated.p24 import EmulatedP24, PulsePoints
 from drivers.interface import ChannelCommand

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from controller.record.records import GuardEvent
-from controller.safety.arming import QUESTIONS
-from controller.safety.envelope import MS
-from controller.safety.frames import BadFrame, Purpose
-from controller.safety.known import Checklist, Link, Peer, Reaction, Request, Scope
-from controller.safety.pulses import PulseOrder
-from controller.safety.watch import deadline_ns
+from controller.safety.judgement.contraindications import QUESTIONS
+from controller.safety.judgement.frame_check import MS
+from controller.safety.judgement.guard_types import Checklist, Link, Peer, Reaction, Request, Scope
+from controller.safety.judgement.liveness import deadline_ns
+from controller.safety.judgement.pulse_schedule import PulseOrder
+from controller.safety.judgement.wire import BadFrame, Purpose
 from drivers.interface import ChannelCommand, ContactCheck, StimulatorNotice
 from drivers.stimulators import sheets
 from tests.safety.rig import CAPABILITY, Bench, make_setup, pulse_train
 from tests.safety.room import Room
-from tests.safety.test_oracle import Session, broken, walk
+from tests.safety.test_judge import Session, broken, walk
 
 CHECK = ContactCheck(15.0, 10)  # ScienceMode4: result 10, detectable from 15 mA on
 TWO_CHANNELS = [

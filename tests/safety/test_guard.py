@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from controller.runtime import bus
+from controller.ipc import bus
 from controller.safety import guard as guard_module
-from controller.safety.envelope import MS
-from controller.safety.frames import Frame, SensorStamp, encode_frame, encode_stamp
+from controller.safety.judgement.frame_check import MS
+from controller.safety.judgement.guard_types import Trouble
+from controller.safety.judgement.wire import Frame, SensorStamp, encode_frame, encode_stamp
 from controller.safety.kept_file import KeptFile
-from controller.safety.known import Trouble
 from tests.safety.rig import SESSION
 from tests.safety.room import Room
 

@@ -16,10 +16,11 @@ import pytest
 
 from controller.errors import InputError
 from controller.safety import guard as guard_module
-from controller.safety import in_force, kept_file
+from controller.safety import kept_file
 from controller.safety.guard import Guard
+from controller.safety.judgement import in_force
+from controller.safety.judgement.guard_types import prepare
 from controller.safety.kept_file import PLACE_BYTES, InUseError, KeptFile
-from controller.safety.known import prepare
 from controller.safety.settings import parse
 from drivers.interface import ChannelCommand
 from drivers.stimulators.p24 import P24

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.errors import InputError
-from controller.safety.limits import (
+from controller.safety.judgement.limits import (
     COMPILED,
     DEFAULTS,
     NAMES,

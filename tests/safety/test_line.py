@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from controller.safety.faults import FAULTS
-from controller.safety.known import Link, Request
-from controller.safety.watch import SLOW_AGAIN_NS
+from controller.safety.judgement.faults import FAULTS
+from controller.safety.judgement.guard_types import Link, Request
+from controller.safety.judgement.liveness import SLOW_AGAIN_NS
 from drivers.interface import FOREIGN_ANSWER, LEFT_OUT, StimulatorNotice
 from tests.safety.rig import Bench, pulse_train
 from tests.safety.test_arming import TWO_CHANNELS, Wired

@@ -12,10 +12,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controller.safety.envelope import MS
-from controller.safety.frames import BadFrame, Frame
-from controller.safety.known import Answer, Known, Link, Peer, Reaction, RecorderTook, Request, Timer, Trouble
-from controller.safety.watch import deadline_ns
+from controller.safety.judgement.frame_check import MS
+from controller.safety.judgement.guard_types import (
+    Answer,
+    Known,
+    Link,
+    Peer,
+    Reaction,
+    RecorderTook,
+    Request,
+    Timer,
+    Trouble,
+)
+from controller.safety.judgement.liveness import deadline_ns
+from controller.safety.judgement.wire import BadFrame, Frame
 from drivers.interface import StimulatorNotice
 from tests.safety.rig import SESSION, Bench, pulse_train
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from controller.config import Session, load_session
-from controller.console.settings import ConsoleSettings
-from controller.demo import DEMO_SESSION
+from controller.commands.run import DEMO_SESSION
+from controller.config.console_settings import ConsoleSettings
+from controller.config.session import Session, load_session
 from controller.runtime.person_files import PersonFiles
-from controller.runtime.rig import Rig
+from controller.runtime.process_group import Rig
 from controller.runtime.supervisor import Attended, Supervisor, Virtual
-from controller.safety import in_force
-from controller.safety.arming import objections
-from controller.safety.envelope import MS
-from controller.safety.faults import FAULTS
 from controller.safety.guard import IN_FLIGHT
+from controller.safety.judgement import in_force
+from controller.safety.judgement.contraindications import objections
+from controller.safety.judgement.faults import FAULTS
+from controller.safety.judgement.frame_check import MS
 from controller.safety.kept_file import KeptFile
 from controller.safety.settings import GuardConfig, load
 from drivers.interface import ChannelCommand

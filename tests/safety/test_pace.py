@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.config import core_params, load_session
-from controller.core.intensity import Intensity
+from controller.config.core_params import core_params
+from controller.config.session import load_session
+from controller.core.output.pulse_shaping import Intensity
 from controller.core.params import CoreParams
 from controller.core.signals import Mode
-from controller.rehearsal import EPOCH_NS, Rehearsal
-from controller.safety.envelope import MS, Rules, fresh_memory, judge, on_share
-from controller.safety.frames import Channels, Frame
-from controller.safety.limits import Layer, merge
+from controller.safety.judgement.frame_check import MS, Rules, fresh_memory, judge, on_share
+from controller.safety.judgement.limits import Layer, merge
+from controller.safety.judgement.wire import Channels, Frame
+from controller.simulation.closed_loop import EPOCH_NS, Rehearsal
 from drivers.interface import ChannelCommand
 from models.cohort import cohort_patient
 from models.gait import Activity

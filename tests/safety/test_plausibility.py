@@ -7,9 +7,8 @@ import re
 
 import pytest
 
-from controller.safety import plausibility
-from controller.safety.frames import SensorStamp
-from controller.safety.plausibility import (
+from controller.safety.judgement import plausibility
+from controller.safety.judgement.plausibility import (
     ACC_RANGE_MPS2,
     GYR_RANGE_RPS,
     LAG_MS,
@@ -30,6 +29,7 @@ from controller.safety.plausibility import (
     _turned,
     railed,
 )
+from controller.safety.judgement.wire import SensorStamp
 from drivers.interface import Quat, Segment, Vec3
 
 SEGMENTS: dict[str, Segment] = {"foot": "foot", "shank": "shank"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from controller.safety.plausibility import Plausibility
+from controller.safety.judgement.plausibility import Plausibility
 from tests.data import DATA, needs_data
 from tests.safety.test_plausibility import SEGMENTS, stamp
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from controller.runtime import bus, process
+from controller.ipc import bus, process
 from controller.safety.kept_file import KeptFile
 from drivers.stimulators import sciencemode4 as sm4
 from tests.safety.rig import raw_settings
@@ -32,7 +32,7 @@ CONTROLLER = """
 import signal, sys, time
 from pathlib import Path
 from controller.runtime import bus
-from controller.safety.frames import Frame, SensorStamp, encode_frame, encode_stamp
+from controller.safety.judgement.wire import Frame, SensorStamp, encode_frame, encode_stamp
 from drivers.interface import ChannelCommand
 
 rig = Path(sys.argv[1])

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from controller.record.judge import Finding
+from controller.analysis.judge import Finding
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Tick, TrialKey
-from controller.safety.envelope import MS
-from controller.safety.frames import PURPOSES, BadFrame, Frame, Purpose, decode_frame, encode_frame
-from controller.safety.known import Answer, Link, Reaction, Request
-from controller.safety.unlock import STRIDES
+from controller.safety.judgement.frame_check import MS
+from controller.safety.judgement.guard_types import Answer, Link, Reaction, Request
+from controller.safety.judgement.staged_unlock import STRIDES
+from controller.safety.judgement.wire import PURPOSES, BadFrame, Frame, Purpose, decode_frame, encode_frame
 from drivers.interface import ChannelCommand
 from tests.safety.rig import SESSION, Bench, pulse_train
 from tests.safety.room import Room
 from tests.safety.test_arming import Wired, armed_after_a_test
-from tests.safety.test_oracle import Session, broken, walk
+from tests.safety.test_judge import Session, broken, walk
 
 GO = pulse_train(10.0)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from controller.errors import InputError
-from controller.safety.arming import QUESTIONS, objections
-from controller.safety.known import prepare
+from controller.safety.judgement.contraindications import QUESTIONS, objections
+from controller.safety.judgement.guard_types import prepare
 from controller.safety.settings import ChannelSettings, SensorSettings, load, parse
 from tests.safety.rig import CAPABILITY, raw_settings
 

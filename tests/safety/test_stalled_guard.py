@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.safety.envelope import MS
-from controller.safety.frames import Frame, SensorStamp, encode_frame, encode_stamp
-from controller.safety.pulses import PulseOrder
+from controller.safety.judgement.frame_check import MS
+from controller.safety.judgement.pulse_schedule import PulseOrder
+from controller.safety.judgement.wire import Frame, SensorStamp, encode_frame, encode_stamp
 from drivers.interface import ChannelCommand
 from tests.safety.rig import SESSION
 from tests.safety.room import Room

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from controller.safety.envelope import MS
-from controller.safety.faults import FAULTS
+from controller.safety.judgement.faults import FAULTS
+from controller.safety.judgement.frame_check import MS
 from drivers.stimulators import sciencemode4 as sm4
 from tests.drivers.contract_stimulator import until
 from tests.safety.room import Room

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from controller.safety.envelope import FUTURE_NS, MS
-from controller.safety.frames import SensorStamp
-from controller.safety.known import Note, Request
-from controller.safety.plausibility import TRIP_STRIDES, Finding, Plausibility, railed
-from controller.safety.watch import JUMP_MAX, PAST_NS, SensorTrack, misfit
+from controller.safety.judgement.frame_check import FUTURE_NS, MS
+from controller.safety.judgement.guard_types import Note, Request
+from controller.safety.judgement.liveness import JUMP_MAX, PAST_NS, SensorTrack, misfit
+from controller.safety.judgement.plausibility import TRIP_STRIDES, Finding, Plausibility, railed
+from controller.safety.judgement.wire import SensorStamp
 from drivers.interface import Vec3
 from tests.safety.rig import SESSION, Bench, pulse_train
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.safety.states import Event, Stage, State, transition
+from controller.safety.judgement.states import Event, Stage, State, transition
 
 OFF, ARMED, ACTIVE = State(), State(Stage.ARMED), State(Stage.ACTIVE)
 SOFT = State(Stage.RAMP)  # ends in OFF

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from controller.record.records import GuardEvent
-from controller.safety.envelope import MS
-from controller.safety.known import Link, Reaction, Request, Tighten
+from controller.safety.judgement.frame_check import MS
+from controller.safety.judgement.guard_types import Link, Reaction, Request, Tighten
 from drivers.interface import ChannelCommand
 from tests.safety.rig import Bench, pulse_train
 from tests.safety.room import Room
-from tests.safety.test_oracle import broken, walk
+from tests.safety.test_judge import broken, walk
 
 ON_MA = 20.0
 

@@ -8,11 +8,12 @@ from functools import cache
 
 import pytest
 
-from controller.config import core_params, load_session
+from controller.commands.run import DEMO_SESSION
+from controller.config.core_params import core_params
+from controller.config.session import load_session
 from controller.core.signals import TickInputs
-from controller.demo import DEMO_SESSION
-from controller.rehearsal import EPOCH_NS, TICK_S, Rehearsal
-from controller.safety.plausibility import TRIP_STRIDES, Finding, Plausibility
+from controller.safety.judgement.plausibility import TRIP_STRIDES, Finding, Plausibility
+from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
 from drivers.interface import ImuSample
 from models.cohort import cohort_patient
 from models.patient import VirtualPatient

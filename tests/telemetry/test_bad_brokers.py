@@ -17,17 +17,17 @@ import aiomqtt
 import msgspec
 import pytest
 
-from controller.record.arms import read_arms
+from controller.analysis.arms import read_arms
+from controller.ipc import bus
 from controller.record.live import LiveStatus
+from controller.record.numbered_events import told
 from controller.record.reader import header, messages, raw_messages
 from controller.record.records import Process
-from controller.runtime import bus
+from controller.record.telemetry_port import BrokerLink
 from controller.telemetry.broker import LOOPBACK
+from controller.telemetry.broker_position import Position
 from controller.telemetry.forward import forward
 from controller.telemetry.mqtt import MqttSettings
-from controller.telemetry.port import BrokerLink
-from controller.telemetry.position import Position
-from controller.telemetry.told import told
 from tests.record.walk import record_walk
 from tests.telemetry.certificates import Issuer
 from tests.telemetry.conftest import Mosquitto
@@ -99,7 +99,7 @@ def start(folder: Path, settings: MqttSettings) -> Rig:
     folder.mkdir()
     (folder / "header.json").write_bytes(b'{"session":"walk"}')
     (folder / "mqtt.json").write_bytes(msgspec.json.encode(settings))
-    command = [sys.executable, "-m", "controller.record.recorder", "--rig", str(folder)]
+    command = [sys.executable, "-m", "controller.runtime.recorder", "--rig", str(folder)]
     command += ["--out", str(folder / "walk.mcap"), "--header", str(folder / "header.json")]
     return Rig(folder, settings, subprocess.Popen([*command, "--mqtt", str(folder / "mqtt.json")]))
 

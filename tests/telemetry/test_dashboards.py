@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import aiomqtt
 import pytest
 
+from controller.record.numbered_events import Told, told
 from controller.telemetry.broker import LOOPBACK
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
-from controller.telemetry.payloads import documents
-from controller.telemetry.told import Told, told
+from controller.telemetry.payload_schemas import documents
 from tests.record.walk import record_walk
 
 pytestmark = pytest.mark.real_time

@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 from controller.errors import InputError
+from controller.record.numbered_events import Teller, told
 from controller.record.reader import header, raw_messages
 from controller.telemetry.broker import LOOPBACK
+from controller.telemetry.broker_position import Position
 from controller.telemetry.forward import NotDeliveredError, forward
 from controller.telemetry.mqtt import IN_FLIGHT_MAX, MqttSettings, MqttTelemetry
-from controller.telemetry.position import Position
-from controller.telemetry.told import Teller, told
 from tests.record.walk import record_walk
 
 pytestmark = pytest.mark.real_time

@@ -13,9 +13,9 @@ from dataclasses import replace
 import pytest
 
 from controller.core.signals import TickInputs
+from controller.ipc import bus
 from controller.record.reader import messages
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Record, Tick, encode
-from controller.runtime import bus
 from drivers.interface import EmgFrame, ImuSample
 from tests.record.made import MS, tick
 from tests.record.walk import record_walk
@@ -68,7 +68,7 @@ def pulled(sent: Sent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pul
     """Samples and times of each stream of the walk."""
     folder = tmp_path_factory.mktemp("rig")
     (folder / "header.json").write_bytes(b'{"session":"walk"}')
-    command = [sys.executable, "-m", "controller.record.recorder", "--rig", str(folder), "--lsl", "machine"]
+    command = [sys.executable, "-m", "controller.runtime.recorder", "--rig", str(folder), "--lsl", "machine"]
     command += ["--out", str(folder / "s.mcap"), "--header", str(folder / "header.json"), "--name", "rig-1"]
     recorder = subprocess.Popen(command)
     try:

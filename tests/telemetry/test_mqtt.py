@@ -17,7 +17,7 @@ import aiomqtt
 import msgspec
 import pytest
 
-from controller.runtime import bus
+from controller.ipc import bus
 from controller.telemetry.broker import LOOPBACK
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 
@@ -273,7 +273,7 @@ def test_the_recorder_publishes_what_it_records_and_leaves_the_summary(
 
     (tmp_path / "header.json").write_bytes(b'{"session":"s1"}')
     (tmp_path / "mqtt.json").write_bytes(msgspec.json.encode(settings(mosquitto.port)))
-    command = [sys.executable, "-m", "controller.record.recorder", "--rig", str(tmp_path)]
+    command = [sys.executable, "-m", "controller.runtime.recorder", "--rig", str(tmp_path)]
     command += ["--out", str(tmp_path / "s.mcap"), "--header", str(tmp_path / "header.json")]
     command += ["--mqtt", str(tmp_path / "mqtt.json")]
     recorder = subprocess.Popen(command)

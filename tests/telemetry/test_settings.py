@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.config import load_session
+from controller.config.session import load_session
 from controller.errors import ConfigError
 from controller.telemetry.mqtt import MqttSettings
 from controller.telemetry.settings import check_lsl, mqtt_settings

@@ -6,13 +6,13 @@ than the one before.
 
 from __future__ import annotations
 
-from controller.core.gait.checks import Finding, SensorCheck
-from controller.core.gait.foot import FootEvents
-from controller.core.gait.frame import SagittalFrame
-from controller.core.gait.phase import SILENCE_S, GaitPhase, StrideClock
-from controller.core.gait.shank import ShankEvents
-from controller.core.gait.travel import Travel
-from controller.core.gait.zero import GyroZero
+from controller.core.gait.displacement import Travel
+from controller.core.gait.events.foot import FootEvents
+from controller.core.gait.events.shank import ShankEvents
+from controller.core.gait.gyro_bias import GyroZero
+from controller.core.gait.sagittal_frame import SagittalFrame
+from controller.core.gait.sensor_check import Finding, SensorCheck
+from controller.core.gait.stride_clock import SILENCE_S, GaitPhase, StrideClock
 from controller.core.signals import GaitEvent
 from drivers.interface import Segment, Side, Vec3
 

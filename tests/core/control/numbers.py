@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from controller.config import core_params, load_session
+from controller.config.core_params import core_params
+from controller.config.session import load_session
 from controller.core.params import CoreParams
 from controller.core.signals import Mode
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from controller.core.signals import TickInputs
-from controller.rehearsal import TICK_S, Rehearsal
+from controller.simulation.closed_loop import TICK_S, Rehearsal
 from models.patient import VirtualPatient
 from tests.core.control.numbers import params
 

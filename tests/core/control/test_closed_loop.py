@@ -11,10 +11,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from controller.core.belief import LATE_DEAD_BAND_S
+from controller.core.control.muscle_estimate import LATE_DEAD_BAND_S
 from controller.core.signals import Mode
 from controller.core.step import _learn
-from controller.rehearsal import EPOCH_NS, Rehearsal, Stride
+from controller.simulation.closed_loop import EPOCH_NS, Rehearsal, Stride
 from drivers.interface import ImuSample
 from models.gait import Activity
 from models.patient import PatientParams, VirtualPatient

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from controller.core.feedforward import (
+from controller.core.control.feedforward import (
     derivative,
     passive_moment_nm,
     passive_moments_nm,

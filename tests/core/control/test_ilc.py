@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
-from controller.core.ilc import Law, Weights, bound, closed, feedback_matrix, law, limited
-from controller.core.learner import within_limits
-from controller.core.lifted import lift, muscle_response
+from controller.core.control.ilc import Law, Weights, bound, closed, feedback_matrix, law, limited
+from controller.core.control.learning import within_limits
+from controller.core.control.swing_model import lift, muscle_response
 from controller.core.params import Learning
 from tests.core.control.numbers import params
 

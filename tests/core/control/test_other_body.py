@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from controller.config import normal_reference
+from controller.config.core_params import normal_reference
 from controller.core.params import CoreParams
 from controller.core.signals import Mode, TickInputs
 from controller.core.step import CoreState, step

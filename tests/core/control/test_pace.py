@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from controller.config import LIFT_PERCENT, normal_reference
-from controller.core.pace import MOVE_MAX_DEG, Pace
-from controller.rehearsal import Rehearsal, judge
+from controller.config.core_params import normal_reference
+from controller.config.schema import LIFT_PERCENT
+from controller.core.control.pace import MOVE_MAX_DEG, Pace
+from controller.simulation.closed_loop import Rehearsal, judge
 from models.gait import Activity, normal_foot_pitch_deg, normal_pitch_deg, toe_off_percent
 from models.patient import PatientParams, VirtualPatient
 from tests.core.control.numbers import params

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.core.control.pid import Pid
 from controller.core.params import Gains
-from controller.core.pid import Pid
 
 GAINS = Gains(kp_nm_per_rad=8.0, ti_s=0.3, td_s=0.05, derivative_filter=8.0, torque_max_nm=6.0)
 TRACKING_S = (0.3 * 0.05) ** 0.5

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from controller.core.alignment import SwingPhase
-from controller.core.learner import Reading
-from controller.core.reference import GRID, suited, swing_pitch_deg
+from controller.core.control.learning import Reading
+from controller.core.control.reference import GRID, suited, swing_pitch_deg
+from controller.core.gait.phase_alignment import SwingPhase
 from tests.core.control.numbers import params
 
 NORMAL = params("learning").reference

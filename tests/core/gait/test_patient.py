@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.gait import WALKED_S, non_gait, stimulations
-from controller.core.gait import GaitDetector
-from controller.core.orientation import SegmentOrientation
+from controller.core.gait.detector import GaitDetector
+from controller.core.gait.orientation import SegmentOrientation
 from drivers.interface import Segment
 from models.cohort import cohort, cohort_patient
 from models.gait import Activity

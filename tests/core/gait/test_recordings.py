@@ -22,7 +22,7 @@ from benchmarks.gait import (
 )
 from benchmarks.lifted import pulses
 from benchmarks.walks import Walk
-from controller.core.gait import GaitDetector
+from controller.core.gait.detector import GaitDetector
 from controller.core.signals import GaitEvent
 from tests.core.gait.runs import FEET, STAIRS, TREADMILL, WALKWAY, run_of
 from tests.data import DATA, needs_data

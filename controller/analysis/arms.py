@@ -1,0 +1,478 @@
+"""A recording taken apart into the arms of its trial, in columns: what summary, report and export work on.
+
+Promises every tick, pulse, stride and event in the arm whose time it lies in; a recording without ``arm``
+messages is one arm. Refuses what the reader refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from operator import attrgetter
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from controller.core.control.fallback import RUNGS, Rung
+from controller.core.signals import Decision, GaitEvent, Mode, View
+from controller.record.reader import header, messages
+from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrialKey, TrueStride, Truth
+from controller.record.stride_state import (
+    ABLE,
+    STATES,
+    Heard,
+    StrideJudge,
+    StrideState,
+    law,
+    mode_of,
+    shown,
+)
+from controller.record.strides import Stride, TickAngles, dose, is_stride, measure, tick_angles
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+
+NEVER_NS = 2**63 - 1
+LAWS = get_args(Mode)
+SILENT = "sensor silent"  # how the core's reason ends when the leading sensor is not heard
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """The ticks of an arm as columns; NaN where the core did not know."""
+
+    now_ns: Times
+    lateness_us: Floats
+    duration_us: Floats
+    foot_pitch_deg: Floats
+    ankle_deg: Floats
+    reference_pitch_deg: Floats
+    phase_percent: Floats
+    commanded_ma: Floats
+    rung: Floats  # index in core.ladder.RUNGS while current may flow or a sensor's silence ends it, else NaN
+    law: Floats  # index in LAWS of what steered; NaN where nothing was asked for
+    swing: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthTrace:
+    """The virtual body of an arm as columns; empty where the body is real."""
+
+    t_ns: Times
+    foot_pitch_deg: Floats
+    ankle_deg: Floats
+    in_swing: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmData:
+    """One arm of a trial."""
+
+    mode: str
+    label: str
+    seed: int | None
+    begin_ns: int
+    end_ns: int
+    ticks: Ticks
+    truth: TruthTrace
+    strides: int  # as the core counted them
+    estimated: tuple[Stride, ...]  # from the core's own events and angles
+    true: tuple[Stride, ...]  # from the virtual body
+    gait_events: tuple[GaitEvent, ...]
+    pulses: tuple[Pulse, ...]
+    sensor_to_pulse_ms: Floats
+    guard_events: tuple[GuardEvent, ...]
+    blocked: dict[str, int]  # frames the guard did not let through, by reason
+    missed_ticks: int
+    samples_lost: int
+    trips: int
+    wash_out_strides: int = 0
+    armed: bool = True  # whether the guard ever was, where it was heard at all
+    blinded: bool = False
+    unlifted_swings: int = 0  # as commanded
+    lessons: tuple[View, ...] = ()  # what the core believed at the end of each stride
+
+    @property
+    def virtual(self) -> bool:
+        return len(self.truth.t_ns) > 0 or bool(self.true)
+
+    @property
+    def seconds(self) -> float:
+        return (self.end_ns - self.begin_ns) / 1e9
+
+    @property
+    def walked(self) -> tuple[Stride, ...]:
+        """The true strides where the body is virtual, else the estimated ones."""
+        return self.true if self.virtual else self.estimated
+
+    @property
+    def best(self) -> tuple[Stride, ...]:
+        """Those of them that count."""
+        return tuple(stride for stride in self.walked if stride.state == "counted")
+
+    @property
+    def left_out(self) -> dict[StrideState, int]:
+        """How many of them do not count, by why."""
+        counts = Counter(stride.state for stride in self.walked)
+        return {state: counts[state] for state in STATES if state != "counted" and counts[state]}
+
+
+def _floats() -> array[float]:
+    return array("d")
+
+
+def _times() -> array[int]:
+    return array("q")
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Gathers one arm while the recording is read."""
+
+    arm: Arm
+    end_ns: int = NEVER_NS
+    now_ns: array[int] = field(default_factory=_times)
+    rows: array[float] = field(default_factory=_floats)  # the float columns of Ticks, one row a tick
+    truth_ns: array[int] = field(default_factory=_times)
+    truth_rows: array[float] = field(default_factory=_floats)
+    true: list[Stride] = field(default_factory=list)
+    gait_events: list[GaitEvent] = field(default_factory=list)
+    pulses: list[Pulse] = field(default_factory=list)
+    first_pulse_ns: dict[int, list[int]] = field(default_factory=dict)  # of each frame: its pulses' times
+    newest_imu_ns: dict[int, int] = field(default_factory=dict)
+    guard_events: list[GuardEvent] = field(default_factory=list)
+    blocked: dict[str, int] = field(default_factory=dict)
+    armed: bool | None = None  # None: nothing was heard of the guard
+    next_seq: dict[str, int] = field(default_factory=dict)  # by sensor
+    last_deadline: int | None = None
+    last_strides: int | None = None
+    last_view: View | None = None
+    lessons: list[View] = field(default_factory=list)
+    mode: str = ""
+    strides: int = 0
+    missed: int = 0
+    lost: int = 0
+    unlifted_before: int | None = None  # of earlier arms
+
+    def take(self, record: object) -> None:
+        match record:
+            case Tick():
+                self._take_tick(record)
+            case GuardVerdict():
+                self.armed = bool(self.armed) or record.state in ABLE
+                if record.verdict == "blocked":
+                    self.blocked[record.reason] = self.blocked.get(record.reason, 0) + 1
+                if record.pulses:
+                    self.pulses.extend(record.pulses)
+                    self.first_pulse_ns[record.frame_seq] = [pulse.t_ns for pulse in record.pulses]
+            case GuardEvent():
+                self.guard_events.append(record)
+            case Truth():
+                self.truth_ns.append(record.t_ns)
+                self.truth_rows.extend((record.foot_pitch_deg, record.ankle_deg, float(record.in_swing)))
+            case TrueStride():
+                self.true.append(
+                    Stride(
+                        record.initial_contact_ns,
+                        record.toe_off_ns,
+                        record.next_initial_contact_ns,
+                        record.ankle_at_initial_contact_deg,
+                        record.foot_pitch_at_initial_contact_deg,
+                        record.peak_swing_dorsiflexion_deg,
+                        record.swing_pitch_rmse_deg,
+                    )
+                )
+            case _:
+                pass
+
+    def _take_tick(self, tick: Tick) -> None:
+        view = tick.decision.view
+        angles = tick_angles(tick.now_ns, view)
+        currents = [c.current_ma for c in tick.decision.command.channels if c is not None]
+        self.now_ns.append(tick.now_ns)
+        self.rows.extend(
+            (
+                tick.lateness_us,
+                tick.duration_us,
+                angles.foot_pitch_deg,
+                angles.ankle_deg,
+                angles.reference_pitch_deg,
+                math.nan if view.phase_percent is None else view.phase_percent,
+                max(currents, default=0.0),
+                _rung(tick.decision, stimulated=bool(currents)),
+                _law(view, asked=bool(currents)),
+                float(view.swing),
+            )
+        )
+        self.gait_events.extend(tick.decision.events)
+        self.mode = view.mode
+        if self.last_strides is not None:
+            self.strides += max(0, view.strides - self.last_strides)
+            if view.strides > self.last_strides and self.last_view is not None:
+                self.lessons.append(self.last_view)
+        else:
+            self.strides = view.strides if tick.deadline <= 1 else 0
+        self.last_strides, self.last_view = view.strides, view
+        if self.unlifted_before is None:
+            self.unlifted_before = view.unlifted_swings
+        if self.last_deadline is not None and tick.deadline > self.last_deadline:
+            self.missed += tick.deadline - self.last_deadline - 1
+        self.last_deadline = tick.deadline
+        if tick.inputs.imu:
+            self.newest_imu_ns[tick.seq] = max(sample.arrival_ns for sample in tick.inputs.imu)
+        for sample in tick.inputs.imu:
+            self._count_lost(sample.sensor, sample.seq, 1)
+        for frame in tick.inputs.emg:
+            self._count_lost(frame.sensor, frame.seq, max(1, len(frame.volts)))
+
+    def _count_lost(self, sensor: str, seq: int, samples: int) -> None:
+        """``seq`` is the number of the first of ``samples``; what lies before it and did not come is lost."""
+        expected = self.next_seq.get(sensor, seq)
+        self.lost += max(0, seq - expected)
+        self.next_seq[sensor] = seq + samples
+
+    def build(self, key: dict[str, str], heard: Sequence[Heard]) -> ArmData:
+        rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, 10)
+        truth_rows = np.frombuffer(self.truth_rows, dtype=np.float64).reshape(-1, 3)
+        now_ns = np.frombuffer(self.now_ns, dtype=np.int64)
+        lateness, duration, pitch, ankle, reference, phase, commanded, rung, laws, swing = rows.T
+        ticks = Ticks(
+            now_ns, lateness, duration, pitch, ankle, reference, phase, commanded, rung, laws, swing > 0.5
+        )
+        truth_ns = np.frombuffer(self.truth_ns, dtype=np.int64)
+        truth = TruthTrace(truth_ns, truth_rows[:, 0], truth_rows[:, 1], truth_rows[:, 2] > 0.5)
+        seen_ns = np.concatenate([now_ns, truth_ns])
+        begin_ns = self.arm.t_ns if self.arm.t_ns > -NEVER_NS else int(seen_ns.min(initial=NEVER_NS))
+        end_ns = self.end_ns if self.end_ns < NEVER_NS else int(seen_ns.max(initial=begin_ns))
+        pulses = tuple(sorted(self.pulses, key=attrgetter("t_ns")))
+        latencies_ms = [
+            (pulse_ns - self.newest_imu_ns[frame_seq]) / 1e6
+            for frame_seq, times_ns in self.first_pulse_ns.items()
+            if frame_seq in self.newest_imu_ns
+            for pulse_ns in times_ns
+        ]
+        return ArmData(
+            mode=self.arm.mode or self.mode,
+            label=self.arm.label or self.arm.mode or self.mode,
+            seed=self.arm.seed,
+            begin_ns=min(begin_ns, end_ns),
+            end_ns=end_ns,
+            ticks=ticks,
+            truth=truth,
+            strides=self.strides,
+            estimated=self._judged(_estimated_strides(self.gait_events, ticks, pulses), ticks, key, heard),
+            true=self._judged((_with_dose(one, pulses) for one in self.true), ticks, key, heard),
+            gait_events=tuple(self.gait_events),
+            pulses=pulses,
+            sensor_to_pulse_ms=np.array(latencies_ms, dtype=np.float64),
+            guard_events=tuple(self.guard_events),
+            blocked=self.blocked,
+            missed_ticks=self.missed,
+            samples_lost=self.lost,
+            trips=_trips(self.guard_events),
+            wash_out_strides=self.arm.wash_out_strides,
+            armed=self.armed is not False,
+            blinded=self.arm.blinded,
+            unlifted_swings=(self.last_view.unlifted_swings if self.last_view else 0)
+            - (self.unlifted_before or 0),
+            lessons=tuple(self.lessons),
+        )
+
+    def _judged(
+        self, strides: Iterable[Stride], ticks: Ticks, key: dict[str, str], heard: Sequence[Heard]
+    ) -> tuple[Stride, ...]:
+        """The strides with their states."""
+        mode = mode_of(self.arm.label, self.arm.mode or self.mode, key)
+        judge = StrideJudge(mode, self.arm.wash_out_strides)
+        times_ns = [each.t_ns for each in heard]
+        judged, told = [], 0
+        for stride in strides:
+            until = bisect_left(times_ns, stride.next_initial_contact_ns)
+            swing_ns = stride.toe_off_ns or stride.initial_contact_ns
+            first, last = np.searchsorted(ticks.now_ns, (swing_ns, stride.next_initial_contact_ns))
+            codes = ticks.law[first:last][ticks.swing[first:last]]
+            laws = {None if math.isnan(code) else LAWS[int(code)] for code in codes.tolist()}
+            state = judge.judge(stride.initial_contact_ns, heard[told:until], laws)
+            judged.append(replace(stride, state=state))
+            told = until
+        return tuple(judged)
+
+
+def read_arms(path: Path, *, unblind: bool = False) -> tuple[ArmData, ...]:
+    """The arms of a recording in the order of their beginning. Raises InputError as the reader does.
+
+    Of a blinded arm everything that gives its mode away is left out, unless ``unblind``.
+    """
+    builders = _intervals(path)
+    heard: list[Heard] = []
+    for message in messages(path):
+        _hear(message.record, heard)
+        builder = _holding(builders, message.t_ns)
+        if builder is None:
+            continue
+        if isinstance(message.record, TrueStride) and message.record.initial_contact_ns < builder.arm.t_ns:
+            continue  # begun in the arm before
+        builder.take(message.record)
+    key = trial_key(path)
+    heard.sort(key=lambda each: each.t_ns)
+    return tuple(
+        _unblinded(arm, key) if unblind else _blinded(arm) if arm.blinded else arm
+        for arm in (builder.build(key, heard) for builder in builders)
+    )
+
+
+def _hear(record: object, heard: list[Heard]) -> None:
+    """What the guard said, as far as it is news: most verdicts are like the one before."""
+    match record:
+        case GuardVerdict(t_ns=t_ns, state=state, verdict=given, unlocked=unlocked):
+            last = heard[-1] if heard else None
+            news = last is None or (last.state, last.unlocked, last.kind) != (state, unlocked, "")
+            if given != "ok" or news:
+                heard.append(Heard(t_ns, state, given != "ok", unlocked))
+        case GuardEvent(t_ns=t_ns, state=state, kind=kind):
+            heard.append(Heard(t_ns, state, kind=kind))
+        case _:
+            pass
+
+
+def trial_key(path: Path) -> dict[str, str]:
+    """Label to mode of a blinded trial; empty where the recording is not one."""
+    for message in messages(path, ("trial/key",)):
+        if isinstance(message.record, TrialKey):
+            return message.record.modes
+    return {}
+
+
+def _unblinded(arm: ArmData, key: dict[str, str]) -> ArmData:
+    if arm.label not in key:
+        return arm
+    return replace(arm, mode=key[arm.label], label=f"{arm.label}: {key[arm.label]}", blinded=False)
+
+
+def _blinded(arm: ArmData) -> ArmData:
+    """Without current and command, and of the guard's words only the trips."""
+    hidden = np.full_like(arm.ticks.commanded_ma, np.nan)
+    silent = replace(arm.ticks, commanded_ma=hidden, rung=hidden, law=hidden)
+    trips = tuple(event for event in arm.guard_events if event.kind == "trip")
+    return replace(
+        arm,
+        ticks=silent,
+        pulses=(),
+        sensor_to_pulse_ms=np.empty(0),
+        guard_events=trips,
+        blocked={},
+        lessons=(),
+        estimated=_veiled(arm.estimated),
+        true=_veiled(arm.true),
+    )
+
+
+def _veiled(strides: tuple[Stride, ...]) -> tuple[Stride, ...]:
+    """Why a stride does not count would tell which mode gave current, as would what it was given."""
+    return tuple(
+        replace(s, charge_uc=0.0, pulses=0, current_max_ma=0.0, state=shown(s.state, secret=True))
+        for s in strides
+    )
+
+
+def _intervals(path: Path) -> list[_Builder]:
+    """An empty builder for each arm, its times known."""
+    builders: list[_Builder] = []
+    for message in messages(path, ("arm",)):
+        if not isinstance(message.record, Arm):
+            continue
+        if builders and builders[-1].end_ns == NEVER_NS:
+            builders[-1].end_ns = message.record.t_ns
+        if message.record.kind == "begin":
+            builders.append(_Builder(message.record))
+    if builders:
+        return builders
+    session = header(path)
+    seed = session.get("seed", "")
+    whole = Arm(-NEVER_NS, "begin", session.get("mode", ""), int(seed) if seed.isdecimal() else None)
+    return [_Builder(whole)]
+
+
+def _holding(builders: list[_Builder], t_ns: int) -> _Builder | None:
+    return next((b for b in builders if b.arm.t_ns <= t_ns < b.end_ns), None)
+
+
+def _estimated_strides(events: list[GaitEvent], ticks: Ticks, pulses: Sequence[Pulse]) -> Iterator[Stride]:
+    """Strides between the initial contacts the core found, with its own angles."""
+    contacts_ns = [event.t_ns for event in events if event.kind == "initial_contact"]
+    toe_offs_ns = [event.t_ns for event in events if event.kind == "toe_off"]
+    columns = (ticks.now_ns, ticks.foot_pitch_deg, ticks.ankle_deg, ticks.reference_pitch_deg, ticks.swing)
+    for begin_ns, end_ns in pairwise(contacts_ns):
+        if not is_stride(begin_ns, end_ns) or len(ticks.now_ns) == 0:
+            continue
+        first, last = np.searchsorted(ticks.now_ns, (begin_ns, end_ns), side="right")
+        rows = zip(*(column[max(0, first - 1) : max(1, last)].tolist() for column in columns), strict=True)
+        inside = _inside(begin_ns, end_ns, pulses)
+        yield measure(begin_ns, end_ns, [TickAngles(*row) for row in rows], toe_offs_ns, inside)
+
+
+def _inside(begin_ns: int, end_ns: int, pulses: Sequence[Pulse]) -> Sequence[Pulse]:
+    """Those of a stride; ``pulses`` in order of time."""
+    first, last = (bisect_left(pulses, t_ns, key=attrgetter("t_ns")) for t_ns in (begin_ns, end_ns))
+    return pulses[first:last]
+
+
+def _with_dose(stride: Stride, pulses: Sequence[Pulse]) -> Stride:
+    begin_ns, end_ns = stride.initial_contact_ns, stride.next_initial_contact_ns
+    charge_uc, count, current_max_ma = dose(begin_ns, end_ns, _inside(begin_ns, end_ns, pulses))
+    return replace(stride, charge_uc=charge_uc, pulses=count, current_max_ma=current_max_ma)
+
+
+def _trips(events: list[GuardEvent]) -> int:
+    """How often the guard went into its tripped state."""
+    states = ["", *(event.state.lower() for event in events)]
+    return sum(now == "tripped" != before for before, now in pairwise(states))
+
+
+@dataclass(frozen=True, slots=True)
+class RungChange:
+    """A change of rung on the fallback ladder; ``step_ma`` is what the commanded current did at its tick."""
+
+    t_ns: int
+    before: Rung
+    after: Rung
+    current_ma: float
+    step_ma: float
+
+
+def rung_seconds(ticks: Ticks) -> dict[Rung, float]:
+    """How long each rung was stood on, in the ticks in which current might flow; rungs in their order."""
+    passed_s = np.diff(ticks.now_ns, append=ticks.now_ns[-1:]) / 1e9
+    return {rung: float(passed_s[ticks.rung == place].sum()) for place, rung in enumerate(RUNGS)}
+
+
+def rung_changes(ticks: Ticks) -> tuple[RungChange, ...]:
+    """Every change of rung, up and down, with the step of the current in that tick."""
+    known = np.flatnonzero(np.isfinite(ticks.rung))
+    changes: list[RungChange] = []
+    for before, at in pairwise(known):
+        if ticks.rung[before] != ticks.rung[at]:
+            current_ma = float(ticks.commanded_ma[at])
+            step_ma = current_ma - float(ticks.commanded_ma[at - 1])
+            names = RUNGS[int(ticks.rung[before])], RUNGS[int(ticks.rung[at])]
+            changes.append(RungChange(int(ticks.now_ns[at]), *names, current_ma, step_ma))
+    return tuple(changes)
+
+
+def _rung(decision: Decision, *, stimulated: bool) -> float:
+    """The rung's place; "off" only where a silent sensor ends the pulses, for a closed window is no fault."""
+    if stimulated and decision.view.rung in RUNGS:
+        return float(RUNGS.index(decision.view.rung))
+    return float(RUNGS.index("off")) if decision.reason.endswith(SILENT) else math.nan
+
+
+def _law(view: View, *, asked: bool) -> float:
+    steered = law(view.mode, view.rung, asked=asked)
+    return math.nan if steered is None else float(LAWS.index(steered))

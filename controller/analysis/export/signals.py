@@ -1,0 +1,122 @@
+"""A recording as series of samples by source, with its events and wall clock: for EDF+ and Motion-BIDS."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from controller.core.gait.joint_range import possible_ankle_deg, possible_pitch_deg
+from controller.record import wall_clock
+from controller.record.records import Clock, Record, Tick
+from drivers.interface import EmgFrame
+
+Floats = npt.NDArray[np.float64]
+AXES = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
+AXIS_UNITS = ("m/s^2",) * 3 + ("rad/s",) * 3
+# The control core as a source, and its name where a sensor has that one.
+CORE, CORE_OTHERWISE = "core", "controlcore"
+
+
+@dataclass(slots=True)
+class Series:
+    """Samples of one source in columns; NaN where not known or not valid."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    t_ns: array[int] = field(default_factory=lambda: array("q"))
+    rows: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, t_ns: int, values: Iterable[float | None]) -> None:
+        self.t_ns.append(t_ns)
+        self.rows.extend(math.nan if value is None else value for value in values)
+
+    def columns(self) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Times in rising order, and the values, one row a time."""
+        t_ns = np.frombuffer(self.t_ns, dtype=np.int64)
+        values = np.frombuffer(self.rows, dtype=np.float64).reshape(len(t_ns), len(self.names))
+        order = np.argsort(t_ns, kind="stable")
+        return t_ns[order], values[order]
+
+
+@dataclass(slots=True)
+class Signals:
+    """The series by source, the events as (time, kind, text), the facts of the recording's head.
+
+    ``hidden`` leaves out what gives a blinded arm away.
+    """
+
+    facts: dict[str, str]
+    hidden: bool = False
+    imu: dict[str, Series] = field(default_factory=dict)
+    emg: dict[str, Series] = field(default_factory=dict)
+    core: Series = field(
+        default_factory=lambda: Series(("foot_pitch", "ankle", "command"), ("deg", "deg", "mA"))
+    )
+    events: list[tuple[int, str, str]] = field(default_factory=list)
+    offset_ns: int | None = None  # UTC minus monotonic
+
+    def take(self, record: Record) -> None:
+        match record:
+            case Tick():
+                for sample in record.inputs.imu:
+                    series = self.imu.setdefault(sample.sensor, Series(AXES, AXIS_UNITS))
+                    values = (*sample.acc_mps2, *sample.gyr_rps)
+                    series.add(sample.t_ns, values if sample.valid else (None,) * len(AXES))
+                for frame in record.inputs.emg:
+                    self._take_emg(frame)
+                view = record.decision.view
+                currents = [one.current_ma for one in record.decision.command.channels if one is not None]
+                command_ma = None if self.hidden else max(currents, default=0.0)
+                angles = possible_pitch_deg(view.foot_pitch_deg), possible_ankle_deg(view.ankle_deg)
+                self.core.add(record.now_ns, (*angles, command_ma))
+            case Clock() if self.offset_ns is None:
+                self.offset_ns = wall_clock.offset_ns(record)
+            case _:
+                pass
+
+    def _take_emg(self, frame: EmgFrame) -> None:
+        if not frame.volts:
+            return
+        channels = len(frame.volts[0])
+        names = tuple(f"emg_{channel + 1}" for channel in range(channels))
+        series = self.emg.setdefault(frame.sensor, Series(names, ("uV",) * channels))
+        for index, volts in enumerate(frame.volts):
+            microvolts = [volt * 1e6 if frame.valid else None for volt in volts]
+            series.add(frame.t_ns + round(index * 1e9 / frame.rate_hz), microvolts[: len(series.names)])
+
+    def all(self) -> Iterator[tuple[str, Series]]:
+        """Every source by its name; a name may come twice where a device gives both movement and EMG."""
+        yield from self.imu.items()
+        yield from self.emg.items()
+        if self.core.t_ns:
+            taken = CORE in self.imu or CORE in self.emg
+            yield CORE_OTHERWISE if taken else CORE, self.core
+
+    def utc(self, t_ns: int) -> datetime | None:
+        return wall_clock.utc(t_ns, self.offset_ns)
+
+
+def apart(taken: set[str], wanted: str, limit: int) -> str:
+    """``wanted``, at most ``limit`` characters, by a number different from those taken; it is taken then.
+
+    Letters alone do not tell two apart by being large or small: not every file system does.
+    """
+    made, number = wanted[:limit], 1
+    while made.casefold() in taken:
+        number += 1
+        made = f"{wanted[: limit - len(str(number))]}{number}"
+    taken.add(made.casefold())
+    return made
+
+
+def rate_hz(at_s: Floats) -> int:
+    """The nominal rate, gaps left aside: whole samples a second, as EDF wants them."""
+    steps_s = np.diff(at_s)
+    steps_s = steps_s[steps_s > 0.0]
+    return max(1, round(1.0 / float(np.median(steps_s)))) if steps_s.size else 1

@@ -1,0 +1,507 @@
+"""What the browser asks for around the set-up: its steps, test trains, the identification tests.
+
+Promises that every step a person confirms is checked against what the rig says, and recorded. Refuses a train
+that nobody judged the one before of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import shutil
+import sys
+import time
+import tomllib
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from controller.config.console_settings import ConsoleSettings
+from controller.console import layout
+from controller.console.forms import fields
+from controller.console.i18n import Texts
+from controller.console.live.feed import Feed, Scope
+from controller.console.low_priority import BEHIND
+from controller.console.setup import setup_page
+from controller.console.setup.patient_file import Found, look, write
+from controller.console.setup.progress import (
+    EFFECTS,
+    STEPS,
+    SetupState,
+    Step,
+    load,
+    restart_search,
+    save,
+    say_effect,
+    unanswered,
+)
+from controller.console.tuning.controller_link import TuningLink
+from controller.errors import ConfigError, InputError
+from controller.ipc import bus
+from controller.record import records
+from controller.record.records import Audit
+from controller.runtime.tuning import BY_MAX, CEILING, SAME_MA
+from controller.safety.judgement.contraindications import ANSWERS, QUESTION
+from drivers.catalogue import is_inertial
+
+HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
+HOLD_MAX_S = 20.0  # nobody holds longer on purpose
+SENSOR_AGE_MAX_MS = 300.0
+KEPT = 200  # entries of the trail
+TRAIN_ANSWER_S = 0.5
+TIGHTEN_ANSWER_S = 2.0
+PLANNED_S = 5.0  # the controller's next boundary: at once where the leg stands
+TESTS_S = 180.0
+
+ABLE = ("armed", "active")
+
+
+class SetupPages:
+    """The set-up of one session, for all browsers."""
+
+    def __init__(
+        self,
+        rig: Path,
+        settings: ConsoleSettings,
+        feed: Feed,
+        link: TuningLink,
+        *,
+        texts_of: Callable[[Request], Texts],
+    ) -> None:
+        self._rig = rig
+        self._settings = settings
+        self._feed = feed
+        self._link = link
+        self._texts_of = texts_of
+        runs = Path(settings.runs)
+        self._file = runs / "profiles" / (settings.pseudonym or "unnamed") / "setup.json"
+        self._folder = runs / settings.session
+        self._state = load(self._file, settings.session)
+        self._trail: deque[Audit] = deque(maxlen=KEPT)
+        self._held_s = 0.0
+        self._walk_ns: int | None = None  # when the last step was opened
+        self._from_deg: float | None = None  # foot pitch as the last train began
+        self._most_deg = 0.0
+        self._tests: asyncio.Task[None] | None = None
+        self._tests_word = ""
+        self._remember_comfort()
+        if not unanswered(self._state.answers):
+            self._feed.answer(self._state.answers, self._state.by)
+
+    def trail(self) -> Iterable[Audit]:
+        return tuple(self._trail)
+
+    def found(self) -> dict[str, float]:
+        """Thresholds and identified numbers, for a profile."""
+        marks = {f"{mark}_ma": value for mark, value in self._state.thresholds.items()}
+        return {**{f"thresholds.{key}": value for key, value in marks.items()}, **self._state.identified}
+
+    def routes(self, app: FastAPI) -> None:
+        app.get("/setup")(self.page)
+        app.get("/now")(self.now)
+        for step in STEPS:
+            app.post(f"/setup/{step}")(getattr(self, f"post_{step}"))
+        app.get("/setup/file")(self.file)
+        app.post("/setup/file")(self.write_file)
+        app.post("/setup/anew")(self.anew)
+        app.post("/setup/virtual")(self.virtual)
+        app.post("/setup/hold")(self.hold)
+        app.post("/setup/guard/{op}")(self.guard)
+        app.post("/setup/train")(self.train)
+        app.post("/setup/effect")(self.effect)
+        app.post("/setup/level")(self.level)
+        app.post("/setup/search-again")(self.search_again)
+        app.post("/setup/tests/run")(self.run_tests)
+        app.get("/setup/tests/progress")(self.progress)
+        app.get("/setup/tests/fit.png")(self.fit)
+
+    # --- pages ---
+
+    async def page(self, request: Request) -> Response:
+        return self._page(request)
+
+    def _page(self, request: Request, *, problem: str = "", status: int = 200) -> Response:
+        texts = self._texts_of(request)
+        wish = request.query_params.get("step", "")
+        shown = next((step for step in STEPS if step == wish), self._state.step)
+        if shown == "walk" and self._walk_ns is None:
+            self._walk_ns = time.monotonic_ns()
+        if shown is None:
+            body = setup_page.finished_html(texts, self._state)
+        else:
+            busy = self._tests is not None and not self._tests.done()
+            problem = problem or (self._tests_word if shown == "tests" else "")
+            body = setup_page.setup_html(
+                texts, self._settings, self._state, shown, problem=problem, busy=busy
+            )
+        page = layout.whole_page(texts, "/setup", texts.get("setup.title"), body, with_state=True)
+        return HTMLResponse(page, status_code=status)
+
+    def _refuse(self, request: Request, key: str, **values: str) -> Response:
+        """The page of the step a form came from, with the reason."""
+        return self._page(request, problem=self._texts_of(request).get(key).format(**values), status=409)
+
+    def _next(self, step: Step, text: str) -> Response:
+        self._state.finish(step)
+        self._keep(text)
+        return RedirectResponse("/setup", status_code=303)
+
+    def _stay(self, step: Step) -> Response:
+        save(self._file, self._state)
+        return RedirectResponse(f"/setup?step={step}", status_code=303)
+
+    def _keep(self, text: str) -> None:
+        """Save, and record what was confirmed: in the trail, and in the recording."""
+        save(self._file, self._state)
+        now_ns = time.monotonic_ns()
+        entry = Audit(now_ns, time.time_ns(), "setup", self._state.by, "", text=text)
+        self._trail.append(entry)
+        with contextlib.suppress(TimeoutError, OSError):
+            sender = bus.Sender(bus.connect(self._rig, "recorder", timeout_s=0.0))
+            sender.send(bus.pack_record("audit", now_ns, records.encode(entry)))
+            sender.close()
+
+    def _remember_comfort(self) -> None:
+        """The feed holds every arming for walking to what was kept."""
+        kept = self._state
+        self._feed.comfort = None if kept.comfort_ma is None else (kept.comfort_ma, kept.comfort_by)
+
+    def _assisted(self) -> int:
+        """Assisted strides since the last step was opened."""
+        return 0 if self._walk_ns is None else self._feed.assisted(self._walk_ns)
+
+    def _moved_deg(self) -> float | None:
+        """The most the foot has turned since the last train began."""
+        pitch_deg = self._feed.newest("foot_pitch_deg")
+        if pitch_deg is None or self._from_deg is None:
+            return None
+        told = self._link.now
+        if told is not None and told.probe.running:
+            self._most_deg = max(self._most_deg, abs(pitch_deg - self._from_deg))
+        return self._most_deg
+
+    async def now(self) -> Response:
+        """What the pages' script shows: asked for three times a second."""
+        feed, told = self._feed, self._link.now
+        sensors = [
+            {
+                "name": name,
+                "age_ms": feed.sensor_age_ms(name),
+                "link": feed.link(name),
+                "axes": name in told.found if is_inertial(device) and told is not None else None,
+            }
+            for name, device, _ in self._settings.sensors
+        ]
+        pace = feed.pace()
+        return JSONResponse(
+            {
+                "state": feed.state,
+                "refusals": feed.refusals,
+                "sensors": sensors,
+                "findings": told.findings if told else [],
+                "walking": told.walking if told else None,
+                "strides": feed.stride_count,
+                "assisted": self._assisted(),
+                "scope": feed.scope,
+                "error_deg": pace.error_deg if pace else None,
+                "moved_deg": self._moved_deg(),
+                "answered": feed.answered,
+                "needed": feed.needed,
+                "applied_ma": feed.newest("applied_ma"),
+                "running": told.probe.running if told else False,
+                "ended": told.probe.ended if told else "",
+            }
+        )
+
+    # --- steps ---
+
+    async def post_patient(self, request: Request) -> Response:
+        by = (await fields(request)).get("by", "")
+        if not 0 < len(by) <= BY_MAX:
+            return self._refuse(request, "setup.who")
+        self._state.by = by
+        return self._next("patient", f"patient {self._settings.pseudonym} confirmed")
+
+    async def post_checklist(self, request: Request) -> Response:
+        form = await fields(request)
+        answers = {key: form[key] for key in QUESTION if form.get(key) in ANSWERS}
+        missing = unanswered(answers)
+        if missing:
+            texts = self._texts_of(request)
+            return self._refuse(request, "setup.unanswered", question=texts.get(f"question.{missing[0]}"))
+        self._state.answers = answers
+        self._feed.answer(answers, self._state.by)  # allowed or not: the guard judges them, and disarms
+        said = ", ".join(f"{key} {answer}" for key, answer in answers.items())
+        if self._state.objections():
+            self._state.reopen("checklist")
+            self._keep(f"checklist does not allow stimulation: {said}")
+            return self._refuse(request, "setup.forbidden")
+        return self._next("checklist", f"checklist: {said}")
+
+    async def post_sensors(self, request: Request) -> Response:
+        told = self._link.now
+        for name, device, _ in self._settings.sensors:
+            age_ms = self._feed.sensor_age_ms(name)
+            if is_inertial(device) and (age_ms is None or age_ms > SENSOR_AGE_MAX_MS):
+                return self._refuse(request, "setup.silent", sensor=name)
+            if is_inertial(device) and (told is None or name not in told.found):
+                return self._refuse(request, "setup.no_axes", sensor=name)
+        if told is not None and told.findings:
+            return self._refuse(request, "setup.finding", finding=told.findings[0])
+        return self._next("sensors", "sensors found and placed")
+
+    async def post_electrodes(self, request: Request) -> Response:
+        if self._feed.state not in ABLE:
+            return self._refuse(request, "setup.not_armed")
+        return self._next("electrodes", "electrodes placed, tested by the guard when arming")
+
+    async def post_thresholds(self, request: Request) -> Response:
+        """What was found binds from here on: the guard's largest current, and with it every plan."""
+        comfort_ma = self._state.thresholds.get("comfort")
+        if comfort_ma is None:
+            return self._refuse(request, "setup.no_comfort")
+        if not await self._tightened(comfort_ma):
+            return self._refuse(request, "setup.not_tightened")
+        await self._planned(comfort_ma)
+        self._state.comfort_ma, self._state.comfort_by = comfort_ma, self._state.by
+        self._remember_comfort()
+        self._end_tests()
+        found = ", ".join(f"{mark} {value:g} mA" for mark, value in self._state.thresholds.items())
+        return self._next("thresholds", f"thresholds: {found}")
+
+    async def post_tests(self, request: Request) -> Response:
+        self._end_tests()
+        found = ", ".join(f"{key} {value:g}" for key, value in self._state.identified.items())
+        return self._next("tests", f"identified: {found}" if found else "identification tests left out")
+
+    async def post_walk(self, request: Request) -> Response:
+        assisted = self._assisted()
+        if "thresholds" not in self._state.done:
+            return self._refuse(request, "setup.no_thresholds")
+        if not assisted:
+            return self._refuse(request, "setup.no_step")
+        return self._next("walk", f"first steps: {assisted} assisted since this step was opened")
+
+    async def anew(self) -> Response:
+        kept, self._walk_ns = self._state, None
+        self._state = SetupState(
+            kept.session, by=kept.by, comfort_ma=kept.comfort_ma, comfort_by=kept.comfort_by
+        )
+        self._keep("set-up begun anew")
+        return RedirectResponse("/setup", status_code=303)
+
+    # --- the patient file ---
+
+    async def file(self, request: Request) -> Response:
+        return self._file_page(request)
+
+    def _file_page(
+        self, request: Request, *, notice: str = "", problem: str = "", status: int = 200
+    ) -> Response:
+        texts, found = self._texts_of(request), None
+        if self._settings.patient_file:
+            try:
+                found = self._would_change()
+            except InputError as error:
+                problem = problem or str(error)
+        virtual = self._settings.virtual
+        body = setup_page.file_html(texts, found, virtual=virtual, notice=notice, problem=problem)
+        page = layout.whole_page(texts, "/setup", texts.get("setup.file_title"), body, with_state=True)
+        return HTMLResponse(page, status_code=status)
+
+    def _would_change(self) -> Found:
+        path = Path(self._settings.patient_file)
+        return look(path, self._state.thresholds, self._state.identified)
+
+    async def write_file(self, request: Request) -> Response:
+        """Confirmed: what was looked at goes into the file, or nothing does."""
+        texts, path = self._texts_of(request), self._settings.patient_file
+        digest = (await fields(request)).get("digest", "")
+        if not path or not self._state.by:
+            key = "setup.who" if path else "setup.file_virtual"
+            return self._file_page(request, problem=texts.get(key), status=409)
+        try:
+            found = self._would_change()
+            kept = write(Path(path), Found(digest, found.edits))
+        except (InputError, ConfigError, OSError) as error:
+            problem = texts.get("setup.file_refused").format(why=error)
+            return self._file_page(request, problem=problem, status=409)
+        said = ", ".join(
+            f"{edit.key} {'none' if edit.old is None else f'{edit.old:g}'} -> {edit.new:g}"
+            for edit in found.edits
+        )
+        self._keep(f"patient file: {said}; the old one is kept as {kept.name}")
+        return self._file_page(request, notice=texts.get("setup.file_written").format(kept=kept.name))
+
+    # --- arming, test trains ---
+
+    async def hold(self, request: Request) -> Response:
+        """The button that arms: down, held (again and again), up; as on the live page."""
+        form = await fields(request)
+        what, step = form.get("what", ""), form.get("step", "")
+        now_s = time.monotonic()
+        if what == "held" and HOLD_S <= now_s - self._held_s <= HOLD_MAX_S:
+            scope: Scope = "walk" if step == "walk" else "tests"  # walking is the last step's alone
+            self._feed.arm(scope, screen=form.get("screen", ""))
+        elif what != "held":
+            self._held_s = now_s if what == "down" else 0.0
+        return Response(status_code=204)
+
+    async def _tightened(self, current_max_ma: float) -> bool:
+        """Lower the guard's largest current, and wait for its word that it holds."""
+        self._feed.tighten(current_max_ma, self._state.by)
+        until_s = time.monotonic() + TIGHTEN_ANSWER_S
+        while time.monotonic() < until_s:
+            held_ma, _ = self._feed.limits.get("current_max_ma", (math.inf, ""))
+            if held_ma <= current_max_ma:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    async def _planned(self, current_max_ma: float) -> None:
+        """Wait until the controller plans with it, too: no page after this one shows the value before."""
+        until_s = time.monotonic() + PLANNED_S
+        while time.monotonic() < until_s:
+            told = self._link.now
+            if told is None or told.values[CEILING] < current_max_ma + SAME_MA:
+                return
+            await asyncio.sleep(0.02)
+
+    def _end_tests(self) -> None:
+        """Arming for walking is an act of its own: what was armed for test trains is not any more."""
+        self._walk_ns = None
+        if self._feed.scope == "tests" and self._feed.state in ABLE:
+            self._feed.request("disarm")
+
+    async def guard(self, op: str) -> Response:
+        if op not in ("disarm", "acknowledge", "unlock"):
+            return Response(status_code=404)
+        self._feed.request(op)
+        return Response(status_code=204)
+
+    async def train(self, request: Request) -> Response:
+        state, told = self._state, self._link.now
+        if self._feed.state not in ABLE or told is None:
+            return self._refuse(request, "setup.not_armed")
+        if state.given_ma is not None:
+            return self._refuse(request, "setup.say_first")
+        if told.walking:
+            return self._refuse(request, "setup.stand_still")
+        self._from_deg, self._most_deg = self._feed.newest("foot_pitch_deg"), 0.0
+        before = told.probe.number
+        self._link.probe(state.level_ma)
+        until_s = time.monotonic() + TRAIN_ANSWER_S
+        while time.monotonic() < until_s:
+            await asyncio.sleep(0.02)
+            told = self._link.now
+            if told is None or told.probe.number > before or told.probe.refused:
+                break
+        if told is None or told.probe.number == before:
+            why = told.probe.refused if told else ""
+            return self._refuse(request, "setup.no_train", why=why)
+        state.given_ma = state.level_ma
+        state.trains += 1
+        self._keep(f"test train of {state.level_ma:g} mA")
+        return self._stay("thresholds")
+
+    async def effect(self, request: Request) -> Response:
+        given = (await fields(request)).get("effect", "")
+        level_ma = self._state.given_ma
+        if given not in EFFECTS or level_ma is None:
+            return self._stay("thresholds")
+        self._link.probe(0.0)  # a train still running ends when somebody answers
+        say_effect(self._state, given)
+        self._keep(f"train of {level_ma:g} mA: {given}")
+        return self._stay("thresholds")
+
+    async def level(self, request: Request) -> Response:
+        """Lower the next train; upwards goes only step by step, by what a person says of each."""
+        with contextlib.suppress(ValueError):
+            by_ma = float((await fields(request)).get("by_ma", "0"))
+            if math.isfinite(by_ma) and by_ma < 0.0:
+                self._state.level_ma = max(0.5, self._state.level_ma + by_ma)
+        return self._stay("thresholds")
+
+    async def search_again(self) -> Response:
+        restart_search(self._state)
+        self._walk_ns = None
+        self._state.reopen("thresholds")
+        return self._stay("thresholds")
+
+    async def virtual(self, request: Request) -> Response:
+        """The virtual patient stands or walks, as a person would when asked."""
+        what = (await fields(request)).get("do", "")
+        if self._settings.virtual and what in ("stand", "walk"):
+            with contextlib.suppress(TimeoutError, OSError):
+                sender = bus.Sender(bus.connect(self._rig, "world", timeout_s=0.0))
+                sender.send(what.encode())
+                sender.close()
+        back = request.headers.get("referer", "")
+        step = next((step for step in STEPS if back.endswith(f"step={step}")), None)
+        return RedirectResponse(f"/setup?step={step}" if step else "/setup", status_code=303)
+
+    # --- identification ---
+
+    @property
+    def _out(self) -> Path:
+        return self._folder / "identification"
+
+    async def run_tests(self, request: Request) -> Response:
+        if self._tests is None or self._tests.done():
+            folder = self._folder / "tests"
+            if not self._settings.virtual and not folder.is_dir():
+                return self._refuse(request, "setup.no_tests", folder=str(folder))
+            self._tests_word = ""
+            self._tests = asyncio.create_task(self._identify(None if self._settings.virtual else folder))
+        return self._stay("tests")
+
+    async def _identify(self, folder: Path | None) -> None:
+        """`dorsi identify` as a process of its own, at low priority."""
+        await asyncio.to_thread(shutil.rmtree, self._out, ignore_errors=True)  # of the tests before these
+        arguments = [str(folder)] if folder is not None else []
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "controller.cli", "identify", *arguments, "--out", str(self._out),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, BEHIND)
+        try:
+            async with asyncio.timeout(TESTS_S):
+                output, _ = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            self._tests_word = "timeout"
+            return
+        if process.returncode != 0:
+            self._tests_word = " ".join(output.decode(errors="replace").split())[-400:]
+            return
+        table = tomllib.loads((self._out / "identified.toml").read_text(encoding="utf-8"))
+        self._state.identified = {
+            f"{name}.{key}": float(value)
+            for name, entries in table.items()
+            if name != "eversion"  # the second channel's go into the patient file by hand
+            for key, value in entries.items()
+        }
+        save(self._file, self._state)
+
+    async def progress(self) -> Response:
+        done = self._tests is None or self._tests.done()
+        return JSONResponse({"done": done, "progress": None})
+
+    async def fit(self) -> Response:
+        picture = self._out / "identification.png"
+        return (
+            FileResponse(picture, media_type="image/png") if picture.is_file() else Response(status_code=404)
+        )
+
+    async def close(self) -> None:
+        if self._tests is not None:
+            self._tests.cancel()

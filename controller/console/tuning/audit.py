@@ -1,0 +1,56 @@
+"""The audit trail: who changed what, when, why, and what the preview had said.
+
+Promises every entry the controller and the set-up made in this session, the newest first. Escapes all texts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from controller.config.tunables import BY_KEY
+from controller.console.i18n import Texts
+from controller.console.layout import table
+from controller.record.records import Audit
+
+HEADS = ("when", "who", "kind", "what", "why", "preview")
+
+
+def trail_table(texts: Texts, entries: Sequence[Audit]) -> str:
+    """``entries`` in the order given."""
+    t = texts.get
+    if not entries:
+        return f"<p>{escape(t('audit.empty'))}</p>"
+    heads = [escape(t(f"audit.{name}")) for name in HEADS]
+    return table(heads, [_row(texts, entry) for entry in entries])
+
+
+def _row(texts: Texts, entry: Audit) -> tuple[str, ...]:
+    t = texts.get
+    when = time.strftime("%H:%M:%S", time.localtime(entry.utc_ns / 1e9))
+    changes = "<br>".join(
+        f"{escape(t(f'knob.{c.key}.name') if c.key in BY_KEY else c.key)} "
+        f"{number(texts, c.old)} → <b>{number(texts, c.new)}</b>"
+        for c in entry.changes
+    )
+    what = "<br>".join(part for part in (changes, escape(entry.text)) if part)
+    predicted = entry.preview.get("predicted_error_deg")
+    before, after = entry.preview.get("error_deg_before"), entry.preview.get("error_deg_after")
+    seen = "–"
+    if predicted is not None:
+        seen = f"{t('preview.error_deg')} {number(texts, round(predicted, 1))}°"
+    elif before is not None and after is not None:
+        seen = f"{number(texts, round(before, 1))}° → {number(texts, round(after, 1))}°"
+    kind = f'<span class="kind {entry.kind}">{escape(t(f"audit.{entry.kind}"))}</span>'
+    return (when, escape(entry.by), kind, what, escape(entry.reason), seen)
+
+
+def number(texts: Texts, value: float) -> str:
+    text = f"{value:.6g}"
+    return text.replace(".", ",") if texts.language == "de" else text
+
+
+def newest_first(*sources: Iterable[Audit]) -> list[Audit]:
+    """Several trails as one."""
+    return sorted((entry for source in sources for entry in source), key=lambda e: -e.utc_ns)

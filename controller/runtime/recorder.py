@@ -1,0 +1,421 @@
+"""The recorder process: takes records from the rig's other processes, writes them, shows them live.
+
+Promises that a record it has read survives its own death, and that a full disk is told to everybody and
+stops nothing. Refuses to outlive its rig.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from setproctitle import setproctitle
+
+from controller.analysis.summary import Summary, summarise
+from controller.errors import InputError
+from controller.ipc import bus, process
+from controller.record.live import Live, LiveStatus
+from controller.record.numbered_events import Teller, Told
+from controller.record.records import Clock, Process, encode
+from controller.record.telemetry_port import Outlets, RigState, Scope, Telemetry
+from controller.record.writer import RecordingWriter, recompact
+from controller.telemetry.broker_position import Position
+from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
+from controller.telemetry.streams import LIVE_PERIOD_S, description, streams
+from controller.untrusted import clean, mended
+
+BATCH_MESSAGES = 256  # read from one peer before the others get their turn
+SYNC_PERIOD_S = 1.0  # what the machine's death may cost
+CLOCK_PERIOD_S = 1.0  # from one noted pair of wall clock and monotonic to the next
+CLOCK_LOOK_S = 0.05  # a wall clock that is set and set back is seen both times
+CLOCK_JUMP_NS = 50_000_000  # since the last pair: a clock that is slewed gains half a millisecond in a second
+PEERS_CLOSE_S = 2.0  # how long the end waits for the other processes to close
+TELEMETRY_CLOSE_S = 2.0  # how long the end waits for the broker
+FINISH_TOPIC = "finish"
+EXIT_NOT_RECORDED = 3
+PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+TIME_END_NS = 2**63
+TOPIC_SHOWN = 40  # characters of one that nobody knows
+HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")  # a surrogate; whether its other half is there shows then
+JSON = msgspec.json.Decoder(msgspec.Raw)
+
+RIG_STATES: dict[str, RigState] = {"active": "active", "ramp": "active", "tripped": "tripped"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    sock: socket.socket
+    sender: bus.Sender
+    process: str
+    pid: int
+
+
+class Recorder:
+    """Takes records until told to finish; see the module's promise."""
+
+    def __init__(
+        self,
+        rig: Path,
+        out: Path,
+        session: dict[str, str],
+        telemetry: Telemetry | None,
+        outlets: Outlets | None = None,
+    ) -> None:
+        self._rig = rig
+        self._out = out
+        self._session = session
+        self._telemetry = telemetry
+        self._outlets = outlets
+        self._live = Live()
+        self._failure = ""
+        self._writer: RecordingWriter | None = None
+        self._peers: dict[int, _Peer] = {}
+        self._subscribers: dict[int, bus.Sender] = {}
+        self._finish = asyncio.Event()
+        self._peers_gone = asyncio.Event()
+        self._teller = Teller(session.get("session", out.stem), session.get("mode", ""))
+        self._undelivered = 0
+        self._trouble = ""
+        self._rig_state: RigState = "init"
+        try:
+            self._writer = RecordingWriter(out, session)
+        except OSError as error:
+            self._fail(f"{out}: {error.strerror}")
+
+    async def run(self) -> int:
+        """Record until the rig is finished. Returns the process' exit code."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._finish.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor ends the rig, in order
+        servers = (bus.listen(self._rig, "recorder"), bus.listen(self._rig, "live"))
+        loop.add_reader(servers[0].fileno(), self._accept_peer, servers[0])
+        loop.add_reader(servers[1].fileno(), self._accept_subscriber, servers[1])
+        tasks = [
+            self._begin(self._watch_clocks(), "clock"),
+            self._begin(self._every_second(), "sync"),
+            self._begin(self._show(), "live"),
+        ]
+        telemetry = self._begin(self._telemetry.run(), "telemetry") if self._telemetry else None
+        await self._finish.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PEERS_CLOSE_S):
+                if self._peers:
+                    await self._peers_gone.wait()
+        for server in servers:
+            loop.remove_reader(server.fileno())
+            server.close()
+        for peer in tuple(self._peers.values()):
+            self._read(peer)
+            self._drop(peer)
+        for task in tasks:
+            task.cancel()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await asyncio.to_thread(self._close, writer)
+        if self._telemetry is not None and telemetry is not None:
+            await self._end_telemetry(self._telemetry, telemetry)
+        for sender in self._subscribers.values():
+            sender.close()
+        for name in ("recorder", "live"):
+            (self._rig / f"{name}.sock").unlink(missing_ok=True)
+        return EXIT_NOT_RECORDED if self._failure else 0
+
+    # Any: what a coroutine exchanges with the event loop
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that dies is noticed in the recording; the others go on."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            text = f"{task.get_name()}: {type(error).__name__}: {error}"
+            self._note(Process(time.monotonic_ns(), "recorder", os.getpid(), "failed", text))
+
+    def _accept_peer(self, server: socket.socket) -> None:
+        sock, _ = server.accept()
+        sock.setblocking(False)
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size)
+        pid = PEER_CREDENTIALS.unpack(raw)[0]
+        peer = _Peer(sock, bus.Sender(sock), _process_name(pid), pid)
+        self._peers[sock.fileno()] = peer
+        self._peers_gone.clear()
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._read, peer)
+        self._note(Process(time.monotonic_ns(), peer.process, pid, "connected"))
+        if self._failure:
+            peer.sender.send(self._failure_message())
+
+    def _accept_subscriber(self, server: socket.socket) -> None:
+        sock, _ = server.accept()
+        sock.setblocking(False)
+        self._subscribers[sock.fileno()] = bus.Sender(sock)
+
+    def _read(self, peer: _Peer) -> None:
+        for _ in range(BATCH_MESSAGES):
+            message = bus.receive(peer.sock)
+            if message is None:
+                self._drop(peer)
+                break
+            if not message:
+                break
+            self._take(peer, message)
+        self._flush()
+
+    def _take(self, peer: _Peer, message: bytes) -> None:
+        try:
+            topic, t_ns, payload = bus.unpack_record(message)
+        except ValueError:
+            text = f"sent {len(message)} bytes that are no record; left out"
+            self._note(Process(time.monotonic_ns(), peer.process, peer.pid, "malformed", text))
+            return
+        if topic == FINISH_TOPIC:
+            self._finish.set()
+            return
+        sound = _sound(payload)
+        if sound is None or not 0 <= t_ns < TIME_END_NS:
+            text = f"sent {len(message)} bytes under {topic[:TOPIC_SHOWN]!r} that no reader takes; left out"
+            self._note(Process(time.monotonic_ns(), peer.process, peer.pid, "malformed", text))
+            return
+        self._add(topic, t_ns, sound)
+
+    def _add(self, topic: str, t_ns: int, payload: bytes) -> None:
+        if self._writer is not None:
+            self._writer.add(topic, t_ns, payload)
+        self._live.take(topic, payload)
+        if self._outlets is not None:
+            self._outlets.take(topic, payload)
+        if self._telemetry is not None:
+            self._tell(self._teller.take(topic, payload))
+
+    def _tell(self, events: tuple[Told, ...]) -> None:
+        for event in events:
+            if self._telemetry is not None:
+                self._telemetry.event(event.kind, event.payload_json, event.seq)
+
+    def _note(self, record: Process | Clock) -> None:
+        topic, t_ns = (
+            ("clock", record.monotonic_ns) if isinstance(record, Clock) else ("process", record.t_ns)
+        )
+        self._add(topic, t_ns, encode(record))
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._writer.flush()
+        except OSError as error:
+            self._fail(f"{self._out}: {error.strerror}")
+
+    def _drop(self, peer: _Peer) -> None:
+        if self._peers.pop(peer.sock.fileno(), None) is None:
+            return
+        asyncio.get_running_loop().remove_reader(peer.sock.fileno())
+        peer.sender.close()
+        self._note(Process(time.monotonic_ns(), peer.process, peer.pid, "gone"))
+        if not self._peers:
+            self._peers_gone.set()
+
+    def _fail(self, reason: str) -> None:
+        """Stop writing for good and tell everybody; the file keeps what was flushed."""
+        self._failure = reason
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for peer in self._peers.values():
+            peer.sender.send(self._failure_message())
+        if self._telemetry is not None:
+            why = self._failure.rpartition(": ")[2]  # without the path: it may say whose it is
+            self._telemetry.event("recorder", msgspec.json.encode({"recorder": "failed", "reason": why}))
+
+    def _failure_message(self) -> bytes:
+        return msgspec.json.encode({"recorder": "failed", "reason": self._failure})
+
+    async def _watch_clocks(self) -> None:
+        """The clocks' pair once a second, and at once when the wall clock was set."""
+        noted: Clock | None = None
+        while True:
+            clock = clock_now()
+            if noted is None or clock_due(noted, clock):
+                self._note(clock)
+                self._flush()
+                noted = clock
+            await asyncio.sleep(CLOCK_LOOK_S)
+
+    async def _every_second(self) -> None:
+        parent = os.getppid()
+        while True:
+            self._note_undelivered()
+            self._flush()
+            if os.getppid() != parent and not self._peers:
+                self._finish.set()  # the supervisor is dead and so is the rig
+            if self._writer is not None:
+                try:
+                    await asyncio.to_thread(self._writer.sync)
+                except OSError as error:
+                    self._fail(f"{self._out}: {error.strerror}")
+            await asyncio.sleep(SYNC_PERIOD_S)
+
+    def _note_undelivered(self) -> None:
+        if self._telemetry is None:
+            return
+        link = self._telemetry.link
+        if link.why != self._trouble:
+            self._trouble = link.why
+            said = self._trouble or "the MQTT broker is back"
+            self._note(Process(time.monotonic_ns(), "recorder", os.getpid(), "telemetry", said))
+        if link.dropped == self._undelivered:
+            return
+        self._undelivered = link.dropped
+        text = f"{self._undelivered} events undelivered so far"
+        self._note(Process(time.monotonic_ns(), "recorder", os.getpid(), "telemetry", text))
+
+    async def _show(self) -> None:
+        while True:
+            await asyncio.sleep(LIVE_PERIOD_S)
+            link = self._telemetry.link if self._telemetry else None
+            status = self._live.status(time.monotonic_ns(), self._failure or "ok", link)
+            message = msgspec.json.encode(status)
+            for fileno, sender in tuple(self._subscribers.items()):
+                sender.send(message)
+                if sender.gone:
+                    sender.close()
+                    del self._subscribers[fileno]
+            if self._telemetry is not None:
+                self._publish(self._telemetry, status)
+
+    def _publish(self, telemetry: Telemetry, status: LiveStatus) -> None:
+        state: RigState = RIG_STATES.get(status.guard_state.lower(), "ready")
+        if state != self._rig_state:
+            self._rig_state = state
+            telemetry.state(state)
+        for name, values in streams(status).items():
+            telemetry.stream(name, values)
+
+    def _close(self, writer: RecordingWriter) -> None:
+        process.go_ordinary()  # this thread alone
+        try:
+            writer.finish()
+            writer.close()
+            recompact(self._out)
+        except (OSError, InputError) as error:
+            self._failure = self._failure or str(error)
+
+    async def _end_telemetry(self, telemetry: Telemetry, task: asyncio.Task[None]) -> None:
+        self._tell(self._teller.end())
+        with contextlib.suppress(InputError):
+            summary = await asyncio.to_thread(_summarise, self._out)
+            telemetry.summary(self._session.get("session", self._out.stem), msgspec.json.encode(summary))
+        await telemetry.finish(TELEMETRY_CLOSE_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _sound(payload: bytes) -> bytes | None:
+    """The payload as every reader takes it; None where it is no JSON, or nested deeper than any reads."""
+    try:
+        payload.decode()
+        if HALF_PAIR.search(payload) is None:
+            JSON.decode(payload)
+            return payload
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    except RecursionError:
+        return None
+    try:
+        return mended(payload)
+    except ValueError:
+        return None
+
+
+def _summarise(recording: Path) -> Summary:
+    process.go_ordinary()
+    return summarise(recording)
+
+
+def clock_now() -> Clock:
+    """The same instant on the three clocks."""
+    return Clock(time.monotonic_ns(), time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+def clock_due(noted: Clock, clock: Clock) -> bool:
+    """Whether to note ``clock`` after ``noted``: a second has passed, or the wall clock was set."""
+    passed_ns = clock.monotonic_ns - noted.monotonic_ns
+    jumped_ns = clock.utc_ns - noted.utc_ns - passed_ns
+    return passed_ns >= CLOCK_PERIOD_S * 1e9 or abs(jumped_ns) > CLOCK_JUMP_NS
+
+
+def _process_name(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "unknown"
+    return words[0].decode(errors="replace").rsplit("/", 1)[-1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the recorder of one rig; see ``--help``."""
+    parser = argparse.ArgumentParser(prog="python -m controller.runtime.recorder", description=__doc__)
+    parser.add_argument("--rig", type=Path, required=True, help="folder of the rig's sockets")
+    parser.add_argument("--out", type=Path, required=True, help="the recording to write (MCAP)")
+    parser.add_argument("--header", type=Path, required=True, help="session facts for its start (JSON)")
+    parser.add_argument("--mqtt", type=Path, help="broker settings (JSON); without it nothing is published")
+    parser.add_argument("--lsl", choices=("machine", "link", "site"), help="how far to tell LSL streams")
+    parser.add_argument("--name", default="rig", help="the rig, as LSL streams are called after it")
+    options = parser.parse_args(arguments)
+    setproctitle("dorsi-recorder")
+    process.go_real_time(process.RECORDER_PRIORITY)
+    session = read_session(options.header)
+    settings = msgspec.json.decode(options.mqtt.read_bytes(), type=MqttSettings) if options.mqtt else None
+    outlets = _outlets(options.name, session, options.lsl) if options.lsl else None
+    return asyncio.run(_record(options.rig, options.out, session, settings, outlets))
+
+
+def _outlets(rig: str, session: dict[str, str], scope: Scope) -> Outlets:
+    from controller.telemetry.lsl import LslOutlets  # an extra: only where it is asked for
+
+    return LslOutlets(rig, session.get("session", ""), scope)
+
+
+async def _record(
+    rig: Path,
+    out: Path,
+    session: dict[str, str],
+    settings: MqttSettings | None,
+    outlets: Outlets | None,
+) -> int:
+    telemetry: Telemetry | None = None
+    if settings is not None:
+        position = Position.beside(out, session, settings.address)
+        telemetry = MqttTelemetry(settings, description(session), random.Random(), position)
+    return await Recorder(rig, out, session, telemetry, outlets).run()
+
+
+def read_session(path: Path) -> dict[str, str]:
+    """The header file's object as MCAP metadata: text stays text, everything else becomes JSON."""
+    try:
+        facts = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(str(path), "session header", str(error), "a JSON object") from error
+    return {clean(key): clean(_as_text(bytes(value))) for key, value in facts.items()}
+
+
+def _as_text(value: bytes) -> str:
+    return str(msgspec.json.decode(value)) if value.startswith(b'"') else value.decode()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

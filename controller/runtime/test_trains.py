@@ -1,0 +1,81 @@
+"""Test trains as the controller process takes them: asked for by a person, one small step at a time.
+
+Promises a train only at most one step above the last one given. Refuses a current above the session's, a
+train while one runs, and a jump.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from controller.core.output.test_train import Probe, ProbeRequest
+from controller.core.params import CoreParams
+
+FIRST_MAX_MA = 6.0  # what a search may begin with: below what most people feel at 300 us
+STEP_MAX_MA = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeWish:
+    """A person asks for one train; 0 mA ends the one that runs."""
+
+    current_ma: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTold:
+    """What the console is told: the last request, whether it runs, how it ended, the most allowed next."""
+
+    number: int
+    current_ma: float
+    running: bool
+    ended: str
+    next_max_ma: float
+    refused: str = ""
+
+
+class Probing:
+    """Numbers the requests and holds the search to small steps."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._given_ma = 0.0  # the largest that was given whole
+        self._request: ProbeRequest | None = None
+        self._refused = ""
+
+    def ask(self, wish: ProbeWish, params: CoreParams, probe: Probe) -> None:
+        """Take a wish for the next tick, or keep why not."""
+        self._refused = self._why_not(wish, params, probe)
+        if not self._refused:
+            self._number += 1
+            self._request = ProbeRequest(self._number, wish.current_ma)
+
+    def _why_not(self, wish: ProbeWish, params: CoreParams, probe: Probe) -> str:
+        if wish.current_ma == 0.0:
+            return ""
+        most_ma = self._next_max_ma(params)
+        if not (math.isfinite(wish.current_ma) and 0.0 < wish.current_ma <= most_ma):
+            return f"current_ma: found {wish.current_ma:g}, allowed: above 0, to {most_ma:g}"
+        if self._request is not None or probe.since_ns is not None:
+            return "a train is running"
+        return ""
+
+    def _next_max_ma(self, params: CoreParams) -> float:
+        return min(params.pulse.current_max_ma, max(FIRST_MAX_MA, self._given_ma + STEP_MAX_MA))
+
+    def take(self) -> ProbeRequest | None:
+        """The request for this tick."""
+        request, self._request = self._request, None
+        return request
+
+    def note(self, probe: Probe, *, guard_gave: bool) -> None:
+        """After a tick: a train that ended whole, and that the guard let out, allows the next step."""
+        if probe.ended == "given" and guard_gave:
+            self._given_ma = max(self._given_ma, probe.current_ma)
+
+    def told(self, params: CoreParams, probe: Probe) -> ProbeTold:
+        running = self._request is not None or probe.since_ns is not None
+        return ProbeTold(
+            self._number, probe.current_ma, running, probe.ended, self._next_max_ma(params), self._refused
+        )

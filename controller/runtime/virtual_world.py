@@ -1,0 +1,235 @@
+"""The virtual world, a process of its own: a virtual radio with emulated sensors, an emulated stimulator, and
+the body between them (the virtual patient, or recordings that the sensors stream).
+
+For the demo and for rehearsals from a recording; a real session has none of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from controller.analysis.imu_file import SensorRecording, load_sensor_file
+from controller.ipc import bus, process
+from controller.record import records
+from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
+from drivers.catalogue import SENSORS, STIMULATORS, Body
+from drivers.emulated.radio import Peripheral, RadioConditions, VirtualRadio
+from drivers.interface import Quat, Vec3
+from drivers.links.input_watch import InputWatch
+from models.patient import PatientParams, VirtualPatient
+
+TRUTH_PERIOD_S = 0.01
+RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
+LAST_OF_RECORDING_S = 0.3  # the end is told this much ahead, so that nobody meets a sudden silence
+
+Source = Callable[[int], tuple[Quat, Vec3, Vec3] | None]
+
+
+@dataclass(slots=True)
+class Origin:
+    """When the body's time began: at the first measurement of any sensor."""
+
+    t_ns: int | None = None
+
+    def seconds(self, t_ns: int) -> float:
+        if self.t_ns is None:
+            self.t_ns = t_ns
+        return (t_ns - self.t_ns) / 1e9
+
+
+def replay_source(recording: SensorRecording, origin: Origin, rate_hz: float) -> Source:
+    """A sensor that measures what was recorded, averaged over its output period; silent after the end."""
+    time_s = np.asarray(recording.time_s)
+    time_s = time_s - time_s[0]
+    values = np.hstack([np.asarray(recording.acc_mps2), np.asarray(recording.gyr_rps)])
+    integral = np.zeros_like(values)
+    integral[1:] = np.cumsum((values[1:] + values[:-1]) / 2 * np.diff(time_s)[:, None], axis=0)
+
+    def at(t_s: float) -> npt.NDArray[np.float64]:
+        return np.array([np.interp(t_s, time_s, column) for column in integral.T])
+
+    def source(t_ns: int) -> tuple[Quat, Vec3, Vec3] | None:
+        t_s = origin.seconds(t_ns)
+        if t_s > time_s[-1]:
+            return None
+        start_s, end_s = max(0.0, t_s - 0.5 / rate_hz), min(time_s[-1], t_s + 0.5 / rate_hz)
+        mean = (at(end_s) - at(start_s)) / (end_s - start_s)
+        ax, ay, az, gx, gy, gz = (float(value) for value in mean)
+        return (1.0, 0.0, 0.0, 0.0), (ax, ay, az), (gx, gy, gz)  # no orientation in a recording
+
+    return source
+
+
+class World:
+    """Joins radio, stimulator and body."""
+
+    def __init__(self, plan: WorldPlan, recorder: bus.Sender, rig: Path) -> None:
+        self._rig = rig
+        self._plan = plan
+        self._recorder = recorder
+        self._origin = Origin()
+        self._recordings = {name: load_sensor_file(Path(file)) for name, file in plan.recordings.items()}
+        self._patient = None
+        if not self._recordings:
+            VirtualPatient.compile()  # takes seconds, once: not while its sensors are heard
+            self._patient = VirtualPatient(PatientParams(side=plan.side), seed=plan.seed)
+        self._stimulator = STIMULATORS[plan.stimulator].emulate(Path(plan.pulse_log), self._on_pulse)
+        self._strides_told = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        watch = InputWatch(self._stimulator.fileno())
+        loop.add_reader(watch.fileno(), self._serve, watch)
+        server = bus.listen(self._rig, "world")
+        loop.add_reader(server, self._accept, server)
+        conditions = RadioConditions(loss=self._plan.loss, seed=self._plan.seed)
+        async with VirtualRadio(conditions) as radio:
+            for number, sensor in enumerate(self._plan.sensors, 1):
+                await radio.add(self._peripheral(sensor, number))
+            print(json.dumps({"radio": radio.hci_address, "port": self._stimulator.port}), flush=True)
+            telling = asyncio.create_task(self._tell())
+            await stop.wait()
+            telling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await telling
+        loop.remove_reader(watch.fileno())
+        watch.close()
+        self._stimulator.close()
+        loop.remove_reader(server)
+        server.close()
+
+    def _serve(self, watch: InputWatch) -> None:
+        self._stimulator.service()
+        watch.taken()
+
+    def _accept(self, server: socket.socket) -> None:
+        """Somebody who tells the virtual patient to stand or to walk, as a therapist would."""
+        with contextlib.suppress(OSError):
+            sock, _ = server.accept()
+            sock.setblocking(False)
+            asyncio.get_running_loop().add_reader(sock, self._hear, sock)
+
+    def _hear(self, sock: socket.socket) -> None:
+        message = bus.receive(sock)
+        if message is None:
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+        elif message in (b"stand", b"walk") and self._patient is not None:
+            self._patient.turn_to("stand" if message == b"stand" else "walk")
+
+    def _peripheral(self, sensor: SensorPlan, number: int) -> Peripheral:
+        device = SENSORS[sensor.device]
+        body = Body(self._motion(sensor, device.rate_hz), lambda t_ns: self._emg(t_ns, device.rate_hz))
+        return device.emulate(sensor.address, number, body)
+
+    def _motion(self, sensor: SensorPlan, rate_hz: float) -> Source:
+        patient = self._patient
+        if patient is None:
+            recording = self._recordings.get(sensor.name)
+            return replay_source(recording, self._origin, rate_hz) if recording else lambda _t_ns: None
+
+        def source(t_ns: int) -> tuple[Quat, Vec3, Vec3] | None:
+            return patient.imu(sensor.segment, self._origin.seconds(t_ns))
+
+        return source
+
+    def _emg(self, t_ns: int, rate_hz: float) -> list[float] | None:
+        """One EMG sample of every channel, in volts."""
+        if self._patient is None or self._origin.t_ns is None or t_ns < self._origin.t_ns:
+            return None
+        volts: list[float] = self._patient.emg(self._origin.seconds(t_ns), 1, rate_hz)[0].tolist()
+        return volts
+
+    def _on_pulse(self, t_ns: int, channel: int, points: list[tuple[int, float]]) -> None:
+        if self._patient is None or self._origin.t_ns is None or not points:
+            return
+        width_us, current_ma = points[0]
+        self._patient.pulse(self._origin.seconds(t_ns), channel, abs(current_ma), float(width_us))
+
+    async def _tell(self) -> None:
+        """The body's truth to the recorder, 100 times a second, or the end of the recording."""
+        ends_s = min((float(r.time_s[-1] - r.time_s[0]) for r in self._recordings.values()), default=0.0)
+        told_end = False
+        while True:
+            await asyncio.sleep(TRUTH_PERIOD_S)
+            self._stimulator.tend()  # also where nothing was sent: its host may have been killed
+            if self._origin.t_ns is None:
+                continue
+            now_ns = time.monotonic_ns()
+            if self._patient is not None:
+                self._tell_truth(self._patient, now_ns, self._origin.t_ns)
+            elif not told_end and self._origin.seconds(now_ns) > ends_s - LAST_OF_RECORDING_S:
+                told_end = True
+                print(json.dumps({"recording": "ended"}), flush=True)
+
+    def _tell_truth(self, patient: VirtualPatient, now_ns: int, origin_ns: int) -> None:
+        patient.advance((now_ns - origin_ns) / 1e9)
+        truth = patient.truth()
+        self._record(
+            "world/truth",
+            records.Truth(
+                now_ns,
+                truth.foot_pitch_deg,
+                truth.shank_pitch_deg,
+                truth.ankle_deg,
+                truth.torque_nm,
+                truth.activation,
+                truth.phase_percent,
+                truth.in_swing,
+            ),
+        )
+        strides = patient.strides()
+        for stride in strides[self._strides_told :]:
+            self._record(
+                "world/stride",
+                records.TrueStride(
+                    origin_ns + round(stride.initial_contact_s * 1e9),
+                    origin_ns + round(stride.toe_off_s * 1e9),
+                    origin_ns + round(stride.next_initial_contact_s * 1e9),
+                    stride.ankle_at_initial_contact_deg,
+                    stride.foot_pitch_at_initial_contact_deg,
+                    stride.peak_swing_dorsiflexion_deg,
+                    stride.swing_pitch_rmse_deg,
+                    stride.forefoot_contact,
+                ),
+            )
+        self._strides_told = len(strides)
+
+    def _record(self, topic: str, record: records.Record) -> None:
+        self._recorder.send(bus.pack_record(topic, time.monotonic_ns(), records.encode(record)))
+
+
+async def _main(rig: Path) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    recorder = bus.Sender(bus.connect(rig, "recorder"), keep_bytes=bus.KEEP_RECORDS_BYTES)
+    world = World(read_plan(rig / "world.json", WorldPlan), recorder, rig)
+    process.go_real_time(process.WORLD_PRIORITY)
+    process.quiet_garbage_collector()
+    await world.run(stop)
+    recorder.close(wait_s=RECORDER_TAKES_S)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="dorsi-world")
+    parser.add_argument("--rig", type=Path, required=True)
+    rig: Path = parser.parse_args().rig
+    process.begin("dorsi-world")
+    asyncio.run(_main(rig))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Test trains: one small step at a time, only on a leg that stands, always with an end."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from controller.core.output.test_train import TRAIN_S, Probe, ProbeRequest
+from controller.core.signals import TickInputs
+from controller.runtime.test_trains import FIRST_MAX_MA, ProbeWish, Probing
+from controller.simulation.closed_loop import TICK_S, Rehearsal
+from models.patient import VirtualPatient
+from tests.core.control.numbers import params
+
+PARAMS = params("feedback")
+S = 1_000_000_000
+
+
+def given(probing: Probing, probe: Probe, current_ma: float, *, guard_gave: bool = True) -> None:
+    """A train from wish to end."""
+    probing.ask(ProbeWish(current_ma), PARAMS, probe)
+    request = probing.take()
+    assert request is not None
+    probe.ask(0, request)
+    probe.wanted_ma(round(TRAIN_S * S) + 1, hindered="")
+    probing.note(probe, guard_gave=guard_gave)
+
+
+def test_a_train_rises_holds_falls_and_ends() -> None:
+    probe = Probe()
+    probe.ask(0, ProbeRequest(1, 10.0))
+    shape = [probe.wanted_ma(round(t * S), hindered="") for t in (0.0, 0.25, 0.5, 1.5, 1.6, 1.7)]
+    assert shape == pytest.approx([0.0, 5.0, 10.0, 10.0, 5.0, None])
+    assert probe.ended == "given"
+    assert probe.wanted_ma(2 * S, hindered="") is None
+
+
+def test_a_leg_that_begins_to_walk_ends_the_train_for_good() -> None:
+    probe = Probe()
+    probe.ask(0, ProbeRequest(1, 10.0))
+    assert probe.wanted_ma(S, hindered="the leg is not standing still") is None
+    assert probe.wanted_ma(S, hindered="") is None
+    assert probe.ended == "the leg is not standing still"
+
+
+def test_the_search_goes_up_by_one_step_above_what_was_given() -> None:
+    probing, probe = Probing(), Probe()
+    for wrong in (FIRST_MAX_MA + 0.5, -1.0, math.nan, math.inf):
+        probing.ask(ProbeWish(wrong), PARAMS, probe)
+        assert probing.take() is None
+        assert "allowed: above 0, to 6" in probing.told(PARAMS, probe).refused
+    given(probing, probe, 6.0)
+    assert probing.told(PARAMS, probe).next_max_ma == 7.0
+    given(probing, probe, 7.0, guard_gave=False)  # blocked by the guard: nobody felt it
+    assert probing.told(PARAMS, probe).next_max_ma == 7.0
+
+
+def test_no_train_while_one_runs_and_zero_ends_it() -> None:
+    probing, probe = Probing(), Probe()
+    probing.ask(ProbeWish(4.0), PARAMS, probe)
+    request = probing.take()
+    assert request is not None
+    probe.ask(0, request)
+    probing.ask(ProbeWish(4.0), PARAMS, probe)
+    assert probing.told(PARAMS, probe).refused == "a train is running"
+    probing.ask(ProbeWish(0.0), PARAMS, probe)
+    stop = probing.take()
+    assert stop is not None
+    probe.ask(S, stop)
+    assert probe.wanted_ma(S, hindered="") is None
+    assert probe.ended == "stopped"
+
+
+def test_the_core_gives_the_train_to_a_standing_leg_within_its_rise_limits_and_none_to_a_walking_one() -> (
+    None
+):
+    walk = Rehearsal(PARAMS, VirtualPatient())
+    walk.walk(2.0)  # stands for 4 s
+    walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), probe=ProbeRequest(1, 12.0)))
+    walk.walk(3.95)
+    currents = [point.current_ma or 0.0 for point in walk.trace]
+    assert max(currents) == 12.0
+    assert max(b - a for a, b in pairwise(currents)) <= PARAMS.pulse.rise_ma_per_tick
+    assert walk.state.probe.ended == "given"
+    assert walk.trace[-1].decision.command.channels == (None,)
+    walk.walk(7.0)
+    walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), probe=ProbeRequest(2, 12.0)))
+    assert walk.state.probe.ended == "the leg is not standing still"

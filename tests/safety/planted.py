@@ -419,8 +419,8 @@ PLANTS = (
     Plant(
         "a screen that is gone is only warned of",
         "judgement/liveness.py",
-        "if missed := screen.gone(now_ns, known.screen):",
-        "if missed := screen.gone(now_ns, None):",
+        "if missed := arming_screen.gone(now_ns, known.screen):",
+        "if missed := arming_screen.gone(now_ns, None):",
         "test_arming_screen.py::test_pulses_end_ten_seconds_after_the_last_beat_and_not_a_nanosecond_before",
     ),
     Plant(

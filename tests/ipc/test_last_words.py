@@ -11,7 +11,7 @@ from controller.runtime.process_group import ProcessFailedError, Rig
 
 DYING = """
 import asyncio
-from controller.runtime import process
+from controller.ipc import process
 
 async def child() -> None:
     raise RuntimeError("this machine has no\\nBluetooth service")

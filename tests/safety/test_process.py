@@ -31,7 +31,7 @@ NOISE_MS = 150.0  # what a loaded test machine may add; the deadlines themselves
 CONTROLLER = """
 import signal, sys, time
 from pathlib import Path
-from controller.runtime import bus
+from controller.ipc import bus
 from controller.safety.judgement.wire import Frame, SensorStamp, encode_frame, encode_stamp
 from drivers.interface import ChannelCommand
 

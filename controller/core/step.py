@@ -28,7 +28,6 @@ from controller.core.gait.event_timing import StrideTiming
 from controller.core.gait.joint_range import possible_ankle_deg
 from controller.core.gait.orientation import FRESH_S, SegmentOrientation
 from controller.core.gait.phase_alignment import GRID, Alignment, SwingPhase, Tipping, reversal_percent
-from controller.core.gait.stride_clock import GaitPhase
 from controller.core.gait.turning import Turning
 from controller.core.output.lifting_decision import Verdict, judge
 from controller.core.output.pulse_shaping import THRESHOLD_FRACTION, Intensity
@@ -136,7 +135,6 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     else:
         _learn(state)
     events = _take_in(now_ns, inputs, params, state)
-    phase = state.detector.tick(now_ns)
     verdict = _judge(now_ns, params, state)
     state.window.tick(now_ns, against=verdict.against, swinging=state.detector.in_full_swing)
     if verdict.doubt and state.window.state in ("pre_swing", "swing"):
@@ -151,7 +149,7 @@ def step(now_ns: int, inputs: TickInputs, params: CoreParams, state: CoreState) 
     _remember(now_ns, command, params, state)
     state.last_tick_ns = now_ns
     state.events += len(events)
-    view = _view(now_ns, phase, params, state, tested=tested is not None)
+    view = _view(now_ns, verdict, params, state, tested=tested is not None)
     return Decision(command, reason, tuple(events), view), state
 
 
@@ -321,7 +319,7 @@ def _learn(state: CoreState) -> None:
     if state.lesson_part == 1:
         learner.percent_per_s = state.timing.percent_per_s
         first = state.alignment.level and state.alignment.fits == 1  # it alone showed where the events lie
-        timetable = state.timing.percent_at if first else None
+        timetable = state.timing.command_percent_at if first else None
         turned_rad = state.turning.turned_rad
         learner.close(
             swing, state.timing.swing_s, trusted=state.trusted, turned_rad=turned_rad, timetable=timetable
@@ -589,14 +587,29 @@ def _trapezoid(now_ns: int, verdict: Verdict, params: CoreParams, state: CoreSta
 
 
 def _percent(t_ns: int, state: CoreState) -> float | None:
-    """Phase by the timetable of the events, and in swing by the shank that is followed."""
+    """The phase to command for, by the timetable of the events and in swing by the shank that is followed."""
+    percent = _swing_percent(t_ns, state)
+    return state.timing.command_percent_at(t_ns) if percent is None else percent
+
+
+def _swing_percent(t_ns: int, state: CoreState) -> float | None:
+    """Phase within a swing; ``None`` in stance."""
     timing, swing = state.timing, state.alignment.swing
     percent = timing.percent_at(t_ns)
     if percent is None or not timing.swinging:
-        return percent
+        return None
     if swing is not None and swing.begin_ns == timing.toe_off_ns and t_ns >= swing.begin_ns:
         return min(100.0, swing.percent_at(t_ns))
     return min(100.0, percent + state.alignment.shift_percent)
+
+
+def _stride_percent(now_ns: int, verdict: Verdict, state: CoreState) -> float | None:
+    """The phase that steers, through stance too; ``None`` where it is not relied on."""
+    steers = state.law != "trapezoid" and state.window.state != "closed"
+    if state.detector.silent(now_ns) or (verdict.doubt and not steers):
+        return None
+    percent = _swing_percent(now_ns, state)
+    return state.timing.percent_at(now_ns) if percent is None else percent
 
 
 def _feedback(now_ns: int, params: CoreParams, state: CoreState) -> tuple[float, str]:
@@ -756,7 +769,7 @@ def _off(now_ns: int, params: CoreParams, state: CoreState, reason: str) -> tupl
     return Command((None,) * params.pulse.channels, params.pulse.lifetime_ms), reason
 
 
-def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState, *, tested: bool) -> View:
+def _view(now_ns: int, verdict: Verdict, params: CoreParams, state: CoreState, *, tested: bool) -> View:
     foot_rad = _segment_rad(now_ns, state, "foot")
     shank_rad = None if foot_rad is None else _carrying_rad(now_ns, foot_rad, state)
     percent = _percent(now_ns, state)
@@ -770,7 +783,7 @@ def _view(now_ns: int, phase: GaitPhase, params: CoreParams, state: CoreState, *
     rate_rps = foot.pitch_rate_rps if foot is not None and foot_rad is not None else None
     return View(
         mode=state.mode,
-        phase_percent=phase.phase_percent,
+        phase_percent=_stride_percent(now_ns, verdict, state),
         swing=swinging,
         strides=state.timing.strides,
         foot_pitch_deg=None if foot_rad is None else math.degrees(foot_rad),

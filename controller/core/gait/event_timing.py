@@ -86,10 +86,22 @@ class StrideTiming:
         return (self.contact_percent - self.toe_off_percent) / self.swing_s
 
     def percent_at(self, t_ns: int) -> float | None:
-        """Phase in percent of the reference stride at ``t_ns``, which may lie a little ahead.
+        """Phase in percent of the stride at ``t_ns``, which may lie a little ahead: 0 at initial contact.
+
+        Stance waits where the heel comes off until it has; from there on it is :meth:`command_percent_at`.
+        """
+        contact_ns = self.initial_contact_ns
+        if self.swinging or contact_ns is None or not (self.heel_off_ns or 0) <= contact_ns:
+            return self.command_percent_at(t_ns)
+        before_heel_off_s = max(0.0, self._stance_s_expected - self.pre_swing_s)
+        since_s = min((t_ns - contact_ns) / 1e9, before_heel_off_s)
+        return max(0.0, self.toe_off_percent * since_s / self._stance_s_expected)
+
+    def command_percent_at(self, t_ns: int) -> float | None:
+        """The phase to command for: through loading the swing that has ended runs on to 100.
 
         Swing is stretched between toe-off (known, or expected after heel-off) and the expected contact.
-        Held at 100 beyond that contact, until the contact itself has been seen.
+        Held at 100 beyond that contact, until the heel comes off.
         """
         toe_off_ns = self._expected_toe_off_ns()
         if toe_off_ns is None:
@@ -97,8 +109,11 @@ class StrideTiming:
         since_s = (t_ns - toe_off_ns) / 1e9
         if since_s >= 0:
             return min(100.0, self.toe_off_percent + since_s * self.percent_per_s)
-        stance_s = max(0.3, self.stride_s - self.swing_s)
-        return max(0.0, self.toe_off_percent * (1.0 + since_s / stance_s))
+        return max(0.0, self.toe_off_percent * (1.0 + since_s / self._stance_s_expected))
+
+    @property
+    def _stance_s_expected(self) -> float:
+        return max(0.3, self.stride_s - self.swing_s)
 
     @property
     def heel_off_due_ns(self) -> int | None:

@@ -129,11 +129,11 @@ class Room:
 
     @property
     def stage(self) -> str:
-        return self.guard._known.state.stage.value
+        return self.guard.known.state.stage.value
 
     @property
     def fault(self) -> str | None:
-        return self.guard._known.state.fault
+        return self.guard.known.state.fault
 
     def round(self, ms: float = 0.0) -> None:
         self.now_ns += round(ms * MS)
@@ -195,7 +195,7 @@ class Room:
     def answered(self) -> None:
         """The guard has heard the stimulator's answers to all that it sent."""
         while self.stimulator._asked and select.select([self.stimulator.fileno()], [], [], ANSWER_S)[0]:
-            self.guard._hear_stimulator()
+            self.guard._line.hear()
 
     def arm(self) -> Room:
         self.complete()

@@ -23,6 +23,8 @@ from controller.safety.judgement.frame_check import MS
 from controller.safety.judgement.guard_types import Trouble
 from controller.safety.judgement.wire import Frame, SensorStamp, encode_frame, encode_stamp
 from controller.safety.kept_file import KeptFile
+from controller.safety.kept_state import IN_FLIGHT
+from controller.safety.operator_link import BATCH
 from tests.safety.rig import SESSION
 from tests.safety.room import Room
 
@@ -110,12 +112,12 @@ def test_stop_is_read_before_a_controllers_queue(room: Room) -> None:
 def test_not_even_a_full_queue_keeps_the_guard_from_looking_for_stop(room: Room) -> None:
     room.walk()
     assert room.controller is not None
-    for _ in range(guard_module.BATCH + 10):
+    for _ in range(BATCH + 10):
         room.seq += 1
         room.controller.send(encode_frame(Frame(SESSION, room.seq, room.now_ns, 60.0, (None,))))
     room.verdicts()
     room.round()
-    assert len(room.verdicts()) == guard_module.BATCH
+    assert len(room.verdicts()) == BATCH
 
 
 def test_an_operator_who_talks_nonsense_is_answered_and_changes_nothing(room: Room) -> None:
@@ -178,10 +180,10 @@ def test_a_stamp_that_is_damaged_or_of_another_session_counts_for_nothing(room: 
     room.controller.send(bytes(damaged))
     room.controller.send(encode_stamp(SensorStamp(SESSION + 1, "foot", room.now_ns, 1, True)))
     room.round()
-    assert room.guard._known.sensors["foot"].valid_ns is None
+    assert room.guard.known.sensors["foot"].valid_ns is None
     room.controller.send(encode_stamp(good))
     room.round()
-    assert room.guard._known.sensors["foot"].valid_ns == room.now_ns
+    assert room.guard.known.sensors["foot"].valid_ns == room.now_ns
 
 
 def test_bytes_that_are_no_frame_are_recorded_and_not_answered(room: Room) -> None:
@@ -302,12 +304,12 @@ def test_what_was_in_force_before_a_crash_is_shown_and_needs_a_person(room_of: M
     for _ in range(2):  # nobody acknowledges: the guard after it is told once more
         after = room_of()
         after.run()
-        state = after.guard._known.state
+        state = after.guard.known.state
         assert (state.stage.value, state.fault) == ("tripped", "F16")
         assert "in force was active: tibialis anterior 20.0 mA, 300.0 us, 40.0 Hz" in state.detail
         after.close()
     last = room_of()
-    last.guard._feed(Trouble("F16"))
+    last.guard.feed(Trouble("F16"))
     last.complete()
     assert last.ask("acknowledge")["state"] == "off"
     last.close()
@@ -316,7 +318,7 @@ def test_what_was_in_force_before_a_crash_is_shown_and_needs_a_person(room_of: M
 
 def in_flight(room: Room) -> object:
     """What the next guard would find in force."""
-    file = KeptFile(room.rig / guard_module.IN_FLIGHT)
+    file = KeptFile(room.rig / IN_FLIGHT)
     file.close(0.0)
     assert not file.damaged
     return file.found
@@ -344,7 +346,7 @@ def test_a_dying_rig_takes_its_operator_away_before_its_guard_hears_of_it_and_th
     room.run()
     again = room_of()
     again.run()
-    state = again.guard._known.state
+    state = again.guard.known.state
     assert state.fault == ("F16" if told else "F10")
     assert ("in force was active: tibialis anterior 20.0 mA" in state.detail) == told
 
@@ -371,10 +373,10 @@ def test_a_ramp_that_the_end_cuts_short_leaves_nothing_in_force(room_of: MakeRoo
 def test_what_was_in_force_and_cannot_be_read_is_no_reason_to_go_on(room_of: MakeRoom) -> None:
     room = room_of()
     room.close()
-    (room.rig / guard_module.IN_FLIGHT).write_bytes(bytes(8192))  # what a power cut may leave
+    (room.rig / IN_FLIGHT).write_bytes(bytes(8192))  # what a power cut may leave
     after = room_of()
     after.run()
-    state = after.guard._known.state
+    state = after.guard.known.state
     assert (state.fault, state.detail) == ("F16", "what was in force cannot be read")
 
 
@@ -458,12 +460,12 @@ def test_without_a_recorder_the_guard_looks_for_one_every_half_second(room: Room
     room.server.close()
     (room.rig / "recorder.sock").unlink()
     room.round()
-    assert not room.guard._known.recorder
+    assert not room.guard.known.recorder
     room.server = bus.listen(room.rig, "recorder")
     room.round(499.0)
-    assert not room.guard._known.recorder
+    assert not room.guard.known.recorder
     room.round(1.0)
-    assert room.guard._known.recorder
+    assert room.guard.known.recorder
 
 
 # --- the stimulator ---
@@ -536,7 +538,7 @@ def test_a_railed_sensor_counts_as_silent(room: Room) -> None:
     for seq, rate_rps, valid_ns in ((1, 35.0, None), (2, 30.0, room.now_ns)):
         motion = ((0.0, 0.0, 9.81), (rate_rps, 0.0, 0.0))
         room.guard._hear_sensor(SensorStamp(SESSION, "foot", room.now_ns, seq, True, seq, motion))
-        assert room.guard._known.sensors["foot"].valid_ns == valid_ns
+        assert room.guard.known.sensors["foot"].valid_ns == valid_ns
 
 
 # --- the STOP button ---

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import InputError
-from controller.safety import guard as guard_module
-from controller.safety import kept_file
+from controller.safety import kept_file, kept_state
 from controller.safety.guard import Guard
 from controller.safety.judgement import in_force
 from controller.safety.judgement.guard_types import prepare
@@ -222,7 +221,7 @@ def test_a_disk_that_does_not_answer_delays_no_pulse_and_no_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = SlowDisk(monkeypatch)
-    monkeypatch.setattr(guard_module, "DISK_TAKES_S", 0.05)
+    monkeypatch.setattr(kept_state, "DISK_TAKES_S", 0.05)
     files = {"rest_file": str(tmp_path / "rest"), "in_flight_file": str(tmp_path / "in-flight")}
     room = Room(tmp_path, **files)
     room.walk()
@@ -237,7 +236,7 @@ def test_a_disk_that_does_not_answer_delays_no_pulse_and_no_stop(
     assert sorted(Path(text.split()[0]).name for text in warnings) == ["in-flight", "rest"]
     assert "the disk did not answer" in warnings[0]
     disk.answers.set()
-    for file in room.guard._kept():
+    for file in room.guard._kept.files:
         assert file._writer is not None
         file._writer.join(LONG_S)
     room.close()
@@ -249,11 +248,11 @@ def test_a_disk_that_refuses_is_told_once_and_stops_nothing(
     room = Room(tmp_path, rest_file=str(tmp_path / "rest"))
     try:
         room.walk()
-        assert room.guard._rest is not None
+        assert room.guard._kept.rest is not None
         no_room(True)
         for _ in range(240):  # on-times are kept every second
             room.tick(20.0 if room.seq % 80 < 40 else None)
-        until(lambda: bool(room.guard._rest and room.guard._rest.trouble and room.guard._in_flight.trouble))
+        until(lambda: all(file.trouble for file in room.guard._kept.files))
         room.tick()
         no_room(False)
         assert room.stage == "active"
@@ -275,7 +274,7 @@ def test_off_and_arming_go_to_the_disk_itself_and_a_new_current_does_not(
     monkeypatch.setattr(kept_file.os, "fdatasync", lambda fd: (synced.append(fd), sync(fd)))
     room = Room(tmp_path, rest_file=str(tmp_path / "rest"), in_flight_file=str(tmp_path / "in-flight"))
     try:
-        rest, in_flight = room.guard._rest, room.guard._in_flight
+        rest, in_flight = room.guard._kept.rest, room.guard._kept.in_flight
         assert rest is not None
         room.arm()
         until(lambda: {rest._fd, in_flight._fd} <= set(synced))

@@ -229,15 +229,15 @@ def test_a_damaged_file_of_on_times_is_refused_before_anything_starts(
 
 def test_a_new_file_is_made_and_read_by_the_next_guard(tmp_path: Path) -> None:
     first = make_guard(tmp_path, "a")
-    assert first._known.clocks == FRESH
-    first._known = first._known._replace(clocks=(Clock(5 * S, None, 0), Clock()))
-    first._keep_rest(first._clock())
-    assert first._rest is not None
+    assert first.known.clocks == FRESH
+    first.known = first.known._replace(clocks=(Clock(5 * S, None, 0), Clock()))
+    first._keep_rest(first.now_ns())
+    assert first._kept.rest is not None
     with pytest.raises(InputError, match="one rig of a person at a time; end the other one first"):
         make_guard(tmp_path, "at-the-same-time")
     first._end()
     second = make_guard(tmp_path, "b")
-    assert [clock.used_ns for clock in second._known.clocks] == [5 * S, 0]
+    assert [clock.used_ns for clock in second.known.clocks] == [5 * S, 0]
     second._end()
 
 
@@ -257,7 +257,7 @@ def test_on_time_and_rest_outlive_a_killed_guard(tmp_path: Path) -> None:
         for name, seconds, end in (("a", 2.5, "armed"), ("b", 1.7, "tripped"), ("c", 0.0, "off")):
             (tmp_path / name).mkdir()
             for before in rooms[-1:]:
-                before.guard._rest.close(10.0)  # type: ignore[union-attr]  # as the kernel does
+                before.guard._kept.rest.close(10.0)  # type: ignore[union-attr]  # as the kernel does
             room = Room(tmp_path / name, **changes)  # the one before is left as a killed one is
             rooms.append(room)
             room.arm() if seconds else room.complete()

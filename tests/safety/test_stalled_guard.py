@@ -28,15 +28,15 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 def held_up(room: Room, happens: Callable[[], None]) -> None:
     """``happens`` between the judgement of the next frame that gives a pulse and its writing."""
-    send = room.guard._send_pulses
+    send = room.guard._line.send
 
     def hold(pulses: Sequence[PulseOrder], made_ns: int) -> list[dict[str, object]]:
         if pulses:
-            room.guard._send_pulses = send  # type: ignore[method-assign]  # once
+            room.guard._line.send = send  # type: ignore[method-assign]  # once
             happens()
         return send(pulses, made_ns)
 
-    room.guard._send_pulses = hold  # type: ignore[method-assign]  # the fault
+    room.guard._line.send = hold  # type: ignore[method-assign]  # the fault
 
 
 def written_ns(room: Room) -> list[int]:
@@ -78,7 +78,7 @@ def test_a_sleep_between_two_frames_of_one_turn_is_seen_before_the_second(room: 
     room.walk()
     assert room.controller is not None
     given = len(written_ns(room))
-    judge = room.guard._hear_controller
+    judge = room.guard.hear_controller
     for seq in (1, 2):
         now_ns = room.now_ns + (12 + seq) * MS
         frame = Frame(SESSION, room.seq + seq, now_ns, 60.0, (ChannelCommand(20.0, 300.0, 40.0),))
@@ -89,7 +89,7 @@ def test_a_sleep_between_two_frames_of_one_turn_is_seen_before_the_second(room: 
         room.slept_ns += 501 * MS
         room.now_ns += 12 * MS
 
-    room.guard._hear_controller = judge_and_sleep  # type: ignore[method-assign]  # the fault
+    room.guard.hear_controller = judge_and_sleep  # type: ignore[method-assign]  # the fault
     room.round(14.0)
     assert room.fault == "F15"
     assert len(written_ns(room)) == given
@@ -145,11 +145,11 @@ def test_the_distance_is_looked_at_once_more_before_the_writing(
     room.walk()
     room.round()
     room.now_ns += 100 * MS
-    sent, left_out = room.guard._send_pulses([ORDER], room.now_ns)
+    sent, left_out = room.guard._line.send([ORDER], room.now_ns)
     assert (len(sent), left_out) == (1, [])
     room.answered()
     room.now_ns += after_ns
-    sent, left_out = room.guard._send_pulses([ORDER], room.now_ns)
+    sent, left_out = room.guard._line.send([ORDER], room.now_ns)
     assert (len(sent), left_out) == (given, [0] * (1 - given))
     told = room.events("warning")
     assert len(told) == 1 - given
@@ -162,7 +162,7 @@ def test_every_pulse_left_out_is_told_and_counted(room: Room) -> None:
     room.walk()
     room.round()
     room.now_ns += 100 * MS
-    sent, left_out = room.guard._send_pulses([ORDER, ORDER, ORDER], room.now_ns)
+    sent, left_out = room.guard._line.send([ORDER, ORDER, ORDER], room.now_ns)
     assert (len(sent), left_out) == (1, [0, 0])
     assert ["so far" in one["text"] for one in room.events("warning")] == [True, True]
     assert "2 so far" in room.events("warning")[1]["text"]

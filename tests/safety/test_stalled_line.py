@@ -187,4 +187,4 @@ def test_a_foreign_pulse_while_off_is_told_and_the_output_stage_switched_off(roo
     until(lambda: room.device._level == 0)
     for _ in range(120):  # it opens again by itself
         room.tick()
-    assert room.guard._known.link
+    assert room.guard.known.link

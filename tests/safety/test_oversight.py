@@ -13,12 +13,12 @@ from controller.config.session import Session, load_session
 from controller.runtime.person_files import PersonFiles
 from controller.runtime.process_group import Rig
 from controller.runtime.supervisor import Attended, Supervisor, Virtual
-from controller.safety.guard import IN_FLIGHT
 from controller.safety.judgement import in_force
 from controller.safety.judgement.contraindications import objections
 from controller.safety.judgement.faults import FAULTS
 from controller.safety.judgement.frame_check import MS
 from controller.safety.kept_file import KeptFile
+from controller.safety.kept_state import IN_FLIGHT
 from controller.safety.settings import GuardConfig, load
 from drivers.interface import ChannelCommand
 from tests.safety.room import Room

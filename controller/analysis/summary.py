@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.analysis.arms import ArmData, Floats, read_arms, rung_changes, rung_seconds
+from controller.analysis.arm_columns import ArmData, Floats, rung_changes, rung_seconds
+from controller.analysis.arms import read_arms
 
 
 @dataclass(frozen=True, slots=True)

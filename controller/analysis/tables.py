@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.analysis.arms import ArmData
+from controller.analysis.arm_columns import ArmData
 from controller.record.privacy import audit_text, role
 from controller.record.reader import messages
 from controller.record.records import Audit

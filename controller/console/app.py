@@ -31,8 +31,9 @@ from controller.config.console_settings import (
 from controller.console import layout
 from controller.console.access import COOKIE_DAYS, Entry
 from controller.console.i18n import COOKIE, LANGUAGES, Texts, choose, load_texts
+from controller.console.live.browser_messages import Json
 from controller.console.live.charts import UNITS, options
-from controller.console.live.feed import Feed, Json
+from controller.console.live.feed import Feed
 from controller.console.recordings import downloads, recordings_page
 from controller.console.recordings.file_jobs import Desk
 from controller.console.setup.routes import SetupPages

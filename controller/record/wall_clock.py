@@ -5,10 +5,14 @@ A rig without a battery-backed clock says 1970 or 1980 until the network sets it
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from controller.record.records import Clock
+
+CLOCK_PERIOD_S = 1.0  # from one noted pair of wall clock and monotonic to the next
+CLOCK_JUMP_NS = 50_000_000  # since the last pair: a clock that is slewed gains half a millisecond in a second
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Older than this software, or than anybody's who reads it: a clock that was not set.
@@ -34,3 +38,15 @@ def utc(t_ns: int, offset: int | None) -> datetime | None:
         return None if offset is None else EPOCH + timedelta(microseconds=(t_ns + offset) // 1000)
     except OverflowError:
         return None
+
+
+def clock_now() -> Clock:
+    """The same instant on the three clocks."""
+    return Clock(time.monotonic_ns(), time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+def clock_due(noted: Clock, clock: Clock) -> bool:
+    """Whether to note ``clock`` after ``noted``: a second has passed, or the wall clock was set."""
+    passed_ns = clock.monotonic_ns - noted.monotonic_ns
+    jumped_ns = clock.utc_ns - noted.utc_ns - passed_ns
+    return passed_ns >= CLOCK_PERIOD_S * 1e9 or abs(jumped_ns) > CLOCK_JUMP_NS

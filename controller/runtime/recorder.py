@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import random
-import re
 import signal
 import socket
 import struct
@@ -29,19 +28,19 @@ from controller.errors import InputError
 from controller.ipc import bus, process
 from controller.record.live import Live, LiveStatus
 from controller.record.numbered_events import Teller, Told
+from controller.record.payload_check import sound
 from controller.record.records import Clock, Process, encode
 from controller.record.telemetry_port import Outlets, RigState, Scope, Telemetry
+from controller.record.wall_clock import clock_due, clock_now
 from controller.record.writer import RecordingWriter, recompact
 from controller.telemetry.broker_position import Position
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.streams import LIVE_PERIOD_S, description, streams
-from controller.untrusted import clean, mended
+from controller.untrusted import clean
 
 BATCH_MESSAGES = 256  # read from one peer before the others get their turn
 SYNC_PERIOD_S = 1.0  # what the machine's death may cost
-CLOCK_PERIOD_S = 1.0  # from one noted pair of wall clock and monotonic to the next
 CLOCK_LOOK_S = 0.05  # a wall clock that is set and set back is seen both times
-CLOCK_JUMP_NS = 50_000_000  # since the last pair: a clock that is slewed gains half a millisecond in a second
 PEERS_CLOSE_S = 2.0  # how long the end waits for the other processes to close
 TELEMETRY_CLOSE_S = 2.0  # how long the end waits for the broker
 FINISH_TOPIC = "finish"
@@ -50,8 +49,6 @@ PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 TIME_END_NS = 2**63
 TOPIC_SHOWN = 40  # characters of one that nobody knows
-HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")  # a surrogate; whether its other half is there shows then
-JSON = msgspec.json.Decoder(msgspec.Raw)
 
 RIG_STATES: dict[str, RigState] = {"active": "active", "ramp": "active", "tripped": "tripped"}
 
@@ -185,12 +182,12 @@ class Recorder:
         if topic == FINISH_TOPIC:
             self._finish.set()
             return
-        sound = _sound(payload)
-        if sound is None or not 0 <= t_ns < TIME_END_NS:
+        whole = sound(payload)
+        if whole is None or not 0 <= t_ns < TIME_END_NS:
             text = f"sent {len(message)} bytes under {topic[:TOPIC_SHOWN]!r} that no reader takes; left out"
             self._note(Process(time.monotonic_ns(), peer.process, peer.pid, "malformed", text))
             return
-        self._add(topic, t_ns, sound)
+        self._add(topic, t_ns, whole)
 
     def _add(self, topic: str, t_ns: int, payload: bytes) -> None:
         if self._writer is not None:
@@ -324,38 +321,9 @@ class Recorder:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _sound(payload: bytes) -> bytes | None:
-    """The payload as every reader takes it; None where it is no JSON, or nested deeper than any reads."""
-    try:
-        payload.decode()
-        if HALF_PAIR.search(payload) is None:
-            JSON.decode(payload)
-            return payload
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    except RecursionError:
-        return None
-    try:
-        return mended(payload)
-    except ValueError:
-        return None
-
-
 def _summarise(recording: Path) -> Summary:
     process.go_ordinary()
     return summarise(recording)
-
-
-def clock_now() -> Clock:
-    """The same instant on the three clocks."""
-    return Clock(time.monotonic_ns(), time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
-
-
-def clock_due(noted: Clock, clock: Clock) -> bool:
-    """Whether to note ``clock`` after ``noted``: a second has passed, or the wall clock was set."""
-    passed_ns = clock.monotonic_ns - noted.monotonic_ns
-    jumped_ns = clock.utc_ns - noted.utc_ns - passed_ns
-    return passed_ns >= CLOCK_PERIOD_S * 1e9 or abs(jumped_ns) > CLOCK_JUMP_NS
 
 
 def _process_name(pid: int) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from controller.analysis.arms import ArmData, read_arms, rung_changes, rung_seconds
+from controller.analysis.arm_columns import ArmData, rung_changes, rung_seconds
+from controller.analysis.arms import read_arms
 from controller.analysis.report.page import report_html
 from controller.core.control.fallback import RUNGS
 from controller.core.signals import TickInputs

@@ -13,7 +13,8 @@ import msgspec
 import pyarrow.parquet
 import pytest
 
-from controller.analysis.arms import ArmData, read_arms
+from controller.analysis.arm_columns import ArmData
+from controller.analysis.arms import read_arms
 from controller.analysis.export.export import export
 from controller.analysis.summary import summarise
 from controller.analysis.tables import stride_sheet

@@ -20,7 +20,7 @@ from controller.ipc import bus
 from controller.record.live import LiveStatus
 from controller.record.reader import header, messages, raw_messages
 from controller.record.records import Clock, GuardEvent, Process, Record, encode
-from controller.runtime.recorder import clock_due
+from controller.record.wall_clock import clock_due
 from tests.chaos.clocked import make_clock, set_clock
 from tests.record.made import SESSION, imu, tick, verdict
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from controller.analysis.arms import ArmData, Floats, Times
+from controller.analysis.arm_columns import ArmData, Floats, Times
 from controller.core.params import Reference
 from controller.record.strides import Stride
 

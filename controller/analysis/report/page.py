@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from itertools import accumulate
 from pathlib import Path
 
 import msgspec
 
-from controller.analysis.arms import ArmData, read_arms, rung_changes, rung_seconds
+from controller.analysis.arm_columns import ArmData, rung_changes, rung_seconds
+from controller.analysis.arms import read_arms
+from controller.analysis.report.figure_table import FIGURES, FIGURES_NOTE
 from controller.analysis.report.figures import Picture, colour, draw
 from controller.analysis.report.pdf import Paper, write_paper
 from controller.analysis.report.progress_figures import progress
-from controller.analysis.summary import ArmSummary, Latency, Spread, summarise_arm
-from controller.analysis.tables import Sheet, change_sheet, dose_sheet, left_out_words, stride_sheet
+from controller.analysis.summary import ArmSummary, summarise_arm
+from controller.analysis.tables import Sheet, change_sheet, dose_sheet, stride_sheet
 from controller.core.control.fallback import Rung
 from controller.core.params import Reference
 from controller.record import privacy, wall_clock
@@ -44,8 +46,6 @@ GUARD_EVENTS_MAX = 200  # for each arm; the recording holds them all
 TRIPPED_ROW = ' class="tripped"'
 TELLING = ("session_file", PARAMS_KEY, "mode")  # of the header: they name the arms' modes
 SHORT_FACT = 120  # characters; anything longer is folded away
-
-Cell = Callable[[ArmSummary], str]
 
 
 class _Params(msgspec.Struct):
@@ -267,49 +267,6 @@ def _summary_table(arms: Sequence[ArmData], summaries: Sequence[ArmSummary]) -> 
         f'<table class="figures"><thead><tr><td></td>{heads}<td></td></tr></thead>'
         f'<tbody>{body}</tbody></table><p class="note">{FIGURES_NOTE}</p>'
     )
-
-
-def _number(value: float | None, form: str) -> str:
-    return "not known" if value is None else _minus(f"{value:{form}}")
-
-
-def _spread(value: Spread | None) -> str:
-    return "not known" if value is None else _minus(f"{value.median:.1f} ({value.p90:.1f})")
-
-
-def _latency(value: Latency | None) -> str:
-    return "none" if value is None else f"{value.p50:.2f} / {value.p99:.2f} / {value.max:.2f}"
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-FIGURES: tuple[tuple[str, str, Cell], ...] = (
-    ("Duration", "s", lambda arm: f"{arm.seconds:.1f}"),
-    ("Strides the controller counted", "", lambda arm: str(arm.strides)),
-    ("Strides the body made", "", lambda arm: _number(arm.true_strides, "d")),
-    ("Unlifted swings", "", lambda arm: _number(arm.unlifted_swings, "d")),
-    ("Strides in the figures", "", lambda arm: str(arm.counted_strides)),
-    (
-        "Strides in no figure",
-        "",
-        lambda arm: left_out_words(arm.left_out_strides) or "none",
-    ),
-    ("Ankle at initial contact", "°", lambda arm: _spread(arm.ankle_at_initial_contact_deg)),
-    ("Foot pitch at initial contact", "°", lambda arm: _spread(arm.foot_pitch_at_initial_contact_deg)),
-    ("Peak dorsiflexion in swing", "°", lambda arm: _spread(arm.peak_swing_dorsiflexion_deg)),
-    ("Foot pitch error in swing, r.m.s.", "°", lambda arm: _spread(arm.swing_pitch_rmse_deg)),
-    ("Phase charge per stride, median", "µC", lambda arm: _number(arm.charge_per_stride_uc, ".0f")),
-    ("Sensor to pulse", "ms", lambda arm: _latency(arm.sensor_to_pulse_ms)),
-    ("Tick", "ms", lambda arm: _latency(arm.tick_ms)),
-    ("Missed ticks", "", lambda arm: str(arm.missed_ticks)),
-    ("Samples lost", "", lambda arm: str(arm.samples_lost)),
-    ("Trips", "", lambda arm: str(arm.trips)),
-)
-FIGURES_NOTE = (
-    "Angles: median over strides, in brackets the 90th percentile. Delays: median / 99 % / largest."
-)
 
 
 def _guard(arm: ArmData) -> str:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from controller.analysis.arms import ArmData, Floats
+from controller.analysis.arm_columns import ArmData, Floats
 from controller.analysis.report.figures import (
     COLUMN_INCHES,
     INK,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import socket
 import statistics
 import time
@@ -24,12 +23,18 @@ from msgspec import convert
 
 from controller.config.console_settings import SCREEN_MAX, ConsoleSettings
 from controller.console.live.alarms import Alarms
-from controller.console.live.stride_curves import Curves, Trace
+from controller.console.live.browser_messages import (
+    Json,
+    limits_told,
+    point_message,
+    refusals_told,
+    stride_message,
+)
+from controller.console.live.stride_curves import Trace
 from controller.ipc import bus
 from controller.record.live import LinkGlance, LiveStatus, TracePoint
 from controller.record.records import decoded
 from controller.record.strides import Stride
-from controller.safety.judgement.arming_refusals import RefusalCode
 from controller.safety.judgement.staged_unlock import UnlockStage
 from controller.untrusted import read_object
 
@@ -44,23 +49,6 @@ PACE_STRIDES = 3  # fewer say nothing about how a person walks
 ODD_STRIDE = 0.25  # a stride that differs more from the usual one is no measure of how much strides vary
 ABLE = ("armed", "active", "ramp")
 Scope = Literal["walk", "tests"]
-Json = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """One of the guard's refusals, as it tells them: controller.safety.judgement.arming_refusals."""
-
-    code: RefusalCode
-    name: str
-    left_s: float | None
-
-    @property
-    def shown(self) -> str:
-        """What goes into the words for it: a name, or how many minutes are left."""
-        if self.code == "unanswered":
-            return ""
-        return self.name if self.left_s is None else str(math.ceil(self.left_s / 60.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +270,8 @@ class Feed:
         self._fault = str(fault) if fault and self._state == "tripped" else None
         if word.get("reply") == "state":
             self._detail = str(word.get("text", ""))
-            self._refusals = _refusals(word.get("refusals"))
-            self.limits = _limits(word.get("limits"))
+            self._refusals = refusals_told(word.get("refusals"))
+            self.limits = limits_told(word.get("limits"))
             self._dose_max_uc = self.limits.get("dose_max_uc", (None, ""))[0]
         elif "reply" not in word:
             self._detail = ""
@@ -307,7 +295,7 @@ class Feed:
 
     def _figures_of(self, stride: Stride) -> Json:
         self._whole += 1
-        return _figures(self._whole, stride, self._trace.curves(stride))
+        return stride_message(self._whole, stride, self._trace.curves(stride))
 
     def _take(self, status: LiveStatus) -> None:
         now_s = time.time()
@@ -330,7 +318,7 @@ class Feed:
         if cut and cut != self._cut:
             self._alarms.noticed("F13", "", now_s)
         self._cut = cut
-        points = [_point(point) for point in status.trace]
+        points = [point_message(point) for point in status.trace]
         events: list[list[object]] = [[event.t_ns / 1e9, event.kind] for event in status.gait_events]
         self._trace.take(status.trace)
         strides = [self._figures_of(stride) for stride in status.whole_strides]
@@ -372,53 +360,3 @@ class Feed:
             "telemetry": None if status.telemetry is None else asdict(status.telemetry),
         }
         self._show({**self._last, **self._words(), "points": points, "events": events, "strides": strides})
-
-
-def _point(point: TracePoint) -> list[float | None]:
-    return [
-        round(point.t_ns / 1e9, 3),
-        _rounded(point.foot_pitch_deg),
-        _rounded(point.reference_pitch_deg),
-        _rounded(point.ankle_deg),
-        _rounded(point.commanded_ma),
-        _rounded(point.applied_ma),
-        _rounded(point.phase_percent),
-        _rounded(point.emg_uv),
-    ]
-
-
-def _figures(number: int, stride: Stride, curves: Curves) -> Json:
-    return {
-        "number": number,
-        "end_s": stride.next_initial_contact_ns / 1e9,
-        "duration_s": stride.duration_s,
-        "cadence_spm": stride.cadence_spm,
-        "swing_percent": stride.swing_percent,
-        "pitch_contact_deg": stride.foot_pitch_at_initial_contact_deg,
-        "ankle_contact_deg": stride.ankle_at_initial_contact_deg,
-        "error_deg": stride.swing_pitch_rmse_deg,
-        "charge_uc": stride.charge_uc,
-        "pitch_deg": [_rounded(value) for value in curves.pitch_deg],
-        "applied_ma": [_rounded(value) for value in curves.applied_ma],
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
-
-
-def _refusals(told: object) -> list[tuple[str, str]]:
-    """Code and name of the guard's refusals in its order; that questions are unanswered is told once."""
-    whys = convert(told, list[_Refused])
-    return list(dict.fromkeys((why.code, why.shown) for why in whys))
-
-
-def _limits(told: object) -> dict[str, tuple[float, str]]:
-    """The guard's limits by name, each with who set it; empty where it did not say."""
-    if not isinstance(told, dict):
-        return {}
-    return {
-        str(name): (float(limit["value"]), str(limit.get("set_by", "")))
-        for name, limit in told.items()
-        if isinstance(limit, dict) and isinstance(limit.get("value"), int | float)
-    }

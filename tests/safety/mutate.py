@@ -68,11 +68,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "judgement.arming_screen": ("test_arming_screen",),
     "judgement.faults": ("test_guard_step", "test_line", "test_arming_screen"),
     "judgement.guard_types": MIND,
-    "judgement.fault_reaction": (*MIND, "test_stamps"),
-    "judgement.liveness": (*MIND, "test_stamps"),
-    "judgement.requests": (*MIND, "test_stamps"),
+    "judgement.fault_reaction": (*MIND, "test_stamps", "test_any_stamp"),
+    "judgement.liveness": (*MIND, "test_stamps", "test_any_stamp"),
+    "judgement.requests": (*MIND, "test_stamps", "test_any_stamp"),
     "judgement.guard_step": MIND,
 }
+STRING = re.compile(r'"[^"]*"')
 LIMIT_CPU_S = 30.0  # and TIMES what a test takes: who needs more of the processor, however slow, has no end
 TIMES = 10
 SLEEP_LIMIT = 10  # times that by the clock: a child that needs more waits for what never comes
@@ -142,9 +143,14 @@ class Mutant:
 
 
 def is_prose(removed: str, added: str) -> bool:
-    """Only the words of a message were changed: in a string of several words, or by mutmut's XX marks."""
-    words = " " in removed and '"' in removed
-    return words and added.replace("XX", "").lower() == removed.lower()
+    """Only words a person reads were changed: in a string of several."""
+    if STRING.sub("", removed) != STRING.sub("", added):
+        return False
+    pairs = zip(STRING.findall(removed), STRING.findall(added), strict=True)
+    return all(
+        after == before or (" " in before and after.replace("XX", "").lower() == before.lower())
+        for before, after in pairs
+    )
 
 
 def review(removed: str, added: str) -> int | None:

@@ -80,7 +80,7 @@ def compared(member: CohortPatient, strides: int) -> Walked:
         outcome = walked(trial, strides)
         # a stride begins with the contact of the one before
         inversions = [s.inversion_at_initial_contact_deg for s in trial.patient.strides()][1:]
-        found.append((outcome, inversions, trial.walk.state.steering))
+        found.append((outcome, inversions, trial.walk.core.laws.steering))
     (alone, before, _), (both, after, steering) = found
     return Walked(member.number, alone, both, before, after, steering.demand_nm if steering else 0.0)
 

@@ -27,7 +27,8 @@ from scipy.signal import butter, sosfiltfilt
 from controller.commands.reference import OwnSwings, lifts_deg
 from controller.config.core_params import core_params, normal_reference
 from controller.config.session import load_session
-from controller.core.control.learning import PERCENT, Learner, held
+from controller.core.control.cells import PERCENT, held
+from controller.core.control.learning import Learner
 from controller.core.control.reference import suited
 from controller.core.gait.phase_alignment import SwingPhase
 from controller.core.output.pulse_shaping import Intensity
@@ -152,7 +153,7 @@ def own_reference(member: CohortPatient, core: CoreParams) -> Reference:
     while len(found.curves) < OWN_STRIDES and walk.ticks * TICK_S < until_s:
         arrived = walk.arrivals(walk.ticks * TICK_S)
         decision = walk.tick(TickInputs(imu=arrived))
-        found.watch(EPOCH_NS + round(walk.ticks * TICK_S * 1e9), decision, walk.state)
+        found.watch(EPOCH_NS + round(walk.ticks * TICK_S * 1e9), decision, walk.core)
     normal = core.reference
     lifted = lifts_deg(normal, suited(normal, found.settled))
     return normal_reference(member.speed_mps, lift_deg=lifted)
@@ -249,9 +250,10 @@ class PlainLearner(Learner):
             return
         lag_s = muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / self.params.pulse.rate_hz
         seen = lesson.weight > 0.0
-        ahead = np.interp(PERCENT + lag_s * self.percent_per_s, PERCENT[seen], lesson.error[seen], left=0.0)
+        percent_per_s = self.ankle.percent_per_s
+        ahead = np.interp(PERCENT + lag_s * percent_per_s, PERCENT[seen], lesson.error[seen], left=0.0)
         wish = lesson.applied - lesson.beside + PLAIN_NM_PER_RAD * ahead
-        smoothed = sosfiltfilt(butter(2, PLAIN_CUT_OFF_HZ, fs=self.percent_per_s, output="sos"), wish)
+        smoothed = sosfiltfilt(butter(2, PLAIN_CUT_OFF_HZ, fs=percent_per_s, output="sos"), wish)
         self.command_nm = held(np.clip(smoothed, 0.0, self.most_nm))
 
 
@@ -266,8 +268,8 @@ class HighestLearner(Learner):
 
 def plainly(trial: Trial) -> Trial:
     """The same with the plain law in the place of the learning one."""
-    state = trial.walk.state
-    state.learner = PlainLearner(trial.params, state.torque, state.timing.percent_per_s)
+    strides = trial.walk.core.laws.strides
+    strides.learner = PlainLearner(trial.params, strides.learner.ankle)
     return trial
 
 
@@ -280,7 +282,7 @@ def walked(trial: Trial, strides: int) -> Outcome:
             trial.at_half = None
         walk.walk(walk.ticks / 200 + 0.2)
     muscle, envelope = trial.params.muscle, trial.params.envelope
-    threshold_ma = walk.state.intensity.threshold_ma
+    threshold_ma = walk.core.output.first.threshold_ma
     ramp_percent = 100.0 * (envelope.extension_s + envelope.fall_s) / member.stride_s
     times = [point.time_s for point in walk.trace]
     at = np.searchsorted(times, [time_s for time_s, _, _ in walk.pulses])
@@ -313,9 +315,10 @@ def highest(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
     def switch(now: Trial) -> None:
         if change is not None:
             change(now)
-        state = now.walk.state
-        state.learner = HighestLearner(now.params, state.torque, state.timing.percent_per_s)
-        state.intensity = Intensity(muscle, now.params.pulse)
+        core = now.walk.core
+        core.laws.strides.learner = HighestLearner(now.params, core.laws.strides.learner.ankle)
+        core.output.first = Intensity(muscle, now.params.pulse)
+        core.laws.first = core.output.first.recruitment
 
     if change is None:
         switch(trial)

@@ -287,7 +287,7 @@ def observe(leg: Leg) -> Run:
         events = detector.update(t_ns, tuple(acc), tuple(gyr))
         if not events and not on:
             continue
-        walking = detector.tick(t_ns).walking or detector.setting_off
+        walking = detector.walking(t_ns) or detector.setting_off
         kinds = {event.kind for event in events}
         run.events.extend(events)
         if walking and not on and kinds & {"heel_off", "toe_off"}:
@@ -655,40 +655,6 @@ def stimulation_leads_ms(leg: Leg, starts_s: list[float]) -> Array:
     return np.array(leads)
 
 
-def print_predictions(legs: list[Leg]) -> None:
-    """The next contact and toe-off as foretold at heel-off, against what then happened."""
-    print("\nforetold at heel-off: off by (median of size), within one and two of its own uncertainties")
-    kinds: tuple[EventKind, EventKind] = ("toe_off", "initial_contact")
-    for kind in kinds:
-        off: list[float] = []
-        shares: list[float] = []
-        for leg in legs:
-            for foretold_ns, sigma_ns, happened_ns in foretold(leg, kind):
-                off.append(abs(happened_ns - foretold_ns) * 1e-6)
-                shares.append(abs(happened_ns - foretold_ns) / max(1, sigma_ns))
-        one, two = (100.0 * float(np.mean(np.array(shares) < k)) for k in (1.0, 2.0))
-        print(f"{kind:<18}{len(off):>5}{np.median(off):>8.0f} ms{one:>8.0f} %{two:>6.0f} %")
-
-
-def foretold(leg: Leg, kind: EventKind) -> list[tuple[int, int, int]]:
-    """Prediction at each heel-off while walking, its uncertainty, and the event that came (ns)."""
-    detector = GaitDetector(leg.segment, leg.side)
-    times = np.rint(leg.time_s * 1e9).astype(np.int64).tolist()
-    pending: tuple[int, int] | None = None
-    found = []
-    for t_ns, acc, gyr in zip(times, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
-        for event in detector.update(t_ns, tuple(acc), tuple(gyr)):
-            if event.kind == kind and pending is not None:
-                found.append((*pending, event.t_ns))
-                pending = None
-            elif event.kind == "heel_off":
-                phase = detector.tick(t_ns)
-                due_ns = phase.next_toe_off_ns if kind == "toe_off" else phase.next_initial_contact_ns
-                sigma_ns = phase.uncertainty_ns
-                pending = (due_ns, sigma_ns) if due_ns is not None and sigma_ns is not None else None
-    return found
-
-
 def print_split_runs(legs: list[Leg]) -> None:
     """Each recording in two pieces with the state carried over, and its first half alone."""
     same = sum(split_run_is_equal(leg) for leg in legs)
@@ -712,7 +678,7 @@ def split_run_is_equal(leg: Leg) -> bool:
 
 
 def cost_us(leg: Leg) -> float:
-    """Mean processor time of one ``update`` and one ``tick``, the lesser of two runs."""
+    """Mean processor time of one ``update`` and one ``walking``, the lesser of two runs."""
     costs = []
     for _ in range(2):
         start = time.process_time()
@@ -720,7 +686,7 @@ def cost_us(leg: Leg) -> float:
         times = np.rint(leg.time_s * 1e9).astype(np.int64).tolist()
         for t_ns, acc, gyr in zip(times, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
             detector.update(t_ns, tuple(acc), tuple(gyr))
-            detector.tick(t_ns)
+            detector.walking(t_ns)
         costs.append((time.process_time() - start) / len(leg.time_s) * 1e6)
     return min(costs)
 
@@ -795,7 +761,6 @@ def main() -> int:
     treads = [*treadmill("shank"), *treadmill("forefoot")]
     print_leave_one_out(walkway)
     print_coverage([*walkway, *feet])
-    print_predictions(walkway)
     print_split_runs([*walkway, *feet, *treads])
     print_damages([*walkway, *feet, *treads])
     print_false_stimulations(walkway)

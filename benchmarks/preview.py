@@ -23,8 +23,7 @@ from controller.config.tunables import with_values
 from controller.console.tuning.preview import preview
 from controller.console.tuning.preview_messages import Question
 from controller.core.params import CoreParams
-from controller.core.retune import at_boundary, retune
-from controller.core.signals import Mode, TickInputs
+from controller.core.signals import Mode
 from controller.record.strides import Stride, StrideMeter, tick_angles
 from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal, TracePoint, with_mode
 from models.cohort import CohortPatient, cohort
@@ -80,8 +79,7 @@ def usual_error_deg(strides: list[Stride]) -> float:
 def tried(member: CohortPatient, params: CoreParams, name: str, wanted: dict[str, float]) -> Outcome:
     walk = Rehearsal(params, VirtualPatient(member.params, member.seed, member.schedule(1e4)))
     walk.walk(4.0 + BEFORE * member.stride_s)
-    while not at_boundary(walk.state):
-        walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
+    walk.to_boundary()
     seen = walked(walk.trace)[-MEASURED:]
     before = usual_error_deg(seen)
     lengths_s = [stride.duration_s for stride in seen]
@@ -91,8 +89,7 @@ def tried(member: CohortPatient, params: CoreParams, name: str, wanted: dict[str
     )
     told = preview(question)
     after = copy.deepcopy(walk)
-    after.params = with_values(params, wanted)
-    after.state = retune(after.params, after.state)
+    after.reconfigure(with_values(params, wanted))
     begun = after.ticks
     after.walk(after.ticks * TICK_S + (AFTER + 2) * member.stride_s)
     happened = usual_error_deg(walked(after.trace[begun:])[:AFTER])

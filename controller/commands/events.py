@@ -59,7 +59,7 @@ def run_events(
         for event in detector.update(t_ns, acc_mps2, gyr_rps):
             if event.kind in PRINTED:
                 found += 1
-                walking = detector.tick(t_ns).walking
+                walking = detector.walking(t_ns)
                 stream.write((_json_line if as_json else _table_line)(event, walking=walking))
     for finding in detector.findings():
         sys.stderr.write(f"{finding.text}\n")

@@ -15,12 +15,12 @@ from controller.config.core_params import normal_reference
 from controller.config.schema import LIFT_PERCENT
 from controller.config.session import Session
 from controller.core.control.reference import GRID, suited, swing_pitch_deg
+from controller.core.core import Core
 from controller.core.gait.phase_alignment import SwingPhase
 from controller.core.params import Reference
 from controller.core.signals import Decision
-from controller.core.step import CoreState
 from controller.errors import InputError
-from controller.record.replay import Core, rerun
+from controller.record.replay import RecordedCore, rerun
 
 Curve = NDArray[np.float64]
 
@@ -36,16 +36,16 @@ class OwnSwings:
     _last: SwingPhase | None = None
     _pulsed_ns: int | None = None
 
-    def watch(self, now_ns: int, decision: Decision, state: CoreState) -> None:
+    def watch(self, now_ns: int, decision: Decision, core: Core) -> None:
         """One step of the core."""
         if any(channel is not None for channel in decision.command.channels):
             self._pulsed_ns = now_ns
-        swing = state.swing
-        if swing is None or swing is self._last or state.reading is None:
+        swing = core.gait.swing
+        if swing is None or swing is self._last or core.gait.reading is None:
             return
         self._last = swing
         if self._pulsed_ns is None or swing.toe_off_ns - self._pulsed_ns > REST_NS:
-            self.curves.append(swing_pitch_deg(state.learner.readings, swing))
+            self.curves.append(swing_pitch_deg(core.laws.strides.learner.memory.readings, swing))
 
     @property
     def settled(self) -> list[Curve]:
@@ -59,16 +59,16 @@ def own_swings(recording: Path) -> list[Curve]:
     Raises InputError for a recording without parameters or with too few such swings.
     """
     found = OwnSwings()
-    core: Core | None = None
+    recorded: RecordedCore | None = None
 
-    def begin(params_json: bytes) -> Core:
-        nonlocal core
-        core = Core(params_json)
-        return core
+    def begin(params_json: bytes) -> RecordedCore:
+        nonlocal recorded
+        recorded = RecordedCore(params_json)
+        return recorded
 
     for tick, _ in rerun(recording, begin):
-        assert core is not None
-        found.watch(tick.now_ns, tick.decision, core.state)
+        assert recorded is not None
+        found.watch(tick.now_ns, tick.decision, recorded.core)
     if len(found.settled) < SWINGS_NEEDED:
         raise InputError(
             str(recording),

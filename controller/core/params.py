@@ -79,6 +79,14 @@ class Reference:
     speeds: tuple[NormalCurves, ...] = ()
 
 
+def sample(curve: tuple[float, ...], percent: float) -> float:
+    """A curve of a reference at a phase: linear on its even grid of 0 to 100 percent; wraps."""
+    place = (percent % 100.0) / 100.0 * (len(curve) - 1)
+    low = int(place)
+    share = place - low
+    return curve[low] if share == 0.0 else curve[low] * (1.0 - share) + curve[low + 1] * share
+
+
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """How the stimulator is driven on the dorsiflexion channel."""
@@ -180,3 +188,14 @@ class CoreParams:
     learning: Learning = Learning()
     second: SecondChannel | None = None
     readiness: Readiness = "balanced"
+
+
+FIXED = ("mode", "placements", "muscle", "foot", "reference", "tick_s")
+
+
+def objection(old: CoreParams, new: CoreParams) -> str:
+    """Why ``new`` cannot replace ``old`` in a running core; empty where it can."""
+    if (old.pulse.channel, old.pulse.channels) != (new.pulse.channel, new.pulse.channels):
+        return "pulse.channel: another one needs a new session"
+    changed = [name for name in FIXED if getattr(old, name) != getattr(new, name)]
+    return f"{changed[0]}: another one needs a new session" if changed else ""

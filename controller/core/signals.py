@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from controller.core.output.test_train import ProbeRequest
 from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
 
 EventKind = Literal["initial_contact", "foot_flat", "heel_off", "toe_off", "mid_swing"]
@@ -38,6 +37,14 @@ class Applied:
     channels: tuple[ChannelCommand | None, ...]
     verdict: Literal["ok", "reduced", "blocked"]
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """Give one train of this current; ``number`` tells one request from the next, 0 mA ends the train."""
+
+    number: int
+    current_ma: float
 
 
 @dataclass(frozen=True, slots=True)

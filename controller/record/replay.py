@@ -14,10 +14,9 @@ from typing import Protocol
 
 import msgspec
 
+from controller.core.core import Core
 from controller.core.params import CoreParams
-from controller.core.retune import retune
 from controller.core.signals import Decision, TickInputs
-from controller.core.step import CoreState, step
 from controller.errors import InputError
 from controller.record.reader import header, messages
 from controller.record.records import CoreRetuned, CoreStart, Tick, Unreadable
@@ -45,23 +44,20 @@ class ReplayResult:
     first_difference: str | None
 
 
-class Core:
-    """The control core from its initial state. Raises msgspec.DecodeError for other parameters."""
+class RecordedCore:
+    """The control core by recorded parameters. Raises msgspec.DecodeError for those of another version."""
 
     def __init__(self, params_json: bytes) -> None:
-        self.params = msgspec.json.decode(params_json, type=CoreParams)
-        self.state = CoreState.initial(self.params)
+        self.core = Core(msgspec.json.decode(params_json, type=CoreParams))
 
     def __call__(self, now_ns: int, inputs: TickInputs, /) -> Decision:
-        decision, self.state = step(now_ns, inputs, self.params, self.state)
-        return decision
+        return self.core.step(now_ns, inputs)
 
     def retune(self, params_json: bytes, /) -> None:
-        self.params = msgspec.json.decode(params_json, type=CoreParams)
-        self.state = retune(self.params, self.state)
+        self.core.reconfigure(msgspec.json.decode(params_json, type=CoreParams))
 
 
-def replay(path: Path, factory: CoreFactory = Core) -> ReplayResult:
+def replay(path: Path, factory: CoreFactory = RecordedCore) -> ReplayResult:
     """Replay a recording, whole or cut, up to its end or the first difference.
 
     Each ``core/start`` message begins a new core with its own parameters; a recording without one begins

@@ -10,13 +10,12 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from controller.config.tunables import values
-from controller.core.step import CoreState
+from controller.core.core import Core
 from controller.ipc import bus
 from controller.record.records import Audit
 from controller.runtime.console_messages import Asked, Told
@@ -30,12 +29,12 @@ log = logging.getLogger("dorsi.controller")
 class Consoles:
     """Accepts consoles on the bus, and joins them to tuning and test trains."""
 
-    def __init__(self, rig: Path, tuning: Tuning, probing: Probing, state: Callable[[], CoreState]) -> None:
+    def __init__(self, rig: Path, tuning: Tuning, probing: Probing, core: Core) -> None:
         self._server = bus.listen(rig, "controller")
         self._peers: dict[int, tuple[socket.socket, bus.Sender]] = {}
         self._tuning = tuning
         self._probing = probing
-        self._state = state
+        self._core = core
         self._told_ns = 0
         self._probe_told: ProbeTold | None = None
         self._refused: list[Audit] = []
@@ -58,7 +57,7 @@ class Consoles:
         """Tell what is new: at once where it answers a person, else twice a second."""
         if not self._peers:
             return
-        probe = self._probing.told(self._tuning.params, self._state().probe)
+        probe = self._probing.told(self._tuning.params, self._core.output.test_train)
         if retuned or probe != self._probe_told or now_ns - self._told_ns > TELL_NS:
             self._tell(now_ns)
 
@@ -90,7 +89,7 @@ class Consoles:
     def _take(self, asked: Asked) -> None:
         self._told_ns = 0  # an answer is due
         if asked.probe is not None:
-            self._probing.ask(asked.probe, self._tuning.params, self._state().probe)
+            self._probing.ask(asked.probe, self._tuning.params, self._core.output.test_train)
         if asked.wish is not None:
             refused = self._tuning.ask(time.monotonic_ns(), asked.wish)
             if refused is not None:
@@ -98,8 +97,8 @@ class Consoles:
 
     def _tell(self, now_ns: int) -> None:
         self._told_ns = now_ns
-        state, tuning = self._state(), self._tuning
-        self._probe_told = self._probing.told(tuning.params, state.probe)
+        gait, tuning = self._core.gait, self._tuning
+        self._probe_told = self._probing.told(tuning.params, self._core.output.test_train)
         told = Told(
             version=tuning.version,
             waiting=tuning.waiting,
@@ -108,9 +107,9 @@ class Consoles:
             params=tuning.params,
             trail=tuning.trail,
             probe=self._probe_told,
-            walking=state.detector.tick(now_ns).walking,
-            found=tuple(name for name, o in state.orientations.items() if o.aligned),
-            findings=tuple(finding.text for finding in state.detector.findings()),
+            walking=gait.detector.walking(now_ns),
+            found=tuple(name for name, o in gait.orientations.items() if o.aligned),
+            findings=tuple(finding.text for finding in gait.detector.findings()),
         )
         message = msgspec.json.encode(told)
         for _, sender in self._peers.values():

@@ -21,9 +21,8 @@ from typing import Literal
 
 import msgspec
 
-from controller.core.retune import at_boundary, retune
+from controller.core.core import Core
 from controller.core.signals import Applied, TickInputs
-from controller.core.step import CoreState, step
 from controller.ipc import bus, process
 from controller.record import records
 from controller.runtime.console_server import Consoles
@@ -60,7 +59,7 @@ class Controller:
     def __init__(self, rig: Path, plan: ControllerPlan) -> None:
         self._plan = plan
         self._tuning = Tuning(plan.params, plan.allowed)
-        self._state = CoreState.initial(plan.params)
+        self._core = Core(plan.params)
         self._course = Course(plan.schedule, plan.params.mode)
         self._imu: list[ImuSample] = []
         self._emg: list[EmgFrame] = []
@@ -77,7 +76,7 @@ class Controller:
         self._expected_seq: dict[str, int] = {}
         self._battery_percent: dict[str, int | None] = {}
         self._probing = Probing()
-        self._consoles = Consoles(rig, self._tuning, self._probing, lambda: self._state)
+        self._consoles = Consoles(rig, self._tuning, self._probing, self._core)
         self._ticker = Ticker(round(plan.params.tick_s * 1e9), self._on_deadline)
         self.done = asyncio.Event()
 
@@ -190,7 +189,7 @@ class Controller:
             scope=self._course.scope(),
         )
         self._imu, self._emg, self._applied = [], [], []
-        decision, self._state = step(now_ns, inputs, self._tuning.params, self._state)
+        decision = self._core.step(now_ns, inputs)
         self._frame_seq += 1
         frame = Frame(
             self._plan.session,
@@ -215,14 +214,14 @@ class Controller:
             ),
         )
         self._follow_schedule(now_ns, decision.view.strides)
-        self._probing.note(self._state.probe, guard_gave=self._course.able)
+        self._probing.note(self._core.output.test_train, guard_gave=self._course.able)
         for entry in self._consoles.refused():
             self._record("audit", entry)
         self._consoles.after_tick(now_ns, retuned=retuned)
 
     def _follow_schedule(self, now_ns: int, strides: int) -> None:
         """The arms of a trial: each begins at the tick whose step changed the mode."""
-        turn = self._course.follow(now_ns, strides, switching=self._state.wanted_mode is not None)
+        turn = self._course.follow(now_ns, strides, switching=self._core.switching)
         if turn.ended is not None:
             self._record("arm", arm_record(now_ns, "end", turn.ended, self._plan.seed))
         if turn.begun is not None:
@@ -270,11 +269,11 @@ class Controller:
 
     def _retune(self, now_ns: int) -> bool:
         """Between two windows, what waits takes effect; recorded ahead of the tick it begins with (F18)."""
-        taken = self._tuning.take(now_ns) if at_boundary(self._state) else None
+        taken = self._tuning.take(now_ns) if self._core.at_boundary else None
         if taken is None:
             return False
         params, entry = taken
-        self._state = retune(params, self._state)
+        self._core.reconfigure(params)
         document = msgspec.Raw(msgspec.json.encode(params))
         self._record("core/retuned", records.CoreRetuned(now_ns, entry.version, document))
         self._record("audit", entry)

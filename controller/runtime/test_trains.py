@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from controller.core.output.test_train import Probe, ProbeRequest
+from controller.core.output.test_train import Probe
 from controller.core.params import CoreParams
+from controller.core.signals import ProbeRequest
 
 FIRST_MAX_MA = 6.0  # what a search may begin with: below what most people feel at 300 us
 STEP_MAX_MA = 1.0

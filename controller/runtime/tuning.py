@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from controller.config.tunables import Allowed, objections, values, with_values
-from controller.core.params import CoreParams
-from controller.core.retune import objection
+from controller.core.params import CoreParams, objection
 from controller.record.records import Audit, Change
 
 BY_MAX, REASON_MIN, REASON_MAX = 20, 3, 300  # characters

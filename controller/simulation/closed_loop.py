@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.core.control.feedforward import sample
-from controller.core.params import CoreParams, Reference
+from controller.core.core import Core
+from controller.core.params import CoreParams, Reference, sample
 from controller.core.signals import Decision, Mode, TickInputs
-from controller.core.step import CoreState, step
 from controller.record.records import Pulse
 from controller.record.strides import TickAngles, measure
 from drivers.interface import ChannelCommand, ImuSample
@@ -63,7 +62,7 @@ class Stride:
 
 @dataclass(slots=True)
 class Rehearsal:
-    """A closed loop that can be walked piece by piece; ``patient`` and ``params`` may be changed between.
+    """A closed loop that can be walked piece by piece; ``patient`` may be changed between.
 
     ``spoil`` sees every sample before the core does and may change it, or lose it by ``None``.
     """
@@ -71,7 +70,7 @@ class Rehearsal:
     params: CoreParams
     patient: VirtualPatient
     spoil: Samples | None = None
-    state: CoreState = field(init=False)
+    core: Core = field(init=False)
     trace: list[TracePoint] = field(default_factory=list)
     pulses: list[tuple[float, float, float]] = field(default_factory=list)  # time s, current mA, width us
     ticks: int = 0
@@ -81,7 +80,7 @@ class Rehearsal:
     _others_due_s: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.state = CoreState.initial(self.params)
+        self.core = Core(self.params)
         self._sent = {placement.sensor: 0 for placement in self.params.placements}
 
     def walk(self, until_s: float) -> None:
@@ -89,12 +88,22 @@ class Rehearsal:
         while self.ticks * TICK_S < until_s:
             self.tick(TickInputs(imu=self.arrivals(self.ticks * TICK_S)))
 
+    def reconfigure(self, params: CoreParams) -> None:
+        """Walk on with other settings; raises ValueError where the core does not take them now."""
+        self.core.reconfigure(params)
+        self.params = params
+
+    def to_boundary(self) -> None:
+        """Live until the core takes new settings."""
+        while not self.core.at_boundary:
+            self.tick(TickInputs(imu=self.arrivals(self.ticks * TICK_S)))
+
     def tick(self, inputs: TickInputs) -> Decision:
         """One deadline: step the core, pulse the muscle when a period has passed."""
         now_s = self.ticks * TICK_S
         self.patient.advance(now_s)
         now_ns = EPOCH_NS + round(now_s * 1e9)
-        decision, self.state = step(now_ns, inputs, self.params, self.state)
+        decision = self.core.step(now_ns, inputs)
         command = decision.command.channels[self.params.pulse.channel]
         if command is not None and now_s >= self._due_s - TICK_S / 10:
             self.patient.pulse(now_s, 0, command.current_ma, command.width_us)

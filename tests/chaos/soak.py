@@ -251,7 +251,7 @@ def state_grew(sizes: list[int]) -> bool:
 def state_bytes(walk: GuardedWalk) -> int:
     """Size of all that core, guard and plausibility remember."""
     known = walk.known._replace(sensors=dict(walk.known.sensors))
-    return len(pickle.dumps((walk.state, known, walk.watch)))
+    return len(pickle.dumps((walk.core, known, walk.watch)))
 
 
 def soak_virtual(hours: float) -> Soaked:

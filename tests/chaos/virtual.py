@@ -20,7 +20,6 @@ from controller.commands.run import DEMO_SESSION
 from controller.config.core_params import core_params
 from controller.config.session import load_session
 from controller.core.signals import CLOSED_LOOP, Applied, Mode, TickInputs
-from controller.core.step import step
 from controller.ipc import process
 from controller.safety.judgement.contraindications import QUESTIONS
 from controller.safety.judgement.guard_step import react
@@ -211,14 +210,14 @@ class GuardedWalk(Rehearsal):
         self.course.hear(stage, self.known.scope, unlocked=unlocked, measured=self.watch.measured)
         mode, fresh = self.course.ask()
         inputs = TickInputs(imu=samples, applied=applied, mode=mode, fresh=fresh, scope=self.course.scope())
-        decision, self.state = step(now_ns, inputs, self.params, self.state)
+        decision = self.core.step(now_ns, inputs)
         if self._fault not in ("controller killed", "controller hung"):
             self._seq += 1
             command = decision.command
             frame = Frame(SESSION, self._seq, now_ns, command.lifetime_ms, command.channels, decision.purpose)
             for received in self._frames(frame):
                 self.feed(now_s, received)
-        switching = self.state.wanted_mode is not None
+        switching = self.core.switching
         self.turned(now_s, self.course.follow(now_ns, decision.view.strides, switching=switching))
         self.feed(now_s, Timer())
 

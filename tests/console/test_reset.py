@@ -19,7 +19,7 @@ from controller.console.live.feed import Feed
 from controller.console.tuning.controller_link import TuningLink
 from controller.console.tuning.profiles import LAST, Profiles
 from controller.console.tuning.routes import TuningPages
-from controller.core.step import CoreState
+from controller.core.core import Core
 from controller.runtime.console_server import Consoles
 from controller.runtime.test_trains import Probing
 from controller.runtime.tuning import Tuning, Wish
@@ -35,8 +35,7 @@ class ControllerEnd:
 
     def __init__(self, rig: Path) -> None:
         self.tuning = Tuning(PARAMS, tunable(load_session(DEMO)))
-        state = CoreState.initial(PARAMS)
-        self.consoles = Consoles(rig, self.tuning, Probing(), lambda: state)
+        self.consoles = Consoles(rig, self.tuning, Probing(), Core(PARAMS))
         self.consoles.open()
 
     def turn(self) -> None:

@@ -6,8 +6,7 @@ from typing import get_args
 
 import pytest
 
-from controller.core.output.test_train import ProbeRequest
-from controller.core.signals import Mode, Purpose, Scope, TickInputs
+from controller.core.signals import Mode, ProbeRequest, Purpose, Scope, TickInputs
 from controller.simulation.closed_loop import TICK_S, Rehearsal
 from models.patient import VirtualPatient
 from tests.core.control.numbers import params
@@ -55,7 +54,7 @@ def test_no_test_train_in_mode_off_and_one_that_runs_ends() -> None:
     walk.walk(2.0)  # stands for 4 s
     walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), probe=ProbeRequest(1, 12.0)))
     walk.walk(3.9)
-    assert walk.state.probe.ended == "the mode is off"
+    assert walk.core.output.test_train.ended == "the mode is off"
     assert not any(currents(walk, 0.0))
     walk = Rehearsal(params("feedback"), VirtualPatient())
     walk.walk(2.0)
@@ -64,7 +63,7 @@ def test_no_test_train_in_mode_off_and_one_that_runs_ends() -> None:
     assert walk.trace[-1].decision.purpose == "test_train"
     assert currents(walk, 2.5)[-1] > 0.0
     lived(walk, 3.9, mode="off")
-    assert walk.state.probe.ended == "the mode is off"
+    assert walk.core.output.test_train.ended == "the mode is off"
     assert not any(currents(walk, 2.6))
 
 
@@ -75,10 +74,10 @@ def test_where_trains_alone_are_allowed_walking_gives_nothing_and_standing_gives
     walk.tick(TickInputs(imu=imu, scope="tests", probe=ProbeRequest(1, 12.0)))
     lived(walk, 3.95, "tests")
     assert max(currents(walk, 0.0)) == 12.0
-    assert walk.state.probe.ended == "given"
+    assert walk.core.output.test_train.ended == "given"
     assert purposes(walk) == {"test_train", "feedback"}
     lived(walk, WALKED_S, "tests")
-    assert walk.state.timing.strides > 3  # the walk is followed
+    assert walk.core.gait.clock.strides > 3  # the walk is followed
     assert not any(currents(walk, 3.95))
 
 
@@ -88,7 +87,7 @@ def test_where_nothing_is_allowed_no_train_is_given_either() -> None:
     imu = walk.arrivals(walk.ticks * TICK_S)
     walk.tick(TickInputs(imu=imu, scope="nothing", probe=ProbeRequest(1, 12.0)))
     lived(walk, WALKED_S, "nothing")
-    assert walk.state.probe.ended == "nothing may be given now"
+    assert walk.core.output.test_train.ended == "nothing may be given now"
     assert not any(currents(walk, 0.0))
 
 
@@ -96,17 +95,17 @@ def test_where_nothing_is_allowed_no_train_is_given_either() -> None:
 def test_a_wider_scope_begins_with_the_next_window_and_a_narrower_one_at_once(part: str) -> None:
     walk = Rehearsal(params("trapezoid"), VirtualPatient())
     lived(walk, WALKED_S, "tests")
-    while walk.state.window.state != part:
+    while walk.core.output.window.state != part:
         lived(walk, walk.ticks * TICK_S + TICK_S / 2, "tests")
     widened_s, current_ma = walk.ticks * TICK_S, 0.0
     while current_ma == 0.0:
-        was = walk.state.window.state
+        was = walk.core.output.window.state
         lived(walk, walk.ticks * TICK_S + TICK_S / 2)
         current_ma = currents(walk, 0.0)[-1]
         assert current_ma == 0.0 or was != part or part in ("closed", "pre_swing")
         assert walk.ticks * TICK_S < widened_s + 3.0
     assert walk.trace[-1].decision.reason.startswith("pre-swing")  # where a window opens
-    while not walk.state.timing.swinging:
+    while not walk.core.gait.clock.swinging:
         lived(walk, walk.ticks * TICK_S + TICK_S / 2)
     begin_s = walk.ticks * TICK_S
     lived(walk, begin_s + 0.1, "nothing")
@@ -116,8 +115,8 @@ def test_a_wider_scope_begins_with_the_next_window_and_a_narrower_one_at_once(pa
 def test_a_stride_that_was_not_given_teaches_nothing() -> None:
     walk = Rehearsal(params("learning"), VirtualPatient())
     walk.walk(WALKED_S)
-    learned = walk.state.learner.learned
+    learned = walk.core.laws.strides.learner.learned
     assert learned > 1
     lived(walk, WALKED_S + 5.0, "tests")
-    assert walk.state.learner.learned - learned <= 1  # the swing that had ended before
+    assert walk.core.laws.strides.learner.learned - learned <= 1  # the swing that had ended before
     assert walk.trace[-1].decision.view.not_learned

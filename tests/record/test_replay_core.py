@@ -13,10 +13,9 @@ from controller.config.core_params import core_params
 from controller.config.session import load_session
 from controller.config.tunables import with_values
 from controller.core.params import CoreParams
-from controller.core.retune import at_boundary, retune
 from controller.core.signals import Applied, TickInputs
 from controller.record.records import CoreRetuned, CoreStart, Record, Tick
-from controller.record.replay import Core, replay
+from controller.record.replay import RecordedCore, replay
 from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
 from drivers.interface import ImuSample
 from models.patient import VirtualPatient
@@ -49,7 +48,7 @@ def sample(sensor: str, seq: int, t_ns: int) -> ImuSample:
 def walk(params: CoreParams, ticks: int) -> list[tuple[str, int, Record]]:
     """A core that lived in this process, with samples, gaps, refusals and requests of other modes."""
     document = msgspec.json.encode(params)
-    advance = Core(document)
+    advance = RecordedCore(document)
     records: list[tuple[str, int, Record]] = [("core/start", 0, CoreStart(0, 1, msgspec.Raw(document)))]
     sensors = [placement.sensor for placement in params.placements]
     for seq in range(ticks):
@@ -97,8 +96,9 @@ def test_a_change_of_settings_replays_at_its_tick_and_is_missed_where_it_is_left
     retuned_seq = None
     for seq in range(round(10.0 / TICK_S)):
         now_ns = EPOCH_NS + round(seq * TICK_S * 1e9)
-        if retuned_seq is None and seq * TICK_S > RETUNED_S and at_boundary(body.state):
-            retuned_seq, body.params, body.state = seq, new, retune(new, body.state)
+        if retuned_seq is None and seq * TICK_S > RETUNED_S and body.core.at_boundary:
+            retuned_seq = seq
+            body.reconfigure(new)
             changed = msgspec.Raw(msgspec.json.encode(new))
             records.append(("core/retuned", now_ns, CoreRetuned(now_ns, 1, changed)))
         inputs = TickInputs(imu=body.arrivals(seq * TICK_S))

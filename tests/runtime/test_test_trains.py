@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from controller.core.output.test_train import TRAIN_S, Probe, ProbeRequest
-from controller.core.signals import TickInputs
+from controller.core.output.test_train import TRAIN_S, Probe
+from controller.core.signals import ProbeRequest, TickInputs
 from controller.runtime.test_trains import FIRST_MAX_MA, ProbeWish, Probing
 from controller.simulation.closed_loop import TICK_S, Rehearsal
 from models.patient import VirtualPatient
@@ -83,8 +83,8 @@ def test_the_core_gives_the_train_to_a_standing_leg_within_its_rise_limits_and_n
     currents = [point.current_ma or 0.0 for point in walk.trace]
     assert max(currents) == 12.0
     assert max(b - a for a, b in pairwise(currents)) <= PARAMS.pulse.rise_ma_per_tick
-    assert walk.state.probe.ended == "given"
+    assert walk.core.output.test_train.ended == "given"
     assert walk.trace[-1].decision.command.channels == (None,)
     walk.walk(7.0)
     walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), probe=ProbeRequest(2, 12.0)))
-    assert walk.state.probe.ended == "the leg is not standing still"
+    assert walk.core.output.test_train.ended == "the leg is not standing still"

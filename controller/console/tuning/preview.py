@@ -23,8 +23,6 @@ from controller.config.tunables import with_values
 from controller.console.low_priority import BEHIND
 from controller.console.tuning.preview_messages import PERCENTS, Asked, Binding, Preview, Question, Said, Walk
 from controller.core.params import CoreParams
-from controller.core.retune import at_boundary, retune
-from controller.core.signals import TickInputs
 from controller.simulation.closed_loop import TICK_S, Rehearsal, Stride, TracePoint
 from models.gait import Activity
 from models.identification import equivalent_second_order
@@ -94,15 +92,14 @@ def preview(question: Question, progress: Progress = lambda _: None) -> Preview:
     warm_s = STAND_FIRST_S + WARM_STRIDES * question.stride_s
     all_s = warm_s + 2 * (STRIDES + 2) * question.stride_s
     _walk(settling, warm_s, lambda done_s: progress(done_s / all_s))
-    while not at_boundary(settling.state):
-        settling.tick(TickInputs(imu=settling.arrivals(settling.ticks * TICK_S)))
+    settling.to_boundary()
     since_s = settling.ticks * TICK_S
     until_s = since_s + (STRIDES + 2) * question.stride_s
     walks: list[Walk] = []
     for turn, chosen in enumerate((params, new)):
         walk = copy.deepcopy(settling)
         if chosen is not params:
-            walk.params, walk.state = chosen, retune(chosen, walk.state)
+            walk.reconfigure(chosen)
         begun_s = warm_s + turn * (until_s - since_s)
         _walk(walk, until_s, _from(progress, begun_s - since_s, all_s))
         walks.append(_figures(walk, since_s, question))

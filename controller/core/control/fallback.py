@@ -61,8 +61,6 @@ class Ladder:
         """Take what one event or stride says about the phase."""
         self.doubts = self.doubts + 1 if doubtful else 0
 
-    def smooth(self, now_ns: int, wanted_ma: float, current_ma: float, step_ma: float) -> float:
-        """The wanted current, held to ``step_ma`` from the present one while a change of rung is fresh."""
-        if now_ns >= self.blend_until_ns:
-            return wanted_ma
-        return min(current_ma + step_ma, max(current_ma - step_ma, wanted_ma))
+    def blending(self, now_ns: int) -> bool:
+        """Whether a change of rung is fresh: the current then moves no faster than it may rise."""
+        return now_ns < self.blend_until_ns

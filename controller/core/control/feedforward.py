@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.core.params import FootModel, Reference
+from controller.core.params import FootModel, Reference, sample
 
 GRAVITY_MPS2 = 9.81
 Curve = NDArray[np.float64]
@@ -90,11 +90,3 @@ def derivative(curve: Curve) -> Curve:
     harmonics = np.fft.rfft(body)
     slopes = np.fft.irfft(harmonics * 2j * math.pi * np.arange(len(harmonics)), n=len(body))
     return np.append(slopes, slopes[0])
-
-
-def sample(curve: tuple[float, ...], percent: float) -> float:
-    """Linear interpolation on an even grid of 0 to 100 percent; wraps."""
-    place = (percent % 100.0) / 100.0 * (len(curve) - 1)
-    low = int(place)
-    share = place - low
-    return curve[low] if share == 0.0 else curve[low] * (1.0 - share) + curve[low + 1] * share

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.core.control.learning import Reading
+from controller.core.gait.estimator import Reading
 from controller.core.gait.phase_alignment import SwingPhase, smooth
 from controller.core.params import Reference
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 
-from controller.core.control.feedforward import sample
-from controller.core.params import Reference
+from controller.core.params import Reference, sample
 
 
 def half_width_rad(reference: Reference, percent: float) -> float:

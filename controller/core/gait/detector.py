@@ -12,7 +12,7 @@ from controller.core.gait.events.shank import ShankEvents
 from controller.core.gait.gyro_bias import GyroZero
 from controller.core.gait.sagittal_frame import SagittalFrame
 from controller.core.gait.sensor_check import Finding, SensorCheck
-from controller.core.gait.stride_clock import SILENCE_S, GaitPhase, StrideClock
+from controller.core.gait.walking import SILENCE_S, Walking
 from controller.core.signals import GaitEvent
 from drivers.interface import Segment, Side, Vec3
 
@@ -32,7 +32,7 @@ class GaitDetector:
         self._frame = SagittalFrame(swing_axis)
         self._zero = GyroZero(segment)
         self._machine: FootEvents | ShankEvents = self._new_machine()
-        self._clock = StrideClock()
+        self._walking = Walking()
         self._travel = Travel(segment)
         self._check = SensorCheck(segment, side)
         self._settled = True
@@ -55,7 +55,7 @@ class GaitDetector:
         if frame.sign != self._sign:
             self._sign = frame.sign
             self._machine = self._new_machine()
-        machine, clock, travel = self._machine, self._clock, self._travel
+        machine, walking, travel = self._machine, self._walking, self._travel
         swing = machine.in_swing  # the sample of contact still ends the swing
         machine.gains_speed = swing and travel.gains_speed
         events = machine.update(t_ns, acc_mps2, frame)
@@ -63,50 +63,49 @@ class GaitDetector:
         travel.rest_seen = self._zero.seen
         travel.update(dt_s, rate_rps, frame, swing=swing or machine.in_swing, since_s=since_s)
         self._check.sample(dt_s, acc_mps2, gyr_rps, machine.shake_mps2, since_s)
-        clock.sample_ns = t_ns
+        walking.sample_ns = t_ns
         if not frame.known:
             return []
         for event in events:
             if event.kind in ("heel_off", "toe_off") and not self._settled:
                 self._settled = True
-                clock.settle(level=travel.settle())
-            clock.event(event, ahead=travel.step_ahead)
+                walking.settle(level=travel.settle())
+            walking.event(event, ahead=travel.step_ahead)
             if event.kind == "initial_contact":
                 travel.contact()
                 self._settled = self._hesitates = False
                 self._check.contact(frame, machine.landing_shake_mps2, travel.usual_coning_rad)
-        clock.in_swing = machine.in_swing
         self._stop_or_resume(t_ns, events)
         return events
 
     def _stop_or_resume(self, t_ns: int, events: list[GaitEvent]) -> None:
-        machine, clock, travel = self._machine, self._clock, self._travel
+        machine, walking, travel = self._machine, self._walking, self._travel
         elsewhere = travel.turning or self._frame.backward
-        moves = clock.walking or clock.stepping
-        overdue = not machine.in_full_swing and clock.overdue(t_ns)
+        moves = walking.walks or walking.stepping
+        overdue = not machine.in_full_swing and walking.overdue(t_ns)
         if moves and (machine.stopped or elsewhere or overdue):
-            clock.stop(overdue=overdue)
+            walking.stop(overdue=overdue)
             self._hesitates = machine.late and not elsewhere
         elif machine.in_full_swing and travel.ahead and not self._frame.backward:
-            clock.resume(t_ns)
+            walking.resume(t_ns)
         elif self._hesitates and any(event.kind == "heel_off" for event in events):
             self._hesitates = False
             if machine.slowed and not elsewhere:
-                clock.resume(t_ns)
+                walking.resume(t_ns)
 
-    def tick(self, now_ns: int) -> GaitPhase:
-        """The phase at ``now_ns``; changes nothing."""
-        return self._clock.at(now_ns)
+    def walking(self, now_ns: int) -> bool:
+        """Whether the limb walks: on the level, a stride measured, no stop and no silence since."""
+        return self._walking.at(now_ns)
 
     @property
     def stepping(self) -> bool:
         """The limb steps forward, on the level or on stairs; a stop or a turn ends it."""
-        return self._clock.stepping
+        return self._walking.stepping
 
     @property
     def setting_off(self) -> bool:
         """The limb has stepped forward on the level for the first time: nothing else is known of it yet."""
-        return self._clock.setting_off
+        return self._walking.setting_off
 
     def silent(self, now_ns: int) -> bool:
         """No sample for so long that nothing can be said of now."""
@@ -139,14 +138,14 @@ class GaitDetector:
 
     def doubt(self, now_ns: int) -> str:
         """Why phase and angles of the stride at hand are not relied on; empty where they are."""
-        clock = self._clock
-        if clock.walking and not self.silent(now_ns):
+        walking = self._walking
+        if walking.walks and not self.silent(now_ns):
             return ""
         if self._travel.turning:
             return "in a turn"
-        if clock.strides == 0:
+        if walking.strides == 0:
             return "first step"
-        if not clock.stepping:
+        if not walking.stepping:
             return "after a halt"
         return "step of unusual height or way"
 

@@ -1,211 +1,199 @@
-"""The stride clock: where in the stride the limb is now, when the next events are due, and whether it walks
-at all.
+"""The stride clock: where in the stride the limb is, from the events so far and the shank that is followed.
 
-Promises a phase that never runs past an event not yet seen and no walking after a stop; refuses to
-extrapolate over silence.
+It is the one phase: what steers is recorded, shown and published. Of the events it knows the times alone;
+expectations are medians of the last strides, so one odd stride does not move them.
 """
 
 from __future__ import annotations
 
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from controller.core.signals import EventKind, GaitEvent
+from controller.core.gait.swing_phase import SwingRun
+from controller.core.signals import GaitEvent
 
-LEARN = 0.4
-# usual shares of the stride before a leg has shown its own (adult and child means, Schwartz 2008, Pinzone
-# 2014)
-USUAL_SHARE: tuple[tuple[EventKind, float], ...] = (
-    ("initial_contact", 0.0),
-    ("foot_flat", 0.10),
-    ("heel_off", 0.42),
-    ("toe_off", 0.62),
-    ("mid_swing", 0.80),
-)
-STRIDE_MIN_S = 0.5
-STRIDE_MAX_S = 3.0  # beyond it, two contacts are not one stride
-SILENCE_S = 0.3
-OVERDUE = 1.5  # strides
-SURE_STRIDES = 1  # measured once in a session: before it, nothing is known of this leg's steps
-SPREAD_START = 0.08  # of the stride, until strides have shown their own spread
+MEMORY = 5  # strides: follows a change of speed within three
+STRIDE_S = (0.6, 3.0)  # a stride outside this is a stop or a missed event, not a step
+SWING_S = (0.2, 1.2)
+PRE_SWING_S = (0.02, 0.6)  # heel-off to toe-off
+FIRST_STRIDE_S, FIRST_SWING_S, FIRST_PRE_SWING_S = 1.3, 0.5, 0.18  # until learned: slow walking
+PACE_SHARE = 0.7  # of how much longer this stance was than usual, swing is expected to be longer too
+PACE_LIMIT = 0.2  # a stance that differs more than this was no ordinary one
+CHANGE = 0.08  # two strides that differ from the memory by more, to the same side: the speed has changed
+STANCE_MIN_S = 0.3
 
 
-class GaitPhase(NamedTuple):  # made at every tick, in a quarter of a frozen dataclass's time
-    """The stride as believed at one instant.
+class StridePhase(NamedTuple):  # made at every tick, in a quarter of a frozen dataclass's time
+    """The phase as believed at one instant, and how it runs from there; percent of the reference stride."""
 
-    ``phase_percent`` runs from 0 at initial contact to 100, ``None`` while not walking or before the first
-    stride is known. ``next_*_ns`` are predictions, ``uncertainty_ns`` their standard deviation.
-    ``confidence`` is between 0 and 1.
+    swinging: bool
+    toe_off_ns: int | None  # known, or expected after heel-off
+    toe_off_percent: float
+    percent_per_s: float  # in swing
+    stance_s: float
+    pre_swing_s: float
+    landed_ns: int | None = None  # the contact, while the heel has not come off since
+    run: SwingRun | None = None  # how the shank shows this swing to run
+    ahead_percent: float = 0.0  # where no shank shows it, by how much the foot did
+
+    @property
+    def stride_s(self) -> float:
+        """Of a stride that runs throughout as its swing does."""
+        return 100.0 / self.percent_per_s
+
+    def percent_at(self, t_ns: int) -> float | None:
+        """Phase at ``t_ns``, which may lie a little ahead: 0 at initial contact, 100 at the next.
+
+        Stance waits where the heel comes off until it has, swing at 100 for its contact. ``None`` before the
+        first swing.
+        """
+        if self.landed_ns is None or self.swinging:
+            return self.command_percent_at(t_ns)
+        before_heel_off_s = max(0.0, self.stance_s - self.pre_swing_s)
+        since_s = min((t_ns - self.landed_ns) / 1e9, before_heel_off_s)
+        return max(0.0, self.toe_off_percent * since_s / self.stance_s)
+
+    def command_percent_at(self, t_ns: int) -> float | None:
+        """The phase to command for: through loading the swing that has ended runs on to 100."""
+        if not self.swinging:
+            return self.timetable_percent_at(t_ns)
+        if self.run is not None and t_ns >= self.run.begin_ns:
+            return min(100.0, self.run.percent_at(t_ns))
+        percent = self.timetable_percent_at(t_ns)
+        return None if percent is None else min(100.0, percent + self.ahead_percent)
+
+    def timetable_percent_at(self, t_ns: int) -> float | None:
+        """By the events alone: swing is stretched between toe-off and the expected contact, and held there
+        until the heel comes off.
+        """
+        if self.toe_off_ns is None:
+            return None
+        since_s = (t_ns - self.toe_off_ns) / 1e9
+        if since_s >= 0:
+            return min(100.0, self.toe_off_percent + since_s * self.percent_per_s)
+        return max(0.0, self.toe_off_percent * (1.0 + since_s / self.stance_s))
+
+
+@dataclass(slots=True)
+class StrideClock:
+    """The limb's stride as learned from its events; times in ns on the sample clock.
+
+    ``toe_off_percent`` and ``contact_percent`` say where on the reference stride the two events lie as this
+    detector finds them on this leg.
     """
 
-    phase_percent: float | None
-    in_swing: bool
-    walking: bool
-    strides: int
-    stride_s: float | None
-    last_event: EventKind | None
-    since_last_event_s: float | None
-    next_initial_contact_ns: int | None
-    next_heel_off_ns: int | None
-    next_toe_off_ns: int | None
-    uncertainty_ns: int | None
-    confidence: float
+    toe_off_percent: float
+    contact_percent: float = 100.0
+    heel_off_ns: int | None = None
+    toe_off_ns: int | None = None
+    initial_contact_ns: int | None = None
+    swinging: bool = False
+    strides: int = 0
+    last_stride_s: float | None = None
+    _stride_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+    _swing_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+    _stance_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+    _pre_swing_s: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+    _pace: float = 1.0
+    stride_s: float = FIRST_STRIDE_S  # medians of the above, asked for several times a tick
+    pre_swing_s: float = FIRST_PRE_SWING_S
+    _usual_swing_s: float = FIRST_SWING_S
+    _usual_stance_s: float = 0.0
 
+    def note(self, event: GaitEvent) -> None:
+        if event.kind == "heel_off":
+            self.heel_off_ns = event.t_ns
+        elif event.kind == "toe_off":
+            _learn(self._pre_swing_s, self.heel_off_ns, event.t_ns, PRE_SWING_S)
+            self._set_pace(event.t_ns)
+            _learn(self._stance_s, self.initial_contact_ns, event.t_ns, STRIDE_S)
+            self.toe_off_ns, self.swinging = event.t_ns, True
+            self.pre_swing_s = _usual(self._pre_swing_s, FIRST_PRE_SWING_S)
+            self._usual_stance_s = _usual(self._stance_s, 0.0)
+        elif event.kind == "initial_contact":
+            _learn(self._swing_s, self.toe_off_ns, event.t_ns, SWING_S)
+            _learn(self._stride_s, self.initial_contact_ns, event.t_ns, STRIDE_S)
+            since = self.initial_contact_ns
+            self.last_stride_s = None if since is None else (event.t_ns - since) / 1e9
+            self.initial_contact_ns, self.swinging = event.t_ns, False
+            self._usual_swing_s = _usual(self._swing_s, FIRST_SWING_S)
+            self.stride_s = _usual(self._stride_s, FIRST_STRIDE_S)
+            self.strides += 1
 
-class StrideClock:
-    """Learns stride time and event shares from events; ``at`` extrapolates and changes nothing."""
-
-    def __init__(self) -> None:
-        self._shares: dict[EventKind, float] = dict(USUAL_SHARE)
-        self._seen: dict[EventKind, int] = {}
-        self._contact_ns: int | None = None
-        self._step_ns: int | None = None
-        self._step_level = self._ahead = False
-        self._level = True
-        self._event_ns = 0
-        self.sample_ns = 0
-        self._last_kind: EventKind | None = None
-        self._spread_s = 0.0
-        self._measured = 0
-        self._overdue = False  # the last stop was an overdue contact
-        self.stride_s: float | None = None
-        self.strides = 0
-        self.walking = False
-        self.in_swing = False
-        self.confidence = 0.0
-
-    def event(self, event: GaitEvent, *, ahead: bool) -> None:
-        """Take one event in the order of emission; ``ahead`` where a contact ended a step forward."""
-        self._event_ns = event.t_ns
-        self._last_kind = event.kind
-        self.confidence = event.confidence
-        if event.kind == "initial_contact":
-            self._contact(event.t_ns, ahead=ahead)
-        else:
-            self._seen[event.kind] = event.t_ns
-
-    def settle(self, *, level: bool) -> None:
-        """The stance ends; what the stride before it was is known better than at its contact."""
-        self._level = level
-        if self._ahead:
-            self._step_level = level
-            self.walking = level and self._sure
-
-    def stop(self, *, overdue: bool = False) -> None:
-        """The limb stands, turns or hangs still: no phase until it steps again.
-
-        Contacts that are ``overdue`` twice running belong to a slower pace: the stride is measured anew.
-        """
-        if overdue and self._overdue:
-            self.stride_s = None
-        self._overdue = overdue
-        self.walking = self._ahead = False
-        self._contact_ns = None
-        self._seen = {}
+    def _set_pace(self, toe_off_ns: int) -> None:
+        """A stance longer than usual announces a longer swing."""
+        self._pace = 1.0
+        if self.initial_contact_ns is None or len(self._stance_s) < 2:
+            return
+        ratio = (toe_off_ns - self.initial_contact_ns) / 1e9 / self._usual_stance_s
+        if abs(ratio - 1.0) <= PACE_LIMIT:
+            self._pace = 1.0 + PACE_SHARE * (ratio - 1.0)
 
     @property
-    def stepping(self) -> bool:
-        """The last contact ended a step forward and no stop has come since, on the level or not."""
-        return self._ahead and self._contact_ns is not None
+    def swing_s(self) -> float:
+        return self._usual_swing_s * self._pace if self.swinging else self._usual_swing_s
 
     @property
-    def setting_off(self) -> bool:
-        """The limb has stepped forward once, on the level as far as is known, and no stride was measured yet.
-
-        How high the step was is known best when its stance ends.
-        """
-        return self.stepping and self._step_level and not self._sure
-
-    def overdue(self, t_ns: int) -> bool:
-        """No next contact for much longer than a stride."""
-        if self._contact_ns is None:
-            return False
-        limit_s = OVERDUE * self.stride_s if self.stride_s is not None else STRIDE_MAX_S
-        return (t_ns - self._contact_ns) * 1e-9 > limit_s
-
-    def resume(self, t_ns: int) -> None:
-        """The limb swings ahead from standing: it walks, though no contact has shown it yet."""
-        if self._step_level or self._step_ns is None or (t_ns - self._step_ns) * 1e-9 > STRIDE_MAX_S:
-            self.walking = self._sure
-
-    def _contact(self, t_ns: int, *, ahead: bool) -> None:
-        self.strides += 1
-        self._ahead = ahead
-        self._step_level = ahead and self._level
-        self._step_ns = t_ns
-        if self._contact_ns is not None:
-            self._overdue = False
-            stride_s = (t_ns - self._contact_ns) * 1e-9
-            if STRIDE_MIN_S <= stride_s <= STRIDE_MAX_S:
-                self._learn(stride_s)
-        self.walking = self._step_level and self._sure
-        self._contact_ns = t_ns
-        self._seen = {}
+    def percent_per_s(self) -> float:
+        """How fast the phase runs in swing."""
+        return (self.contact_percent - self.toe_off_percent) / self.swing_s
 
     @property
-    def _sure(self) -> bool:
-        """The stride's time, and with it the phase, has been measured."""
-        return self._measured >= SURE_STRIDES
+    def swung_ns(self) -> tuple[int, int] | None:
+        """Toe-off and contact of the swing that a contact has just ended; ``None`` where none was seen."""
+        toe_off_ns, contact_ns = self.toe_off_ns, self.initial_contact_ns
+        if toe_off_ns is None or contact_ns is None or contact_ns <= toe_off_ns:
+            return None
+        return toe_off_ns, contact_ns
 
-    def _learn(self, stride_s: float) -> None:
-        self._measured += 1
-        if self.stride_s is None:
-            self.stride_s = stride_s
-            self._spread_s = SPREAD_START * stride_s
-        else:
-            off = stride_s - self.stride_s
-            self.stride_s += LEARN * off
-            self._spread_s += 0.2 * (
-                1.25 * abs(off) - self._spread_s
-            )  # sigma of a normal law from its mean deviation
-        assert self._contact_ns is not None
-        for kind, t_ns in self._seen.items():
-            share = (t_ns - self._contact_ns) * 1e-9 / stride_s
-            if 0.0 < share < 1.0:
-                self._shares[kind] += LEARN * (share - self._shares[kind])
-
-    def _due_ns(self, kind: EventKind, contact_ns: int, stride_s: float, *, late: bool) -> int:
-        """When ``kind`` is next due: within this stride, or where it came already in the next one."""
-        return contact_ns + round((self._shares[kind] + (1.0 if late else 0.0)) * stride_s * 1e9)
-
-    def at(self, now_ns: int) -> GaitPhase:
-        walking = self.walking and (now_ns - self.sample_ns) * 1e-9 <= SILENCE_S
-        contact_ns, stride_s, seen = self._contact_ns, self.stride_s, self._seen
-        percent: float | None = None
-        contact_due_ns: int | None = None
-        heel_off_due_ns: int | None = None
-        toe_off_due_ns: int | None = None
-        if walking and contact_ns is not None and stride_s is not None:
-            lifted = "toe_off" in seen
-            percent = self._percent(now_ns, contact_ns, stride_s)
-            contact_due_ns = self._due_ns("initial_contact", contact_ns, stride_s, late=True)
-            heel_off_due_ns = self._due_ns(
-                "heel_off", contact_ns, stride_s, late=lifted or "heel_off" in seen
-            )
-            toe_off_due_ns = self._due_ns("toe_off", contact_ns, stride_s, late=lifted)
-        return GaitPhase(
-            percent,
-            walking and self.in_swing,
-            walking,
-            self.strides,
-            stride_s,
-            self._last_kind,
-            None if self._last_kind is None else (now_ns - self._event_ns) * 1e-9,
-            contact_due_ns,
-            heel_off_due_ns,
-            toe_off_due_ns,
-            round(self._spread_s * 1e9) if stride_s is not None else None,
-            self.confidence if walking else 0.0,
+    def phase(self, run: SwingRun | None = None, ahead_percent: float = 0.0) -> StridePhase:
+        """``run`` and ``ahead_percent`` are what shank and foot say of the swing that goes on."""
+        swing_s, contact_ns = self.swing_s, self.initial_contact_ns
+        stands = not self.swinging and contact_ns is not None and (self.heel_off_ns or 0) <= contact_ns
+        return StridePhase(
+            self.swinging,
+            self._expected_toe_off_ns(),
+            self.toe_off_percent,
+            (self.contact_percent - self.toe_off_percent) / swing_s,
+            max(STANCE_MIN_S, self.stride_s - swing_s),
+            self.pre_swing_s,
+            contact_ns if stands else None,
+            run if run is not None and run.begin_ns == self.toe_off_ns else None,
+            ahead_percent,
         )
 
-    def _percent(self, now_ns: int, contact_ns: int, stride_s: float) -> float:
-        """Linear from the last event's share at the usual stride time, held at the share of the next
-        unseen.
-        """
-        base, base_ns, ceiling = 0.0, contact_ns, 1.0
-        toe_off_ns = self._seen.get("toe_off")
-        if toe_off_ns is None:
-            ceiling = self._shares["toe_off"]
-        else:
-            base, base_ns = self._shares["toe_off"], toe_off_ns
-        share = base + (now_ns - base_ns) * 1e-9 / stride_s
-        return 100.0 * max(base, min(ceiling, share))
+    @property
+    def heel_off_due_ns(self) -> int | None:
+        """When the heel should come off in this stance, by the last strides; None while not known."""
+        if self.swinging or self.initial_contact_ns is None or not (self._pre_swing_s and self._stance_s):
+            return None
+        if self.heel_off_ns is not None and self.heel_off_ns > self.initial_contact_ns:
+            return None
+        return self.initial_contact_ns + int(1e9 * max(0.0, self._usual_stance_s - self.pre_swing_s))
+
+    def _expected_toe_off_ns(self) -> int | None:
+        if self.heel_off_ns is not None and (self.toe_off_ns is None or self.heel_off_ns > self.toe_off_ns):
+            return self.heel_off_ns + int(self.pre_swing_s * 1e9)
+        return self.toe_off_ns
+
+
+def _usual(memory: deque[float], first_s: float) -> float:
+    return statistics.median(memory) if memory else first_s
+
+
+def _learn(memory: deque[float], since_ns: int | None, t_ns: int, allowed_s: tuple[float, float]) -> None:
+    """Remember a duration; after two in a row that tell of another speed, forget what was before."""
+    if since_ns is None:
+        return
+    duration_s = (t_ns - since_ns) / 1e9
+    if not allowed_s[0] <= duration_s <= allowed_s[1]:
+        return
+    if len(memory) > 2:
+        usual_s = statistics.median(memory)
+        changes = (memory[-1] / usual_s - 1.0, duration_s / usual_s - 1.0)
+        if min(changes) > CHANGE or max(changes) < -CHANGE:
+            while len(memory) > 1:
+                memory.popleft()
+    memory.append(duration_s)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,23 @@ RATE_DRIFT_PERCENT = 10.0  # by how much the rate (%/s) changes within a second
 PHASE_DRIFT_PERCENT = 0.5
 AHEAD_MAX_PERCENT = 8.0  # from the timetable
 RATE_BOUNDS = (0.6, 1.6)  # of the rate expected
+
+
+class SwingRun(NamedTuple):
+    """How far a swing is and how fast it runs, as believed after its last sample, at ``t_ns``."""
+
+    begin_ns: int
+    begin_percent: float
+    expected: float
+    t_ns: int
+    phase: float
+    rate: float
+
+    def percent_at(self, t_ns: int) -> float:
+        """Phase in percent at a time near the last sample's; never far from the timetable."""
+        table = self.begin_percent + (t_ns - self.begin_ns) / 1e9 * self.expected
+        place = self.phase + (t_ns - self.t_ns) / 1e9 * self.rate
+        return min(table + AHEAD_MAX_PERCENT, max(table - AHEAD_MAX_PERCENT, place))
 
 
 @dataclass(slots=True)
@@ -60,15 +78,13 @@ class SwingFilter:
         """Phase, rate and lean: what a replay must find again."""
         return self.phase, self.rate, self.lean
 
-    def percent_at(self, t_ns: int) -> float:
-        """Phase in percent at a time near the last sample's; never far from the timetable."""
-        table = self.begin_percent + (t_ns - self.begin_ns) / 1e9 * self.expected
-        place = self.phase + (t_ns - self.t_ns) / 1e9 * self.rate
-        return min(table + AHEAD_MAX_PERCENT, max(table - AHEAD_MAX_PERCENT, place))
+    @property
+    def run(self) -> SwingRun:
+        return SwingRun(self.begin_ns, self.begin_percent, self.expected, self.t_ns, self.phase, self.rate)
 
     def beyond_rad(self, t_ns: int, shank_rad: float) -> float:
         """How far a shank leans forward of its usual swing at that phase."""
-        return shank_rad - _at(self.curve, self.percent_at(t_ns))
+        return shank_rad - _at(self.curve, self.run.percent_at(t_ns))
 
     def observe(self, t_ns: int, shank_rad: float, shank_rps: float) -> None:
         """Take a sample of the shank; one from before the last is left out."""

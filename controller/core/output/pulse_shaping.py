@@ -10,14 +10,13 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from controller.core.control.recruitment import Recruitment, curve_of
 from controller.core.params import MuscleModel, Pulse
-from models.recruitment import RecruitmentParams, equivalent_ma, fraction, inverse
+from models.recruitment import equivalent_ma
 
 RISE_WINDOW_NS = 250_000_000  # sending faster must not beat the rise limit (safety F8)
 RISE_TICK_NS = 5_000_000  # the rise of a tick is for this time; a step that comes sooner may rise by less
 RISE_SAVED_NS = 6_000_000  # a tick that is late by 1 ms leaves that to the next; the guard keeps 10 ms
-THRESHOLD_FRACTION = 0.01  # below this share of the fibres nothing moves: the motor threshold
-FULL_FRACTION = 0.99  # beyond this the curve is flat and more current only hurts
 COMFORTABLE = 0.75  # of the highest current: up to here a shorter, stronger pulse takes a longer one's place
 
 
@@ -28,28 +27,27 @@ class Intensity:
     muscle: MuscleModel
     pulse: Pulse
     current_ma: float = 0.0
-    recruitment: RecruitmentParams = field(init=False)
+    recruitment: Recruitment = field(init=False)
     _recent: deque[tuple[int, float, float]] = field(default_factory=deque)  # sent: time ns, mA, nC
     _risen_ns: int = -RISE_SAVED_NS  # the rise of all time up to here is used
     _share: float = 0.0  # of a tick's rise, what this step may use
 
     def __post_init__(self) -> None:
-        muscle = self.muscle
-        self.recruitment = RecruitmentParams(
-            i50_ma=muscle.i50_ma, sigma=muscle.sigma, chronaxie_us=muscle.chronaxie_us
-        )
+        self.reconfigure(self.pulse)
+
+    def reconfigure(self, pulse: Pulse) -> None:
+        self.pulse = pulse
+        self.recruitment = Recruitment(curve_of(self.muscle), pulse.width_us)
 
     @property
     def threshold_ma(self) -> float:
-        return inverse(THRESHOLD_FRACTION, self.pulse.width_us, self.recruitment)
+        return self.recruitment.threshold_ma
 
     def for_activation(self, activation: float) -> float:
-        """Current in mA for a share of fibres; the threshold current for less than the threshold's share."""
-        bounded = min(FULL_FRACTION, max(THRESHOLD_FRACTION, activation))
-        return inverse(bounded, self.pulse.width_us, self.recruitment)
+        return self.recruitment.for_activation(activation)
 
     def activation_of(self, current_ma: float) -> float:
-        return fraction(current_ma, self.pulse.width_us, self.recruitment) if current_ma > 0 else 0.0
+        return self.recruitment.activation_of(current_ma)
 
     def move(self, now_ns: int, wanted_ma: float) -> float:
         """The current to command now: bounded, rising no faster than allowed, in the device's steps."""

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.core.signals import ProbeRequest
+
 RISE_S = 0.5  # soft: nobody should start at it
 HOLD_S = 1.0  # long enough to feel and to see
 FALL_S = 0.2
 TRAIN_S = RISE_S + HOLD_S + FALL_S
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeRequest:
-    """Give one train of this current; ``number`` tells one request from the next, 0 mA ends the train."""
-
-    number: int
-    current_ma: float
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from controller.core.control.muscle_estimate import LATE_DEAD_BAND_S
+from controller.core.gait.estimator import Swing
 from controller.core.signals import Mode
-from controller.core.step import _learn
 from controller.simulation.closed_loop import EPOCH_NS, Rehearsal, Stride
 from drivers.interface import ImuSample
 from models.gait import Activity
@@ -59,7 +59,7 @@ def test_samples_that_are_no_numbers_are_left_out_and_leave_nothing_behind(value
     walk = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1), spoil)
     walk.walk(16.0)
     assert all(math.isfinite(p.current_ma or 0.0) for p in walk.trace)
-    assert walk.state.learner.learned > 2
+    assert walk.core.laws.strides.learner.learned > 2
     assert float(np.mean(errors(walk.strides())[-3:])) < 4.0
 
 
@@ -89,11 +89,11 @@ def test_one_step_from_standing_is_enough_to_lift_the_next(mode: Mode) -> None:
 
 def test_what_was_given_is_told_at_the_phases_of_another_timetable() -> None:
     walk = walked("learning")
-    learner, swing = walk.state.learner, walk.state.swing
+    learner, swing = walk.core.laws.strides.learner, walk.core.gait.swing
     assert swing is not None
-    percent_at = {m.t_ns: m.percent for m in learner._moments}
-    given, beside = learner.applied(swing)
-    later, beside_later = learner.applied(swing, lambda t_ns: (percent_at[t_ns] or 0.0) + 5.0)
+    percent_at = {m.t_ns: m.percent for m in learner.memory.moments}
+    given, beside = learner.memory.applied(swing)
+    later, beside_later = learner.memory.applied(swing, lambda t_ns: (percent_at[t_ns] or 0.0) + 5.0)
     assert later[5:] == pytest.approx(given[:-5])
     assert beside_later[5:] == pytest.approx(beside[:-5])
 
@@ -101,7 +101,7 @@ def test_what_was_given_is_told_at_the_phases_of_another_timetable() -> None:
 @pytest.mark.parametrize("mode", ["off", "trapezoid", "feedback", "learning"])
 def test_detected_strides_are_the_true_ones_within_one(mode: Mode) -> None:
     walk = walked(mode)
-    assert abs(walk.state.timing.strides - len(walk.patient.strides())) <= 1
+    assert abs(walk.core.gait.clock.strides - len(walk.patient.strides())) <= 1
 
 
 def test_learning_is_below_three_degrees_within_six_strides_and_stays_there() -> None:
@@ -179,12 +179,12 @@ def test_a_turn_in_four_strides_teaches_nothing(turn_deg: float) -> None:
     )
     walk = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=3, schedule=walks))
     walk.walk(22.0)  # the turn's first stride is seen to be one when it is over
-    before = walk.state.learner.learned
+    before = walk.core.laws.strides.learner.learned
     walk.walk(26.0)
     assert before >= 6
-    assert walk.state.learner.learned == before
+    assert walk.core.laws.strides.learner.learned == before
     walk.walk(40.0)
-    assert walk.state.learner.learned > before + 4
+    assert walk.core.laws.strides.learner.learned > before + 4
     assert float(np.mean(errors(walk.strides())[-5:])) < 3.0
 
 
@@ -212,31 +212,32 @@ def test_a_moved_electrode_is_named_and_not_taken_for_fatigue() -> None:
 def test_a_stride_without_samples_costs_three_strides_at_most_and_no_belief() -> None:
     rehearsal = Rehearsal(params("learning"), VirtualPatient(PatientParams(), seed=1))
     rehearsal.walk(20.0)
-    before, believed = len(rehearsal.strides()), rehearsal.state.learner.belief.gain
+    before, believed = len(rehearsal.strides()), rehearsal.core.laws.strides.learner.belief.gain
     silent = (rehearsal.ticks * 5_000_000 + EPOCH_NS, rehearsal.ticks * 5_000_000 + EPOCH_NS + 1_300_000_000)
     rehearsal.spoil = lambda sample: None if silent[0] <= sample.t_ns < silent[1] else sample
     rehearsal.walk(32.0)
     trace = errors(rehearsal.strides())
     assert max(trace[before : before + 2]) > 6.0
     assert max(float(np.mean(trace[n : n + 3])) for n in range(before + 3, len(trace) - 2)) < 3.0
-    assert 0.8 < rehearsal.state.learner.belief.gain / believed < 1.25
+    assert 0.8 < rehearsal.core.laws.strides.learner.belief.gain / believed < 1.25
 
 
 def test_what_is_believed_of_the_muscle_follows_the_muscle() -> None:
-    weak, strong = (walked("learning", gain).state.learner.belief.gain for gain in (0.4, 2.0))
+    weak, strong = (walked("learning", gain).core.laws.strides.learner.belief.gain for gain in (0.4, 2.0))
     assert 2.5 < strong / weak < 8.0  # five times, seen through an ankle that answers differently
 
 
 @pytest.mark.parametrize("off_rad", [-1.8, 1.8])
 def test_an_ankle_that_cannot_be_says_nothing_about_the_muscle(off_rad: float) -> None:
     walk = walked("learning")
-    learner, swing = copy.deepcopy(walk.state.learner), walk.state.swing
+    learner, swing = copy.deepcopy(walk.core.laws.strides.learner), walk.core.gait.swing
     assert swing is not None
     gain, reflex = learner.belief.log_gain, learner.reflex.strength
-    learner.readings = [
-        replace(r, shank_rad=None if r.shank_rad is None else r.shank_rad + off_rad) for r in learner.readings
+    learner.memory.readings = [
+        replace(r, shank_rad=None if r.shank_rad is None else r.shank_rad + off_rad)
+        for r in learner.memory.readings
     ]
-    learner.close(swing, walk.state.timing.swing_s, trusted=True)
+    learner.close(swing, walk.core.gait.clock.swing_s, trusted=True)
     assert not learner.frozen
     learner.weigh(swing)
     assert (learner.belief.log_gain, learner.reflex.strength) == (gain, reflex)
@@ -245,19 +246,19 @@ def test_an_ankle_that_cannot_be_says_nothing_about_the_muscle(off_rad: float) -
 @pytest.mark.parametrize("angle", ["foot_rad", "shank_rad"])
 def test_an_angle_that_is_no_number_teaches_nothing_and_leaves_nothing_behind(angle: str) -> None:
     walk = walked("learning")
-    learner, swing = copy.deepcopy(walk.state.learner), walk.state.swing
+    learner, swing = copy.deepcopy(walk.core.laws.strides.learner), walk.core.gait.swing
     assert swing is not None
     command, gain, reflex = learner.command_nm, learner.belief.log_gain, learner.reflex.strength
-    readings = learner.readings
-    learner.readings = [replace(r, **{angle: math.nan}) for r in readings]
-    learner.close(swing, walk.state.timing.swing_s, trusted=True)
+    readings = learner.memory.readings
+    learner.memory.readings = [replace(r, **{angle: math.nan}) for r in readings]
+    learner.close(swing, walk.core.gait.clock.swing_s, trusted=True)
     assert learner.frozen == "the swing was unlike a step"
     for part in (lambda: learner.weigh(swing), learner.model, learner.move, learner.prove):
         part()
     assert (learner.command_nm == command).all()
     assert (learner.belief.log_gain, learner.reflex.strength) == (gain, reflex)
-    learner.readings = readings
-    learner.close(swing, walk.state.timing.swing_s, trusted=True)
+    learner.memory.readings = readings
+    learner.close(swing, walk.core.gait.clock.swing_s, trusted=True)
     for part in (lambda: learner.weigh(swing), learner.model, learner.move):
         part()
     assert not learner.frozen
@@ -266,10 +267,10 @@ def test_an_angle_that_is_no_number_teaches_nothing_and_leaves_nothing_behind(an
 
 def test_a_controller_that_slept_through_a_swing_learns_of_it_without_harm() -> None:
     walk = walked("learning")
-    learner, swing = copy.deepcopy(walk.state.learner), walk.state.swing
+    learner, swing = copy.deepcopy(walk.core.laws.strides.learner), walk.core.gait.swing
     assert swing is not None
-    learner._moments = [m for m in learner._moments if m.t_ns < swing.toe_off_ns]
-    learner.close(swing, walk.state.timing.swing_s, trusted=True)
+    learner.memory.moments = [m for m in learner.memory.moments if m.t_ns < swing.toe_off_ns]
+    learner.close(swing, walk.core.gait.clock.swing_s, trusted=True)
     for part in (lambda: learner.weigh(swing), learner.model, learner.move, learner.prove):
         part()
     assert np.isfinite(learner.command_nm).all()
@@ -277,15 +278,19 @@ def test_a_controller_that_slept_through_a_swing_learns_of_it_without_harm() -> 
 
 
 def test_a_new_pace_leaves_the_command_where_it_is_on_the_phase() -> None:
-    state = copy.deepcopy(walked("learning").state)
-    before_nm, pace = state.learner.command_nm.copy(), state.timing.percent_per_s
-    state.timing._usual_swing_s *= 0.8
-    state.landed, state.lesson_part, state.trusted = state.swing, 0, False  # a swing that teaches nothing
+    core = copy.deepcopy(walked("learning").core)
+    gait, strides = core.gait, core.laws.strides
+    before_nm, pace = strides.learner.command_nm.copy(), gait.clock.percent_per_s
+    gait.clock._usual_swing_s *= 0.8
+    assert gait.swing is not None
+    swing = Swing(gait.swing, gait.clock.swing_s, 0.0, level=False, first=False, shank_rad=np.zeros(101))
+    strides.trusted = False  # a swing that teaches nothing
+    strides.land(swing, unsure=False, teaches=True)
     for _ in range(8):
-        _learn(state)
-    assert state.landed is None
-    assert state.learner.percent_per_s == pytest.approx(pace / 0.8)
-    assert np.array_equal(state.learner.command_nm, before_nm)
+        strides.work(gait.at(EPOCH_NS))
+    assert not strides.learning
+    assert strides.learner.ankle.percent_per_s == pytest.approx(pace / 0.8)
+    assert np.array_equal(strides.learner.command_nm, before_nm)
 
 
 def test_a_muscle_that_answers_later_is_believed_to_and_one_that_does_not_is_not() -> None:

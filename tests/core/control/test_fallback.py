@@ -8,7 +8,10 @@ from itertools import pairwise
 import pytest
 
 from controller.core.control.fallback import RUNGS, Ladder, Senses, reach
+from controller.core.control.laws import LawOutput
+from controller.core.output.stimulation import Stimulation
 from controller.core.params import CoreParams
+from controller.core.signals import GaitEvent
 from controller.simulation.closed_loop import EPOCH_NS, Rehearsal
 from drivers.interface import ImuSample
 from models.patient import VirtualPatient
@@ -42,14 +45,23 @@ def test_it_goes_down_at_once_and_up_only_with_a_new_window() -> None:
     assert ladder.stand(900 * MS, 900 * MS, ALL) == "two sensors"
 
 
-def test_a_change_of_rung_is_smoothed_in_both_directions() -> None:
+def test_a_change_of_rung_blends_for_a_while_and_the_current_then_moves_by_a_rise_at_most() -> None:
     ladder = Ladder()
     ladder.stand(0, 0, ALL)
-    assert ladder.smooth(0, 40.0, 10.0, 1.0) == 40.0
+    assert not ladder.blending(0)
     ladder.stand(5 * MS, 0, replace(ALL, phase=False))
-    assert ladder.smooth(5 * MS, 40.0, 10.0, 1.0) == 11.0
-    assert ladder.smooth(5 * MS, 2.0, 10.0, 1.0) == 9.0
-    assert ladder.smooth(206 * MS, 2.0, 10.0, 1.0) == 2.0
+    assert ladder.blending(5 * MS)
+    assert ladder.blending(204 * MS)
+    assert not ladder.blending(206 * MS)
+    core = params("feedback")
+    for blends, wanted_ma, given_ma in ((True, 2.0, 9.0), (False, 2.0, 2.0)):
+        output = Stimulation(core)
+        output.window.note(GaitEvent("toe_off", 0, 0), 0)
+        for now_ms in range(0, 60, 5):
+            output.give(now_ms * MS, LawOutput(wanted_ma=10.0), usual=True)
+        assert output.first.current_ma == 10.0
+        output.give(60 * MS, LawOutput(wanted_ma=wanted_ma, blends=blends), usual=True)
+        assert output.first.current_ma == given_ma
 
 
 def test_doubts_count_in_a_row_and_one_sure_event_ends_them() -> None:
@@ -107,7 +119,7 @@ def test_doubtful_events_leave_a_trapezoid_of_the_last_good_strides_without_a_ju
         rehearsal.walk(rehearsal.ticks * 0.005 + 0.005)
     rehearsal.walk(rehearsal.ticks * 0.005 + 0.1)
     before = rehearsal.trace[-1].current_ma
-    rehearsal.state.ladder.doubts = 2
+    rehearsal.core.laws.ladder.doubts = 2
     rehearsal.walk(rehearsal.ticks * 0.005 + 0.005)
     after = rehearsal.trace[-1]
     assert before is not None

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from controller.config.core_params import normal_reference
+from controller.core.core import Core
 from controller.core.params import CoreParams
 from controller.core.signals import Mode, TickInputs
-from controller.core.step import CoreState, step
 from drivers.interface import ImuSample, Segment
 from tests.core.control.numbers import params
 from tests.core.control.other_body import Build, OtherBody
@@ -51,14 +51,14 @@ def identified(build: Build, mode: Mode) -> CoreParams:
 @cache
 def walked(
     name: str, mode: Mode, stand_s: float = 4.0, segments: tuple[Segment, ...] = ("foot", "shank")
-) -> tuple[list[float], CoreState]:
-    """Error of each stride in degrees, and the core's state at the end."""
+) -> tuple[list[float], Core]:
+    """Error of each stride in degrees, and the core at the end."""
     build = BUILDS[name]
-    core, body = identified(build, mode), OtherBody(build, STRIDES, stand_s=stand_s)
-    core = replace(core, placements=tuple(one for one in core.placements if one.segment in segments))
-    state, waiting, number, next_pulse_s = CoreState.initial(core), [], 0, 0.0
-    for tick in range(int(body.time_s[-1] / core.tick_s)):
-        now_s = tick * core.tick_s
+    told, body = identified(build, mode), OtherBody(build, STRIDES, stand_s=stand_s)
+    told = replace(told, placements=tuple(one for one in told.placements if one.segment in segments))
+    core, waiting, number, next_pulse_s = Core(told), [], 0, 0.0
+    for tick in range(int(body.time_s[-1] / told.tick_s)):
+        now_s = tick * told.tick_s
         body.advance(now_s)
         while number / SENSOR_HZ <= now_s:
             t_ns = EPOCH_NS + round(number / SENSOR_HZ * 1e9)
@@ -69,21 +69,21 @@ def walked(
         now_ns = EPOCH_NS + round(now_s * 1e9)
         here = tuple(sample for sample in waiting if sample.arrival_ns <= now_ns)
         waiting = [sample for sample in waiting if sample.arrival_ns > now_ns]
-        decision, state = step(now_ns, TickInputs(imu=here), core, state)
+        decision = core.step(now_ns, TickInputs(imu=here))
         command = decision.command.channels[0]
         if command is not None and now_s >= next_pulse_s:
             body.pulse(now_s, command.current_ma, command.width_us)
             next_pulse_s = now_s + 1.0 / command.rate_hz
-    return body.errors_deg(core.reference.foot_pitch_deg), state
+    return body.errors_deg(told.reference.foot_pitch_deg), core
 
 
 @pytest.mark.parametrize("name", BUILDS)
 def test_its_foot_drops_without_pulses_and_follows_the_reference_with_them(name: str) -> None:
     off, _ = walked(name, "off")
-    learning, state = walked(name, "learning")
+    learning, core = walked(name, "learning")
     assert float(np.mean(off[1:])) > 8.0
     assert float(np.mean(learning[6:])) < 2.5
-    assert state.learner.learned >= STRIDES - 3
+    assert core.laws.strides.learner.learned >= STRIDES - 3
 
 
 @pytest.mark.parametrize("name", BUILDS)
@@ -93,6 +93,6 @@ def test_a_foot_sensor_alone_is_enough(name: str) -> None:
 
 
 def test_a_foot_that_rolls_through_stance_is_walked_with_whether_the_person_stood_before_or_not() -> None:
-    errors, state = walked("usual", "learning", 0.4)
+    errors, core = walked("usual", "learning", 0.4)
     assert float(np.mean(errors[6:])) < 2.5
-    assert state.learner.learned >= STRIDES - 4
+    assert core.laws.strides.learner.learned >= STRIDES - 4

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from controller.core.control.feedforward import sample
+from controller.core.params import sample
 from controller.core.signals import Mode, TickInputs
 from controller.simulation.closed_loop import TICK_S, Rehearsal, TracePoint
 from models.patient import PatientParams, VirtualPatient
@@ -25,7 +25,9 @@ def walked(mode: Mode) -> list[tuple[TracePoint, float]]:
     while walk.ticks * TICK_S < SECONDS:
         decision = walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
         percent = decision.view.phase_percent
-        found.append((walk.trace[-1], math.nan if percent is None else walk.state.learner.at(percent)))
+        found.append(
+            (walk.trace[-1], math.nan if percent is None else walk.core.laws.strides.learner.at(percent))
+        )
     return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from controller.core.control.learning import Reading
 from controller.core.control.reference import GRID, suited, swing_pitch_deg
+from controller.core.gait.estimator import Reading
 from controller.core.gait.phase_alignment import SwingPhase
 from tests.core.control.numbers import params
 

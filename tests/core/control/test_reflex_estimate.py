@@ -174,7 +174,7 @@ def test_a_spastic_calf_is_found_in_walking_and_a_calm_one_is_not() -> None:
 
 def test_the_muscle_is_not_believed_weak_for_a_reflex_and_the_foot_is_lifted_as_a_calm_one() -> None:
     calm, spastic = walk(0.0), walk(8.0)
-    gain = spastic.state.learner.belief.gain / calm.state.learner.belief.gain
+    gain = spastic.core.laws.strides.learner.belief.gain / calm.core.laws.strides.learner.belief.gain
     assert abs(math.log(gain)) < math.log(1.3)
     calm_deg, spastic_deg = (
         float(np.mean([s.error_rms_deg for s in w.strides()[8:]])) for w in (calm, spastic)

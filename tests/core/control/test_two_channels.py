@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core.control.two_channels import Shares, Steering, identify_map, identify_second, share_out
+from controller.core.core import Core
 from controller.core.params import CoreParams, ResponseMap, SecondChannel
 from controller.core.signals import TickInputs
-from controller.core.step import CoreState, step
 from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
 from models.foot_plate import WIDTH_US, perform_holds
 from models.patient import PatientParams, VirtualPatient
@@ -239,15 +239,15 @@ def test_an_arm_without_pulses_winds_nothing_up_and_one_that_discards_begins_ane
     core = with_second(params("off"), BODIES["inverting"])
     walk = Rehearsal(core, VirtualPatient(BODIES["inverting"], seed=4))
     walk.walk(14.0)
-    assert walk.state.steering is not None
-    assert walk.state.steering.demand_nm == 0.0
+    assert walk.core.laws.steering is not None
+    assert walk.core.laws.steering.demand_nm == 0.0
     walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), mode="learning"))
     walk.walk(24.0)
-    assert walk.state.steering.demand_nm > 0.1
+    assert walk.core.laws.steering.demand_nm > 0.1
     walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), mode="learning", fresh=True))
-    while walk.state.wanted_mode is not None:
+    while walk.core.switching:
         walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
-    assert walk.state.steering.demand_nm == 0.0
+    assert walk.core.laws.steering.demand_nm == 0.0
 
 
 def test_neither_channel_rises_faster_than_it_may_and_both_end_together() -> None:
@@ -270,14 +270,14 @@ def test_the_second_channel_never_rises_in_a_ramp_down_whatever_turning_still_as
     walk = Rehearsal(
         with_second(params("learning"), BODIES["inverting"]), VirtualPatient(BODIES["inverting"], 4)
     )
-    steering, second, ramps = walk.state.steering, walk.state.second, 0
+    steering, second, ramps = walk.core.laws.steering, walk.core.output.second, 0
     assert steering is not None
     assert second is not None
     while walk.ticks * TICK_S < 14.0:
-        falls, before_ma = walk.state.window.state == "falling", second.current_ma
+        falls, before_ma = walk.core.output.window.state == "falling", second.current_ma
         steering.demand_nm = 6.0 if falls else 1.0
         walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S)))
-        if falls and walk.state.window.state == "falling":
+        if falls and walk.core.output.window.state == "falling":
             ramps += 1
             assert second.current_ma <= before_ma
     assert ramps > 50
@@ -306,6 +306,6 @@ def second_pulses(walk: Rehearsal) -> tuple[list[float], list[float]]:
 
 def test_one_channel_and_two_are_told_apart_by_the_parameters_alone() -> None:
     core = with_second(params("learning"), BODIES["usual"])
-    decision, _ = step(EPOCH_NS, TickInputs(), core, CoreState.initial(core))
+    decision = Core(core).step(EPOCH_NS, TickInputs())
     assert decision.command.channels == (None, None)
     assert decision.view.eversion_demand_nm == 0.0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from controller.core.control import learning
-from controller.core.step import CoreState
+from controller.core.core import Core
 from controller.simulation.closed_loop import Rehearsal
 from models.limb.passive import riener_edrich_nm
 from models.patient import PatientParams, VirtualPatient
@@ -31,13 +31,13 @@ def ankle_stiffness_nm_per_rad(percent: int) -> float:
 def test_the_torque_is_that_of_the_ankles_stiffness_for_what_of_the_lean_will_last(
     percent: int, lean_deg: float
 ) -> None:
-    given_nm = CoreState.initial(params("learning")).learner.for_lean_nm(percent, math.radians(lean_deg))
+    given_nm = Core(params("learning")).laws.strides.learner.for_lean_nm(percent, math.radians(lean_deg))
     whole_nm = -math.radians(lean_deg) * ankle_stiffness_nm_per_rad(percent)
     assert 0.6 < given_nm / whole_nm < 0.8
 
 
 def test_a_lean_beyond_six_degrees_asks_for_no_more() -> None:
-    told = CoreState.initial(params("learning")).learner
+    told = Core(params("learning")).laws.strides.learner
     six, seven, five = (told.for_lean_nm(85.0, math.radians(lean)) for lean in (6.0, 7.0, 5.0))
     assert seven == six < five < 0.0
 

@@ -152,9 +152,9 @@ def test_an_ankle_that_no_body_has_is_not_told_and_the_foot_goes_on() -> None:
 
 def test_a_shank_that_no_body_has_is_lost_until_gravity_shows_it() -> None:
     walk = copy.deepcopy(_walked("off", 3.0))
-    shank = next(o for o in walk.state.orientations.values() if o.segment == "shank")
+    shank = next(o for o in walk.core.gait.orientations.values() if o.segment == "shank")
     _, gravity, _ = VirtualPatient(PatientParams(), 7, (Activity("stand", 3.0),)).imu("shank", 0.1)
-    t_ns = walk.state.newest_ns
+    t_ns = walk.core.gait.newest_ns
     assert t_ns is not None
     assert shank.pitch_rad is not None
     spin = tuple(10.0 * value for value in shank.frame.axis)  # 143 deg in a quarter of a second
@@ -183,13 +183,13 @@ def test_feedback_does_not_see_the_jump_when_a_shank_falls_silent_in_swing() -> 
     with_shank: bool | None = None
     while walk.ticks * TICK_S < WALKED_S + 12.0:
         walk.walk((walk.ticks + 1) * TICK_S)
-        state = walk.state
-        if not state.closed or state.reading is None or state.reading.t_ns != state.read_ns:
+        reading, loop = walk.core.gait.reading, walk.core.laws.feedback
+        if walk.core.output.window.state != "swing" or reading is None or reading.t_ns != loop.read_ns:
             continue
-        now = state.reading.shank_rad is not None
+        now = reading.shank_rad is not None
         if with_shank is not None and now != with_shank:
             changes += 1
-            assert state.pid.derivative_nm == 0.0
+            assert loop.pid.derivative_nm == 0.0
         with_shank = now
     assert changes > 2
 

@@ -55,7 +55,7 @@ def test_a_walk_that_begins_unevenly_is_not_taken_for_standing(segment: Segment)
     for t_ns in range(0, 10_000_000_000, 10_000_000):
         _, acc, gyr = patient.imu(segment, t_ns * 1e-9)
         detector.update(t_ns, acc, gyr)
-        walking.append(detector.tick(t_ns).walking)
+        walking.append(detector.walking(t_ns))
     assert all(walking[walking.index(True) :])
 
 
@@ -91,7 +91,7 @@ def swings_lost(segment: Segment, usual_s: float, slower: float) -> tuple[list[f
     for t_ns in range(0, round(end_s * 1e9), 10_000_000):
         _, acc, gyr = patient.imu(segment, t_ns * 1e-9)
         detector.update(t_ns, acc, gyr)
-        walking.append(detector.tick(t_ns).walking)
+        walking.append(detector.walking(t_ns))
     begun = walking.index(True) / 100.0
     swings = [s for s in patient.strides() if begun < s.toe_off_s and s.next_initial_contact_s < end_s]
     assert len(swings) >= 9
@@ -186,7 +186,7 @@ def test_after_a_stride_of_silence_the_second_contact_is_walking_again(number: i
             continue
         events = detector.update(round(t_s * 1e9), acc, gyr)
         if t_s > from_s and any(event.kind == "initial_contact" for event in events):
-            walking.append(detector.tick(round(t_s * 1e9)).walking)
+            walking.append(detector.walking(round(t_s * 1e9)))
     assert len(walking) >= 3
     assert all(walking[1:])
 

@@ -98,7 +98,7 @@ def followed(alignment: Alignment, samples: int, first: float, last: float, offs
     alignment.settle(*swing(alignment, 60.0, 100.0))
     begin, _ = swing(alignment, first, last, offset_deg, start_s=20.0, samples=samples)
     assert alignment.swing is not None
-    return alignment.swing.percent_at(begin + int((samples - 1) / 30 * 0.5 * S))
+    return alignment.swing.run.percent_at(begin + int((samples - 1) / 30 * 0.5 * S))
 
 
 @pytest.mark.parametrize(("first", "last"), [(62.5, 102.5), (58.0, 98.0), (60.0, 106.0), (60.0, 94.0)])
@@ -122,7 +122,9 @@ def test_no_sample_takes_the_phase_far_from_its_timetable() -> None:
         alignment.observe(20 * S + n * S // 60, 3.0, 30.0 * (-1.0) ** n, swinging=True)
         if alignment.swing is not None:
             table = 60.0 + n / 60 * 80.0
-            assert abs(alignment.swing.percent_at(20 * S + n * S // 60) - table) <= AHEAD_MAX_PERCENT + 1e-9
+            assert (
+                abs(alignment.swing.run.percent_at(20 * S + n * S // 60) - table) <= AHEAD_MAX_PERCENT + 1e-9
+            )
 
 
 def test_a_shank_not_heard_of_at_toe_off_follows_no_swing() -> None:

@@ -81,7 +81,7 @@ def test_upside_down_is_no_matter_where_the_axis_is_found_and_is_named_where_it_
         walked = False
         for t_s, acc, gyr in zip(one.time_s, one.acc_mps2.tolist(), one.gyr_rps.tolist(), strict=True):
             detector.update(round(t_s * 1e9), tuple(acc), tuple(gyr))
-            walked = walked or detector.tick(round(t_s * 1e9)).walking
+            walked = walked or detector.walking(round(t_s * 1e9))
         found = [finding for finding in detector.findings() if finding.kind == "upside_down"]
         assert (len(found), walked) == (int(named), not named)
         assert not named or f"{leg.side} {leg.segment}" in found[0].text

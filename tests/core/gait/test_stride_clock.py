@@ -1,264 +1,139 @@
-"""The stride clock: bounded phase, predictions, and no walking after a stop or in silence."""
+"""Stride timing: what is learned from events, and what is not."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
+from itertools import pairwise
 
-import numpy as np
 import pytest
 
-from benchmarks.gait import Leg
-from controller.core.gait.detector import GaitDetector
-from controller.core.gait.sagittal_frame import GRAVITY_MPS2, SagittalFrame
-from controller.core.gait.stride_clock import GaitPhase, StrideClock
+from controller.core.gait.stride_clock import StrideClock
 from controller.core.signals import EventKind, GaitEvent
-from tests.core.gait.runs import FEET, WALKWAY
-from tests.data import DATA, needs_data
 
-LEG = WALKWAY[0] if DATA.is_dir() else None
-PARETIC = WALKWAY[12] if DATA.is_dir() else None  # S24 left, the slowest
-SWINGING = [PARETIC, FEET[0]] if DATA.is_dir() else []
+S = 1_000_000_000
 
 
-def event(kind: EventKind, t_s: float) -> GaitEvent:
-    return GaitEvent(kind, round(t_s * 1e9), round(t_s * 1e9))
+def note(timing: StrideClock, kind: EventKind, at_s: float) -> None:
+    timing.note(GaitEvent(kind, int(at_s * S), int(at_s * S)))
 
 
-def clock_after(strides: int, stride_s: float = 1.2) -> StrideClock:
-    clock = StrideClock()
-    for i in range(strides + 1):
-        clock.event(event("initial_contact", i * stride_s), ahead=True)
-        if i < strides:
-            clock.event(event("toe_off", (i + 0.65) * stride_s), ahead=True)
-    clock.sample_ns = round(strides * stride_s * 1e9)
-    return clock
+def walked(
+    stride_s: float, strides: int, timing: StrideClock | None = None, start_s: float = 0.0
+) -> StrideClock:
+    timing = timing or StrideClock(60.0)
+    for n in range(strides):
+        at = start_s + n * stride_s
+        note(timing, "initial_contact", at)
+        note(timing, "heel_off", at + 0.45 * stride_s)
+        note(timing, "toe_off", at + 0.6 * stride_s)
+    note(timing, "initial_contact", start_s + strides * stride_s)
+    return timing
 
 
-def test_nothing_is_claimed_before_the_first_stride() -> None:
-    phase = GaitDetector("shank", "left").tick(10**9)
-    assert not phase.walking
-    assert not phase.in_swing
-    assert phase.phase_percent is None
-    assert phase.next_initial_contact_ns is None
-    assert phase.confidence == 0.0
+def test_before_the_first_event_there_is_no_phase() -> None:
+    assert StrideClock(60.0).phase().percent_at(5 * S) is None
 
 
-def test_the_next_events_are_predicted_from_the_last_strides() -> None:
-    phase = clock_after(6).at(round(7.2e9) + 1)
-    assert phase.stride_s == pytest.approx(1.2)
-    assert phase.next_initial_contact_ns == pytest.approx(8.4e9)
-    assert phase.next_toe_off_ns == pytest.approx(7.2e9 + 0.65 * 1.2e9, abs=0.01e9)
-    assert phase.uncertainty_ns is not None
-    assert 0 < phase.uncertainty_ns < 0.1e9
+def test_durations_are_learned_from_the_events() -> None:
+    timing = walked(1.5, 3)
+    assert (timing.stride_s, timing.swing_s, timing.pre_swing_s) == pytest.approx((1.5, 0.6, 0.225))
+    assert timing.strides == 4
 
 
-def test_phase_waits_for_an_event_that_has_not_come() -> None:
-    clock = clock_after(6)
-    for late_s in (0.9, 1.2, 1.5):
-        now_ns = round((7.2 + late_s) * 1e9)
-        clock.sample_ns = now_ns
-        percent = clock.at(now_ns).phase_percent
-        assert percent is not None
-        assert percent <= 65.5
-    clock.event(event("toe_off", 8.8), ahead=True)
-    clock.sample_ns = round(12.0e9)
-    assert clock.at(round(12.0e9)).phase_percent == 100.0
+def test_the_heel_is_due_once_a_stance_was_seen_and_not_by_a_step_off_from_standing() -> None:
+    timing = StrideClock(60.0)
+    note(timing, "heel_off", 0.2)
+    note(timing, "toe_off", 0.5)
+    note(timing, "initial_contact", 1.0)
+    assert timing.heel_off_due_ns is None
+    note(timing, "heel_off", 1.6)
+    note(timing, "toe_off", 1.9)
+    note(timing, "initial_contact", 2.5)
+    assert timing.heel_off_due_ns == 2.5 * S + 0.6 * S
 
 
-def test_a_first_step_forward_on_the_level_is_setting_off_until_a_stride_is_measured() -> None:
-    first = clock_after(0)
-    assert first.setting_off
-    first.settle(level=True)
-    assert first.setting_off
-    assert not first.walking
-    first.event(event("initial_contact", 1.2), ahead=True)
-    assert first.walking
-    assert not first.setting_off
+def test_one_odd_stride_does_not_move_the_expectation() -> None:
+    timing = walked(1.5, 4)
+    note(timing, "toe_off", 6.9)
+    note(timing, "initial_contact", 7.1)
+    assert timing.swing_s == pytest.approx(0.6)
 
 
-def test_a_step_that_led_nowhere_or_up_a_stair_is_not_setting_off() -> None:
-    on_the_spot, stair, stopped = StrideClock(), clock_after(0), clock_after(0)
-    on_the_spot.event(event("initial_contact", 0.0), ahead=False)
-    stair.settle(level=False)
-    stopped.stop()
-    assert not any(clock.setting_off for clock in (on_the_spot, stair, stopped, StrideClock()))
+@pytest.mark.parametrize(("swing_s", "learned"), [(0.19, False), (0.2, True), (1.2, True), (1.21, False)])
+def test_only_durations_of_steps_are_learned(swing_s: float, learned: bool) -> None:
+    timing = StrideClock(60.0)
+    note(timing, "toe_off", 1.0)
+    note(timing, "initial_contact", 1.0 + swing_s)
+    assert timing.swing_s == pytest.approx(swing_s if learned else 0.5)
 
 
-def test_two_contacts_far_apart_are_no_stride() -> None:
-    clock = clock_after(3)
-    clock.event(event("initial_contact", 60.0), ahead=True)
-    assert clock.stride_s == pytest.approx(1.2)
+def test_two_strides_of_another_speed_replace_the_memory() -> None:
+    timing = walked(1.5, 5)
+    walked(1.1, 2, timing, start_s=8.0)
+    assert timing.swing_s == pytest.approx(0.44)
 
 
-def test_a_changed_pace_is_known_after_two_strides() -> None:
-    clock = clock_after(6)
-    for i in range(1, 4):
-        clock.event(event("initial_contact", 7.2 + 0.9 * i), ahead=True)
-    assert clock.stride_s == pytest.approx(0.9, abs=0.1)
+def test_phase_runs_from_toe_off_to_contact_and_is_held_there() -> None:
+    timing = walked(1.5, 3)
+    note(timing, "heel_off", 4.5 + 0.675)
+    note(timing, "toe_off", 4.5 + 0.9)
+    at = [timing.phase().command_percent_at(int((5.4 + s) * S)) for s in (0.0, 0.3, 0.6, 0.9)]
+    assert at == pytest.approx([60.0, 80.0, 100.0, 100.0], abs=1e-6)
 
 
-def walk_until_mid_swing(leg: Leg, after_s: float) -> tuple[GaitDetector, int]:
-    detector = GaitDetector(leg.segment, leg.side)
-    swing_ns = 0
-    for i, t_s in enumerate(leg.time_s):
-        t_ns = round(t_s * 1e9)
-        events = detector.update(t_ns, tuple(leg.acc_mps2[i].tolist()), tuple(leg.gyr_rps[i].tolist()))
-        if t_s > after_s and any(event.kind == "toe_off" for event in events):
-            swing_ns = t_ns
-        if swing_ns and t_ns - swing_ns > 120_000_000 and detector.tick(t_ns).in_swing:
-            return detector, t_ns
-    raise AssertionError("no swing in the recording")
+def test_after_heel_off_the_expected_toe_off_leads_the_phase() -> None:
+    timing = walked(1.5, 3)
+    note(timing, "heel_off", 4.5 + 0.675)
+    due_s = 4.5 + 0.675 + 0.225
+    assert timing.phase().command_percent_at(int(due_s * S)) == pytest.approx(60.0, abs=1e-6)
+    before = timing.phase().command_percent_at(int((due_s - 0.1) * S))
+    assert before is not None
+    assert 50.0 < before < 60.0
 
 
-@needs_data
-@pytest.mark.parametrize("after_s", [4.0, 5.5, 7.0, 14.0, 24.0])
-def test_swing_ends_within_300_ms_of_a_stop_in_mid_swing_and_walking_soon_after(after_s: float) -> None:
-    assert LEG is not None
-    detector, t_ns = walk_until_mid_swing(LEG, after_s)
-    assert detector.tick(t_ns).walking
-    gravity = tuple(LEG.acc_mps2[0].tolist())  # standing
-    for i in range(1, 300):
-        now_ns = t_ns + i * 7_812_500  # 128 Hz
-        detector.update(now_ns, gravity, (0.0, 0.0, 0.0))
-        if now_ns - t_ns > 300_000_000:
-            assert not detector.tick(now_ns).in_swing
-    assert not detector.tick(now_ns).walking
+def test_a_longer_stance_announces_a_longer_swing_for_this_stride_alone() -> None:
+    timing = walked(1.5, 4)
+    note(timing, "heel_off", 6.0 + 0.7)
+    note(timing, "toe_off", 6.0 + 0.99)  # stance 10 % longer
+    assert timing.swing_s == pytest.approx(0.6 * 1.07)
+    note(timing, "initial_contact", 7.64)
+    assert timing.swing_s == pytest.approx(0.6)
 
 
-@needs_data
-def test_silence_ends_walking() -> None:
-    assert LEG is not None
-    detector, t_ns = walk_until_mid_swing(LEG, 5.0)
-    assert detector.tick(t_ns + 299_000_000).walking
-    assert not detector.tick(t_ns + 301_000_000).walking
+def test_phase_never_runs_backwards_within_a_swing() -> None:
+    timing = walked(1.3, 3)
+    note(timing, "toe_off", 4.7)
+    values = [timing.phase().command_percent_at(int(4.7 * S) + ms * 1_000_000) for ms in range(1500)]
+    assert all(a is not None and b is not None and a <= b for a, b in pairwise(values))
 
 
-@needs_data
-def test_samples_out_of_order_change_nothing() -> None:
-    assert LEG is not None
-    detector, t_ns = walk_until_mid_swing(LEG, 5.0)
-    before = detector.tick(t_ns)
-    assert detector.update(t_ns, (0.0, 0.0, 0.0), (50.0, 0.0, 0.0)) == []
-    assert detector.update(t_ns - 10**9, (0.0, 0.0, 0.0), (50.0, 0.0, 0.0)) == []
-    assert detector.tick(t_ns) == before
+def test_the_phase_waits_for_an_event_that_has_not_come() -> None:
+    timing = walked(1.2, 6)
+    for late_s in (0.6, 0.9, 1.5):  # the heel came off after 0.54 s in every stride
+        assert timing.phase().percent_at(int((7.2 + late_s) * S)) == pytest.approx(45.0)
+    note(timing, "toe_off", 8.8)
+    assert timing.phase().percent_at(12 * S) == 100.0
 
 
-def phases(leg: Leg) -> tuple[list[GaitPhase], list[GaitEvent]]:
-    """The phase after each sample, and the events."""
-    detector = GaitDetector(leg.segment, leg.side)
-    found: list[GaitPhase] = []
-    events: list[GaitEvent] = []
-    for t_s, acc, gyr in zip(leg.time_s, leg.acc_mps2.tolist(), leg.gyr_rps.tolist(), strict=True):
-        events += detector.update(round(t_s * 1e9), tuple(acc), tuple(gyr))
-        found.append(detector.tick(round(t_s * 1e9)))
-    return found, events
+def test_the_phase_is_0_at_contact_and_the_command_goes_on_through_loading() -> None:
+    timing = walked(1.5, 3)
+    for since_s in (0.0, 0.15, 0.3):
+        at_ns = int((4.5 + since_s) * S)
+        assert timing.phase().percent_at(at_ns) == pytest.approx(100.0 * since_s / 1.5)
+        assert timing.phase().command_percent_at(at_ns) == 100.0
 
 
-@cache
-def undisturbed(name: str) -> tuple[list[GaitPhase], list[GaitEvent]]:
-    return phases(next(leg for leg in (*WALKWAY, *FEET) if leg.name == name))
-
-
-def contacts(events: list[GaitEvent]) -> np.ndarray:
-    return np.array([one.t_ns * 1e-9 for one in events if one.kind == "initial_contact"])
-
-
-def off_percent(leg: Leg, found: list[GaitPhase], at_s: np.ndarray, from_s: float = 0.0) -> np.ndarray:
-    """How far the phase is from the share of the stride that, afterwards, had passed."""
-    off = []
-    for t_s, phase in zip(leg.time_s, found, strict=True):
-        stride = int(np.searchsorted(at_s, t_s, side="right")) - 1
-        if phase.phase_percent is None or t_s < from_s or not 0 <= stride < len(at_s) - 1:
-            continue
-        passed = 100.0 * (t_s - at_s[stride]) / (at_s[stride + 1] - at_s[stride])
-        off.append(abs((phase.phase_percent - passed + 50.0) % 100.0 - 50.0))
-    return np.array(off)
-
-
-def test_the_phase_is_off_by_no_more_than_the_stride_has_changed_and_half_of_it_two_strides_later() -> None:
+def test_the_phase_is_off_by_no_more_than_the_stride_has_changed_and_less_two_strides_later() -> None:
     for change in (0.75, 1.3):
-        clock, start_s = clock_after(6), 7.2
+        timing, start_s = walked(1.2, 6), 7.2
         for stride in range(4):
             worst = 0.0
             for percent in range(1, 100):
                 t_s = start_s + 1.2 * change * percent / 100.0
-                clock.sample_ns = round(t_s * 1e9)
-                if percent == 65:
-                    clock.event(event("toe_off", t_s), ahead=True)
-                found = clock.at(clock.sample_ns).phase_percent
+                if percent in (45, 60):
+                    note(timing, "heel_off" if percent == 45 else "toe_off", t_s)
+                found = timing.phase().percent_at(int(t_s * S))
                 assert found is not None
                 worst = max(worst, abs(found - percent))
             start_s += 1.2 * change
-            clock.event(event("initial_contact", start_s), ahead=True)
+            note(timing, "initial_contact", start_s)
             assert worst <= 100.0 * abs(1.0 - change) * (1.0, 1.0, 0.5, 0.35)[stride]
-
-
-@needs_data
-@pytest.mark.parametrize("leg", SWINGING, ids=lambda leg: leg.name)
-def test_the_phase_runs_from_0_to_100_and_is_off_by_little(leg: Leg) -> None:
-    found, events = undisturbed(leg.name)
-    known = [phase.phase_percent for phase in found if phase.phase_percent is not None]
-    assert 0.0 <= min(known) <= max(known) <= 100.0
-    off = off_percent(leg, found, contacts(events))
-    assert np.median(off) <= 3.0
-    assert np.percentile(off, 95) <= 12.0
-    for before, after, at in zip(found, found[1:], leg.time_s[1:], strict=False):
-        if before.phase_percent is None or after.phase_percent is None or after.strides == before.strides:
-            continue
-        assert after.phase_percent <= 10.0, f"no reset at the contact of {at:.2f} s"
-
-
-@needs_data
-def test_a_turn_ends_the_phase_and_the_steps_after_it_bring_it_back() -> None:
-    assert LEG is not None
-    found, _ = undisturbed(LEG.name)
-    for (_, end_s), (start_s, next_end_s) in zip(LEG.windows, LEG.windows[1:], strict=False):
-        turn = [p for t_s, p in zip(LEG.time_s, found, strict=True) if end_s < t_s < start_s]
-        straight = [p for t_s, p in zip(LEG.time_s, found, strict=True) if start_s + 1.5 < t_s < next_end_s]
-        assert any(phase.phase_percent is None and not phase.walking for phase in turn)
-        assert all(phase.phase_percent is not None for phase in straight)
-
-
-def stumbled(leg: Leg, caught_s: float, held_s: float) -> Leg:
-    """A copy whose swing catches at ``caught_s``: a blow from the front, stillness, the swing goes on."""
-    i, step_s = int(np.searchsorted(leg.time_s, caught_s)), float(np.median(np.diff(leg.time_s)))
-    rng, n = np.random.default_rng(1), round(held_s / step_s)
-    frame = SagittalFrame()
-    for t_s, acc, gyr in zip(
-        leg.time_s[:i], leg.acc_mps2[:i].tolist(), leg.gyr_rps[:i].tolist(), strict=True
-    ):
-        frame.update(round(t_s * 1e9), tuple(acc), tuple(gyr))
-    still = np.array(frame.up) * GRAVITY_MPS2 + rng.normal(0.0, 0.1, (n, 3))
-    still[: max(1, round(0.02 / step_s))] -= 15.0 * frame.sign * np.cross(frame.up, frame.axis)
-    return replace(
-        leg,
-        time_s=leg.time_s[0] + step_s * np.arange(len(leg.time_s) + n),
-        acc_mps2=np.concatenate([leg.acc_mps2[:i], still, leg.acc_mps2[i:]]),
-        gyr_rps=np.concatenate([leg.gyr_rps[:i], rng.normal(0.0, 0.02, (n, 3)), leg.gyr_rps[i:]]),
-    )
-
-
-@needs_data
-@pytest.mark.parametrize("held_s", [0.1, 0.35])
-@pytest.mark.parametrize("leg", SWINGING, ids=lambda leg: leg.name)
-def test_a_stumble_ends_the_swing_and_two_strides_later_phase_and_contacts_are_right(
-    leg: Leg, held_s: float
-) -> None:
-    found, events = undisturbed(leg.name)
-    caught_s = next(
-        float(t_s)
-        for t_s, phase in zip(leg.time_s, found, strict=True)
-        if t_s > leg.windows[0][0] + 4.0 and phase.in_swing and (phase.phase_percent or 0.0) > 75.0
-    )
-    one = stumbled(leg, caught_s, held_s)
-    after, stumbling = phases(one)
-    swings = [p.in_swing for t_s, p in zip(one.time_s, after, strict=True) if 0.3 < t_s - caught_s < held_s]
-    assert not any(swings)
-    assert all(p.phase_percent is None or 0.0 <= p.phase_percent <= 100.0 for p in after)
-    two_strides_s = caught_s + held_s + 2.5
-    expected = contacts(events) + np.where(contacts(events) > caught_s, held_s, 0.0)
-    got = contacts(stumbling)
-    assert len(got[got > two_strides_s]) == len(expected[expected > two_strides_s])
-    off = off_percent(one, after, got, two_strides_s)
-    assert np.percentile(off, 95) <= 12.0

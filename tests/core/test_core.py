@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.core.core import Core
 from controller.core.params import CoreParams
 from controller.core.signals import Applied, Decision, Mode, TickInputs
-from controller.core.step import CoreState, step
 from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
 from drivers.interface import ChannelCommand, ImuSample, Vec3
 from models.patient import VirtualPatient
@@ -38,15 +40,9 @@ def walk() -> Recorded:
     return inputs
 
 
-def play(
-    inputs: Recorded, core: CoreParams, state: CoreState | None = None
-) -> tuple[list[Decision], CoreState]:
-    state = state or CoreState.initial(core)
-    out = []
-    for now_ns, brought in inputs:
-        decision, state = step(now_ns, brought, core, state)
-        out.append(decision)
-    return out, state
+def play(inputs: Recorded, params: CoreParams, core: Core | None = None) -> tuple[list[Decision], Core]:
+    core = core or Core(params)
+    return [core.step(now_ns, brought) for now_ns, brought in inputs], core
 
 
 @pytest.mark.parametrize("ahead_ns", [1, 10**12, 2**62])
@@ -108,7 +104,7 @@ def test_before_the_first_sample_and_the_first_heel_off_there_is_no_pulse_and_th
     walk: Recorded,
 ) -> None:
     core = params("learning")
-    decision, _ = step(EPOCH_NS, TickInputs(), core, CoreState.initial(core))
+    decision = Core(core).step(EPOCH_NS, TickInputs())
     assert decision.command.channels == (None,)
     assert decision.reason == "no sample from foot yet"
     decisions, _ = play(walk, core)
@@ -149,31 +145,30 @@ def test_pulses_come_in_pre_swing_swing_and_extension_alone_and_rise_slowly(
 def test_a_ramp_down_never_goes_up_and_begins_with_no_pulse_where_there_was_none(
     walk: Recorded, mode: Mode
 ) -> None:
-    core = params(mode)
-    state = CoreState.initial(core)
+    core = Core(params(mode))
     before_ma, ramps = 0.0, 0
     for now_ns, inputs in walk:
-        decision, state = step(now_ns, inputs, core, state)
-        if "ramping down" in decision.reason or state.window.state == "falling":
+        decision = core.step(now_ns, inputs)
+        if "ramping down" in decision.reason or core.output.window.state == "falling":
             ramps += 1
-            assert state.intensity.current_ma <= before_ma
+            assert core.output.first.current_ma <= before_ma
             assert before_ma > 0.0 or decision.command.channels == (None,)
-        before_ma = state.intensity.current_ma
+        before_ma = core.output.first.current_ma
     assert ramps > 100
 
 
 def test_a_ramp_down_from_between_two_steps_of_the_device_is_not_rounded_up(walk: Recorded) -> None:
-    core = params("learning")
-    state, between = CoreState.initial(core), 0
+    core, between = Core(params("learning")), 0
+    first, window = core.output.first, core.output.window
     for now_ns, inputs in walk:
-        if state.window.state == "falling" and state.intensity.current_ma > 5.0:
-            state.intensity.current_ma = before_ma = 5.3  # as a pulse of less charge leaves it
-            decision, state = step(now_ns, inputs, core, state)
-            if state.window.state == "falling" and decision.command.channels[0] is not None:
+        if window.state == "falling" and first.current_ma > 5.0:
+            first.current_ma = before_ma = 5.3  # as a pulse of less charge leaves it
+            decision = core.step(now_ns, inputs)
+            if window.state == "falling" and decision.command.channels[0] is not None:
                 between += 1
-                assert state.intensity.current_ma <= before_ma
+                assert first.current_ma <= before_ma
         else:
-            _, state = step(now_ns, inputs, core, state)
+            core.step(now_ns, inputs)
     assert between > 3
 
 
@@ -195,10 +190,10 @@ def test_a_silent_sensor_ends_the_pulses_and_is_named(walk: Recorded, mode: Mode
     decisions, _ = play(walk, core)
     swing = [n for n, d in enumerate(decisions) if d.reason.startswith("swing") and n > 1800]
     cut = swing[10]
-    decisions, state = play(walk[:cut], core)
+    decisions, cut_off = play(walk[:cut], core)
     assert currents(decisions)[-1] is not None
     silence = [(now_ns, TickInputs()) for now_ns, _ in walk[cut : cut + 40]]
-    decisions, _ = play(silence, core, state)
+    decisions, _ = play(silence, core, cut_off)
     last = max(n for n, value in enumerate(currents(decisions)) if value is not None)
     assert last * TICK_S <= 0.1
     assert decisions[-1].reason == "foot sensor silent"
@@ -237,28 +232,37 @@ extreme = st.tuples(*(st.floats(-200.0, 200.0),) * 3)
 def test_no_sample_makes_the_core_fail_or_break_a_limit(
     walk: Recorded, later: list[tuple[int, Vec3, Vec3]]
 ) -> None:
-    core = params("learning")
-    kept = _mid_walk(walk, core)
-    state = copy.deepcopy(kept)
+    core = copy.deepcopy(_mid_walk(walk))
     now_ns, decisions = walk[2400][0], []
     for gap_ms, acc, gyr in later:
         now_ns += 5_000_000
         made_ns = now_ns + gap_ms * 1_000_000
         sample = ImuSample("foot", made_ns, now_ns, 0, acc, gyr)
-        decision, state = step(now_ns, TickInputs(imu=(sample,)), core, state)
-        decisions.append(decision)
+        decisions.append(core.step(now_ns, TickInputs(imu=(sample,))))
     values = [value for value in currents(decisions) if value is not None]
-    assert all(math.isfinite(value) and 0.0 <= value <= core.pulse.current_max_ma for value in values)
+    assert all(math.isfinite(value) and 0.0 <= value <= core.params.pulse.current_max_ma for value in values)
     assert not decisions or b"null" not in msgspec.json.encode([d.view.activation for d in decisions])
 
 
-_KEPT: dict[str, CoreState] = {}
+_KEPT: dict[str, Core] = {}
 
 
-def _mid_walk(walk: Recorded, core: CoreParams) -> CoreState:
-    if "state" not in _KEPT:
-        _KEPT["state"] = play(walk[:2400], core)[1]
-    return _KEPT["state"]
+def _mid_walk(walk: Recorded) -> Core:
+    if "core" not in _KEPT:
+        _KEPT["core"] = play(walk[:2400], params("learning"))[1]
+    return _KEPT["core"]
+
+
+@pytest.mark.parametrize("mode", ["trapezoid", "feedback", "learning"])
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda core: pickle.loads(pickle.dumps(core))])
+def test_a_copy_and_a_pickle_go_on_as_the_core_they_were_made_of(
+    walk: Recorded, mode: Mode, again: Callable[[Core], Core]
+) -> None:
+    _, core = play(walk[:2200], params(mode))
+    twin, fresh = again(core), again(core)
+    on = play(walk[2200:], params(mode), core)[0]
+    assert play(walk[2200:], params(mode), twin)[0] == on
+    assert play(walk[2200:], params(mode), fresh)[0] == on  # nothing is shared with the others
 
 
 @pytest.mark.parametrize("first", ["trapezoid", "feedback", "learning"])
@@ -301,7 +305,7 @@ def test_time_steps_of_any_size_integrate_the_same_error() -> None:
             now_s = rehearsal.ticks * TICK_S
             for extra in range(every - 1):
                 now_ns = EPOCH_NS + round(now_s * 1e9) - (every - 1 - extra) * 2_000_000
-                _, rehearsal.state = step(max(now_ns, EPOCH_NS), TickInputs(), core, rehearsal.state)
+                rehearsal.core.step(max(now_ns, EPOCH_NS), TickInputs())
             rehearsal.tick(TickInputs(imu=rehearsal.arrivals(now_s)))
-        ends.append(rehearsal.state.pid.integral_nm)
+        ends.append(rehearsal.core.laws.feedback.pid.integral_nm)
     assert ends[1] == pytest.approx(ends[0], abs=0.25)

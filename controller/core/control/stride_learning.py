@@ -1,0 +1,127 @@
+"""From stride to stride: the pace and its reference, the torque that carries the foot, what a swing teaches.
+
+The work between strides is done in pieces, one a tick, so that no tick becomes long.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from controller.core.control.feedforward import TorqueTable, torque_table
+from controller.core.control.learning import Learner
+from controller.core.control.pace import Pace
+from controller.core.gait.estimator import GaitEstimate, Swing
+from controller.core.gait.phase_alignment import GRID, Curve
+from controller.core.params import CoreParams, FootModel, Reference
+
+
+class StrideLearning:
+    """``torque`` is the feed-forward on the shank as the last strides moved it; ``trusted`` falls where a
+    verdict of the guard changed a pulse of this stride, ``doubted`` says why its angle or phase was not
+    relied on: such a stride teaches nothing.
+    """
+
+    def __init__(self, params: CoreParams, percent_per_s: float) -> None:
+        self._params = params
+        self.pace = Pace(params.reference)
+        self.torque = _torque(params.foot, params.reference)
+        self.learner = Learner.begin(params, params.reference, self.torque, percent_per_s)
+        self.trusted = True
+        self.doubted = ""
+        self._landed: Swing | None = None  # a swing that is being learned from
+        self._part = 0
+        self._unsure = False  # the contact that ended it was
+        self._shank_rad: Curve | None = None  # that the torque is to be found anew on
+        self._replan = False  # what the model alone commands is to be found anew, at another pace
+
+    @property
+    def reference(self) -> Reference:
+        """At the pace walked now."""
+        return self.pace.now
+
+    @property
+    def learning(self) -> bool:
+        """Whether a swing is being learned from."""
+        return self._landed is not None
+
+    def reconfigure(self, params: CoreParams) -> None:
+        self._params = params
+        self.learner.reconfigure(params)
+
+    def begin_anew(self, percent_per_s: float) -> None:
+        """Forget what was learned; the pace and its reference stay."""
+        params, reference = self._params, self.pace.now
+        self._landed, self.trusted = None, True
+        self.learner = Learner.begin(params, reference, _torque(params.foot, reference), percent_per_s)
+
+    def follow_pace(self, stride_s: float | None, excursion_rad: float | None) -> Reference | None:
+        """A stride straight ahead on the level has ended, or another one (``stride_s`` is None); the
+        reference of another pace, where it tells of one.
+        """
+        moved = False
+        if stride_s is None:
+            self.pace.interrupt()
+        else:
+            moved = self.pace.note(stride_s, excursion_rad)
+            self._replan = self.pace.refining or self._replan
+        if not moved:
+            return None
+        self.learner.refer(self.pace.now, _torque(self._params.foot, self.pace.now))
+        return self.pace.now
+
+    def land(self, swing: Swing, *, unsure: bool, teaches: bool) -> None:
+        """A swing has ended."""
+        if swing.level:
+            self._shank_rad = swing.shank_rad
+        self._landed, self._part, self._unsure = (swing if teaches else None), 0, unsure
+        if teaches and self.doubted:
+            self._landed, self.learner.frozen = None, f"lifted open loop: {self.doubted}"
+        self.doubted = ""
+
+    def work(self, gait: GaitEstimate) -> bool | None:
+        """One piece of the work between strides, if there is any; ``gait`` is that of the last tick.
+
+        Where it has judged the swing that ended: whether that was doubtful.
+        """
+        if self._shank_rad is not None:
+            self._carry(self._shank_rad)
+        elif self._replan:
+            self._replan = False
+            self.learner.replan(gait.phase.percent_per_s)
+        elif self._landed is not None:
+            return self._learn(self._landed, gait)
+        return None
+
+    def _carry(self, shank_rad: Curve) -> None:
+        self._shank_rad, reference = None, self.pace.now
+        place = np.linspace(0.0, 100.0, len(reference.shank_pitch_deg))
+        self.torque = _torque(self._params.foot, reference, np.interp(place, GRID, shank_rad))
+
+    def _learn(self, swing: Swing, gait: GaitEstimate) -> bool | None:
+        learner, phase = self.learner, swing.phase
+        self._part += 1
+        if self._part == 1:
+            learner.ankle.percent_per_s = gait.phase.percent_per_s
+            learner.close(
+                phase,
+                swing.usual_s,
+                trusted=self.trusted,
+                turned_rad=swing.turned_rad,
+                timetable=gait.phase.timetable_percent_at if swing.first else None,
+            )
+            self.trusted = True
+            return self._unsure or learner.odd
+        if self._part == 2:
+            learner.weigh(phase)
+        elif self._part == 3:
+            learner.model()
+        elif self._part == 4:
+            learner.move()
+        else:
+            learner.prove()
+            self._landed, self._part = None, 0
+        return None
+
+
+def _torque(foot: FootModel, reference: Reference, shank_rad: Curve | None = None) -> TorqueTable:
+    return torque_table(reference, foot, thigh_m=foot.thigh_m, shank_m=foot.shank_m, shank_rad=shank_rad)

@@ -14,7 +14,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from controller.errors import InputError
@@ -29,10 +28,10 @@ from controller.safety.guard_journal import (
 )
 from controller.safety.judgement.guard_step import react
 from controller.safety.judgement.guard_types import (
-    Answer,
     Happening,
     Note,
     Peer,
+    PulseLeft,
     Reaction,
     RecorderTook,
     Request,
@@ -42,14 +41,13 @@ from controller.safety.judgement.guard_types import (
     begin,
     prepare,
 )
-from controller.safety.judgement.liveness import deadline_ns, misfit
-from controller.safety.judgement.plausibility import Plausibility, railed
+from controller.safety.judgement.leg_motion import MEASURED
+from controller.safety.judgement.liveness import deadline_ns
 from controller.safety.judgement.states import Stage
 from controller.safety.judgement.wire import (
     KIND_STAMP,
     BadFrame,
     Frame,
-    SensorStamp,
     decode_frame,
     decode_stamp,
     encode_verdict,
@@ -69,7 +67,6 @@ WATCH_MS = 20.0  # pulses may leave: look at the stimulator's answers at least t
 RETRY_NS = 500_000_000  # between two tries to reach the recorder or to open the stimulator
 ORPHANED = signal.SIGHUP  # the parent or its terminal is gone: no STOP that a person pressed
 SUSPEND_NS = 500_000_000  # F15
-MEASURED = "A stride without current was measured: the others are held against it."
 
 
 def _since_boot_ns() -> int:
@@ -94,10 +91,6 @@ class Guard:
         self._setup = setup
         self._kept = KeptState(setup.config, rig, clock(), boot_clock())
         self.known = begin(setup)._replace(clocks=self._kept.clocks)
-        self._plausibility = Plausibility(
-            {sensor.name: sensor.segment for sensor in setup.config.sensors if sensor.segment is not None},
-            setup.rules.effective.limits.current_max_ma,
-        )
         self._button: StopButton | None = None
         self._poller = select.poll()
         self._line = StimulatorLine(stimulator, self._poller, self)
@@ -117,7 +110,7 @@ class Guard:
     @property
     def measured(self) -> bool:
         """Whether a stride without current is known, that the others are held against."""
-        return self._plausibility.measured
+        return self.known.plausibility.measured
 
     # --- the loop ---
 
@@ -251,30 +244,11 @@ class Guard:
         if data[0] == KIND_STAMP:
             stamp = decode_stamp(data)
             if not isinstance(stamp, BadFrame) and stamp.session == self._setup.config.session:
-                self._hear_sensor(stamp)
+                self.feed(stamp)
             return None
         frame = decode_frame(data)
         verdict = self.feed(frame).verdict
         return encode_verdict(verdict) if verdict is not None and isinstance(frame, Frame) else None
-
-    def _hear_sensor(self, stamp: SensorStamp) -> None:
-        stamp = replace(stamp, valid=stamp.valid and not railed(stamp))
-        fits = not misfit(self.now_ns(), stamp, self._setup, self.known)
-        self.feed(stamp)
-        if not fits:
-            return
-        answers, measured = self._plausibility.answers, self._plausibility.measured
-        findings = self._plausibility.sample(stamp)
-        if self._plausibility.measured and not measured:
-            self.tell(Note("measured", MEASURED))
-            self._peers.push_all(MEASURED)
-        if self._plausibility.answers > answers:
-            self.feed(Answer(f"The stride lifted the toes by {self._plausibility.gain_deg:.0f} deg."))
-        for finding in findings:
-            if finding.kind == "warning":
-                self.tell(Note("warning", finding.text, finding.fault))
-            elif self.known.state.may_pulse:
-                self.feed(Trouble(finding.fault, finding.text))
 
     def _hear_recorder(self, sock: socket.socket) -> None:
         failed = self._journal.failed()
@@ -284,16 +258,11 @@ class Guard:
         if failed is not False:
             self.feed(Peer("recorder", False))
 
-    def given(self, current_ma: float) -> None:
-        """A pulse has been written; one of the electrodes' test is none that moves a leg."""
-        if self.known.contact is None:
-            self._plausibility.pulse(current_ma)
-
     # --- what happened goes in, what is to be done comes out ---
 
     def feed(self, happening: Happening) -> Reaction:
         """What is done about it is done when this returns, and told to recorder and operators."""
-        before, state_before = stage_of(self), self.known.state
+        before, state_before, measured = stage_of(self), self.known.state, self.measured
         now_ns = self.now_ns()
         reaction, self.known = react(now_ns, happening, self._setup, self.known)
         if reaction.stop:
@@ -309,13 +278,16 @@ class Guard:
         for note in reaction.notes:
             self.tell(note)
         if stage_of(self) != before:
-            if state_before.stage is not Stage.ARMED and self.known.state.stage is Stage.ARMED:
-                self._plausibility.armed()
-            self._plausibility.current_max_ma = self.setup_now.rules.effective.limits.current_max_ma
             self._peers.push_all(words(reaction), next((note.by for note in reaction.notes), ""))
             self._kept.moved(state_before, self.known.state, now_ns)
             self._keep_rest(now_ns)
+        if self.measured != measured:
+            self._peers.push_all(MEASURED)
         return reaction
+
+    def left(self, written_ns: int, pulse: PulseLeft) -> None:
+        """A pulse has been written; nothing is to be done about it."""
+        _, self.known = react(written_ns, pulse, self._setup, self.known)
 
     def tell(self, note: Note) -> None:
         now_ns = self.now_ns()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from controller.safety.guard_journal import Payload
 from controller.safety.judgement.frame_check import MS
-from controller.safety.judgement.guard_types import Link, Note, Trouble
-from controller.safety.judgement.pulse_schedule import PulseOrder, closest_ns, written
+from controller.safety.judgement.guard_types import Link, Note, PulseLeft, Trouble
+from controller.safety.judgement.pulse_schedule import PulseOrder, closest_ns
 from drivers.interface import DeviceError, Stimulator
 
 if TYPE_CHECKING:
@@ -100,10 +100,8 @@ class StimulatorLine:
             if packet is None:
                 left_out.append(pulse.channel)
                 continue
-            guard.given(pulse.current_ma)
             written_ns = self._written_ns[pulse.channel] = guard.now_ns()
-            metronomes = written(guard.known.metronomes, pulse.channel, written_ns)
-            guard.known = guard.known._replace(metronomes=metronomes)
+            guard.left(written_ns, PulseLeft(pulse.channel, pulse.current_ma))
             sent.append({"t_ns": written_ns, **asdict(pulse), "packet": packet})
         return sent, left_out
 

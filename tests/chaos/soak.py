@@ -51,9 +51,7 @@ WARM_SHARE = 0.2  # of the time; caches fill, the recorder's buffers and the bro
 GROWTH_MAX_MB = 4.0  # between the first and the last fifth after that: beyond what an allocator scatters
 HANDLES_MAX = 2  # a browser's socket comes and goes
 TASKS_MAX = 2  # likewise
-STATE_GROWTH_MAX = (
-    1.05  # of the pickled state of core, guard and plausibility, which breathes with the stride
-)
+STATE_GROWTH_MAX = 1.05  # of the pickled state of core and guard, which breathes with the stride
 VIRTUAL_LOOK_S = 300.0
 
 
@@ -249,9 +247,9 @@ def state_grew(sizes: list[int]) -> bool:
 
 
 def state_bytes(walk: GuardedWalk) -> int:
-    """Size of all that core, guard and plausibility remember."""
+    """Size of all that core and guard remember."""
     known = walk.known._replace(sensors=dict(walk.known.sensors))
-    return len(pickle.dumps((walk.core, known, walk.watch)))
+    return len(pickle.dumps((walk.core, known)))
 
 
 def soak_virtual(hours: float) -> Soaked:

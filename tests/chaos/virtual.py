@@ -24,11 +24,11 @@ from controller.ipc import process
 from controller.safety.judgement.contraindications import QUESTIONS
 from controller.safety.judgement.guard_step import react
 from controller.safety.judgement.guard_types import (
-    Answer,
     Happening,
     Known,
     Link,
     Peer,
+    PulseLeft,
     RecorderTook,
     Request,
     Setup,
@@ -38,8 +38,6 @@ from controller.safety.judgement.guard_types import (
     prepare,
 )
 from controller.safety.judgement.limits import charge_uc
-from controller.safety.judgement.liveness import misfit
-from controller.safety.judgement.plausibility import Plausibility, railed
 from controller.safety.judgement.states import Stage
 from controller.safety.judgement.wire import BadFrame, Frame, SensorStamp, encode_verdict
 from controller.safety.settings import parse
@@ -102,7 +100,6 @@ class GuardedWalk(Rehearsal):
     arms: tuple[ArmPlan, ...] = ()
     known: Known = field(init=False)
     course: Course = field(init=False)
-    watch: Plausibility = field(init=False)
     digest: str = ""
     trips: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -127,9 +124,7 @@ class GuardedWalk(Rehearsal):
     def __post_init__(self) -> None:
         super(GuardedWalk, self).__post_init__()
         self.known = begin(self.setup)
-        limits = self.setup.rules.effective.limits
         self.course = Course(self.arms, self.params.mode)
-        self.watch = Plausibility({"foot": "foot", "shank": "shank"}, limits.current_max_ma)
         for role in ("recorder", "operator", "controller"):
             self.feed(0.0, Peer(role, True))
 
@@ -138,10 +133,9 @@ class GuardedWalk(Rehearsal):
         before = self.known
         reaction, self.known = react(now_ns, happening, self.setup, before)
         for pulse in reaction.pulses:
+            _, self.known = react(now_ns, PulseLeft(pulse.channel, pulse.current_ma), self.setup, self.known)
             self._given(now_s, pulse.current_ma, pulse.width_us)
             self._answers.append(StimulatorNotice(now_ns, False, pulse.channel, 0, "ok"))
-        if self.known.state.stage is Stage.ARMED and before.state.stage is not Stage.ARMED:
-            self.watch.armed()
         if self.known.unlock.full != before.unlock.full:
             self.unlocks += self.known.unlock.full
         if reaction.verdict is not None:
@@ -167,7 +161,6 @@ class GuardedWalk(Rehearsal):
             if width_us > limits.width_min_us:
                 self.wrong.append(f"{now_s:.3f} s: a test pulse of {width_us} us")
             return
-        self.watch.pulse(current_ma)
         self.given += 1
         if stage not in (Stage.ACTIVE, Stage.RAMP):
             self.wrong.append(f"{now_s:.3f} s: a pulse in state {stage.value}")
@@ -207,7 +200,8 @@ class GuardedWalk(Rehearsal):
             self.feed(now_s, answer)
         applied, self._applied = tuple(self._applied), []
         stage, unlocked = self.known.state.stage.value, self.known.unlock.full
-        self.course.hear(stage, self.known.scope, unlocked=unlocked, measured=self.watch.measured)
+        measured = self.known.plausibility.measured
+        self.course.hear(stage, self.known.scope, unlocked=unlocked, measured=measured)
         mode, fresh = self.course.ask()
         inputs = TickInputs(imu=samples, applied=applied, mode=mode, fresh=fresh, scope=self.course.scope())
         decision = self.core.step(now_ns, inputs)
@@ -226,20 +220,9 @@ class GuardedWalk(Rehearsal):
 
     def _stamp(self, now_s: float, sample: ImuSample) -> None:
         motion = (sample.acc_mps2, sample.gyr_rps)
-        stamp = SensorStamp(
-            SESSION, sample.sensor, sample.t_ns, sample.seq, True, hash(motion) & 0xFFFFFFFF, motion
-        )
-        fits = not misfit(EPOCH_NS + round(now_s * 1e9), stamp, self.setup, self.known)
-        self.feed(now_s, replace(stamp, valid=False) if railed(stamp) else stamp)
-        if not fits:
-            return
-        answers = self.watch.answers
-        findings = self.watch.sample(stamp)
-        if self.watch.answers > answers:
-            self.feed(now_s, Answer(f"The stride lifted the toes by {self.watch.gain_deg:.0f} deg."))
-        for finding in findings:
-            if finding.kind == "trip" and self.known.state.may_pulse:
-                self.feed(now_s, Trouble(finding.fault, finding.text))
+        digest = hash(motion) & 0xFFFFFFFF
+        stamp = SensorStamp(SESSION, sample.sensor, sample.t_ns, sample.seq, True, digest, motion)
+        self.feed(now_s, stamp)
 
     def _frames(self, frame: Frame) -> tuple[Frame | BadFrame, ...]:
         if self._fault == "frames replayed":

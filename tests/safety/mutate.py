@@ -59,7 +59,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "judgement.wire": ("test_wire", "test_staged_unlock", "test_purpose"),
     "judgement.frame_check": ("test_frame_check", "test_purpose", "test_guard_step"),
     "settings": ("test_settings", "test_purpose", "test_staged_unlock", "test_on_time"),
-    "judgement.plausibility": ("test_plausibility",),
+    "judgement.plausibility": ("test_plausibility", "test_leg_motion"),
     "judgement.electrode_test": ("test_arming", "test_line", "test_purpose"),
     "judgement.staged_unlock": ("test_staged_unlock", "test_purpose"),
     "judgement.arming_refusals": MIND,
@@ -71,7 +71,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "judgement.fault_reaction": (*MIND, "test_stamps", "test_any_stamp"),
     "judgement.liveness": (*MIND, "test_stamps", "test_any_stamp"),
     "judgement.requests": (*MIND, "test_stamps", "test_any_stamp"),
-    "judgement.guard_step": MIND,
+    "judgement.guard_step": (*MIND, "test_leg_motion"),
+    "judgement.leg_motion": ("test_leg_motion",),
 }
 STRING = re.compile(r'"[^"]*"')
 LIMIT_CPU_S = 30.0  # and TIMES what a test takes: who needs more of the processor, however slow, has no end

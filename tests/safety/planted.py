@@ -151,9 +151,9 @@ PLANTS = (
     ),
     Plant(
         "the monitor hears stamps that do not fit",
-        "guard.py",
-        "        if not fits:",
-        "        if not stamp.sensor:",
+        "judgement/guard_step.py",
+        "    if not fits:",
+        "    if not stamp.sensor:",
         "test_guard.py::test_strides_without_response_are_warned_of_and_trip",
     ),
     Plant(

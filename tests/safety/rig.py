@@ -20,6 +20,7 @@ from controller.safety.judgement.guard_types import (
     begin,
     prepare,
 )
+from controller.safety.judgement.requests import on_leg_answer
 from controller.safety.judgement.wire import Frame, Purpose, SensorStamp
 from controller.safety.settings import parse
 from drivers.interface import ChannelCommand, StimulatorCapability
@@ -89,6 +90,12 @@ class Bench:
     def wait(self, ms: float) -> Reaction:
         self.now_ns += round(ms * MS)
         return self.feed(Timer())
+
+    def answer(self) -> Reaction:
+        """A stride lifts the toes; how that is seen in the samples is tested with legs that walk."""
+        reaction, self.known = on_leg_answer("The stride lifted the toes by 8 deg.", self.setup, self.known)
+        self.notes.extend(reaction.notes)
+        return reaction
 
     def stamp(self, *, valid: bool = True, age_ms: float = 0.0, digest: int = 0) -> None:
         self.stamp_seq += 1

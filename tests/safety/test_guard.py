@@ -20,7 +20,7 @@ import pytest
 from controller.ipc import bus
 from controller.safety import guard as guard_module
 from controller.safety.judgement.frame_check import MS
-from controller.safety.judgement.guard_types import Trouble
+from controller.safety.judgement.guard_types import PulseLeft, Trouble
 from controller.safety.judgement.wire import Frame, SensorStamp, encode_frame, encode_stamp
 from controller.safety.kept_file import KeptFile
 from controller.safety.kept_state import IN_FLIGHT
@@ -520,14 +520,14 @@ def test_strides_without_response_are_warned_of_and_trip(room_of: MakeRoom, odd_
         place = number % 60
         rate_rps = 0.0 if place < 18 or place >= 42 else 5.0 if place < 30 else -5.0
         if number > 90 and 30 < place < 40:
-            room.guard._plausibility.pulse(30.0)
+            room.guard.feed(PulseLeft(0, 30.0))
         t_ns = room.now_ns = begin_ns + round(number / 60 * 1e9)
         motion = ((0.0, 0.0, 9.81), (0.0, rate_rps, 0.0))
         if odd_ns is not None and number == 80:
             odd = SensorStamp(SESSION, "foot", odd_ns, room.seq + number, True, 1, motion)
-            room.guard._hear_sensor(odd)
+            room.guard.feed(odd)
         seq = room.seq + 1 + number
-        room.guard._hear_sensor(SensorStamp(SESSION, "foot", t_ns, seq, True, number, motion))
+        room.guard.feed(SensorStamp(SESSION, "foot", t_ns, seq, True, number, motion))
     told = [event for event in room.events() if event["fault"] == "F17"]
     assert [event["kind"] for event in told] == ["warning", "trip"]
     assert room.fault == "F17"
@@ -537,7 +537,7 @@ def test_a_railed_sensor_counts_as_silent(room: Room) -> None:
     room.complete()
     for seq, rate_rps, valid_ns in ((1, 35.0, None), (2, 30.0, room.now_ns)):
         motion = ((0.0, 0.0, 9.81), (rate_rps, 0.0, 0.0))
-        room.guard._hear_sensor(SensorStamp(SESSION, "foot", room.now_ns, seq, True, seq, motion))
+        room.guard.feed(SensorStamp(SESSION, "foot", room.now_ns, seq, True, seq, motion))
         assert room.guard.known.sensors["foot"].valid_ns == valid_ns
 
 

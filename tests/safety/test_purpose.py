@@ -13,7 +13,7 @@ import pytest
 from controller.analysis.judge import Finding
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Tick, TrialKey
 from controller.safety.judgement.frame_check import MS
-from controller.safety.judgement.guard_types import Answer, Link, Reaction, Request
+from controller.safety.judgement.guard_types import Link, Reaction, Request
 from controller.safety.judgement.staged_unlock import STRIDES
 from controller.safety.judgement.wire import PURPOSES, BadFrame, Frame, Purpose, decode_frame, encode_frame
 from drivers.interface import ChannelCommand
@@ -209,7 +209,7 @@ def test_a_search_goes_up_to_the_limit_and_not_to_the_share_of_the_staged_unlock
 def test_test_trains_earn_no_unlock() -> None:
     bench = for_tests(unlock="strides")
     for _ in range(STRIDES + 1):
-        bench.feed(Answer("The stride lifted the toes by 8 deg."))
+        bench.answer()
     assert bench.known.unlock.answered == 0
     bench = for_tests(unlock="person")
     bench.known = bench.known._replace(unlock=replace(bench.known.unlock, answered=STRIDES))

@@ -11,7 +11,7 @@ import pytest
 
 from controller.record.records import GuardEvent, Tick
 from controller.safety.judgement.frame_check import MS
-from controller.safety.judgement.guard_types import Answer, Link, Peer, Reaction, Request
+from controller.safety.judgement.guard_types import Link, Peer, Reaction, Request
 from controller.safety.judgement.plausibility import STRONG_SHARE
 from controller.safety.judgement.requests import unlock_stage
 from controller.safety.judgement.staged_unlock import SHARE, STRIDES, UnlockStage
@@ -47,7 +47,7 @@ def verdict(reaction: Reaction) -> str:
 
 def answers(bench: Bench, count: int = STRIDES) -> Bench:
     for _ in range(count):
-        bench.feed(Answer("The stride lifted the toes by 8 deg."))
+        bench.answer()
     return bench
 
 

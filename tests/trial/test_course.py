@@ -45,7 +45,7 @@ class Trial(GuardedWalk):
         return arm.title if arm is not None else "before" if before else "after"
 
     def _given(self, now_s: float, current_ma: float, width_us: float) -> None:
-        kind: str = "contact test" if self.known.contact is not None else self.state.mode
+        kind: str = "contact test" if self.known.contact is not None else self.core.mode
         if kind == "trapezoid" and not self.known.unlock.full:
             kind = "locked"
         self.sent[self.title(), kind] += 1

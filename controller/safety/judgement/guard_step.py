@@ -12,13 +12,13 @@ from controller.safety.judgement.fault_reaction import RAMP_NS, ages, fault, unt
 from controller.safety.judgement.frame_check import MS, Judgement, Memory, dosed, judge
 from controller.safety.judgement.guard_types import (
     NOTHING,
-    Answer,
     Checklist,
     Happening,
     Known,
     Link,
     Note,
     Peer,
+    PulseLeft,
     Reaction,
     RecorderTook,
     Request,
@@ -27,8 +27,10 @@ from controller.safety.judgement.guard_types import (
     Timer,
     Trouble,
 )
+from controller.safety.judgement.leg_motion import armed_anew, on_motion, on_pulse_left
 from controller.safety.judgement.limits import charge_uc
 from controller.safety.judgement.liveness import (
+    misfit,
     on_foreign_answer,
     on_left_out,
     on_link,
@@ -36,12 +38,12 @@ from controller.safety.judgement.liveness import (
     on_stamp,
     on_timer,
 )
+from controller.safety.judgement.plausibility import railed
 from controller.safety.judgement.pulse_schedule import PulseOrder, orders
 from controller.safety.judgement.requests import (
     begin_test,
     on_answer,
     on_checklist,
-    on_leg_answer,
     on_request,
     on_tighten,
 )
@@ -58,12 +60,18 @@ CONTACT_WORDS = "electrode contact test"
 
 def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """One step of the guard. ``now_ns`` is CLOCK_MONOTONIC and never runs backwards."""
-    setup = known.tightened or setup
+    reaction, after = _react(now_ns, happening, known.tightened or setup, known)
+    if after.state.stage is Stage.ARMED and known.state.stage is not Stage.ARMED:
+        after = armed_anew(after)
+    return reaction, after
+
+
+def _react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     match happening:
         case Frame() | BadFrame():
             return _on_frame(now_ns, happening, setup, known)
         case SensorStamp():
-            return on_stamp(now_ns, happening, setup, known)
+            return _on_stamp(now_ns, happening, setup, known)
         case Timer():
             return on_timer(now_ns, setup, known)
         case Request():
@@ -77,8 +85,8 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
             return on_link(now_ns, happening, setup, known)
         case Trouble():
             return fault(now_ns, happening.fault, happening.detail, setup, known)
-        case Answer():
-            return on_leg_answer(happening, setup, known)
+        case PulseLeft():
+            return on_pulse_left(now_ns, happening, known)
         case Checklist():
             return on_checklist(now_ns, happening, known)
         case Tighten():
@@ -94,6 +102,18 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
         return untouched(now_ns, happening.text, known.contact, known)
     # a negative code is the driver's own: no answer, or none that can be understood
     return while_armed(now_ns, "F19" if happening.code < 0 else "F20", happening.text, setup, known)
+
+
+def _on_stamp(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A sample: its sensor's freshness, and where it is the sensor's next one what the leg's motion shows."""
+    if railed(stamp):
+        stamp = replace(stamp, valid=False)
+    fits = not misfit(now_ns, stamp, setup, known)
+    reaction, known = on_stamp(now_ns, stamp, setup, known)
+    if not fits:
+        return reaction, known
+    moved, known = on_motion(now_ns, stamp, setup, known)
+    return reaction.then(moved), known
 
 
 def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) -> tuple[Reaction, Known]:

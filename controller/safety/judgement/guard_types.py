@@ -16,6 +16,7 @@ from controller.safety.judgement.arming_screen import Screen
 from controller.safety.judgement.electrode_test import Contact
 from controller.safety.judgement.frame_check import Memory, Rules, fresh_memory
 from controller.safety.judgement.limits import device_layer, merge
+from controller.safety.judgement.plausibility import Plausibility
 from controller.safety.judgement.pulse_schedule import Metronome, PulseOrder
 from controller.safety.judgement.staged_unlock import LOCKED, Unlock, UnlockStage
 from controller.safety.judgement.states import State
@@ -72,17 +73,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A fault seen outside this function: restart while armed, suspend, plausibility."""
+    """A fault seen outside this function: restart while armed, suspend, a guard that stood still."""
 
     fault: str
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A stimulated stride moved the leg as it should, seen outside this function."""
+class PulseLeft:
+    """A pulse was written to the stimulator, now."""
 
-    text: str = ""
+    channel: int
+    current_ma: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ Happening = (
     | RecorderTook
     | Link
     | Trouble
-    | Answer
+    | PulseLeft
     | Checklist
     | Tighten
 )
@@ -160,6 +162,10 @@ class Reaction(NamedTuple):
     limit: str = ""
     notes: tuple[Note, ...] = ()
 
+    def then(self, later: Reaction) -> Reaction:
+        """Both, where the later one gives no pulses."""
+        return self._replace(stop=self.stop or later.stop, notes=(*self.notes, *later.notes))
+
 
 NOTHING = Reaction()
 
@@ -193,6 +199,7 @@ class Known(NamedTuple):
     state: State
     memory: Memory
     metronomes: tuple[Metronome, ...]
+    plausibility: Plausibility
     sensors: Mapping[str, SensorTrack] = MappingProxyType({})
     controller: bool = False
     operators: int = 0
@@ -237,5 +244,9 @@ def begin(setup: Setup) -> Known:
         state=State(),
         memory=fresh_memory(count),
         metronomes=(Metronome(),) * count,
+        plausibility=Plausibility(
+            {sensor.name: sensor.segment for sensor in setup.config.sensors if sensor.segment is not None},
+            setup.rules.effective.limits.current_max_ma,
+        ),
         sensors={sensor.name: SensorTrack() for sensor in setup.config.sensors},
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import mul
 from statistics import median
 from typing import Literal
@@ -88,6 +88,9 @@ class Window:
     rates: dict[int, float] = field(default_factory=dict)  # by bin of the window
     motions: set[tuple[Vec3, Vec3]] = field(default_factory=set)
 
+    def copy(self) -> Window:
+        return replace(self, acc_mps2=[*self.acc_mps2], rates={**self.rates}, motions={*self.motions})
+
 
 def railed(stamp: SensorStamp) -> bool:
     """Whether the measured values are at the end of any sensor's range, or no numbers."""
@@ -102,7 +105,10 @@ def railed(stamp: SensorStamp) -> bool:
 
 @dataclass(slots=True)
 class Plausibility:
-    """Fed with every pulse and every sample; ``segments`` says where each sensor sits."""
+    """Fed with every pulse and every sample; ``segments`` says where each sensor sits.
+
+    The guard keeps it as a value: ``after_sample``, ``after_pulse`` and ``after_arming`` leave it as it was.
+    """
 
     segments: Mapping[str, Segment]
     current_max_ma: float
@@ -126,6 +132,26 @@ class Plausibility:
     def measured(self) -> bool:
         """Whether a stride without current is known to hold the others against, or none can be (no foot)."""
         return bool(self.without_rad) or "foot" not in self.segments.values()
+
+    def after_sample(
+        self, stamp: SensorStamp, current_max_ma: float
+    ) -> tuple[tuple[Finding, ...], Plausibility]:
+        """What a sample brings to light, strong strides being judged by the limit now in force."""
+        if stamp.sensor not in self.segments or stamp.motion is None or not stamp.valid:
+            return (), self
+        windows = {name: one.copy() if name == stamp.sensor else one for name, one in self.windows.items()}
+        after = replace(self, current_max_ma=current_max_ma, foot=replace(self.foot), windows=windows)
+        return after.sample(stamp), after
+
+    def after_pulse(self, current_ma: float) -> Plausibility:
+        after = replace(self, foot=replace(self.foot))
+        after.pulse(current_ma)
+        return after
+
+    def after_arming(self) -> Plausibility:
+        after = replace(self)
+        after.armed()
+        return after
 
     def pulse(self, current_ma: float) -> None:
         """A pulse has left."""
@@ -225,7 +251,7 @@ class Plausibility:
     def _upright(self, acc: Vec3) -> list[Finding]:
         """Where the shank's mean acceleration points, against the first walking windows."""
         if len(self.uprights) < RESTS_FIRST:
-            self.uprights.append(acc)
+            self.uprights = [*self.uprights, acc]
             return []
         angle_deg = _angle_deg(_median(self.uprights), acc)
         self.turned = self.turned + 1 if angle_deg > TURNED_DEG else 0
@@ -271,7 +297,7 @@ class Plausibility:
 
     def _tilt(self, acc: Vec3) -> tuple[Finding, ...]:
         if len(self.rests) < RESTS_FIRST:
-            self.rests.append(acc)
+            self.rests = [*self.rests, acc]
             return ()
         angle_deg = _angle_deg(_median(self.rests), acc)
         self.tilted = self.tilted + 1 if angle_deg > LOOSE_DEG else 0

@@ -16,7 +16,6 @@ from controller.safety.judgement.fault_reaction import ages, fault, move
 from controller.safety.judgement.frame_check import MS, rested
 from controller.safety.judgement.guard_types import (
     NOTHING,
-    Answer,
     Checklist,
     Known,
     Note,
@@ -168,14 +167,14 @@ def on_tighten(wish: Tighten, setup: Setup, known: Known) -> tuple[Reaction, Kno
     return Reaction(notes=(Note("tighten", words, by=wish.by, current_max_ma=most_ma),)), known
 
 
-def on_leg_answer(answer: Answer, setup: Setup, known: Known) -> tuple[Reaction, Known]:
-    """A stride counts towards the unlock while the open-loop stage lasts."""
+def on_leg_answer(lifted: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A stride that ``lifted`` the toes counts towards the unlock while the open-loop stage lasts."""
     stage = known.state.stage
     staged = setup.config.unlock is not None and known.scope == "walk" and not known.unlock.full
     if not staged or stage not in (Stage.ARMED, Stage.ACTIVE):
         return NOTHING, known
     known = known._replace(unlock=replace(known.unlock, answered=known.unlock.answered + 1))
-    text = f"{answer.text} {_stage_words(setup, known)}".strip()
+    text = f"{lifted} {_stage_words(setup, known)}".strip()
     said = Note("answer", text, unlock=unlock_stage(setup, known))
     if setup.config.unlock == "person" or known.unlock.answered < STRIDES:
         return Reaction(notes=(said,)), known

@@ -195,7 +195,10 @@ def mutants_of(module_name: str) -> Iterator[Mutant]:
             inner = changed
             while not isinstance(changed, libcst.BaseStatement | libcst.ExceptHandler | libcst.MatchCase):
                 inner, changed = changed, parents[changed]
-            place = positions[changed if isinstance(changed, libcst.SimpleStatementLine) else inner]
+            whole = isinstance(
+                changed, libcst.SimpleStatementLine | libcst.FunctionDef
+            )  # a default is the body's
+            place = positions[changed if whole else inner]
             numbers = range(place.start.line, place.end.line + 1)
             lines = frozenset((targets[node].__code__.co_filename, number) for number in numbers)
             yield Mutant(mutation, node, targets[node], lines)

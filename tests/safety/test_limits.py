@@ -79,6 +79,8 @@ def test_a_looser_layer_is_refused_and_the_message_names_all_there_is_to_know() 
     message = str(caught.value)
     for part in ("walk.toml", "session", "current_max_ma", "30.5", "at most 30", "patient"):
         assert part in message
+    with pytest.raises(InputError, match=r"^limits\b"):
+        merge(layers)
 
 
 def test_a_limit_equal_to_the_one_before_is_fine_and_stays_with_the_first() -> None:

@@ -5,6 +5,7 @@ Promises the reaction that the fault's line of the table says; the first cause s
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from controller.safety.judgement import on_time
@@ -65,7 +66,7 @@ def ages(now_ns: int, setup: Setup, known: Known) -> tuple[SensorAge, ...]:
     found = []
     for sensor in setup.config.sensors:
         track = known.sensors[sensor.name]
-        age_ms = float("inf") if track.valid_ns is None else (now_ns - track.valid_ns) / MS
+        age_ms = math.inf if track.valid_ns is None else (now_ns - track.valid_ns) / MS
         age_max_ms = min(limit_ms, sensor.age_max_ms or limit_ms)
         found.append(SensorAge(sensor.name, age_ms, age_max_ms, track.misfit))
     return tuple(found)

@@ -207,8 +207,8 @@ def judge(
     for index, channel in enumerate(frame.channels):
         if channel is None:
             continue
-        name, found = _beyond(now_ns, channel, rules.areas_cm2[index], tracks[index], rules)
-        if name:
+        if beyond := _beyond(now_ns, channel, rules.areas_cm2[index], tracks[index], rules):
+            name, found = beyond
             limit = rules.effective.named(name)
             fault = "F9" if _used_up(name, tracks[index], limits.train_max_s) else None
             reason = f"channel {index}: {found} is beyond {limit}"
@@ -298,8 +298,8 @@ def on_share(track: Track, now_ns: int) -> float:
 
 def _beyond(
     now_ns: int, channel: ChannelCommand, area_cm2: float, track: Track, rules: Rules
-) -> tuple[str, str]:
-    """Name of the first limit this channel breaks and what was found; two empty strings for none."""
+) -> tuple[str, str] | None:
+    """Name of the first limit this channel breaks and what was found; None where it breaks none."""
     limits = rules.effective.limits
     charge = charge_uc(channel.current_ma, channel.width_us)
     density = density_rms_ma_cm2(channel.current_ma, channel.width_us, channel.rate_hz, area_cm2)
@@ -321,7 +321,7 @@ def _beyond(
     ):
         if broken:
             return name, words.format(found, area_cm2)
-    return "", ""
+    return None
 
 
 def _used_up(name: str, track: Track, train_max_s: float) -> bool:

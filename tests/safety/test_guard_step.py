@@ -1062,6 +1062,8 @@ def test_a_channel_the_stimulator_does_not_have_is_named(output: int) -> None:
         prepare(config, four, "guard.json")
     error = refused.value
     assert (error.source, error.where, error.found) == ("guard.json", "channels[0].output", output)
+    with pytest.raises(InputError, match=r"^limits: channels\[0\]"):
+        prepare(config, four)
     assert error.allowed == "0 to 3"
 
 

@@ -195,7 +195,7 @@ def test_an_output_the_device_does_not_have_is_refused() -> None:
     config = parse(raw_settings(channels=[{"name": "a", "electrode_area_cm2": 25.0, "output": 7}]), "x")
     prepare(config, CAPABILITY)
     four = type(CAPABILITY)("four", 4, 130.0, 0.5, 10.0, 4095.0, 100.0, "none", "spec")
-    with pytest.raises(InputError, match=r"^limits: .*0 to 3"):
+    with pytest.raises(InputError, match="0 to 3"):
         prepare(config, four)
 
 

@@ -67,6 +67,7 @@ class Core:
 
     def step(self, now_ns: int, inputs: TickInputs) -> Decision:
         """Advance by one tick."""
+        elapsed_s = self._elapsed_s(now_ns)
         self._work_between_strides()
         events = self._take_in(now_ns, inputs)
         gait = self._estimate = self.gait.at(now_ns)
@@ -78,10 +79,10 @@ class Core:
         self.output.prime(gait, ahead=self.laws.leads(self.mode), sure=not verdict.doubt)
         self._switch_mode()
         self._narrow(inputs.scope)
-        command, reason, out, tested = self._stimulate(gait, verdict)
+        command, reason, out, tested = self._stimulate(gait, verdict, elapsed_s)
         if self.output.unlifted.advice and self.mode != "off":
             reason = f"{reason}; {self.output.unlifted.advice}"
-        self._remember(gait, out, command)
+        self._remember(gait, out, command, elapsed_s)
         self._last_tick_ns = now_ns
         self._events += len(events)
         seen = view(
@@ -205,7 +206,9 @@ class Core:
         if scope != "walk" or self.output.window.state == "closed":
             self._scope = scope
 
-    def _stimulate(self, gait: GaitEstimate, verdict: Verdict) -> tuple[Command, str, LawOutput, bool]:
+    def _stimulate(
+        self, gait: GaitEstimate, verdict: Verdict, elapsed_s: float
+    ) -> tuple[Command, str, LawOutput, bool]:
         """The command, its reason, what the law asked for, and whether it is a test train's."""
         now_ns, output, laws = gait.now_ns, self.output, self.laws
         train = output.test(now_ns, self._hinders_test(verdict))
@@ -219,7 +222,7 @@ class Core:
         out = laws.output(self.mode, gait, window, verdict.doubt)
         command = output.give(now_ns, out, usual=self.mode == "trapezoid")
         on_s = (now_ns - (output.on_since_ns or now_ns)) / 1e9
-        laws.settle(out, output.first.current_ma, on_s, self._elapsed_s(now_ns))
+        laws.settle(out, output.first.current_ma, on_s, elapsed_s)
         reason = f"{output.window.why}; {out.how}" if out.how else output.window.why
         return command, reason, out, False
 
@@ -246,11 +249,11 @@ class Core:
 
     # --- remembering
 
-    def _remember(self, gait: GaitEstimate, out: LawOutput, command: Command) -> None:
+    def _remember(self, gait: GaitEstimate, out: LawOutput, command: Command, elapsed_s: float) -> None:
         first, second = self.output.first, self.output.second
         on = command.channels[first.pulse.channel]
         currents_ma = first.current_ma, 0.0 if second is None else second.current_ma
-        self.laws.remember(gait, out, on, currents_ma, self._elapsed_s(gait.now_ns))
+        self.laws.remember(gait, out, on, currents_ma, elapsed_s)
 
     def _elapsed_s(self, now_ns: int) -> float:
         if self._last_tick_ns is None:
@@ -263,7 +266,7 @@ class Core:
         steers = self.laws.law != "trapezoid" and self.output.window.state != "closed"
         if self.gait.detector.silent(gait.now_ns) or (verdict.doubt and not steers):
             return None
-        return gait.phase.percent_at(gait.now_ns)
+        return gait.command_percent if gait.phase.swinging else gait.phase.percent_at(gait.now_ns)
 
 
 def _finite(sample: ImuSample) -> bool:

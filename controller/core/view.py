@@ -26,7 +26,7 @@ def view(
 ) -> View:
     learner, pace, pid = laws.strides.learner, laws.strides.pace, laws.feedback.pid
     foot_rad, shank_rad, rate_rps = gait.foot_rad, gait.shank_rad, gait.foot_rate_rps
-    percent = gait.phase.command_percent_at(gait.now_ns) if gait.phase.swinging else None
+    percent = gait.command_percent if gait.phase.swinging else None
     target_deg = None if percent is None else sample(pace.now.foot_pitch_deg, min(percent, 99.99))
     ankle_rad = None if foot_rad is None or shank_rad is None else foot_rad - shank_rad
     return View(

@@ -98,7 +98,8 @@ class Laws:
             out = self._learned(gait, window)
         else:
             out = self._trapezoid(mode, gait.now_ns, window, doubt)
-        return self._shared(gait, out)._replace(blends=blends)
+        out = self._shared(gait, out)
+        return out._replace(blends=True) if blends else out
 
     def choose(self, mode: Mode, gait: GaitEstimate, window: WindowNow, doubt: str) -> None:
         """Down at once, up when a window opens; a law ends the swing that it has begun."""
@@ -143,7 +144,7 @@ class Laws:
 
     def _learned(self, gait: GaitEstimate, window: WindowNow) -> LawOutput:
         learner = self.strides.learner
-        percent = gait.phase.command_percent_at(gait.now_ns)
+        percent = gait.command_percent
         feedforward_nm = learner.at(percent if percent is not None else 0.0)
         seen = self.ladder.rung in ("two sensors", "one sensor")
         closed = window.state == "swing" and seen and gait.reading is not None
@@ -225,8 +226,7 @@ class Laws:
             beside_nm = given_nm - self._learned_part_nm(given_nm, out, currents_ma[0])
         expected_nm = self._response.note(gait.now_ns, given_nm)
         charge_uc = 0.0 if on is None else on.current_ma * on.width_us * on.rate_hz * elapsed_s / 1e3
-        percent = gait.phase.command_percent_at(gait.now_ns)
-        moment = Moment(gait.now_ns, given_nm, expected_nm, beside_nm, percent, charge_uc)
+        moment = Moment(gait.now_ns, given_nm, expected_nm, beside_nm, gait.command_percent, charge_uc)
         self.strides.learner.memory.remember(moment)
 
     def _learned_part_nm(self, given_nm: float, out: LawOutput, given_ma: float) -> float:
@@ -242,8 +242,9 @@ class Laws:
 
     def _lead_s(self) -> float:
         """From a command until the muscle follows: delay, the lag's mean time, half a pulse's period."""
-        muscle = self.strides.learner.muscle
-        return muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / self.params.pulse.rate_hz
+        params = self.params
+        delay_s = self.strides.learner.delay_s
+        return delay_s + 2.0 / params.muscle.bandwidth_rps + 0.5 / params.pulse.rate_hz
 
     def _response_s(self) -> float:
         """From the first pulse until most of the torque is there: delay and twice the lag's mean time."""

@@ -87,8 +87,11 @@ class Learner:
     @property
     def muscle(self) -> MuscleModel:
         """The identified muscle with the delay that is believed now."""
-        muscle = self.params.muscle
-        return dataclasses.replace(muscle, delay_s=max(0.0, muscle.delay_s + self.lateness.late_s))
+        return dataclasses.replace(self.params.muscle, delay_s=self.delay_s)
+
+    @property
+    def delay_s(self) -> float:
+        return max(0.0, self.params.muscle.delay_s + self.lateness.late_s)
 
     @property
     def most_nm(self) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from controller.core.params import Placement, Reference, sample
 from controller.core.signals import GaitEvent
 from drivers.interface import ImuSample, Segment
 
+SEGMENTS: tuple[Segment, ...] = get_args(Segment)
 RUNG_FRESH_NS = 60_000_000  # a segment not seen for this long steers nothing; samples come every 17 ms
 
 
@@ -64,6 +65,7 @@ class GaitEstimate(NamedTuple):  # made at every tick, in a quarter of a frozen 
 
     now_ns: int
     phase: StridePhase
+    command_percent: float | None  # the phase to command for now
     strides: int
     heel_off_due_ns: int | None
     newest_ns: int | None  # of the leading sensor
@@ -83,6 +85,10 @@ class GaitEstimator:
     def __init__(self, placements: tuple[Placement, ...], reference: Reference) -> None:
         self.leading = next((p for p in placements if p.segment == "foot"), placements[0])
         self.orientations = {p.sensor: SegmentOrientation(p.segment, p.side) for p in placements}
+        self._by_segment = {
+            segment: tuple((name, o) for name, o in self.orientations.items() if o.segment == segment)
+            for segment in SEGMENTS
+        }
         self.detector = GaitDetector(self.leading.segment, self.leading.side)
         toe_off_percent = reversal_percent(reference.foot_pitch_deg)
         self.clock = StrideClock(toe_off_percent)
@@ -170,7 +176,7 @@ class GaitEstimator:
     def at(self, now_ns: int) -> GaitEstimate:
         """What is believed at a tick; changes nothing."""
         swing, reading = self.alignment.swing, self.reading
-        run = None if swing is None else swing.run
+        run = swing.run if swing is not None and self.clock.swinging else None
         phase = self.clock.phase(run, self.alignment.shift_percent)
         run_rate, lean_rad = None, 0.0
         shank_rad = None if reading is None else reading.shank_rad
@@ -178,10 +184,11 @@ class GaitEstimator:
             run_rate = phase.run.rate
             lean_rad = swing.beyond_rad(reading.t_ns, shank_rad)
         foot_rad = self._segment_rad(now_ns, "foot")
-        foot = self._foot if foot_rad is not None else None
+        foot = self._by_segment["foot"][0][1] if foot_rad is not None else None
         return GaitEstimate(
             now_ns,
             phase,
+            phase.command_percent_at(now_ns),
             self.clock.strides,
             self.clock.heel_off_due_ns,
             self.newest_ns,
@@ -195,15 +202,11 @@ class GaitEstimator:
             None if foot_rad is None else self._shank_rad(now_ns, foot_rad),
         )
 
-    @property
-    def _foot(self) -> SegmentOrientation | None:
-        return next((o for o in self.orientations.values() if o.segment == "foot"), None)
-
     def _fresh(self, now_ns: int, segment: Segment) -> bool:
-        return any(
-            o.segment == segment and o.aligned and now_ns - self._seen_ns[name] < RUNG_FRESH_NS
-            for name, o in self.orientations.items()
-        )
+        for name, orientation in self._by_segment[segment]:
+            if orientation.aligned and now_ns - self._seen_ns[name] < RUNG_FRESH_NS:
+                return True
+        return False
 
     def _shank_rad(self, t_ns: int, foot_rad: float) -> float | None:
         """The shank's pitch beneath a foot's; ``None`` where it is not known or no ankle joins the two."""
@@ -213,8 +216,8 @@ class GaitEstimator:
         return shank_rad
 
     def _segment_rad(self, t_ns: int, segment: Segment) -> float | None:
-        for orientation in self.orientations.values():
-            if orientation.segment == segment and orientation.aligned:
+        for _, orientation in self._by_segment[segment]:
+            if orientation.aligned:
                 return orientation.pitch_at(t_ns)
         return None
 

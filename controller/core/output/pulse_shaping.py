@@ -28,6 +28,7 @@ class Intensity:
     pulse: Pulse
     current_ma: float = 0.0
     recruitment: Recruitment = field(init=False)
+    threshold_ma: float = field(init=False)  # asked for at every tick
     _recent: deque[tuple[int, float, float]] = field(default_factory=deque)  # sent: time ns, mA, nC
     _risen_ns: int = -RISE_SAVED_NS  # the rise of all time up to here is used
     _share: float = 0.0  # of a tick's rise, what this step may use
@@ -38,10 +39,7 @@ class Intensity:
     def reconfigure(self, pulse: Pulse) -> None:
         self.pulse = pulse
         self.recruitment = Recruitment(curve_of(self.muscle), pulse.width_us)
-
-    @property
-    def threshold_ma(self) -> float:
-        return self.recruitment.threshold_ma
+        self.threshold_ma = self.recruitment.threshold_ma
 
     def for_activation(self, activation: float) -> float:
         return self.recruitment.for_activation(activation)

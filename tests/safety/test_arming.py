@@ -91,6 +91,18 @@ def test_good_contact_arms_after_a_few_pulses_too_weak_to_feel() -> None:
     assert bench.known.contact is None  # over: no deadline of it is left
 
 
+def test_a_frame_that_comes_again_is_blocked_while_the_electrodes_are_tested() -> None:
+    bench = Wired().wants_to_arm()
+    taken = bench.wired_tick(*bench.off).verdict
+    assert taken is not None
+    assert taken.verdict == "ok"
+    bench.seq -= 1
+    again = bench.frame(*bench.off)
+    assert bench.stage == "contact test"
+    assert again.verdict is not None
+    assert (again.verdict.verdict, again.pulses) == ("blocked", ())
+
+
 def test_an_open_electrode_is_never_armed_and_the_words_say_what_to_do() -> None:
     bench = Wired(loose=frozenset({0})).wants_to_arm()
     reactions = bench.go_through()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from controller.safety.judgement import frame_check
 from controller.safety.judgement.frame_check import (
     MS,
+    Ceiling,
     Judgement,
     Level,
     Memory,
@@ -672,9 +673,9 @@ def test_a_fresh_memory_keeps_nothing_but_the_trains_and_the_dose() -> None:
 
 
 def test_the_falling_ceiling_reduces() -> None:
-    got, _ = judge(NOW_NS, frame(at(30.0)), (), RULES, risen(30.0), ceiling_ma=(12.0,))
+    got, _ = judge(NOW_NS, frame(at(30.0)), (), RULES, risen(30.0), ceiling=Ceiling("ramp down", (12.0,)))
     assert (got.verdict, got.channels, got.limit) == ("reduced", (at(12.0),), "ramp down")
-    got, _ = judge(NOW_NS, frame(at(12.0)), (), RULES, risen(30.0), ceiling_ma=(12.0,))
+    got, _ = judge(NOW_NS, frame(at(12.0)), (), RULES, risen(30.0), ceiling=Ceiling("ramp down", (12.0,)))
     assert got.verdict == "ok"
 
 

@@ -107,6 +107,13 @@ class Memory(NamedTuple):
     close_ns: tuple[int, ...] = ()
 
 
+class Ceiling(NamedTuple):
+    """What lowers each channel's current for now: a soft stop as it falls, or the steps before the unlock."""
+
+    name: str
+    current_ma: tuple[float, ...]
+
+
 class Judgement(NamedTuple):
     """``fresh`` frames alone feed the watchdog. ``limit`` names the binding limit and who set it."""
 
@@ -156,13 +163,11 @@ def judge(
     memory: Memory,
     *,
     closed: str = "",
-    ceiling_ma: Sequence[float] | None = None,
-    ceiling: str = "ramp down",
+    ceiling: Ceiling | None = None,
 ) -> tuple[Judgement, Memory]:
     """The verdict on ``frame`` and the memory after it.
 
-    ``closed`` says in words why nothing may leave in the guard's present state; ``ceiling_ma`` is a lower
-    ceiling per channel, named by ``ceiling``: it falls in a soft stop, and stands until the unlock.
+    ``closed`` says in words why nothing may leave in the guard's present state.
     """
     off: Channels = (None,) * len(rules.areas_cm2)
     disorder = _disorder(now_ns, frame, rules, memory)
@@ -223,8 +228,8 @@ def judge(
             applied.append(None)
             continue
         allowed_ma, limit = _allowed_ma(now_ns, channel, tracks[index], rules)
-        if ceiling_ma is not None and ceiling_ma[index] < allowed_ma:
-            allowed_ma, limit = ceiling_ma[index], ceiling
+        if ceiling is not None and ceiling.current_ma[index] < allowed_ma:
+            allowed_ma, limit = ceiling.current_ma[index], ceiling.name
         if channel.current_ma > allowed_ma:
             reasons.append(f"channel {index}: {channel.current_ma:.3g} to {allowed_ma:.3g} mA by {limit}")
             binding = binding or limit

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from controller.safety.judgement import electrode_test
 from controller.safety.judgement.fault_reaction import RAMP_NS, ages, fault, untouched, while_armed
-from controller.safety.judgement.frame_check import MS, Judgement, Memory, dosed, judge
+from controller.safety.judgement.frame_check import MS, Ceiling, Judgement, Memory, dosed, judge
 from controller.safety.judgement.guard_types import (
     NOTHING,
     Checklist,
@@ -123,7 +123,6 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
     if not closed and isinstance(frame, Frame):
         closed = _closed_to(frame, known)
     ramping = state.stage is Stage.RAMP
-    lower_ma, ceiling = _ceiling(now_ns, setup, known)
     test = _contact_frame(frame, setup, known)
     judgement, memory = judge(
         now_ns,
@@ -132,8 +131,7 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
         setup.rules,
         known.memory,
         closed="" if test else closed,
-        ceiling_ma=lower_ma,
-        ceiling=ceiling,
+        ceiling=_ceiling(now_ns, setup, known),
     )
     if isinstance(frame, Frame) and judgement.fresh:
         judgement, known = _pace(frame, judgement, memory, setup, known)
@@ -235,13 +233,13 @@ def _fire(
     return pulses, known._replace(memory=memory, metronomes=metronomes)
 
 
-def _ceiling(now_ns: int, setup: Setup, known: Known) -> tuple[tuple[float, ...] | None, str]:
-    """What lowers the ceiling of each channel now, and its name."""
+def _ceiling(now_ns: int, setup: Setup, known: Known) -> Ceiling | None:
+    """What lowers the current of each channel now."""
     if known.state.stage is Stage.RAMP:
         left = max(0.0, 1.0 - (now_ns - known.ramp_ns) / RAMP_NS)
-        return tuple(left * current_ma for current_ma in known.ramp_from_ma), "ramp down"
+        return Ceiling("ramp down", tuple(left * current_ma for current_ma in known.ramp_from_ma))
     if known.scope == "tests":  # a search from little to more, step by step, has its own way up
-        return None, ""
+        return None
     if setup.config.unlock is not None and not known.unlock.full:
-        return (ceiling_ma(setup.rules.effective),) * len(setup.config.channels), "staged unlock"
-    return None, ""
+        return Ceiling("staged unlock", (ceiling_ma(setup.rules.effective),) * len(setup.config.channels))
+    return None

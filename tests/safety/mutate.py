@@ -102,6 +102,7 @@ REVIEWED: tuple[tuple[str, str, str], ...] = (
     (r"value < values\[name\]:", r".*<= values\[name\]:", "no default equals its cap"),
     (r"_CHANNEL\.pack\(False", r"_CHANNEL\.pack\(None", "packs the same byte"),
     (r"Level\(begin_ns, 0\.0, 0\.0\)", r"0\.0, 1\.0", "from off the current binds before the charge"),
+    (r"replace\(stamp, valid=False\)", r"valid=None", "None is as false"),
     (r"current_ma\[index\] < allowed_ma", r"<= allowed_ma", "where both are equal either name is right"),
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controller.safety import guard as guard_process
-from controller.safety.judgement import electrode_test
+from controller.safety.judgement import electrode_test, on_time
 from controller.safety.judgement.frame_check import MS
 from controller.safety.judgement.guard_step import react
 from controller.safety.judgement.guard_types import (
@@ -216,3 +216,15 @@ def test_a_pulse_is_kept_apart_from_when_it_was_written() -> None:
     reaction = bench.tick(pulse_train(20.0), ms=19.0)  # at most 50 Hz
     assert reaction.pulses == ()
     assert bench.tick(pulse_train(20.0), ms=1.0).pulses != ()
+
+
+def test_a_trip_of_the_legs_motion_ends_the_time_armed_at_that_moment() -> None:
+    leg = Leg()
+    leg.arm()
+    while leg.stage == "armed":
+        leg.now_ns += 1_000_000_000 // SAMPLES
+        before = leg.known.clocks
+        reaction = leg.hear((0.0, 0.0, 25.0), (0.0, 0.0, 0.0))
+    assert leg.fault == "F21"
+    assert reaction.stop
+    assert leg.known.clocks == on_time.switched_off(leg.now_ns, before) != before

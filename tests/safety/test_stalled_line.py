@@ -111,7 +111,7 @@ def test_after_stop_in_a_stall_nothing_comes_but_what_was_written_before(room: R
     room.answered()
     for _ in range(20):
         room.tick(20.0)
-    assert len(room.device.given) - before == written
+    assert len(room.device.given) - before <= written  # the stop may overtake it in the line
     assert (room.stage, room.fault) == ("tripped", "F11")
 
 

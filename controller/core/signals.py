@@ -87,7 +87,7 @@ class View:
     """
 
     mode: Mode
-    phase_percent: float | None
+    phase_percent: float | None  # of the stride, 0 at initial contact: the one that steers
     swing: bool
     strides: int
     foot_pitch_deg: float | None

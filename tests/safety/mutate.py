@@ -84,6 +84,7 @@ Line = tuple[str, int]  # file and number
 
 # Survivors that were looked at, by the changed code itself: what was removed, what was put in its place, why.
 REVIEWED: tuple[tuple[str, str, str], ...] = (
+    (r"one\.copy\(\) if name", r"or True", "one more copy, of what does not change"),
     (r"cast\(", r"cast\(None", "a cast does nothing when the program runs"),
     (r"lag_ms > high_ms", r"lag_ms >= high_ms", "at the limit itself nothing is found"),
     (r"window_ns or 0", r"window_ns or 1", "set a few lines before"),

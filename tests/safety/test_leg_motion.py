@@ -15,7 +15,9 @@ from controller.safety.judgement.guard_step import react
 from controller.safety.judgement.guard_types import (
     Happening,
     Known,
+    Link,
     Note,
+    Peer,
     PulseLeft,
     Reaction,
     Request,
@@ -24,7 +26,7 @@ from controller.safety.judgement.guard_types import (
     begin,
 )
 from controller.safety.judgement.leg_motion import MEASURED
-from controller.safety.judgement.plausibility import GYR_RANGE_RPS, WARN_STRIDES, WINDOW_S
+from controller.safety.judgement.plausibility import GYR_RANGE_RPS, TRIP_STRIDES, WARN_STRIDES, WINDOW_S
 from controller.safety.judgement.wire import SensorStamp
 from drivers.interface import Vec3
 from tests.safety.rig import SESSION, Bench, pulse_train
@@ -34,6 +36,7 @@ FOOT = [{"name": "foot", "segment": "foot"}]
 SAMPLES = 60  # a stride, in one second
 WINDOW_NS = round(WINDOW_S * 1e9)
 REST: Vec3 = (0.0, 0.0, 9.81)
+NEW: tuple[Vec3, Vec3] = REST, (0.1, 0.2, 0.3)
 
 
 def motion(number: int, lift: float = 1.0) -> tuple[Vec3, Vec3]:
@@ -127,7 +130,7 @@ def test_a_step_of_the_guard_leaves_what_was_known_as_it_was() -> None:
     leg.stride()
     leg.tick()
     for later_ns, happening in (
-        (1, SensorStamp(SESSION, "foot", leg.now_ns + 1, leg.stamp_seq + 1, True, 1, motion(20))),
+        (1, SensorStamp(SESSION, "foot", leg.now_ns + 1, leg.stamp_seq + 1, True, 1, NEW)),
         (
             WINDOW_NS,
             SensorStamp(SESSION, "foot", leg.now_ns + WINDOW_NS, leg.stamp_seq + 1, True, 1, motion(0)),
@@ -228,3 +231,53 @@ def test_a_trip_of_the_legs_motion_ends_the_time_armed_at_that_moment() -> None:
     assert leg.fault == "F21"
     assert reaction.stop
     assert leg.known.clocks == on_time.switched_off(leg.now_ns, before) != before
+
+
+def test_armed_strides_without_response_are_warned_of_and_trip_in_words() -> None:
+    leg = Leg()
+    leg.stride()
+    leg.arm()
+    for _ in range(TRIP_STRIDES):
+        leg.stride(30.0)
+    (warning,), (trip,) = leg.told("warning"), leg.told("trip")
+    words = "strides lifted the toes 0 deg more than those without current"
+    assert (warning.fault, warning.text) == ("F17", f"{WARN_STRIDES} {words}")
+    assert (trip.fault, f"{TRIP_STRIDES} {words}" in trip.text) == ("F17", True)
+    assert (leg.stage, leg.fault) == ("tripped", "F17")
+
+
+def test_a_sample_that_ends_no_stride_is_no_answer() -> None:
+    leg = Leg(unlock="strides")
+    leg.stride()
+    leg.arm()
+    leg.hear(*motion(0))
+    assert leg.known.unlock.answered == 0
+    assert leg.told("answer") == []
+
+
+def test_one_device_under_two_names_trips() -> None:
+    bench = Bench(sensors=[*FOOT, {"name": "shank", "segment": "shank"}])
+    for peer in ("recorder", "operator", "controller"):
+        bench.feed(Peer(peer, True))
+    bench.feed(Link(up=True))
+    for number in range(round(WINDOW_S * SAMPLES) + 2):
+        bench.now_ns += 1_000_000_000 // SAMPLES
+        both = (0.001 * number, 0.0, 9.81), motion(number)[1]
+        for name in ("foot", "shank"):
+            bench.feed(SensorStamp(SESSION, name, bench.now_ns, number + 1, True, number + 1, both))
+        if number == SAMPLES:
+            bench.frame(None)
+            bench.feed(Request("arm"))
+            assert bench.stage == "armed", bench.notes
+    assert bench.fault == "F21"
+    assert "foot and shank deliver the same values" in bench.notes[-1].text
+
+
+@pytest.mark.parametrize(("name", "seen"), [("emg", True), ("foot", False)])
+def test_a_sensor_that_shows_no_motion_of_the_leg_changes_nothing(name: str, seen: bool) -> None:
+    bench = Bench(sensors=[*FOOT, {"name": "emg"}]).ready()
+    before = bench.known.plausibility
+    both = motion(20) if seen else None
+    bench.feed(SensorStamp(SESSION, name, bench.now_ns + 1, 2, True, 1, both))
+    assert bench.known.sensors[name].seq == 2
+    assert bench.known.plausibility is before

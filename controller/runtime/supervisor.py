@@ -9,19 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import secrets
 import select
 import signal
 import socket
-import subprocess
-import sys
-import termios
 import time
-import tty
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -35,11 +29,20 @@ from controller.ipc import bus
 from controller.record import records
 from controller.record.live import LiveStatus
 from controller.runtime.person_files import PersonFiles, held
-from controller.runtime.plan import ControllerPlan, SensorPlan, WorldPlan, write_plan
+from controller.runtime.plan import ControllerPlan, WorldPlan, write_plan
 from controller.runtime.process_group import ProcessFailedError, Rig
+from controller.runtime.session_facts import guard_settings, recording_header, sensor_plans
+from controller.runtime.stop_keys import (
+    ACKNOWLEDGE_KEYS,
+    SIGNALS,
+    STOP_KEYS,
+    UNLOCK_KEYS,
+    keyboard,
+    stop_signals,
+)
 from controller.safety.judgement.faults import FAULTS
 from controller.trial.schedule import ArmPlan
-from controller.untrusted import clean, read_object
+from controller.untrusted import read_object
 
 READY_S = 180.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
@@ -48,16 +51,6 @@ DISARMING_S = 1.0  # the guard ramps down in 100 ms
 RECOMPACTING_S = 120.0
 LOOK_S = 0.05
 BEAT_S = 0.05  # the guard waits a second for one (F23)
-STOP_KEYS = b" \x1b"  # space, escape
-UNLOCK_KEYS = b"uU"
-ACKNOWLEDGE_KEYS = b"aA"  # of what the session before left (F16); any other trip ends the session
-SIGNALS: Mapping[int, str] = {
-    signal.SIGINT: "Ctrl-C",
-    signal.SIGTSTP: "Ctrl-Z",
-    signal.SIGTERM: "SIGTERM",
-    signal.SIGHUP: "the end of its terminal",
-}
-
 Show = Callable[["Progress"], None]
 
 
@@ -140,8 +133,8 @@ class Supervisor:
         with (
             held(self._out.parent, pseudonym, virtual=virtual) as files,
             Rig(self._out / "logs") as rig,
-            self._stopping(),
-            _keys() as keys,
+            stop_signals(self._halt),
+            keyboard() as keys,
         ):
             if self._attended is not None:
                 self._start_console(rig, self._attended)
@@ -160,7 +153,8 @@ class Supervisor:
         self, rig: Rig, recording: Path, arms: Sequence[ArmPlan], mqtt: Mapping[str, object] | None
     ) -> None:
         header = rig.path / "header.json"
-        header.write_bytes(msgspec.json.encode(self._header(arms)))
+        seed = None if self._virtual is None else self._virtual.seed
+        header.write_bytes(msgspec.json.encode(recording_header(self._session, self._out.name, arms, seed)))
         arguments = ["--rig", str(rig.path), "--out", str(recording), "--header", str(header)]
         if mqtt is not None:
             settings = rig.path / "mqtt.json"
@@ -183,26 +177,6 @@ class Supervisor:
         rig.start("stop", "controller.console.door", *arguments)
         attended.announce(str(rig.word("stop", READY_S)["url"]) + enter)
         rig.start("console", "controller.console.app", *arguments)
-
-    def _header(self, arms: Sequence[ArmPlan]) -> dict[str, str]:
-        session = self._session
-        packages = ("dorsi", "bleak", "bumble", "vqf", "numpy", "mcap", "msgspec")
-        facts = {
-            "session": self._out.name,
-            "id": secrets.token_hex(8),  # tells this recording from another in its place
-            "pseudonym": session.patient.patient.pseudonym,
-            "arms": ", ".join(arm.title for arm in arms),
-            "seed": str(self._virtual.seed) if self._virtual else "",
-            "virtual": "yes" if self._virtual else "no",
-            "session_file": session.text,
-            "patient_file": session.patient_text,
-            "clinic_file": session.clinic_text,
-            "core_params": msgspec.json.encode(core_params(session)).decode(),
-            "versions": json.dumps({name: version(name) for name in packages}),
-            "commit": _commit(),
-            "host": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        }
-        return {key: clean(value) for key, value in facts.items()}  # a folder's name may be any bytes
 
     def _walk(
         self,
@@ -294,7 +268,7 @@ class Supervisor:
         write_plan(
             rig.path / "world.json",
             WorldPlan(
-                sensors=self._sensors(),
+                sensors=sensor_plans(self._session),
                 stimulator=self._session.file.stimulator.device,
                 pulse_log=str(self._out / "pulses.jsonl"),
                 seed=self._virtual.seed,
@@ -308,35 +282,16 @@ class Supervisor:
         return str(word["radio"]), str(word["port"])
 
     def _start_guard(self, rig: Rig, session_id: int, port: str, files: PersonFiles) -> None:
-        session = self._session
-        stimulator = session.file.stimulator
-        required = [s for s in session.file.sensors if s.required]
-        channels = [("dorsiflexion", stimulator.channel, stimulator.electrode_area_cm2)]
-        if second := session.file.second_channel:
-            channels.append(("eversion", second.channel, second.electrode_area_cm2))
-        told = {
-            "session": session_id,
-            "channels": [
-                {"name": name, "output": output, "electrode_area_cm2": area}
-                for name, output, area in channels
-            ],
-            "limits": [{"who": layer.who, "limits": dict(layer.values)} for layer in session.asked],
-            "sensors": [
-                {"name": s.name} | ({"segment": s.segment} if s in session.imus else {}) for s in required
-            ],
-            "stimulator": {"device": stimulator.device, "port": port},
-            # whoever stands before a person at the console answers today's questions there
-            "checklist": {} if self._attended and not self._virtual else dict(session.patient.checklist),
-            "overseen": self._overseen,
-            "supervised": self._attended is not None,  # the console's heartbeat, F10
-            "in_flight_file": str(files.in_flight.resolve()),
-        }
-        if files.rest is not None:
-            told["rest_file"] = str(files.rest.resolve())
-        if (button := session.file.session.stop_button) is not None:
-            told["stop_button"] = button
-        if self._closed_loop:
-            told["unlock"] = session.file.session.unlock
+        told = guard_settings(
+            self._session,
+            session_id,
+            port,
+            files,
+            attended=self._attended is not None,
+            virtual=self._virtual is not None,
+            overseen=self._overseen,
+            closed_loop=self._closed_loop,
+        )
         path = rig.path / "guard.json"
         path.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
         rig.start("guard", "controller.safety.guard", "--rig", str(rig.path), "--limits", str(path))
@@ -347,7 +302,7 @@ class Supervisor:
         plan = ControllerPlan(
             session_id,
             core_params(self._session, arms[0].mode),
-            self._sensors(),
+            sensor_plans(self._session),
             radio,
             arms,
             self._virtual.seed if self._virtual else None,
@@ -355,12 +310,6 @@ class Supervisor:
         )
         write_plan(rig.path / "controller.json", plan)
         rig.start("controller", "controller.runtime.controller", "--rig", str(rig.path))
-
-    def _sensors(self) -> tuple[SensorPlan, ...]:
-        return tuple(
-            SensorPlan(sensor.name, sensor.device, sensor.address, sensor.segment)
-            for sensor in self._session.file.sensors
-        )
 
     def _look(self, guard_socket: socket.socket, live: socket.socket, keys: int | None) -> None:
         """Wait a moment for the guard's words, the live feed or a key, and take them."""
@@ -412,31 +361,6 @@ class Supervisor:
         self._ask("stop", by=by)
         self._stop = self._stop or by
 
-    @contextlib.contextmanager
-    def _stopping(self) -> Iterator[None]:
-        """Ctrl-C, Ctrl-Z and SIGTERM are STOP: told to the guard from the signal handler itself.
-
-        Ctrl-Z would leave a rig that nobody hears, and the guard a second to find out (F23). Of the signals
-        that whoever started this has had ignored, SIGHUP alone stays so (nohup): a script's ``&`` has Ctrl-C
-        ignored.
-        """
-
-        def on_signal(number: int, _frame: object) -> None:
-            self._halt(SIGNALS[number])
-            if number == signal.SIGHUP:
-                _let_go(terminal)
-
-        terminal = [stream for stream in (0, 1, 2) if os.isatty(stream)]
-        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        obeyed = [number for number in SIGNALS if number != signal.SIGHUP or not ignored]
-        before = {number: signal.signal(number, on_signal) for number in obeyed}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                if signal.getsignal(number) is not signal.SIG_IGN:  # a terminal that was let go
-                    signal.signal(number, handler)
-
 
 def _word(message: bytes) -> dict[str, object]:
     """What the guard says; nothing where it cannot be read."""
@@ -449,42 +373,3 @@ def _word(message: bytes) -> dict[str, object]:
 def _number(arms: Sequence[ArmPlan], title: str, otherwise: int) -> int:
     """Which arm of the schedule goes by this name."""
     return next((number for number, arm in enumerate(arms) if arm.title == title), otherwise)
-
-
-@contextlib.contextmanager
-def _keys() -> Iterator[int | None]:
-    """The keyboard, key by key, where there is one."""
-    if not sys.stdin.isatty():
-        yield None
-        return
-    keyboard = sys.stdin.fileno()
-    before = termios.tcgetattr(keyboard)
-    tty.setcbreak(keyboard)
-    try:
-        yield keyboard
-    finally:
-        with contextlib.suppress(termios.error):  # the terminal is gone
-            termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
-
-
-def _let_go(terminal: Sequence[int]) -> None:
-    """What is left to say goes nowhere and stops nothing: the session is closed, judged and reported."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell repeats it
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in terminal:
-        os.dup2(nowhere, stream)
-    os.close(nowhere)
-
-
-def _commit() -> str:
-    """The commit this runs from, where it is a checkout."""
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        return "unknown"
-    return answer.stdout.strip() or "unknown"

@@ -13,6 +13,7 @@ import pytest
 from controller.commands.run import DEMO_SESSION
 from controller.config.session import load_session
 from controller.ipc import bus
+from controller.runtime.stop_keys import stop_signals
 from controller.runtime.supervisor import Supervisor
 
 
@@ -24,7 +25,7 @@ def test_a_signal_is_stop_told_to_the_guard_before_anything_else(
     supervisor = Supervisor(load_session(DEMO_SESSION), tmp_path, None, lambda _progress: None)
     supervisor._guard = bus.Sender(ours)
     before = signal.getsignal(number)
-    with guard, ours, supervisor._stopping():
+    with guard, ours, stop_signals(supervisor._halt):
         os.kill(os.getpid(), number)
         assert json.loads(guard.recv(bus.MAX_MESSAGE_BYTES))["op"] == "stop"
     assert signal.getsignal(number) == before
@@ -40,7 +41,7 @@ def test_a_script_that_starts_it_behind_an_ampersand_takes_no_stop_away_and_nohu
     supervisor = Supervisor(load_session(DEMO_SESSION), tmp_path, None, lambda _progress: None)
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with supervisor._stopping():
+        with stop_signals(supervisor._halt):
             signal.raise_signal(number)
         assert bool(supervisor._stop) == obeyed
         assert signal.getsignal(number) == signal.SIG_IGN

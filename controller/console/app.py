@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import sys
-import time
 from html import escape
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from controller.config.console_settings import (
 )
 from controller.console import layout
 from controller.console.access import COOKIE_DAYS, Entry
+from controller.console.hold_button import HoldButton
 from controller.console.i18n import COOKIE, LANGUAGES, Texts, choose, load_texts
 from controller.console.live.browser_messages import Json
 from controller.console.live.charts import UNITS, options
@@ -44,8 +44,6 @@ from controller.errors import InputError
 from controller.ipc import process
 from controller.untrusted import clean
 
-HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
-HOLD_MAX_S = 20.0  # nobody holds longer on purpose
 MESSAGE_MAX_BYTES = 1 << 20  # of a browser's live socket; the pages send it a few hundred
 STATIC = Path(__file__).parent / "static"
 
@@ -138,15 +136,11 @@ class Console:
                         ui.html(layout.twin(texts, name), sanitize=False)
             ui.html(layout.footer(texts), sanitize=False)
         ui.add_body_html(layout.live_script(texts, self._settings, charts))
-        held_s = [0.0]  # when this browser's person began to hold; 0 while not held
+        button = HoldButton()
 
         def on_hold(told: object) -> None:
-            now_s = time.monotonic()
-            what = told.get("what") if isinstance(told, dict) else None
-            if what == "held" and HOLD_S <= now_s - held_s[0] <= HOLD_MAX_S:
-                self._feed.arm(screen=clean(str(told.get("screen", ""))) if isinstance(told, dict) else "")
-            elif what != "held":
-                held_s[0] = now_s if what == "down" else 0.0
+            if isinstance(told, dict) and button.held(told.get("what")):
+                self._feed.arm(screen=clean(str(told.get("screen", ""))))
 
         ui.on("dorsi_hold", lambda event: on_hold(event.args))
         ui.on("dorsi_disarm", lambda: self._feed.request("disarm"))

@@ -9,39 +9,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
-import shutil
-import sys
 import time
-import tomllib
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from controller.config.console_settings import ConsoleSettings
 from controller.console import layout
 from controller.console.forms import fields
+from controller.console.hold_button import HoldButton
 from controller.console.i18n import Texts
 from controller.console.live.feed import Feed, Scope
-from controller.console.low_priority import BEHIND
-from controller.console.setup import setup_page
-from controller.console.setup.patient_file import Found, look, write
-from controller.console.setup.progress import (
-    EFFECTS,
-    STEPS,
-    SetupState,
-    Step,
-    load,
-    restart_search,
-    save,
-    say_effect,
-    unanswered,
-)
+from controller.console.setup import progress, setup_page
+from controller.console.setup.identification import Identification
+from controller.console.setup.patient_file_page import PatientFilePage
+from controller.console.setup.progress import STEPS, SetupState, Step, unanswered
 from controller.console.tuning.controller_link import TuningLink
-from controller.errors import ConfigError, InputError
 from controller.ipc import bus
 from controller.record import records
 from controller.record.records import Audit
@@ -49,14 +35,11 @@ from controller.runtime.tuning import BY_MAX, CEILING, SAME_MA
 from controller.safety.judgement.contraindications import ANSWERS, QUESTION
 from drivers.catalogue import is_inertial
 
-HOLD_S = 0.9  # one second held, less what two messages may differ in their way here
-HOLD_MAX_S = 20.0  # nobody holds longer on purpose
 SENSOR_AGE_MAX_MS = 300.0
 KEPT = 200  # entries of the trail
 TRAIN_ANSWER_S = 0.5
 TIGHTEN_ANSWER_S = 2.0
 PLANNED_S = 5.0  # the controller's next boundary: at once where the leg stands
-TESTS_S = 180.0
 
 ABLE = ("armed", "active")
 
@@ -81,14 +64,14 @@ class SetupPages:
         runs = Path(settings.runs)
         self._file = runs / "profiles" / (settings.pseudonym or "unnamed") / "setup.json"
         self._folder = runs / settings.session
-        self._state = load(self._file, settings.session)
+        self._state = progress.load(self._file, settings.session)
         self._trail: deque[Audit] = deque(maxlen=KEPT)
-        self._held_s = 0.0
+        self._button = HoldButton()
         self._walk_ns: int | None = None  # when the last step was opened
         self._from_deg: float | None = None  # foot pitch as the last train began
         self._most_deg = 0.0
-        self._tests: asyncio.Task[None] | None = None
-        self._tests_word = ""
+        self._tests = Identification(self._folder, virtual=settings.virtual, done=self._identified)
+        self._patient_file = PatientFilePage(settings, lambda: self._state, self._keep, texts_of=texts_of)
         self._remember_comfort()
         if not unanswered(self._state.answers):
             self._feed.answer(self._state.answers, self._state.by)
@@ -106,8 +89,8 @@ class SetupPages:
         app.get("/now")(self.now)
         for step in STEPS:
             app.post(f"/setup/{step}")(getattr(self, f"post_{step}"))
-        app.get("/setup/file")(self.file)
-        app.post("/setup/file")(self.write_file)
+        app.get("/setup/file")(self._patient_file.page)
+        app.post("/setup/file")(self._patient_file.write)
         app.post("/setup/anew")(self.anew)
         app.post("/setup/virtual")(self.virtual)
         app.post("/setup/hold")(self.hold)
@@ -117,8 +100,8 @@ class SetupPages:
         app.post("/setup/level")(self.level)
         app.post("/setup/search-again")(self.search_again)
         app.post("/setup/tests/run")(self.run_tests)
-        app.get("/setup/tests/progress")(self.progress)
-        app.get("/setup/tests/fit.png")(self.fit)
+        app.get("/setup/tests/progress")(self._tests.progress)
+        app.get("/setup/tests/fit.png")(self._tests.fit)
 
     # --- pages ---
 
@@ -134,10 +117,9 @@ class SetupPages:
         if shown is None:
             body = setup_page.finished_html(texts, self._state)
         else:
-            busy = self._tests is not None and not self._tests.done()
-            problem = problem or (self._tests_word if shown == "tests" else "")
+            problem = problem or (self._tests.word if shown == "tests" else "")
             body = setup_page.setup_html(
-                texts, self._settings, self._state, shown, problem=problem, busy=busy
+                texts, self._settings, self._state, shown, problem=problem, busy=self._tests.busy
             )
         page = layout.whole_page(texts, "/setup", texts.get("setup.title"), body, with_state=True)
         return HTMLResponse(page, status_code=status)
@@ -152,12 +134,12 @@ class SetupPages:
         return RedirectResponse("/setup", status_code=303)
 
     def _stay(self, step: Step) -> Response:
-        save(self._file, self._state)
+        progress.save(self._file, self._state)
         return RedirectResponse(f"/setup?step={step}", status_code=303)
 
     def _keep(self, text: str) -> None:
         """Save, and record what was confirmed: in the trail, and in the recording."""
-        save(self._file, self._state)
+        progress.save(self._file, self._state)
         now_ns = time.monotonic_ns()
         entry = Audit(now_ns, time.time_ns(), "setup", self._state.by, "", text=text)
         self._trail.append(entry)
@@ -279,6 +261,15 @@ class SetupPages:
         found = ", ".join(f"{key} {value:g}" for key, value in self._state.identified.items())
         return self._next("tests", f"identified: {found}" if found else "identification tests left out")
 
+    async def run_tests(self, request: Request) -> Response:
+        if not self._tests.begin():
+            return self._refuse(request, "setup.no_tests", folder=str(self._tests.folder))
+        return self._stay("tests")
+
+    def _identified(self, numbers: dict[str, float]) -> None:
+        self._state.identified = numbers
+        progress.save(self._file, self._state)
+
     async def post_walk(self, request: Request) -> Response:
         assisted = self._assisted()
         if "thresholds" not in self._state.done:
@@ -295,61 +286,16 @@ class SetupPages:
         self._keep("set-up begun anew")
         return RedirectResponse("/setup", status_code=303)
 
-    # --- the patient file ---
-
-    async def file(self, request: Request) -> Response:
-        return self._file_page(request)
-
-    def _file_page(
-        self, request: Request, *, notice: str = "", problem: str = "", status: int = 200
-    ) -> Response:
-        texts, found = self._texts_of(request), None
-        if self._settings.patient_file:
-            try:
-                found = self._would_change()
-            except InputError as error:
-                problem = problem or str(error)
-        virtual = self._settings.virtual
-        body = setup_page.file_html(texts, found, virtual=virtual, notice=notice, problem=problem)
-        page = layout.whole_page(texts, "/setup", texts.get("setup.file_title"), body, with_state=True)
-        return HTMLResponse(page, status_code=status)
-
-    def _would_change(self) -> Found:
-        path = Path(self._settings.patient_file)
-        return look(path, self._state.thresholds, self._state.identified)
-
-    async def write_file(self, request: Request) -> Response:
-        """Confirmed: what was looked at goes into the file, or nothing does."""
-        texts, path = self._texts_of(request), self._settings.patient_file
-        digest = (await fields(request)).get("digest", "")
-        if not path or not self._state.by:
-            key = "setup.who" if path else "setup.file_virtual"
-            return self._file_page(request, problem=texts.get(key), status=409)
-        try:
-            found = self._would_change()
-            kept = write(Path(path), Found(digest, found.edits))
-        except (InputError, ConfigError, OSError) as error:
-            problem = texts.get("setup.file_refused").format(why=error)
-            return self._file_page(request, problem=problem, status=409)
-        said = ", ".join(
-            f"{edit.key} {'none' if edit.old is None else f'{edit.old:g}'} -> {edit.new:g}"
-            for edit in found.edits
-        )
-        self._keep(f"patient file: {said}; the old one is kept as {kept.name}")
-        return self._file_page(request, notice=texts.get("setup.file_written").format(kept=kept.name))
-
     # --- arming, test trains ---
 
     async def hold(self, request: Request) -> Response:
         """The button that arms: down, held (again and again), up; as on the live page."""
         form = await fields(request)
-        what, step = form.get("what", ""), form.get("step", "")
-        now_s = time.monotonic()
-        if what == "held" and HOLD_S <= now_s - self._held_s <= HOLD_MAX_S:
-            scope: Scope = "walk" if step == "walk" else "tests"  # walking is the last step's alone
+        if self._button.held(form.get("what")):
+            scope: Scope = (
+                "walk" if form.get("step") == "walk" else "tests"
+            )  # walking is the last step's alone
             self._feed.arm(scope, screen=form.get("screen", ""))
-        elif what != "held":
-            self._held_s = now_s if what == "down" else 0.0
         return Response(status_code=204)
 
     async def _tightened(self, current_max_ma: float) -> bool:
@@ -412,10 +358,10 @@ class SetupPages:
     async def effect(self, request: Request) -> Response:
         given = (await fields(request)).get("effect", "")
         level_ma = self._state.given_ma
-        if given not in EFFECTS or level_ma is None:
+        if given not in progress.EFFECTS or level_ma is None:
             return self._stay("thresholds")
         self._link.probe(0.0)  # a train still running ends when somebody answers
-        say_effect(self._state, given)
+        progress.say_effect(self._state, given)
         self._keep(f"train of {level_ma:g} mA: {given}")
         return self._stay("thresholds")
 
@@ -428,7 +374,7 @@ class SetupPages:
         return self._stay("thresholds")
 
     async def search_again(self) -> Response:
-        restart_search(self._state)
+        progress.restart_search(self._state)
         self._walk_ns = None
         self._state.reopen("thresholds")
         return self._stay("thresholds")
@@ -445,63 +391,5 @@ class SetupPages:
         step = next((step for step in STEPS if back.endswith(f"step={step}")), None)
         return RedirectResponse(f"/setup?step={step}" if step else "/setup", status_code=303)
 
-    # --- identification ---
-
-    @property
-    def _out(self) -> Path:
-        return self._folder / "identification"
-
-    async def run_tests(self, request: Request) -> Response:
-        if self._tests is None or self._tests.done():
-            folder = self._folder / "tests"
-            if not self._settings.virtual and not folder.is_dir():
-                return self._refuse(request, "setup.no_tests", folder=str(folder))
-            self._tests_word = ""
-            self._tests = asyncio.create_task(self._identify(None if self._settings.virtual else folder))
-        return self._stay("tests")
-
-    async def _identify(self, folder: Path | None) -> None:
-        """`dorsi identify` as a process of its own, at low priority."""
-        await asyncio.to_thread(shutil.rmtree, self._out, ignore_errors=True)  # of the tests before these
-        arguments = [str(folder)] if folder is not None else []
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "controller.cli", "identify", *arguments, "--out", str(self._out),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, BEHIND)
-        try:
-            async with asyncio.timeout(TESTS_S):
-                output, _ = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            self._tests_word = "timeout"
-            return
-        if process.returncode != 0:
-            self._tests_word = " ".join(output.decode(errors="replace").split())[-400:]
-            return
-        table = tomllib.loads((self._out / "identified.toml").read_text(encoding="utf-8"))
-        self._state.identified = {
-            f"{name}.{key}": float(value)
-            for name, entries in table.items()
-            if name != "eversion"  # the second channel's go into the patient file by hand
-            for key, value in entries.items()
-        }
-        save(self._file, self._state)
-
-    async def progress(self) -> Response:
-        done = self._tests is None or self._tests.done()
-        return JSONResponse({"done": done, "progress": None})
-
-    async def fit(self) -> Response:
-        picture = self._out / "identification.png"
-        return (
-            FileResponse(picture, media_type="image/png") if picture.is_file() else Response(status_code=404)
-        )
-
     async def close(self) -> None:
-        if self._tests is not None:
-            self._tests.cancel()
+        self._tests.close()

@@ -17,6 +17,7 @@ ATTEMPTS = 3
 TIMEOUT_S = 1500.0  # of all attempts together
 WATCH = pytest.StashKey[StallWatch]()
 WALKED = pytest.StashKey[list[pytest.Item]]()  # of the present file, in order
+BEGUN_NS = pytest.StashKey[int]()  # the present file: what failed may have been set up for its first test
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,15 +45,17 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         stash[WATCH] = StallWatch().__enter__()
     before = [other for other in stash.get(WALKED, []) if other.path == item.path]
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    if not before:
+        stash[BEGUN_NS] = time.monotonic_ns()
     for attempt in range(1, ATTEMPTS + 1):
-        begin_ns = time.monotonic_ns()
         if attempt > 1:
+            stash[BEGUN_NS] = time.monotonic_ns()
             with contextlib.suppress(Exception):  # a rig that the standstill broke may not end well
                 item.session._setupstate.teardown_exact(None)
             for other, following in zip(before, [*before, item][1:], strict=True):
                 runtestprotocol(other, nextitem=following, log=False)
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        if not any(report.failed for report in reports) or not stash[WATCH].stood_still(begin_ns):
+        if not any(report.failed for report in reports) or not stash[WATCH].stood_still(stash[BEGUN_NS]):
             break
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)

@@ -33,8 +33,10 @@ SIGN_FLIP_OLD = (
     0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
 )
 SIGN_YOUNG_NS = 15_000_000_000
+SWING_TAU_S = 0.4  # about a swing
 NEAR_TAU_S = 1.5  # about a stride: which way the limb moves now
-BACKWARD_SHARE = 0.3  # of it against the sign; 99.9 % of recorded swings forward show less
+BACKWARD_SHARE = 0.3  # of it against the sign begins it; 99.9 % of recorded swings forward show less
+FORWARD_SHARE = 0.08  # of it, in one swing, ends it: a first swing forward is not to be missed
 SIGN_OUTWEIGHED = (
     2.0  # net motion against the sign over the most that ever spoke for it: a shake before the walk
 )
@@ -96,6 +98,8 @@ class SagittalFrame:
         self.inclination_rad = 0.0
         self.forward_mps2 = 0.0
         self.upward_mps2 = 0.0
+        self._swing_sum = 0.0
+        self.moves_backward = False  # against the sign that the walk so far has shown
 
     def update(self, t_ns: int, acc_mps2: Vec3, gyr_rps: Vec3) -> bool:
         """Take one sample; False where it is not later than the one before and was left out."""
@@ -118,12 +122,6 @@ class SagittalFrame:
                 self._turn_axis(dt, gyr_rps)
         self._project(t_ns, dt, acc_mps2, gyr_rps)
         return True
-
-    @property
-    def moves_backward(self) -> bool:
-        """The limb swings against the sign that the walk so far has shown: a person who walks backward."""
-        against = -self.sign * self._near_sum
-        return self.known and self._near_abs > SIGN_FLOOR and against > BACKWARD_SHARE * self._near_abs
 
     # The three below run at every sample: their vector arithmetic is written out.
 
@@ -213,6 +211,7 @@ class SagittalFrame:
         keep = max(0.0, 1.0 - dt / NEAR_TAU_S)
         self._near_sum = keep * self._near_sum + travel
         self._near_abs = keep * self._near_abs + abs(travel)
+        self._judge_backward(dt, travel)
         if self._abs_sum < SIGN_FLOOR or t_ns - self._start_ns < SIGN_AGE_NS:
             return
         share = self._sign_sum / self._abs_sum
@@ -231,3 +230,15 @@ class SagittalFrame:
             if outweighed or self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
                 self.sign = -self.sign
                 self._for_sign = -forward
+
+    def _judge_backward(self, dt: float, travel: float) -> None:
+        """A person who walks backward: the limb swings against the sign that the walk so far has shown."""
+        forward = self.sign * self._near_sum
+        if not self.moves_backward:
+            much = self.known and self._near_abs > SIGN_FLOOR
+            self.moves_backward = much and -forward > BACKWARD_SHARE * self._near_abs
+            self._swing_sum = 0.0
+            return
+        self._swing_sum += self.sign * travel - dt / SWING_TAU_S * self._swing_sum
+        swings = self._swing_sum > FORWARD_SHARE * self._near_abs
+        self.moves_backward = forward < 0.0 and self._near_abs > SIGN_FLOOR and not swings

@@ -18,7 +18,7 @@ LAG_SPREAD_S = 0.013  # a leg whose landings follow the crossing less evenly is 
 WAIT_S = 0.10  # after the crossing; landing must have come by then
 TERMINAL_SHARE = 0.75  # a transient is contact when the rate has fallen below this share of its peak
 REFRACTORY_S = 0.15  # ringing after contact
-SWING_FLOOR_RPS = 0.12
+SWING_FLOOR_RPS = 0.25  # 14 deg/s: a limb at rest turns as fast
 SWING_SHARE = 0.12  # of the usual peak starts a swing
 HEEL_OFF_SHARE = 0.5  # of the usual way from contact to the furthest forward lean
 USUAL_LEAN_RAD = 0.7  # before a leg has shown its own: 40 deg
@@ -91,7 +91,11 @@ class ShankEvents(LimbEvents):
         lifting = slope > 0.0 and self._trough < -swings_at and rate + TOE_OFF_LEAD_S * slope >= 0.0
         lifting = lifting and leant > TOE_OFF_SHARE * lean
         upright = leant < BOUNCE_SHARE * lean  # and then it takes a swing to be believed
-        turns = rate > (self.peak_floor_rps if upright else swings_at)
+        if upright:
+            swings_at = max(self.peak_floor_rps, self.peak_share * self._usual_peak)
+        elif self.faltered:
+            swings_at = max(self.peak_floor_rps, swings_at)
+        turns = rate > swings_at
         bounces = upright and self.since_contact_s < BOUNCE_S
         if lifting or (turns and not bounces):
             ahead_s = min(TOE_OFF_LEAD_S, -rate / slope) if lifting and rate < 0.0 else 0.0

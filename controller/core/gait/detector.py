@@ -10,6 +10,7 @@ from controller.core.gait.displacement import Travel
 from controller.core.gait.events.foot import FootEvents
 from controller.core.gait.events.shank import ShankEvents
 from controller.core.gait.gyro_bias import GyroZero
+from controller.core.gait.pedalling import Pedalling
 from controller.core.gait.sagittal_frame import SagittalFrame
 from controller.core.gait.sensor_check import Finding, SensorCheck
 from controller.core.gait.walking import SILENCE_S, Walking
@@ -35,6 +36,7 @@ class GaitDetector:
         self._walking = Walking()
         self._travel = Travel(segment)
         self._check = SensorCheck(segment, side)
+        self._pedalling = Pedalling()
         self._settled = True
         self._hesitates = False  # the limb was late to tip, nothing else says that it stands
         self._last_ns: int | None = None
@@ -62,6 +64,7 @@ class GaitDetector:
         since_s = machine.since_contact_s
         travel.rest_seen = self._zero.seen
         travel.update(dt_s, rate_rps, frame, swing=swing or machine.in_swing, since_s=since_s)
+        self._pedalling.update(dt_s, frame.rate_rps, machine.shake_mps2)
         self._check.sample(dt_s, acc_mps2, gyr_rps, machine.shake_mps2, since_s)
         walking.sample_ns = t_ns
         if not frame.known:
@@ -135,6 +138,11 @@ class GaitDetector:
     def moves_backward(self) -> bool:
         """The limb swings backward: the pulses would meet a leg that stands."""
         return self._frame.moves_backward
+
+    @property
+    def cycles(self) -> bool:
+        """The limb turns pedals: no swing is a step."""
+        return self._pedalling.cycles
 
     def doubt(self, now_ns: int) -> str:
         """Why phase and angles of the stride at hand are not relied on; empty where they are."""

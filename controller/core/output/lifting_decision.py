@@ -43,6 +43,8 @@ def judge(now_ns: int, detector: GaitDetector, readiness: Readiness, *, level: b
         against = "sensor upside down"
     elif detector.moves_backward:
         against = "moving backward"
+    elif detector.cycles:
+        against = "cycling"
     elif readiness == "eager":
         against = ""
     elif detector.still_s > STILL_S:

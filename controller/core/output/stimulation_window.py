@@ -16,6 +16,7 @@ PRE_SWING_MAX_S = 0.6  # heel-off not followed by toe-off: a weight shift, not a
 SWING_MAX_S = 1.2  # of one swing, whatever the events say (a proposal)
 STOP_FALL_S = 0.1  # something speaks against the lift: down to nothing within this
 FALL_MIN_S = 0.01
+LATE_NS = 60_000_000  # contacts are known so late as a rule; what comes later shortens the extension
 PAUSE_PER_TRAIN = 0.22  # of its length: on for 82 % of a stride, where the guard allows 90 % of 10 s
 STANCE_LEFT_S = 0.13  # of a stance, before the heel comes off: a pause with a few ticks to spare
 LOADING_LEFT_S = 0.14  # extension and ramp down give way to priming, but not below 12 % of 1.2 s: loading
@@ -62,6 +63,7 @@ class Window:
         elif event.kind == "initial_contact" and self.state in ("primed", "pre_swing", "swing"):
             self.contact_ns = now_ns
             self._enter("extension", now_ns, "extension past initial contact")
+            self.since_ns = min(now_ns, event.t_ns + LATE_NS)  # the foot has been down since then
 
     def prime(self, now_ns: int) -> None:
         """The heel is due to come off: pulses too weak to move anything may begin, after a whole pause."""

@@ -84,8 +84,9 @@ class ShankEvents(LimbEvents):
         while rates[0][0] < t_ns - TIP_NS:
             rates.popleft()
         lean = self._usual_lean if self._usual_lean > 0.0 else USUAL_LEAN_RAD
-        if not self.tipped and rate < 0.0 and self._rolls_over(rate, leant, lean):
-            self._tipped()
+        if (not self.tipped or self.faltered) and rate < 0.0 and self._rolls_over(rate, leant, lean):
+            if not self.tipped:
+                self._tipped()
             events.append(self._event("heel_off", t_ns, t_ns))
         swings_at = max(SWING_FLOOR_RPS, SWING_SHARE * self._usual_peak)
         lifting = slope > 0.0 and self._trough < -swings_at and rate + TOE_OFF_LEAD_S * slope >= 0.0

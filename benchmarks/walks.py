@@ -8,7 +8,7 @@ in, its contacts 45 ms late, as on the walkway.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +26,7 @@ LATE_S = 0.045  # the offline finder's contacts, by the walkway
 STILL_RPS = 0.35
 STANDS_S = 1.0  # beyond the first and the last step
 TURN_S = (0.3, 1.5)  # before and after the labelled turn, its strides
+STEP_RPS, STEP_RAD = np.radians(35.0), np.radians(8.0)  # forward, of a small step
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Swing:
 @dataclass(frozen=True, slots=True)
 class Walk:
     """One leg of one recording; samples (N,), (N, 3) in SI units. ``mid_swings_s`` are all swings, also those
-    that are not scored; ``standing_s`` spans in which the person stands."""
+    that are not scored, ``small_steps_s`` turns forward too small or too slow for one; ``silent_s`` are spans
+    in which nothing is to be lifted."""
 
     folder: str
     name: str
@@ -53,22 +55,30 @@ class Walk:
     gyr_rps: Array
     swings: tuple[Swing, ...]
     mid_swings_s: Array
-    standing_s: tuple[tuple[float, float], ...] = ()
+    silent_s: tuple[tuple[float, float], ...] = ()
+    small_steps_s: Array = field(default_factory=lambda: np.array([]))
+
+
+def smoothed(x: Array, cut_hz: float, rate_hz: float) -> Array:
+    """Zero phase."""
+    return np.asarray(
+        sosfiltfilt(butter(2, min(cut_hz, 0.45 * rate_hz), fs=rate_hz, output="sos"), x, axis=0)
+    )
+
+
+def forward_rate(acc_mps2: Array, gyr_rps: Array, rate_hz: float) -> Array:
+    """Rate (rad/s) about the axis across which a shank swings, the whole recording in view."""
+    gyr = smoothed(gyr_rps, 10.0, rate_hz)
+    up = acc_mps2.mean(0) / np.linalg.norm(acc_mps2.mean(0))
+    level = gyr - np.outer(gyr @ up, up)
+    rate: Array = gyr @ np.linalg.eigh(level.T @ level)[1][:, -1]
+    return rate if np.mean(rate**3) >= 0.0 else -rate  # the larger, shorter lobe is the swing
 
 
 def offline(time_s: Array, acc_mps2: Array, gyr_rps: Array, rate_hz: float) -> tuple[Array, Array]:
     """Mid-swings and contacts (s) of a shank, found with the whole recording in view."""
-
-    def smooth(x: Array, cut_hz: float) -> Array:
-        sos = butter(2, min(cut_hz, 0.45 * rate_hz), fs=rate_hz, output="sos")
-        return np.asarray(sosfiltfilt(sos, x, axis=0))
-
-    gyr = smooth(gyr_rps, 10.0)
-    up = acc_mps2.mean(0) / np.linalg.norm(acc_mps2.mean(0))
-    level = gyr - np.outer(gyr @ up, up)
-    rate = gyr @ np.linalg.eigh(level.T @ level)[1][:, -1]
-    rate *= 1.0 if np.mean(rate**3) >= 0.0 else -1.0  # the larger, shorter lobe is the swing
-    slow, quick = smooth(rate, 5.0), smooth(rate, 12.0)
+    rate = forward_rate(acc_mps2, gyr_rps, rate_hz)
+    slow, quick = smoothed(rate, 5.0, rate_hz), smoothed(rate, 12.0, rate_hz)
     floor = np.radians(35.0)
     peaks, _ = find_peaks(
         slow, height=floor, prominence=floor, distance=round(0.45 * stride_s(slow, rate_hz) * rate_hz)
@@ -81,6 +91,17 @@ def offline(time_s: Array, acc_mps2: Array, gyr_rps: Array, rate_hz: float) -> t
             mids.append(time_s[peak])
             contacts.append(time_s[peak + below[0]])
     return np.array(mids), np.array(contacts)
+
+
+def small_steps(time_s: Array, acc_mps2: Array, gyr_rps: Array, rate_hz: float) -> Array:
+    """Where (s) a shank turns forward by as much as in a small step."""
+    rate = smoothed(forward_rate(acc_mps2, gyr_rps, rate_hz), 8.0, rate_hz)
+    edges = np.flatnonzero(np.diff(np.r_[0, (rate > 0.0).astype(int), 0])).reshape(-1, 2)
+    return np.array([
+        time_s[a + int(np.argmax(rate[a:b]))]
+        for a, b in edges
+        if rate[a:b].max() > STEP_RPS and rate[a:b].sum() / rate_hz > STEP_RAD
+    ])  # fmt: skip
 
 
 def stride_s(rate: Array, rate_hz: float) -> float:
@@ -122,10 +143,11 @@ def walkway() -> Iterator[Walk]:
                     )
                     swings += strides(np.array(own), "first of a pass", "straight")
                 time_s = np.asarray(data["t"], float)
-                mids = offline(time_s, acc, gyr, float(data["fs"]))[0]
+                rate_hz = float(data["fs"])
                 yield Walk(
-                    "walkway", path.stem, path.stem, "shank", side, time_s, acc, gyr, tuple(swings), mids
-                )
+                    "walkway", path.stem, path.stem, "shank", side, time_s, acc, gyr, tuple(swings),
+                    offline(time_s, acc, gyr, rate_hz)[0], (), small_steps(time_s, acc, gyr, rate_hz),
+                )  # fmt: skip
 
 
 def treadmill(segment: Segment) -> Iterator[Walk]:
@@ -140,11 +162,14 @@ def treadmill(segment: Segment) -> Iterator[Walk]:
             time_s = np.arange(len(acc)) / rate_hz
             contacts = sorted(float(row["contact_s"]) for row in table if row["side"] == side)
             swings = strides(np.array(contacts) - LATE_S, "first of a bout", "straight")
-            both = (data[f"{side}_shank_{what}"].astype(float) for what in ("acc_mps2", "gyr_rps"))
-            mids = offline(time_s, *both, rate_hz)[0]
+            shank = (
+                data[f"{side}_shank_acc_mps2"].astype(float),
+                data[f"{side}_shank_gyr_rps"].astype(float),
+            )
+            mids = offline(time_s, *shank, rate_hz)[0]
             yield Walk(
                 f"treadmill, {segment}", path.stem, path.stem[:4], segment, side,
-                time_s, acc, gyr, tuple(swings), mids,
+                time_s, acc, gyr, tuple(swings), mids, (), small_steps(time_s, *shank, rate_hz),
             )  # fmt: skip
 
 
@@ -168,6 +193,7 @@ def outdoor() -> Iterator[Walk]:
         yield Walk(
             "outdoors, shin", path.stem, path.stem[:11], "shank", "left",
             time_s, acc, gyr, tuple(swings), mids, still,
+            small_steps(time_s, acc, gyr, float(data["fs"])),
         )  # fmt: skip
 
 
@@ -205,8 +231,11 @@ def barriers(segment: Segment) -> Iterator[Walk]:
         data = np.load(path)
         time_s = np.asarray(data["t"], float) - float(data["t"][0])
         for side in SIDES:
-            both = (data[f"{side}_shank_{what}"].astype(float) for what in ("acc_mps2", "gyr_rps"))
-            mids, contacts = offline(time_s, *both, 128.0)
+            shank = (
+                data[f"{side}_shank_acc_mps2"].astype(float),
+                data[f"{side}_shank_gyr_rps"].astype(float),
+            )
+            mids, contacts = offline(time_s, *shank, 128.0)
             yield Walk(
                 f"barrier course, {segment}", path.stem, path.stem[:3], segment, side, time_s,
                 data[f"{side}_{segment}_acc_mps2"].astype(float),

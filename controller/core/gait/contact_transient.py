@@ -63,6 +63,7 @@ class Landing:
         self._crossing_ns: int | None = None
         self._close_ns: int | None = None
         self._typical = True
+        self.follows = False  # from terminal swing until the landing's peak is in
         self._swing_shake = 0.0
         self.peak_shake_mps2 = 0.0
         self.lag_s = LAG_START_S
@@ -92,18 +93,18 @@ class Landing:
         """A terminal swing begins."""
         self._trace = []
         self._crossing_ns = self._close_ns = None
+        self.follows = True
 
     def add(self, t_ns: int, shake_mps2: float, rate_share: float) -> None:
-        """Follow terminal swing and the moments after contact; ``rate_share`` is the rate over its swing
-        peak.
-        """
-        if self._close_ns is not None and t_ns > self._close_ns:
-            if self._typical:
-                self._learn()
-            self._trace = []
-            self._close_ns = None
-        elif self._trace or self._close_ns is None:
+        """One sample while it ``follows`` a landing; ``rate_share`` is the rate over its swing peak."""
+        if self._close_ns is None or t_ns <= self._close_ns:
             self._trace.append((t_ns, shake_mps2, rate_share))
+            return
+        if self._typical:
+            self._learn()
+        self._trace = []
+        self._close_ns = None
+        self.follows = False
 
     def crossed(self, t_ns: int) -> None:
         """The rate fell to zero, foretold or seen."""
@@ -112,6 +113,8 @@ class Landing:
 
     def contact(self, t_ns: int, *, typical: bool) -> None:
         """Contact was announced: the landing's peak comes within the window. Odd strides teach nothing."""
+        if not self.follows:
+            return
         self._close_ns = t_ns + WINDOW_NS
         self._typical = typical or self.seen == 0
 

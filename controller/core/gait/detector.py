@@ -82,18 +82,20 @@ class GaitDetector:
         return events
 
     def _stop_or_resume(self, t_ns: int, events: list[GaitEvent]) -> None:
-        machine, walking, travel = self._machine, self._walking, self._travel
-        elsewhere = travel.turning or self._frame.backward
-        moves = walking.walks or walking.stepping
-        overdue = not machine.in_full_swing and walking.overdue(t_ns)
-        if moves and (machine.stopped or elsewhere or overdue):
-            walking.stop(overdue=overdue)
-            self._hesitates = machine.late and not elsewhere
-        elif machine.in_full_swing and travel.ahead and not self._frame.backward:
+        machine, walking, travel, backward = self._machine, self._walking, self._travel, self._frame.backward
+        swings = machine.in_full_swing
+        if walking.walks or walking.stepping:
+            elsewhere = backward or travel.turning
+            overdue = not swings and walking.overdue(t_ns)
+            if machine.stopped or elsewhere or overdue:
+                walking.stop(overdue=overdue)
+                self._hesitates = machine.late and not elsewhere
+                return
+        if swings and not backward and travel.ahead:
             walking.resume(t_ns)
         elif self._hesitates and any(event.kind == "heel_off" for event in events):
             self._hesitates = False
-            if machine.slowed and not elsewhere:
+            if machine.slowed and not backward and not travel.turning:
                 walking.resume(t_ns)
 
     def walking(self, now_ns: int) -> bool:

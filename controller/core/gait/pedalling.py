@@ -1,15 +1,16 @@
 """Cycling told from walking: the limb turns to and fro evenly, and no ground ever strikes it.
 
-A leg that walks turns quickly in swing, slowly or not at all in stance, and is struck at contact. On pedals it
-turns like a sine, whose mean size is 0.90 of its r.m.s. value.
+A leg that walks turns quickly in swing, slowly or not at all in stance, and is struck at contact. On pedals
+it turns like a sine, whose mean size is 0.90 of its r.m.s. value.
 """
 
 from __future__ import annotations
 
 from math import sqrt
 
-
-EVEN_SHARE = 0.84  # mean size of the rate over its r.m.s. value; 19 of 20 walking shanks and all feet are below
+EVEN_SHARE = (
+    0.84  # mean size of the rate over its r.m.s. value; 19 of 20 walking shanks and all feet are below
+)
 BLOW_MPS2 = 4.0  # of acceleration unforeseen; the softest landings on record peak at 13
 RATE_MIN_RPS = 0.4  # r.m.s.; on pedals at 35 a minute a foot turns at 0.5
 REVOLUTION_S = (0.4, 2.5)

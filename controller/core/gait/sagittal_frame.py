@@ -209,9 +209,10 @@ class SagittalFrame:
         self._sign_sum = keep * self._sign_sum + travel
         self._abs_sum = keep * self._abs_sum + abs(travel)
         keep = max(0.0, 1.0 - dt / NEAR_TAU_S)
-        self._near_sum = keep * self._near_sum + travel
+        near = self._near_sum = keep * self._near_sum + travel
         self._near_abs = keep * self._near_abs + abs(travel)
-        self._judge_backward(dt, travel)
+        if self.moves_backward or near * self.sign < 0.0:
+            self._judge_backward(dt, travel)
         if self._abs_sum < SIGN_FLOOR or t_ns - self._start_ns < SIGN_AGE_NS:
             return
         share = self._sign_sum / self._abs_sum
@@ -225,7 +226,9 @@ class SagittalFrame:
                 self._for_sign = abs(self._sign_sum)
         else:
             forward = self.sign * self._sign_sum
-            self._for_sign = max(self._for_sign, forward)
+            if forward >= 0.0:
+                self._for_sign = max(self._for_sign, forward)
+                return
             outweighed = -forward > SIGN_OUTWEIGHED * self._for_sign and self.sign * share < -SIGN_FIRST
             if outweighed or self.sign * share < -(SIGN_FLIP if young else SIGN_FLIP_OLD):
                 self.sign = -self.sign

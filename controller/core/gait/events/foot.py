@@ -5,7 +5,7 @@ Contact is what physics shows first: the transient of landing, the toe-down slap
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from math import inf
 
 from controller.core.gait.events.limb import LimbEvents
 from controller.core.gait.sagittal_frame import GRAVITY_MPS2, SagittalFrame
@@ -20,6 +20,7 @@ STANCE_MIN_S = 0.3  # without rest; a forefoot landing turns the toes up again w
 SWING_MIN_NS = 160_000_000  # on stairs feet swing for 190 ms and more; a spastic foot jerks sooner
 REST_RATE_RPS = 0.6
 REST_ACC_MPS2 = 2.0
+REST_LEAST, REST_MOST = (GRAVITY_MPS2 - REST_ACC_MPS2) ** 2, (GRAVITY_MPS2 + REST_ACC_MPS2) ** 2
 REST_S = 0.04
 REST_IN_SWING_S = 0.1  # a slow swing passes through stillness for less
 HIDDEN_NS = 130_000_000  # contact found so soon after a gap happened in it
@@ -63,17 +64,14 @@ class FootEvents(LimbEvents):
 
     def _step(self, t_ns: int, acc: Vec3, frame: SagittalFrame) -> list[GaitEvent]:
         rate, tilt = frame.rate_rps, frame.inclination_rad
-        ax, ay, az = acc
-        if (
-            abs(rate) >= REST_RATE_RPS
-            or abs(sqrt(ax * ax + ay * ay + az * az) - GRAVITY_MPS2) >= REST_ACC_MPS2
-        ):
+        if abs(rate) >= REST_RATE_RPS or not REST_LEAST < self.felt < REST_MOST:
             self._rest_ns = None
         elif self._rest_ns is None:
             self._rest_ns = t_ns
         rest_s = (t_ns - self._rest_ns) * 1e-9 if self._rest_ns is not None else 0.0
         resting = rest_s >= (REST_IN_SWING_S if self.in_swing else REST_S)
-        self._landing.add(t_ns, self.shake_mps2, rate / max(self._peak, 0.1))
+        if self._landing.follows:
+            self._landing.add(t_ns, self.shake_mps2, rate / max(self._peak, 0.1))
         if self.in_swing:
             return self._swinging(t_ns, rate, tilt, resting)
         if self.since_contact_s < REFRACTORY_S:

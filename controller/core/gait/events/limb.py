@@ -55,6 +55,7 @@ class LimbEvents:
         self._slope = 0.0
         self._shaker = Shake()
         self.shake_mps2 = 0.0
+        self.felt = 0.0  # squared acceleration (m^2/s^4)
         self._landing = Landing(self.top_weight, self.margin, self.rise_ns)
         self._usual_peak = 0.0
         self._usual_excursion = 0.0
@@ -103,13 +104,13 @@ class LimbEvents:
             fade = exp(-dt_s / FADE_TAU_S)
             self._usual_peak *= fade
             self._usual_excursion *= fade
+        ax, ay, az = acc_mps2
+        self.felt = ax * ax + ay * ay + az * az
         swung = self.in_swing
         events = self._step(t_ns, acc_mps2, frame)
         self.faltered = not events and (self.faltered or (swung and not self.in_swing))
         self._watch_stop(t_ns, frame.rate_rps)
-        ax, ay, az = acc_mps2
-        felt = ax * ax + ay * ay + az * az
-        rests = REST_LEAST < felt < REST_MOST and abs(frame.rate_rps) < STOP_RATE_FLOOR_RPS
+        rests = abs(frame.rate_rps) < STOP_RATE_FLOOR_RPS and REST_LEAST < self.felt < REST_MOST
         self.still_s = self.still_s + dt_s if rests else 0.0
         return events
 

@@ -58,7 +58,8 @@ class ShankEvents(LimbEvents):
         if not self.in_swing:
             if rate <= 0.0:
                 self._landing.crossed(t_ns)
-            self._landing.add(t_ns, self.shake_mps2, rate / max(self._peak, 0.1))
+            if self._landing.follows:
+                self._landing.add(t_ns, self.shake_mps2, rate / max(self._peak, 0.1))
         if self.since_contact_s < REFRACTORY_S:
             self._tilt_min = tilt
             return []

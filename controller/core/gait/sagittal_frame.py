@@ -33,6 +33,8 @@ SIGN_FLIP_OLD = (
     0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
 )
 SIGN_YOUNG_NS = 15_000_000_000
+SHOWN_S = 4.0  # of motion by the sign: before it, motion against it says that the sign was wrong
+TURN_MOST_RPS2, AHEAD_MOST_MPS = 9.0, 0.5  # what is quicker shows the sign no better: a shake before the walk
 SWING_TAU_S = 0.4  # about a swing
 NEAR_TAU_S = 1.5  # about a stride: which way the limb moves now
 BACKWARD_SHARE = 0.3  # of it against the sign begins it; 99.9 % of recorded swings forward show less
@@ -98,7 +100,7 @@ class SagittalFrame:
         self.inclination_rad = 0.0
         self.forward_mps2 = 0.0
         self.upward_mps2 = 0.0
-        self._swing_sum = 0.0
+        self._swing_sum = self._shown_s = 0.0
         self.moves_backward = False  # against the sign that the walk so far has shown
 
     def update(self, t_ns: int, acc_mps2: Vec3, gyr_rps: Vec3) -> bool:
@@ -195,7 +197,11 @@ class SagittalFrame:
         mean = self._mean_velocity
         mean += (dt / MEAN_TAU_S if dt < MEAN_TAU_S else 1.0) * (velocity - mean)
         self._velocity, self._mean_velocity = velocity, mean
-        self._judge_sign(t_ns, dt, rate * rate * (velocity - mean) * dt)
+        square, ahead = rate * rate, velocity - mean
+        if self._shown_s < SHOWN_S:
+            square = min(square, TURN_MOST_RPS2)
+            ahead = max(-AHEAD_MOST_MPS, min(AHEAD_MOST_MPS, ahead))
+        self._judge_sign(t_ns, dt, square * ahead * dt)
         sign = self.sign
         self.rate_rps = sign * rate
         self.forward_mps2 = sign * forward
@@ -213,6 +219,8 @@ class SagittalFrame:
         self._near_abs = keep * self._near_abs + abs(travel)
         if self.moves_backward or near * self.sign < 0.0:
             self._judge_backward(dt, travel)
+        elif self._shown_s < SHOWN_S and self.known and near * self.sign > BACKWARD_SHARE * self._near_abs:
+            self._shown_s += dt if self._near_abs > SIGN_FLOOR else 0.0
         if self._abs_sum < SIGN_FLOOR or t_ns - self._start_ns < SIGN_AGE_NS:
             return
         share = self._sign_sum / self._abs_sum
@@ -238,9 +246,16 @@ class SagittalFrame:
         """A person who walks backward: the limb swings against the sign that the walk so far has shown."""
         forward = self.sign * self._near_sum
         if not self.moves_backward:
-            much = self.known and self._near_abs > SIGN_FLOOR
-            self.moves_backward = much and -forward > BACKWARD_SHARE * self._near_abs
             self._swing_sum = 0.0
+            much = self.known and self._near_abs > SIGN_FLOOR
+            if not much or -forward <= BACKWARD_SHARE * self._near_abs:
+                return
+            if self._shown_s < SHOWN_S and not self._given:  # too little has shown the sign: it was wrong
+                self.sign, self._shown_s = -self.sign, 0.0
+                self._sign_sum, self._abs_sum = self._near_sum, self._near_abs
+                self._for_sign = -forward
+            else:
+                self.moves_backward = True
             return
         self._swing_sum += self.sign * travel - dt / SWING_TAU_S * self._swing_sum
         swings = self._swing_sum > FORWARD_SHARE * self._near_abs

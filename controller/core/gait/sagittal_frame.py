@@ -33,7 +33,7 @@ SIGN_FLIP_OLD = (
     0.65  # and later: stepping in place shows up to half, a sensor put on backwards three quarters
 )
 SIGN_YOUNG_NS = 15_000_000_000
-SHOWN_S = 4.0  # of motion by the sign: before it, motion against it says that the sign was wrong
+SHOWN_S = 5.0  # of motion by the sign: before it, motion against it says that the sign was wrong
 TURN_MOST_RPS2, AHEAD_MOST_MPS = 9.0, 0.5  # what is quicker shows the sign no better: a shake before the walk
 SWING_TAU_S = 0.4  # about a swing
 NEAR_TAU_S = 1.5  # about a stride: which way the limb moves now

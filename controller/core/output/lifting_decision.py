@@ -41,10 +41,10 @@ def judge(now_ns: int, detector: GaitDetector, readiness: Readiness, *, level: b
         against = "no samples"
     elif detector.upside_down:
         against = "sensor upside down"
-    elif detector.moves_backward:
-        against = "moving backward"
     elif detector.cycles:
         against = "cycling"
+    elif detector.moves_backward:
+        against = "moving backward"
     elif readiness == "eager":
         against = ""
     elif detector.still_s > STILL_S:

@@ -51,6 +51,8 @@ class Window:
         if event.kind in ("heel_off", "toe_off", "initial_contact"):
             self.withheld = bool(against) and event.kind != "initial_contact"
             if self.withheld:
+                if self.state == "closed":
+                    self.why = against
                 return
         if event.kind == "heel_off" and self.state in ("closed", "primed", "falling", "extension"):
             if self.state != "primed":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.lifted import covered, pulses
-from benchmarks.walks import treadmill, walkway
+from benchmarks.walks import Swing, Walk, treadmill, walkway
 from controller.core.gait.detector import GaitDetector
 from controller.core.output.lifting_decision import STILL_S, judge
 from controller.core.params import Readiness
@@ -18,6 +18,7 @@ from models.patient import PatientParams, VirtualPatient
 from tests.data import needs_data
 
 STEP_NS = 10_000_000
+SHAKES = ("still", "thrown", "turned", "dead")
 WALK = (Activity("stand", 4.0), Activity("walk", 12.0), Activity("stand", 6.0))
 
 
@@ -76,6 +77,62 @@ def test_a_cautious_decision_waits_for_what_a_balanced_one_lifts_in_doubt() -> N
     balanced, _ = verdicts("shank", "balanced")
     assert all(c[1] or not b[1] for c, b in zip(cautious, balanced, strict=True))
     assert any(c[1] == "first step" and not b[1] for c, b in zip(cautious, balanced, strict=True))
+
+
+def shaken(walk: Walk, how: str, seed: int) -> Walk:
+    """0.2 s of something else before the walk."""
+    rng, step_s = np.random.default_rng(seed), float(np.median(np.diff(walk.time_s)))
+    n = round(0.2 / step_s)
+    way = rng.standard_normal((1, 3))
+    acc = np.tile(9.81 * way / np.linalg.norm(way), (n, 1))
+    gyr = np.tile(0.1 * rng.standard_normal((1, 3)), (n, 1))
+    if how == "thrown":
+        acc, gyr = 30.0 * rng.standard_normal((n, 3)), 10.0 * rng.standard_normal((n, 3))
+    elif how == "turned":
+        gyr = np.linspace(-1.0, 1.0, n)[:, None] * 5.0 * rng.standard_normal((1, 3))
+    elif how == "dead":
+        acc, gyr = np.zeros((n, 3)), np.zeros((n, 3))
+    return replace(
+        walk,
+        time_s=np.concatenate([walk.time_s[0] + step_s * np.arange(-n, 0), walk.time_s]),
+        acc_mps2=np.concatenate([acc, walk.acc_mps2]),
+        gyr_rps=np.concatenate([gyr, walk.gyr_rps]),
+    )
+
+
+def virtual_walk(segment: Segment, seed: int) -> Walk:
+    """A walk that a session meets when it is under way: no standing before it."""
+    body = replace(PatientParams(), cadence_cv=0.02)
+    patient = VirtualPatient(body, seed=seed, schedule=(Activity("walk", 20.0),))
+    blocks, strides = [], {}
+    for second in range(18):
+        blocks.append(patient.imu_block(segment, second, 100, 100.0))
+        strides |= {stride.initial_contact_s: stride for stride in patient.strides()}
+    rows = np.concatenate(blocks)
+    swings = [
+        Swing("straight", stride.toe_off_s, stride.next_initial_contact_s, stride.initial_contact_s)
+        for _, stride in sorted(strides.items())
+        if stride.next_initial_contact_s < 17.9
+    ]
+    time_s = np.arange(len(rows)) / 100.0
+    return Walk(
+        "virtual", str(seed), str(seed), segment, "left", time_s, rows[:, 4:7], rows[:, 7:10],
+        tuple(swings), np.array([]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", SHAKES)
+@pytest.mark.parametrize("segment", ["foot", "shank"])
+def test_whatever_the_sensor_felt_before_a_walk_every_swing_after_five_strides_is_lifted(
+    segment: Segment, how: str
+) -> None:
+    """The way the limb swings is found anew: a hand that puts the sensor on must not shut the leg off."""
+    for seed in (1, 2, 3):
+        walk = virtual_walk(segment, seed)
+        assert len(walk.swings) > 9
+        for number in range(3):
+            given = pulses(shaken(walk, how, number))
+            assert all(covered(swing, given) for swing in walk.swings[5:]), (seed, number)
 
 
 @needs_data

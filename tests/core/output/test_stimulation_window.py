@@ -89,7 +89,7 @@ def test_nothing_opens_against_what_speaks_against_it_and_it_opens_once_that_is_
     for kind in ("heel_off", "toe_off"):
         made = Window(ENVELOPE)
         made.note(GaitEvent(kind, 0, 0), 0, against="standing still")
-        assert made.state == "closed"
+        assert (made.state, made.why) == ("closed", "standing still")
     made.tick(5 * MS, against="standing still", swinging=True)
     assert made.state == "closed"
     made.tick(10 * MS, swinging=True)
@@ -103,6 +103,14 @@ def test_a_swing_whose_pulses_took_too_long_gets_no_more_of_them_and_the_next_on
     assert made.state == "closed"
     made.note(GaitEvent("heel_off", 2000 * MS, 2000 * MS), 2000 * MS)
     assert made.state == "pre_swing"
+
+
+@pytest.mark.parametrize(("late_ms", "open_ms"), [(0, 150), (60, 150), (200, 10)])
+def test_a_contact_known_later_than_usual_shortens_the_extension(late_ms: int, open_ms: int) -> None:
+    made = window(("heel_off", 0), ("toe_off", 100))
+    made.note(GaitEvent("initial_contact", (700 - late_ms) * MS, 700 * MS), 700 * MS)
+    assert state_after(made, 700 + open_ms) == "extension"
+    assert state_after(made, 700 + open_ms + 5) == "falling"
 
 
 def test_a_new_heel_off_reopens_a_falling_window() -> None:

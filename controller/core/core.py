@@ -154,7 +154,8 @@ class Core:
         ``against`` is what speaks against walking.
         """
         strides, clock, unsure = self.laws.strides, self.gait.clock, contact.confidence < SURE
-        if clock.swung_ns is not None and self.mode != "off" and self._scope == "walk":
+        meant = self.mode != "off" and self._scope == "walk" and not self.gait.detector.goes_elsewhere
+        if clock.swung_ns is not None and meant:
             self.output.unlifted.close(*clock.swung_ns, self.output.on_since_ns)
         if self.laws.steering is not None:
             usual = self._usual_swing()

@@ -146,6 +146,11 @@ class GaitDetector:
         """The limb turns pedals: no swing is a step."""
         return self._pedalling.cycles
 
+    @property
+    def goes_elsewhere(self) -> bool:
+        """What the limb does is no walking forward, and is not to be lifted."""
+        return self.cycles or self.moves_backward
+
     def doubt(self, now_ns: int) -> str:
         """Why phase and angles of the stride at hand are not relied on; empty where they are."""
         walking = self._walking

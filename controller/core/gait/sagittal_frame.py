@@ -250,12 +250,12 @@ class SagittalFrame:
             much = self.known and self._near_abs > SIGN_FLOOR
             if not much or -forward <= BACKWARD_SHARE * self._near_abs:
                 return
-            if self._shown_s < SHOWN_S and not self._given:  # too little has shown the sign: it was wrong
+            if self._shown_s >= SHOWN_S or self._given:
+                self.moves_backward = True
+            elif self._up_ns == self._start_ns:  # too little has shown the sign: it was wrong
                 self.sign, self._shown_s = -self.sign, 0.0
                 self._sign_sum, self._abs_sum = self._near_sum, self._near_abs
                 self._for_sign = -forward
-            else:
-                self.moves_backward = True
             return
         self._swing_sum += self.sign * travel - dt / SWING_TAU_S * self._swing_sum
         swings = self._swing_sum > FORWARD_SHARE * self._near_abs

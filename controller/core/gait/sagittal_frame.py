@@ -198,7 +198,7 @@ class SagittalFrame:
         mean += (dt / MEAN_TAU_S if dt < MEAN_TAU_S else 1.0) * (velocity - mean)
         self._velocity, self._mean_velocity = velocity, mean
         square, ahead = rate * rate, velocity - mean
-        if self._shown_s < SHOWN_S:
+        if self._shown_s < SHOWN_S or t_ns - self._up_ns < UP_TAU_NS:
             square = min(square, TURN_MOST_RPS2)
             ahead = max(-AHEAD_MOST_MPS, min(AHEAD_MOST_MPS, ahead))
         self._judge_sign(t_ns, dt, square * ahead * dt)

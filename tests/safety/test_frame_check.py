@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from controller.safety.judgement import frame_check
 from controller.safety.judgement.frame_check import (
     MS,
-    Ceiling,
     Judgement,
     Level,
     Memory,
@@ -27,7 +26,7 @@ from controller.safety.judgement.frame_check import (
     on_share,
     rested,
 )
-from controller.safety.judgement.limits import Layer, density_rms_ma_cm2, energy_mj, merge
+from controller.safety.judgement.limits import Ceiling, Layer, density_rms_ma_cm2, energy_mj, merge
 from controller.safety.judgement.wire import BadFrame, Frame
 from drivers.interface import ChannelCommand
 

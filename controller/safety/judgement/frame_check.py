@@ -15,6 +15,7 @@ from typing import NamedTuple
 from controller.safety.judgement.limits import (
     DOSE_WINDOW_S,
     ON_WINDOW_S,
+    Ceiling,
     Effective,
     Limits,
     charge_uc,
@@ -105,13 +106,6 @@ class Memory(NamedTuple):
     bad_ns: tuple[int, ...] = ()
     bad_total: int = 0
     close_ns: tuple[int, ...] = ()
-
-
-class Ceiling(NamedTuple):
-    """What lowers each channel's current for now: a soft stop as it falls, or the steps before the unlock."""
-
-    name: str
-    current_ma: tuple[float, ...]
 
 
 class Judgement(NamedTuple):

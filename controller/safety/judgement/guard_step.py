@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from controller.safety.judgement import electrode_test
 from controller.safety.judgement.fault_reaction import RAMP_NS, ages, fault, untouched, while_armed
-from controller.safety.judgement.frame_check import MS, Ceiling, Judgement, Memory, dosed, judge
+from controller.safety.judgement.frame_check import MS, Judgement, Memory, dosed, judge
 from controller.safety.judgement.guard_types import (
     NOTHING,
     Checklist,
@@ -28,7 +28,7 @@ from controller.safety.judgement.guard_types import (
     Trouble,
 )
 from controller.safety.judgement.leg_motion import armed_anew, on_motion, on_pulse_left
-from controller.safety.judgement.limits import charge_uc
+from controller.safety.judgement.limits import Ceiling, charge_uc
 from controller.safety.judgement.liveness import (
     misfit,
     on_foreign_answer,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Literal, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 from controller.errors import InputError
 from drivers.interface import StimulatorCapability
@@ -91,6 +91,13 @@ class Layer:
 
     who: Who
     values: Mapping[str, float]
+
+
+class Ceiling(NamedTuple):
+    """What lowers each channel's current for now: a soft stop as it falls, or the steps before the unlock."""
+
+    name: str
+    current_ma: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,3 +271,6 @@ class Room:
             self.guard._end()
         for sock in (*self.peers, self.wake_r, self.wake_w):
             sock.close()
+
+
+MakeRoom = Callable[..., Room]

@@ -11,9 +11,8 @@ import resource
 import signal
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,22 +25,7 @@ from controller.safety.kept_file import KeptFile
 from controller.safety.kept_state import IN_FLIGHT
 from controller.safety.operator_link import BATCH
 from tests.safety.rig import SESSION
-from tests.safety.room import Room
-
-MakeRoom = Callable[..., Room]
-
-
-@pytest.fixture
-def room_of(tmp_path: Path) -> Iterator[MakeRoom]:
-    rooms: list[Room] = []
-
-    def make(**changes: Any) -> Room:  # Any: JSON
-        rooms.append(Room(tmp_path, **changes))
-        return rooms[-1]
-
-    yield make
-    for room in rooms:
-        room.close()
+from tests.safety.room import MakeRoom, Room
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +28,7 @@ from controller.safety.judgement.plausibility import GYR_RANGE_RPS, TRIP_STRIDES
 from controller.safety.judgement.wire import SensorStamp
 from drivers.interface import Vec3
 from tests.safety.rig import SESSION, Bench, pulse_train
-from tests.safety.room import Room
+from tests.safety.room import MakeRoom
 
 FOOT = [{"name": "foot", "segment": "foot"}]
 SAMPLES = 60  # a stride, in one second
@@ -74,25 +72,9 @@ class Leg(Bench):
         return [note for note in self.notes if note.kind == kind]
 
 
-Room_of = Callable[..., Room]
-
-
-@pytest.fixture
-def room_of(tmp_path: Path) -> Iterator[Room_of]:
-    rooms: list[Room] = []
-
-    def make(**changes: Any) -> Room:  # Any: JSON
-        rooms.append(Room(tmp_path, **changes))
-        return rooms[-1]
-
-    yield make
-    for room in rooms:
-        room.close()
-
-
 @pytest.mark.parametrize(("name", "acc"), [("F17", REST), ("F21", (0.0, 0.0, 25.0))])
 def test_what_a_guard_has_heard_tells_its_trip_again(
-    name: str, acc: Vec3, room_of: Room_of, monkeypatch: pytest.MonkeyPatch
+    name: str, acc: Vec3, room_of: MakeRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[tuple[int, Happening, Reaction]] = []
 

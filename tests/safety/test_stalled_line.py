@@ -6,9 +6,7 @@ Judged by the emulated device's own log, in the guard's own time: nothing depend
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,24 +15,10 @@ from controller.safety.judgement.faults import FAULTS
 from controller.safety.judgement.frame_check import MS
 from drivers.stimulators import sciencemode4 as sm4
 from tests.drivers.contract_stimulator import until
-from tests.safety.room import Room
+from tests.safety.room import MakeRoom, Room
 
 CLOSEST_NS = 20 * MS  # the rig's rate limit is 50 Hz
 FOREIGN_MA = 60.0  # the rig's session allows 40
-MakeRoom = Callable[..., Room]
-
-
-@pytest.fixture
-def room_of(tmp_path: Path) -> Iterator[MakeRoom]:
-    rooms: list[Room] = []
-
-    def make(**changes: Any) -> Room:  # Any: JSON
-        rooms.append(Room(tmp_path, **changes))
-        return rooms[-1]
-
-    yield make
-    for room in rooms:
-        room.close()
 
 
 @pytest.fixture

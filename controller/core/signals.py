@@ -40,6 +40,16 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class PulseGiven:
+    """A pulse written to the stimulator: on which channel of a frame, when (monotonic), how strong."""
+
+    channel: int
+    t_ns: int
+    current_ma: float
+    width_us: float
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeRequest:
     """Give one train of this current; ``number`` tells one request from the next, 0 mA ends the train."""
 
@@ -54,6 +64,7 @@ class TickInputs:
     imu: tuple[ImuSample, ...] = ()
     emg: tuple[EmgFrame, ...] = ()
     applied: tuple[Applied, ...] = ()
+    pulses: tuple[PulseGiven, ...] = ()
     mode: Mode | None = None  # a request to change the mode at the next stride boundary
     probe: ProbeRequest | None = None  # a test train, on a leg that stands
     fresh: bool = False  # with it: forget there what was learned before

@@ -57,11 +57,16 @@ Sample = ImuSample | EmgFrame
 
 @dataclass(frozen=True, slots=True)
 class ChannelCommand:
-    """What one stimulation channel shall do; the pulse is always charge-balanced biphasic."""
+    """What one stimulation channel shall do; the pulse is always charge-balanced biphasic.
+
+    ``cycles`` biphasic pulses back to back are one burst (burst-modulated alternating current: 2.5 kHz are
+    cycles of two phases of 200 us); ``rate_hz`` counts bursts.
+    """
 
     current_ma: float
     width_us: float
     rate_hz: float
+    cycles: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class StimulatorCapability:
     own_watchdog: str  # in words: what ends the pulses when no command comes
     verified: Literal["spec", "vendor-code", "capture", "hardware"]
     contact: ContactCheck | None = None  # None: it cannot tell
+    cycles_max: int = 1  # of a burst; 1: single pulses alone
 
 
 # Codes of a notice that every driver shares; a driver's own are negative too, the device's results are not.
@@ -144,16 +150,17 @@ class Sensor(Protocol):
 class Stimulator(Protocol):
     """A stimulator, used by the guard alone. No call may block for more than a system call.
 
-    ``pulse`` sends one biphasic pulse now; ``poll`` drains what the device answered; ``stop`` is
-    idempotent, ends all output and goes before anything queued. All raise :class:`DeviceError`.
+    ``pulse`` sends one biphasic pulse, or one burst of them, now; ``poll`` drains what the device answered;
+    ``stop`` is idempotent, ends all output and goes before anything queued. All raise :class:`DeviceError`.
     """
 
     capability: StimulatorCapability
 
     def open(self) -> None: ...
 
-    def pulse(self, channel: int, current_ma: float, width_us: float) -> int | None:
-        """Send one pulse; returns the device's packet number, by which its pulse log is matched.
+    def pulse(self, channel: int, current_ma: float, width_us: float, cycles: int = 1) -> int | None:
+        """Send one pulse, or ``cycles`` back to back; returns the device's packet number, by which its
+        pulse log is matched.
 
         ``None`` where it was left out, which a notice ``LEFT_OUT`` tells: a channel has at most one pulse
         without an answer, so that a line that stalls never gives two of them at once when it wakes.

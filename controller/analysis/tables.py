@@ -90,7 +90,7 @@ def dose_sheet(arms: Sequence[ArmData]) -> Sheet:
     def row(arm: ArmData) -> tuple[str, ...]:
         if arm.blinded:
             return arm.label, *(UNKNOWN,) * 5
-        charge_mc = sum(pulse.phase_charge_uc for pulse in arm.pulses) / 1e3
+        charge_mc = sum(pulse.charge_uc for pulse in arm.pulses) / 1e3
         return (
             arm.label,
             str(len(arm.pulses)),

@@ -315,7 +315,7 @@ class Live:
         self._guard_state = verdict.state
         self._pulses += len(verdict.pulses)
         self._meter.take_pulses(verdict.pulses)
-        self._charge_uc += sum(pulse.phase_charge_uc for pulse in verdict.pulses)
+        self._charge_uc += sum(pulse.charge_uc for pulse in verdict.pulses)
         if verdict.pulses:
             arrival_ns = self._newest_imu_ns.pop(verdict.frame_seq, None)
             if arrival_ns is not None:

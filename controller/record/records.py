@@ -59,18 +59,26 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """One biphasic pulse whose bytes were written to the stimulator at ``t_ns``."""
+    """One biphasic pulse, or one burst of ``cycles`` of them, whose bytes were written to the stimulator at
+    ``t_ns``.
+    """
 
     t_ns: int
     channel: int
     current_ma: float
     width_us: float
     packet: int
+    cycles: int = 1
 
     @property
     def phase_charge_uc(self) -> float:
         """Charge of one phase (microcoulomb): mA times us is nC."""
         return self.current_ma * self.width_us * 1e-3
+
+    @property
+    def charge_uc(self) -> float:
+        """Charge of the phases of one sign, of all cycles together: what counts for a dose."""
+        return self.phase_charge_uc * self.cycles
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,9 +133,9 @@ def measure(
 
 
 def dose(contact_ns: int, next_contact_ns: int, pulses: Iterable[Pulse]) -> tuple[float, int, float]:
-    """Phase charge (uC), number and largest current (mA) of the pulses of a stride."""
+    """Charge (uC), number and largest current (mA) of the pulses of a stride."""
     inside = [pulse for pulse in pulses if contact_ns <= pulse.t_ns < next_contact_ns]
-    charge_uc = math.fsum(pulse.phase_charge_uc for pulse in inside)
+    charge_uc = math.fsum(pulse.charge_uc for pulse in inside)
     return charge_uc, len(inside), max((pulse.current_ma for pulse in inside), default=0.0)
 
 

@@ -93,7 +93,7 @@ class StimulatorLine:
                 continue
             output = guard.setup_now.config.channels[pulse.channel].output
             try:
-                packet = self._stimulator.pulse(output, pulse.current_ma, pulse.width_us)
+                packet = self._stimulator.pulse(output, pulse.current_ma, pulse.width_us, pulse.cycles)
             except DeviceError as error:
                 self._failed(error)
                 break

@@ -97,8 +97,9 @@ class P24:
             raise
         self._ready = True
 
-    def pulse(self, channel: int, current_ma: float, width_us: float) -> int | None:
-        """Sends one biphasic pulse on channel 0 to 7; returns its packet number (0 to 63).
+    def pulse(self, channel: int, current_ma: float, width_us: float, cycles: int = 1) -> int | None:
+        """Sends one biphasic pulse, or a burst of 2 to 8 cycles, on channel 0 to 7; returns its packet number
+        (0 to 63).
 
         ``None`` where it is left out: while the channel's last one has no answer, or any command none for
         18 ms, and for a period of the fastest rate (20 ms) after an answer that came later than that.
@@ -110,7 +111,7 @@ class P24:
         if not self._ready:
             raise DeviceError(NAME, "not ready for pulses: open() first", transient=False)
         try:
-            data = sm4.ll_channel_config(channel, sm4.biphasic_points(current_ma, width_us))
+            data = sm4.ll_channel_config(channel, sm4.biphasic_points(current_ma, width_us, cycles))
         except (ValueError, TypeError) as error:
             raise DeviceError(NAME, f"pulse refused: {error}", transient=False) from error
         self._collect()  # an answer that waits to be read is there

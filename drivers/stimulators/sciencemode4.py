@@ -26,6 +26,7 @@ PACKET_NUMBERS = 64  # 6 bits, wraps
 
 CHANNELS = 8
 MAX_POINTS = 16
+MAX_CYCLES = MAX_POINTS // 2  # of a burst: two points each
 MAX_POINT_TIME_US = 4095  # 12 bits
 MIN_POINT_TIME_US = 10  # the device stretches anything shorter to this
 MAX_CURRENT_MA = 130.0  # the vendor's validity check; the 10-bit field itself would reach 150
@@ -267,17 +268,21 @@ def unpack_point(packed: bytes) -> Point:
     return Point(bits >> 20, ((bits >> 10 & 0x3FF) - 300) / 2.0, bits >> 5 & 0x3)
 
 
-def biphasic_points(current_ma: float, width_us: float) -> tuple[Point, Point, Point]:
+def biphasic_points(current_ma: float, width_us: float, cycles: int = 1) -> tuple[Point, ...]:
     """A charge-balanced pulse: ``current_ma`` for ``width_us``, a pause, the same with the opposite sign.
 
+    More ``cycles`` are a burst of both phases back to back, without pauses: alternating current.
     Current is cut down to a whole 0.5 mA and width to a whole microsecond, never up, and both phases are the
     same two numbers, so the net charge is exactly zero. Refuses widths below 10 us because the device would
     stretch them, which is more charge than asked.
     """
     _require_range("current_ma", current_ma, 0.0, MAX_CURRENT_MA)
     _require_range("width_us", width_us, MIN_POINT_TIME_US, MAX_POINT_TIME_US)
+    _require_range("cycles", cycles, 1, MAX_CYCLES)
     current = math.floor(current_ma / CURRENT_STEP_MA) * CURRENT_STEP_MA
     width = math.floor(width_us)
+    if cycles > 1:
+        return (Point(width, current), Point(width, -current)) * cycles
     return Point(width, current), Point(INTERPHASE_GAP_US, 0.0), Point(width, -current)
 
 

@@ -16,4 +16,5 @@ P24 = StimulatorCapability(
     own_watchdog="no command, no pulse (low level): one pulse per command, none by itself",
     verified="vendor-code",
     contact=ContactCheck(sm4.ELECTRODE_DETECT_MA, sm4.ELECTRODE_ERROR),
+    cycles_max=sm4.MAX_CYCLES,
 )

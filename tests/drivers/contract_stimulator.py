@@ -89,6 +89,19 @@ class StimulatorContract:
         assert sum(time_us * current_ma for time_us, current_ma in points) == 0.0
         assert max(current_ma for _, current_ma in points) == 10.0
 
+    def test_a_burst_is_given_whole_alternating_and_one_cycle_beyond_is_refused(self, rig: Rig) -> None:
+        rig.stimulator.open()
+        most = rig.stimulator.capability.cycles_max
+        for cycles in (0, -1, most + 1):
+            with pytest.raises(DeviceError, match="cycles"):
+                rig.stimulator.pulse(0, 10.0, 200.0, cycles)
+        assert rig.stimulator.pulse(0, 10.0, 200.0, most) is not None
+        (notice,) = notices_until(rig.stimulator, bool)
+        assert not notice.fault
+        ((_, _, points),) = rig.pulses
+        phases = [point for point in points if point[1]]
+        assert phases == [(200, 10.0), (200, -10.0)] * most
+
     def test_every_channel_reaches_its_own_output(self, rig: Rig) -> None:
         rig.stimulator.open()
         channels = list(range(rig.stimulator.capability.channels))

@@ -33,6 +33,7 @@ from controller.record.strides import (
     STRIDE_MAX_NS,
     StrideMeter,
     TickAngles,
+    dose,
     is_stride,
     measure,
 )
@@ -88,6 +89,12 @@ def console_strides(recording: Path) -> Iterator[dict[str, Any]]:
             feed._take(live.status(EPOCH_NS, "ok"))
     feed._take(live.status(EPOCH_NS, "ok"))
     return (stride for words in shown for stride in words["strides"])
+
+
+def test_a_burst_counts_for_a_strides_charge_with_all_its_cycles() -> None:
+    pulses = (Pulse(10, 0, 20.0, 300.0, 0), Pulse(20, 0, 30.0, 200.0, 1, cycles=8))
+    assert dose(0, 30, pulses) == (pytest.approx(6.0 + 8 * 6.0), 2, 30.0)
+    assert pulses[1].phase_charge_uc == pytest.approx(6.0)
 
 
 def test_a_strides_figures_are_those_of_its_definition(recording: Path, arm: ArmData) -> None:

@@ -247,6 +247,17 @@ def forge_density(session: Session) -> None:
     session.setup["channels"][0]["electrode_area_cm2"] = 3.0  # 3.1 mA r.m.s. over 1.5 cm2
 
 
+def forge_cycles(session: Session) -> None:
+    session.alter_pulse(session.verdicts()[20], cycles=2)
+
+
+def forge_phases(session: Session) -> None:
+    """A burst of the charge that was sent, but both positive phases first."""
+    session.alter_pulse(session.verdicts()[20], cycles=2)
+    (positive, _, negative) = session.log[20]["points"]
+    session.log[20] = {**session.log[20], "points": [positive, positive, negative, negative]}
+
+
 def forge_train(session: Session) -> None:
     session.setup["limits"]["train_max_s"]["value"] = 0.3
 
@@ -441,6 +452,8 @@ FORGERIES: dict[Callable[[Session], None], set[str]] = {
     forge_charge: {"charge_max_uc", "pulses"},
     forge_energy: {"energy_max_mj"},
     forge_density: {"density_rms_max_ma_cm2"},
+    forge_cycles: {"pulses"},
+    forge_phases: {"pulses", "phases"},
     forge_train: {"train_max_s"},
     forge_dose: {"dose_max_uc"},
     forge_session_length: {"session_max_s"},
@@ -502,6 +515,23 @@ def test_each_forgery_is_found_by_its_own_name(tmp_path: Path, forge: Callable[[
     session = walk()
     forge(session)
     assert broken(session.judge(tmp_path)) == FORGERIES[forge]
+
+
+def test_a_burst_counts_with_all_its_cycles(tmp_path: Path) -> None:
+    session = walk()
+    cycles = 8
+    for index in session.verdicts():
+        session.alter_pulse(index, cycles=cycles)
+    session.log = [
+        {**line, "points": [line["points"][0], line["points"][2]] * cycles} for line in session.log
+    ]
+    alone = {finding.id: finding.worst or 0.0 for finding in walk().judge(tmp_path)}
+    burst = {finding.id: finding.worst or 0.0 for finding in session.judge(tmp_path)}
+    assert burst["charge_max_uc"] == alone["charge_max_uc"] == 6.0
+    assert burst["dose_max_uc"] == pytest.approx(8 * alone["dose_max_uc"])
+    assert burst["energy_max_mj"] == pytest.approx(8 * alone["energy_max_mj"])
+    assert burst["density_rms_max_ma_cm2"] == pytest.approx(8**0.5 * alone["density_rms_max_ma_cm2"])
+    assert burst["pulses"] == burst["phases"] == burst["balance"] == 0
 
 
 def test_the_last_moment_of_a_command_is_in_time_and_so_is_what_a_line_may_bring_together(

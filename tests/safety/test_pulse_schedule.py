@@ -74,6 +74,12 @@ def test_the_weakest_pulse_the_device_can_make_is_sent() -> None:
     assert due == (PulseOrder(0, 0.5, 300.0),)
 
 
+def test_a_burst_is_ordered_with_its_cycles() -> None:
+    burst = (replace(AT_40_HZ, width_us=200.0, cycles=8),)
+    due, _ = orders(NOW_NS, burst, (Metronome(),), RATE_MAX_HZ, CAPABILITY)
+    assert due == (PulseOrder(0, 20.0, 200.0, 8),)
+
+
 def test_two_pulses_are_never_closer_than_the_rate_limit() -> None:
     assert fired([0.0, 44.0, 50.0, 63.999, 64.0]) == [0.0, 44.0, 64.0]
 

@@ -45,7 +45,7 @@ def given(reaction: Reaction) -> tuple[str, str]:
 def test_a_purpose_nobody_knows_makes_a_bad_frame() -> None:
     message = encode_frame(Frame(1, 1, 1, 60.0, (None,)))
     body = bytearray(message[:-4])
-    place = len(body) - 25 - 1  # ahead of one channel of 25 bytes
+    place = len(body) - 26 - 1  # ahead of one channel of 26 bytes
     assert body[place] == PURPOSES.index("open_loop")
     for number in range(256):
         body[place] = number

@@ -26,7 +26,7 @@ from controller.safety.judgement.wire import (
 from drivers.interface import ChannelCommand
 
 number = st.floats(width=64)
-channel = st.none() | st.builds(ChannelCommand, number, number, number)
+channel = st.none() | st.builds(ChannelCommand, number, number, number, st.integers(0, 255))
 channels = st.lists(channel, max_size=8).map(tuple)
 count = st.integers(0, 2**64 - 1)
 time_ns = st.integers(-(2**63), 2**63 - 1)
@@ -92,7 +92,13 @@ def test_a_truncated_frame_is_bad(length: int) -> None:
 
 def test_an_off_channel_is_all_zero_bytes() -> None:
     message = encode_frame(Frame(7, 3, 10**12, 60.0, (None,)))
-    assert message[-4 - 25 : -4] == bytes(25)
+    assert message[-4 - 26 : -4] == bytes(26)
+
+
+@pytest.mark.parametrize("cycles", [-1, 256])
+def test_cycles_that_do_not_fit_a_frame_are_refused(cycles: int) -> None:
+    with pytest.raises(struct.error):
+        encode_frame(Frame(7, 3, 10**12, 60.0, (ChannelCommand(20.0, 200.0, 50.0, cycles),)))
 
 
 def test_two_frames_in_one_message_are_bad() -> None:

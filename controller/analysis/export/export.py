@@ -67,7 +67,7 @@ TABLES: dict[str, list[tuple[str, pyarrow.DataType]]] = {
     ],
     "pulses": [
         ("t_ns", _INT), ("channel", _INT), ("current_ma", _FLOAT), ("width_us", _FLOAT),
-        ("phase_charge_uc", _FLOAT), ("frame_seq", _INT), ("packet", _INT),
+        ("phase_charge_uc", _FLOAT), ("frame_seq", _INT), ("packet", _INT), ("cycles", _INT),
     ],
     "events": [
         ("t_ns", _INT), ("kind", _TEXT), ("text", _TEXT), ("emitted_ns", _INT), ("confidence", _FLOAT),
@@ -174,7 +174,7 @@ def _rows_of(record: Record, veil: _Veil) -> Iterator[tuple[str, Row]]:
                 yield (
                     "pulses",
                     (pulse.t_ns, pulse.channel, pulse.current_ma, pulse.width_us, pulse.phase_charge_uc,
-                     record.frame_seq, pulse.packet),
+                     record.frame_seq, pulse.packet, pulse.cycles),
                 )  # fmt: skip
         case GuardEvent() if not veil.hidden or record.kind == "trip":
             word = guard_word(record)

@@ -25,12 +25,13 @@ def limit_findings(run: Run) -> list[Finding]:
         ("current_max_ma", "current", "mA", [p.current_ma for p in pulses]),
         ("width_max_us", "pulse width", "us", [p.width_us for p in pulses]),
         ("rate_max_hz", "commanded rate", "Hz", [p.rate_hz for p in pulses]),
+        ("cycles_max", "cycles of a burst", "", [p.cycles for p in pulses]),
         ("charge_max_uc", "charge per phase", "uC", [_charge_uc(p) for p in pulses]),
         (
             "energy_max_mj",
             "energy per pulse into 500 ohm",
             "mJ",
-            [2e-9 * p.current_ma**2 * LOAD_OHM * p.width_us for p in pulses],
+            [2e-9 * p.current_ma**2 * LOAD_OHM * p.width_us * p.cycles for p in pulses],
         ),
         (
             "density_rms_max_ma_cm2",
@@ -38,7 +39,7 @@ def limit_findings(run: Run) -> list[Finding]:
             "mA/cm2",
             [
                 p.current_ma
-                * math.sqrt(2e-6 * p.width_us * p.rate_hz)
+                * math.sqrt(2e-6 * p.width_us * p.rate_hz * p.cycles)
                 / (HALF_PAD * run.rules.areas_cm2[p.channel])
                 for p in pulses
             ],
@@ -150,9 +151,9 @@ def _doses_uc(pulses: list[Pulse]) -> list[float]:
     for channel in _by_channel(pulses):
         first, total = 0, 0.0
         for pulse in channel:
-            total += _charge_uc(pulse)
+            total += _charge_uc(pulse) * pulse.cycles
             while channel[first].t_ns <= pulse.t_ns - DOSE_WINDOW_NS:
-                total -= _charge_uc(channel[first])
+                total -= _charge_uc(channel[first]) * channel[first].cycles
                 first += 1
             doses.append(total)
     return doses

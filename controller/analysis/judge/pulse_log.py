@@ -30,6 +30,17 @@ class LoggedPulse:
     points: tuple[tuple[float, float], ...]
     packet: int
 
+    @property
+    def phases(self) -> tuple[tuple[float, float], ...]:
+        """The points with current."""
+        return tuple(point for point in self.points if point[1])
+
+    @property
+    def alternates(self) -> bool:
+        """Whether a positive phase and a negative one follow each other, from the first to the last."""
+        signs = [current_ma > 0.0 for _, current_ma in self.phases]
+        return signs == [True, False] * (len(signs) // 2)
+
 
 @dataclass(frozen=True, slots=True)
 class SentPulse:
@@ -40,6 +51,12 @@ class SentPulse:
     packet: int
     width_us: float
     current_ma: float
+    cycles: int = 1
+
+    @property
+    def positive(self) -> tuple[tuple[float, float], ...]:
+        """What its positive phases are in the device's log."""
+        return ((self.width_us, self.current_ma),) * self.cycles
 
 
 def read_pulse_log(path: Path) -> list[LoggedPulse]:

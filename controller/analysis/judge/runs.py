@@ -45,6 +45,7 @@ class Pulse:
     packet: int
     rate_hz: float
     verdict: GuardVerdict
+    cycles: int = 1
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class Run:
                         pulse.packet,
                         rate_hz,
                         verdict,
+                        pulse.cycles,
                     )
                 )
         return found

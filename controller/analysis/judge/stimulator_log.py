@@ -22,7 +22,7 @@ FOREIGN_MS = 50.0  # F25
 def log_findings(runs: list[Run], logged: list[LoggedPulse]) -> list[Finding]:
     """The stimulator's own log against the recording, and each pulse's balance of charge."""
     sent = [
-        SentPulse(p.t_ns, run.rules.outputs[p.channel], p.packet, p.width_us, p.current_ma)
+        SentPulse(p.t_ns, run.rules.outputs[p.channel], p.packet, p.width_us, p.current_ma, p.cycles)
         for run in runs
         for p in run.pulses()
     ]
@@ -41,8 +41,9 @@ def log_findings(runs: list[Run], logged: list[LoggedPulse]) -> list[Finding]:
         elif place is None:
             foreign_ns.append(one.t_ns)
             wrong.append(f"packet {one.packet} at {one.t_ns} is not in the recording")
-        elif one.points[0] != (sent[place].width_us, sent[place].current_ma):
-            wrong.append(f"packet {one.packet} at {one.t_ns}: {one.points[0]} given, {sent[place]} sent")
+        elif one.phases[::2] != sent[place].positive:
+            given_words = f"{one.phases[::2]} as positive phases"
+            wrong.append(f"packet {one.packet} at {one.t_ns}: {given_words} given, {sent[place]} sent")
     off_ns = [(begin_ns + LOG_SLACK_NS, end_ns) for run in runs for begin_ns, end_ns in run.off_ns]
     wrong += [f"pulse at {one.t_ns} in an arm that is off" for one in logged if within(one.t_ns, off_ns)]
     return [
@@ -60,6 +61,12 @@ def log_findings(runs: list[Run], logged: list[LoggedPulse]) -> list[Finding]:
             "uC",
             0.0,
             [abs(math.fsum(time_us * ma for time_us, ma in one.points)) * 1e-3 for one in logged],
+        ),
+        none_broken(
+            "phases",
+            "positive and negative phases follow each other in every pulse and burst",
+            len(logged),
+            [f"packet {one.packet} at {one.t_ns}: {one.points}" for one in logged if not one.alternates],
         ),
         *_delivered(runs, sent, logged, places),
         *_after_ends(runs, logged),

@@ -35,11 +35,12 @@ def written(metronomes: tuple[Metronome, ...], channel: int, t_ns: int) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class PulseOrder:
-    """One biphasic pulse, to be sent now."""
+    """One biphasic pulse, or a burst of ``cycles`` of them, to be sent now."""
 
     channel: int
     current_ma: float
     width_us: float
+    cycles: int = 1
 
 
 def quantised(channel: ChannelCommand, capability: StimulatorCapability) -> tuple[float, float]:
@@ -80,5 +81,5 @@ def orders(
         if fires and channel is not None:
             current_ma, width_us = quantised(channel, capability)
             if current_ma > 0.0:
-                due.append(PulseOrder(index, current_ma, width_us))
+                due.append(PulseOrder(index, current_ma, width_us, channel.cycles))
     return tuple(due), tuple(after)

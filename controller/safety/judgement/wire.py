@@ -19,7 +19,7 @@ KIND_VERDICT = 0x03
 KIND_JSON = 0x7B  # "{": requests and state changes are JSON objects
 
 MAGIC = 0xD0F5  # tells a frame of ours from any other bytes that begin alike
-VERSION = 4
+VERSION = 5
 CHANNELS_MAX = 8  # two connectors of four colours, ScienceMode4
 TEXT_MAX_BYTES = 400
 FRAME_GAP_MIN_NS = 1_000_000  # between the tick times of two frames; a controller ticks every 5 ms (F24)
@@ -35,7 +35,7 @@ _FRAME = struct.Struct("<QQqdBB")
 _STAMP = struct.Struct("<QqQ?IB")
 _MOTION = struct.Struct("<6d")
 _VERDICT = struct.Struct("<QqBBHB")
-_CHANNEL = struct.Struct("<?ddd")
+_CHANNEL = struct.Struct("<?dddB")
 _CRC = struct.Struct("<I")
 _VERDICTS: tuple[VerdictKind, ...] = ("ok", "reduced", "blocked")
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
@@ -97,9 +97,9 @@ def _pack_channels(channels: Channels) -> bytes:
     if len(channels) > CHANNELS_MAX:
         raise ValueError(f"{len(channels)} channels, at most {CHANNELS_MAX} fit a frame")
     return b"".join(
-        _CHANNEL.pack(False, 0.0, 0.0, 0.0)
+        _CHANNEL.pack(False, 0.0, 0.0, 0.0, 0)
         if channel is None
-        else _CHANNEL.pack(True, channel.current_ma, channel.width_us, channel.rate_hz)
+        else _CHANNEL.pack(True, channel.current_ma, channel.width_us, channel.rate_hz, channel.cycles)
         for channel in channels
     )
 
@@ -110,7 +110,7 @@ def _seal(kind: int, body: bytes) -> bytes:
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """Raises ValueError or struct.error where a field does not fit; floats of any value do."""
+    """Raises ValueError or struct.error where a field does not fit; any float does, and 0 to 255 cycles."""
     purpose = PURPOSES.index(frame.purpose)
     head = _FRAME.pack(frame.session, frame.seq, frame.t_ns, frame.lifetime_ms, len(frame.channels), purpose)
     return _seal(KIND_FRAME, head + _pack_channels(frame.channels))
@@ -161,8 +161,8 @@ def _unpack_channels(body: bytes, count: int) -> Channels | BadFrame:
     if any(body[start] > 1 for start in range(0, len(body), _CHANNEL.size)):
         return BadFrame("a channel is neither on nor off")
     return tuple(
-        ChannelCommand(current_ma, width_us, rate_hz) if on else None
-        for on, current_ma, width_us, rate_hz in _CHANNEL.iter_unpack(body)
+        ChannelCommand(current_ma, width_us, rate_hz, cycles) if on else None
+        for on, current_ma, width_us, rate_hz, cycles in _CHANNEL.iter_unpack(body)
     )
 
 

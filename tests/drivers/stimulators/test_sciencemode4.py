@@ -320,6 +320,27 @@ def test_pulse_boundaries_are_included() -> None:
     assert sm4.biphasic_points(-0.0, 10.0)[0] == Point(10, 0.0)
 
 
+@given(st.floats(0.0, 130.0), st.floats(10.0, 4095.0), st.integers(2, 8))
+def test_a_burst_is_balanced_phases_back_to_back(current_ma: float, width_us: float, cycles: int) -> None:
+    points = sm4.biphasic_points(current_ma, width_us, cycles)
+    positive, _, _ = sm4.biphasic_points(current_ma, width_us)
+    assert points == (positive, Point(positive.time_us, -positive.current_ma)) * cycles
+    assert len(sm4.ll_channel_config(0, points)) == 1 + 4 * 2 * cycles
+
+
+def test_eight_cycles_of_200_us_are_3_2_ms_at_2500_hz() -> None:
+    points = sm4.biphasic_points(40.0, 200.0, 8)
+    assert [(p.time_us, p.current_ma) for p in points] == [(200, 40.0), (200, -40.0)] * 8
+    assert sum(p.time_us for p in points) == 3200
+    assert 1e6 / (2 * points[0].time_us) == 2500.0
+
+
+@pytest.mark.parametrize("cycles", [-1, 0, 9, math.nan])
+def test_a_burst_that_does_not_fit_the_sixteen_points_is_refused(cycles: int) -> None:
+    with pytest.raises(ValueError, match=r"cycles: found .*, allowed: 1 to 8"):
+        sm4.biphasic_points(20.0, 200.0, cycles)
+
+
 def test_current_between_steps_is_cut_towards_zero_in_both_directions() -> None:
     assert sm4.unpack_point(sm4.pack_point(Point(1, 20.49))).current_ma == 20.0
     assert sm4.unpack_point(sm4.pack_point(Point(1, -20.49))).current_ma == -20.0

@@ -17,9 +17,10 @@ from models import plant, sensors
 from models.gait import CURVE_SETS, Activity, ActivityKind, toe_off_percent
 from models.limb.reflex import ROWS as REFLEX_ROWS
 from models.limb.subtalar import peroneal_force_n, subtalar_moment_nm
-from models.muscle.ding import DING2003, FORCE_100_HZ_N, STATES, rest
+from models.muscle.ding import DING2003, FORCE_100_HZ_N
 from models.muscle.hill import ta_force_n
-from models.plant import CHANNELS, DT_S, HISTORY, QUEUE, Body
+from models.muscle.stimulated import FITNESS, SENT, Tiring, rested, send
+from models.plant import CHANNELS, DT_S, HISTORY, Body
 from models.recruitment import RecruitmentParams, check, electrode_gain, fraction
 
 Array = npt.NDArray[np.float64]
@@ -209,10 +210,12 @@ def _body(p: PatientParams) -> Body:
         reflex_wn=17.0,
         evocable=p.evocable,
         volition=p.volition,
-        force_ref_n=FORCE_100_HZ_N,
-        fatigue_min=p.fatigue_min if p.fatigue_model == "riener" else 1.0,
-        fatigue_s=p.fatigue_s,
-        recovery_s=p.recovery_s,
+        tiring=Tiring(
+            force_ref_n=FORCE_100_HZ_N,
+            fatigue_min=p.fatigue_min if p.fatigue_model == "riener" else 1.0,
+            fatigue_s=p.fatigue_s,
+            recovery_s=p.recovery_s,
+        ),
         hike_m=p.hip_hike_m,
         push_off=p.push_off,
         roll_inertia=0.004,  # kg m2 about the foot's long axis (assumed)
@@ -301,12 +304,8 @@ class VirtualPatient:
         self._constants = DING2003.stretched(params.muscle_slowness).constants(
             fatigue=params.fatigue_model == "ding"
         )
-        self._muscles = np.zeros((CHANNELS, plant.MUSCLE_WIDTH))
-        for row in self._muscles:
-            rest(row[:STATES], self._constants)
-        self._muscles[:, plant.FITNESS] = 1.0
+        self._muscles, self._queue = rested(CHANNELS, self._constants)
         self._reflex = np.zeros(2)
-        self._queue = np.zeros((CHANNELS, QUEUE, 4))
         self._history = np.zeros((HISTORY, plant.WIDTH))
         self._lag = np.zeros(REFLEX_ROWS)
         self._strides = np.zeros((STRIDES_KEPT, plant.STRIDE_WIDTH))
@@ -390,13 +389,7 @@ class VirtualPatient:
         curve = p.recruitment if channel == 0 else p.recruitment_eversion
         recruited = fraction(check("current_ma", current_ma, 0.0, 200.0) / gain, width_us, curve)
         now = max(t_s, self.time_s)
-        index = int(self._muscles[channel, plant.SENT])
-        if index - int(self._muscles[channel, plant.TAKEN]) >= QUEUE - 8:
-            raise ValueError(f"t_s: found {QUEUE} pulses ahead of the model's time, allowed: fewer")
-        entry = self._queue[channel, index % QUEUE]
-        arrival = max(now + p.delay_s, float(self._queue[channel, (index - 1) % QUEUE, 0]) if index else 0.0)
-        entry[:] = arrival, recruited, now, current_ma
-        self._muscles[channel, plant.SENT] += 1
+        send(self._muscles[channel], self._queue[channel], now, p.delay_s, recruited, current_ma)
 
     def _contact(self, t_s: float) -> float:
         """What wandering pads and sliding skin do to the current needed, at this instant."""
@@ -462,8 +455,8 @@ class VirtualPatient:
             t_s_start,
             1.0 / rate_hz,
             self._queue,
-            self._muscles[:, plant.SENT],
-            self._muscles[:, plant.FITNESS],
+            self._muscles[:, SENT],
+            self._muscles[:, FITNESS],
             self._gains,
             noise,
             self._emg_taps,
@@ -484,7 +477,7 @@ class VirtualPatient:
             inversion_deg=math.degrees(h[plant.H_ROLL]),
             torque_nm=float(h[plant.H_TORQUE]),
             activation=float(h[plant.H_ACT0]),
-            fitness=float(self._muscles[0, plant.FITNESS]),
+            fitness=float(self._muscles[0, FITNESS]),
             phase_percent=100.0 * float(h[plant.H_PHASE]),
             in_swing=bool(h[plant.H_SWING] > 0.5),
             walking=bool(self._state["moving"][0] > 0.5),
@@ -496,7 +489,7 @@ class VirtualPatient:
         """Moment of the muscles about the foot's long axis now, eversion +; a resting foot has none."""
         b, h = self._body, self._history[int(self.time_s / DT_S + 0.5) % HISTORY]
         first, second = (
-            float(h[slot] * muscle[plant.FITNESS]) * b.evocable
+            float(h[slot] * muscle[FITNESS]) * b.evocable
             for slot, muscle in zip((plant.H_ACT0, plant.H_ACT1), self._muscles, strict=True)
         )
         tibialis = min(1.0, b.ta_share0 * first + b.ta_share1 * second + float(h[plant.H_VOLITION]))

@@ -23,20 +23,16 @@ from models.limb.subtalar import (
     subtalar_moment_nm,
     subtalar_rate,
 )
-from models.muscle.ding import FORCE, LAST, STATES, Constants, advance, pulse
-from models.muscle.fatigue import fitness_rate, frequency_factor
+from models.muscle.ding import FORCE, Constants
 from models.muscle.hill import ta_arm_m, ta_force_n
+from models.muscle.stimulated import FITNESS, Tiring, contract
 
 Array = npt.NDArray[np.float64]
 
 DT_S = 0.001
 GRAVITY = 9.80665
 HISTORY = 1024  # rows of 1 ms; a power of two
-QUEUE = 256
 CHANNELS = 2
-# Columns of a muscle row after the states of the force model.
-FITNESS, RATE, TAKEN, SENT = STATES, STATES + 1, STATES + 2, STATES + 3
-MUSCLE_WIDTH = STATES + 4
 TAU = 2.0 * math.pi
 
 # Columns of the history, one row a millisecond; SI units, angles in radians.
@@ -79,10 +75,7 @@ class Body(NamedTuple):
     reflex_wn: float
     evocable: float
     volition: float
-    force_ref_n: float
-    fatigue_min: float
-    fatigue_s: float
-    recovery_s: float
+    tiring: Tiring
     hike_m: float
     push_off: float
     roll_inertia: float
@@ -188,7 +181,6 @@ TA_ENVELOPE = np.array(
     [0.97, 0.75, 0.16, 0.14, 0.14, 0.14, 0.16, 0.21, 0.25, 0.24, 0.15, 0.15, 0.43, 0.58, 0.65, 0.51,
      0.32, 0.25, 0.35, 0.60, 0.95]
 )  # fmt: skip
-FATIGUE_BETA = 0.6  # share of the fatigue rate that depends on frequency (unverified)
 
 
 @compiled
@@ -296,26 +288,6 @@ def _swinging_hip(s: Leg, b: Body, over_other: float, t1: float) -> tuple[float,
     if u < 1.0:
         hip_y += b.hike_m * u**3 * (1.0 - u) ** 2 / 0.03456  # highest at 60 % of swing
     return hip_x, hip_y
-
-
-@compiled
-def _contract(m: Array, queue: Array, now: float, t1: float, b: Body, c: Constants) -> None:
-    """One muscle from ``now`` to ``t1``, every pulse at its own instant; then fatigue."""
-    at = now
-    while m[SENT] > m[TAKEN] and queue[int(m[TAKEN]) % QUEUE, 0] < t1:
-        entry = queue[int(m[TAKEN]) % QUEUE]
-        arrival = max(at, entry[0])
-        if arrival > at:
-            advance(m, arrival - at, c)
-        m[RATE] = 1.0 / max(arrival - m[LAST], 0.005)
-        pulse(m, arrival, 1.0, entry[1], c)
-        at = arrival
-        m[TAKEN] += 1.0
-    if t1 > at:
-        advance(m, t1 - at, c)
-    rate_hz = m[RATE] if now - m[LAST] < 0.2 else 0.0
-    load = min(1.0, m[FORCE] / b.force_ref_n) * frequency_factor(rate_hz, FATIGUE_BETA)
-    m[FITNESS] += (t1 - now) * fitness_rate(m[FITNESS], load, b.fatigue_min, b.fatigue_s, b.recovery_s)
 
 
 @compiled
@@ -466,12 +438,12 @@ def run(
         acc_x = (ankle_x - 2.0 * s.ankle_x + s.ankle_x1) / (dt * dt)
         acc_y = (ankle_y - 2.0 * s.ankle_y + s.ankle_y1) / (dt * dt)
         # --- muscles at the present instant
-        s.act0 = muscles[0, FORCE] / b.force_ref_n
-        s.act1 = muscles[1, FORCE] / b.force_ref_n
+        s.act0 = muscles[0, FORCE] / b.tiring.force_ref_n
+        s.act1 = muscles[1, FORCE] / b.tiring.force_ref_n
         fes0 = s.act0 * muscles[0, FITNESS] * b.evocable
         fes1 = s.act1 * muscles[1, FITNESS] * b.evocable
         for channel in range(CHANNELS):
-            _contract(muscles[channel], queue[channel], s.time, t1, b, c)
+            contract(muscles[channel], queue[channel], s.time, t1, b.tiring, c)
         place = (s.phase % 1.0) * 20.0
         slot = min(19, int(place))
         envelope = TA_ENVELOPE[slot] + (place - slot) * (TA_ENVELOPE[slot + 1] - TA_ENVELOPE[slot])

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.jit import compiled
+from models.muscle.stimulated import QUEUE
 from models.plant import (
     DT_S,
     GRAVITY,
@@ -29,7 +30,6 @@ from models.plant import (
     H_YAW,
     H_YAW_RATE,
     HISTORY,
-    QUEUE,
     TA_ENVELOPE,
 )
 

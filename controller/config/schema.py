@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from controller.core.control.two_channels import AUTHORITY_NM
 from controller.core.params import Learning, Readiness
-from controller.core.signals import Mode
+from controller.core.signals import GaitMode
 from controller.safety.judgement.contraindications import Answer
 from drivers.catalogue import SENSORS, STIMULATORS
 from drivers.interface import Side
@@ -220,7 +220,7 @@ class SessionSection(Section):
     """The patient file; a relative path is taken from the session file's folder."""
     clinic_file: str | None = None
     """The clinic file with its limits. Left out: the clinic sets none."""
-    mode: Mode
+    mode: GaitMode
     """What is walked where the session has no schedule."""
     unlock: Literal["person", "strides"] = "person"
     """Who lets feedback begin after three strides have answered: a person, or the strides alone."""
@@ -389,7 +389,7 @@ class TrialSection(Section):
 class ArmSection(Section):
     """One arm of a trial; its length, in strides or in seconds, counts after the wash-out."""
 
-    arm: Mode
+    arm: GaitMode
     """What is walked in this arm."""
     strides: int | None = Field(None, ge=1, le=10_000)
     """Length in strides after the wash-out. Either this or `seconds`."""

@@ -8,11 +8,18 @@ from typing import Literal
 from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
 
 EventKind = Literal["initial_contact", "foot_flat", "heel_off", "toe_off", "mid_swing"]
-Mode = Literal["off", "trapezoid", "feedback", "learning"]
+GaitMode = Literal["off", "trapezoid", "feedback", "learning"]
+Mode = Literal[GaitMode, "programme"]  # an exercise programme is its session's one mode beside off
 CLOSED_LOOP: tuple[Mode, ...] = ("feedback", "learning")  # what the sensors show has part in the current
 Purpose = Literal["off", "test_train", "open_loop", "feedback"]
 # What may be asked of the guard: whatever the mode gives, single test trains alone, or nothing for now.
 Scope = Literal["walk", "tests", "nothing"]
+# Where in an exercise programme the person is. waiting: pulses may not flow yet; ready: a countdown;
+# attempt: the person tries, no pulses yet; on: a contraction; set_rest: the longer rest after a set.
+Phase = Literal["waiting", "ready", "attempt", "on", "rest", "set_rest", "paused", "done"]
+# What begins a repetition and shapes its current: the clock alone; the person's own try, and then the clock;
+# the person's muscle signal throughout.
+Control = Literal["cyclic", "emg-triggered", "emg-proportional"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,15 @@ class ProbeRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ExerciseRequest:
+    """What a person wants of a running programme; ``muscle`` and ``current_ma`` belong to an intensity."""
+
+    op: Literal["pause", "go_on", "skip", "intensity"]
+    muscle: str = ""
+    current_ma: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TickInputs:
     """All that reached the controller since the last tick, in order of arrival."""
 
@@ -69,6 +85,7 @@ class TickInputs:
     probe: ProbeRequest | None = None  # a test train, on a leg that stands
     fresh: bool = False  # with it: forget there what was learned before
     scope: Scope = "walk"
+    exercise: tuple[ExerciseRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +104,33 @@ class Decision:
             return "off"
         if self.view.test_train:
             return "test_train"
-        return "feedback" if self.view.mode in CLOSED_LOOP else "open_loop"
+        proportional = self.view.exercise is not None and self.view.exercise.control == "emg-proportional"
+        return "feedback" if proportional or self.view.mode in CLOSED_LOOP else "open_loop"
+
+
+@dataclass(frozen=True, slots=True)
+class MuscleView:
+    """One muscle of an exercise programme: what is commanded now and what its full intensity is set to."""
+
+    muscle: str
+    current_ma: float
+    set_ma: float
+    contractions: int  # begun since the start
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseView:
+    """Where in its programme the exercise core is; ``left_s`` is None where a person or the guard decides."""
+
+    control: Control
+    phase: Phase
+    left_s: float | None
+    repetition: int  # whole ones behind, the warm-up's too
+    repetitions: int  # of the whole programme
+    warming_up: bool
+    broken_off: int  # contractions that ended before their time
+    missed: int  # tries that came to nothing
+    muscles: tuple[MuscleView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +172,4 @@ class View:
     unlifted_swings: int = 0  # since the start, as commanded
     unlifted_advice: str = ""  # where they are too many, in words
     test_train: bool = False  # a test train that a person asked for runs
+    exercise: ExerciseView | None = None  # in a programme; then nothing above is known but the mode

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from controller.core.signals import Mode, ProbeRequest, Purpose, Scope, TickInputs
+from controller.core.signals import GaitMode, Mode, ProbeRequest, Purpose, Scope, TickInputs
 from controller.simulation.closed_loop import TICK_S, Rehearsal
 from models.patient import VirtualPatient
 from tests.core.control.numbers import params
@@ -29,7 +29,7 @@ def purposes(walk: Rehearsal) -> set[Purpose]:
     return {point.decision.purpose for point in walk.trace}
 
 
-@pytest.mark.parametrize("mode", get_args(Mode))
+@pytest.mark.parametrize("mode", get_args(GaitMode))
 def test_a_mode_has_its_purpose_and_off_sends_nothing(mode: Mode) -> None:
     walk = Rehearsal(params(mode), VirtualPatient())
     walk.walk(WALKED_S)

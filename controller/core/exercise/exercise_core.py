@@ -1,0 +1,208 @@
+"""The control core of an exercise programme: gait assist's door, contractions in place of strides.
+
+No clock, no file, no randomness. Where pulses may not flow it waits, and a contraction that was broken off is
+not made up for.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+
+from controller.core.exercise.programme import ExerciseParams, MusclePlan
+from controller.core.exercise.soft_current import SoftCurrent
+from controller.core.exercise.timeline import Timeline
+from controller.core.signals import (
+    Applied,
+    Decision,
+    ExerciseRequest,
+    ExerciseView,
+    Mode,
+    MuscleView,
+    PulseGiven,
+    TickInputs,
+    View,
+)
+from drivers.interface import ChannelCommand, Command
+
+WORDS = {
+    "waiting": "not armed: the programme waits",
+    "ready": "the contraction is about to begin",
+    "attempt": "waiting for the person's own try",
+    "rest": "rest",
+    "set_rest": "long rest after a set",
+    "paused": "paused by a person",
+    "done": "the programme is done",
+}
+
+
+@dataclass(slots=True)
+class _Muscle:
+    """One muscle at work: its intensity as set, its current, and how far its doublet is."""
+
+    plan: MusclePlan
+    soft: SoftCurrent
+    set_ma: float
+    contractions: int = 0
+    last_pulse_ns: int | None = None
+    hold_pulse_ns: int | None = None  # the first pulse of this hold
+    doublet_due: bool = False  # the next interval is the short one
+
+    def begin(self) -> None:
+        self.hold_pulse_ns, self.doublet_due = None, False
+
+    def note(self, pulse: PulseGiven, *, holding: bool) -> None:
+        """A pulse of this muscle was given."""
+        self.last_pulse_ns = pulse.t_ns
+        if holding and self.hold_pulse_ns is None:
+            self.hold_pulse_ns, self.doublet_due = pulse.t_ns, self.plan.doublet_ms is not None
+        else:
+            self.doublet_due = False
+
+    def rate_hz(self, t_s: float) -> float:
+        if self.doublet_due and self.plan.doublet_ms is not None:
+            return 1e3 / self.plan.doublet_ms
+        return self.plan.rate_at_hz(t_s)
+
+
+@dataclass(slots=True)
+class ExerciseCore:
+    """Owns parameters and state. ``step`` advances by one tick; a copy or a pickle goes on as it would."""
+
+    params: ExerciseParams
+    timeline: Timeline = field(init=False)
+    _muscles: tuple[_Muscle, ...] = field(init=False)
+    _last_tick_ns: int | None = None
+    _was_on: bool = False
+
+    def __post_init__(self) -> None:
+        params = self.params
+        self.timeline = Timeline(params)
+        self._muscles = tuple(
+            _Muscle(
+                plan,
+                SoftCurrent(params.current_step_ma, params.rise_ma_per_tick, params.rise_ma_per_250ms),
+                plan.current_ma,
+            )
+            for plan in params.muscles
+        )
+
+    def step(self, now_ns: int, inputs: TickInputs) -> Decision:
+        """Advance by one tick."""
+        elapsed_s = 0.0 if self._last_tick_ns is None else (now_ns - self._last_tick_ns) / 1e9
+        self._last_tick_ns = now_ns
+        self._take_in(now_ns, inputs)
+        self.timeline.tick(now_ns, able=inputs.scope == "walk")
+        on = self.timeline.phase == "on"
+        if on and not self._was_on:
+            for muscle in self._muscles:
+                muscle.begin()
+                muscle.contractions += 1
+        self._was_on = on
+        channels = tuple(self._command(muscle, now_ns, elapsed_s) for muscle in self._muscles)
+        reason = WORDS.get(self.timeline.phase) or self._words_on(now_ns)
+        return Decision(Command(channels, self.params.lifetime_ms), reason, (), self._view(now_ns))
+
+    # --- taking in
+
+    def _take_in(self, now_ns: int, inputs: TickInputs) -> None:
+        for applied in inputs.applied:
+            self._take_verdict(applied)
+        t_s = self._t_s(now_ns)
+        for pulse in inputs.pulses:
+            for muscle in self._muscles:
+                if muscle.plan.channel == pulse.channel:
+                    muscle.note(pulse, holding=muscle.plan.held_share(t_s) is not None)
+        for request in inputs.exercise:
+            self._obey(now_ns, request)
+
+    def _take_verdict(self, applied: Applied) -> None:
+        if applied.verdict == "ok":
+            return
+        for muscle in self._muscles:
+            number = muscle.plan.channel
+            through = applied.channels[number] if number < len(applied.channels) else None
+            muscle.soft.correct(0.0 if through is None else through.current_ma)
+
+    def _obey(self, now_ns: int, request: ExerciseRequest) -> None:
+        match request.op:
+            case "pause":
+                self.timeline.pause(now_ns)
+            case "go_on":
+                self.timeline.go_on(now_ns)
+            case "skip":
+                self.timeline.skip(now_ns)
+            case "intensity":
+                for muscle in self._muscles:
+                    if muscle.plan.muscle == request.muscle:
+                        muscle.set_ma = min(max(0.0, request.current_ma), muscle.plan.current_max_ma)
+
+    # --- deciding
+
+    def _t_s(self, now_ns: int) -> float:
+        """Time within the repetition; before it where none is on."""
+        return self.timeline.age_s(now_ns) if self.timeline.phase == "on" else -1.0
+
+    def _command(self, muscle: _Muscle, now_ns: int, elapsed_s: float) -> ChannelCommand | None:
+        """What this muscle is given now; off, which is not zero, outside its contraction."""
+        t_s, plan = self._t_s(now_ns), muscle.plan
+        share = plan.share(t_s)
+        if self.timeline.warming_up:
+            share *= self.params.course.warm_up_share
+        current_ma = muscle.soft.move(elapsed_s, share * muscle.set_ma)
+        if current_ma == 0.0:
+            return None
+        return ChannelCommand(current_ma, plan.width_us, muscle.rate_hz(t_s))
+
+    # --- telling
+
+    def _words_on(self, now_ns: int) -> str:
+        t_s = self._t_s(now_ns)
+        at_work = [muscle.plan.muscle for muscle in self._muscles if muscle.plan.share(t_s) > 0.0]
+        return f"contraction: {', '.join(at_work)}" if at_work else "between two muscles of a repetition"
+
+    def _view(self, now_ns: int) -> View:
+        line = self.timeline
+        mode: Mode = "programme"
+        muscles = tuple(
+            MuscleView(m.plan.muscle, m.soft.current_ma, m.set_ma, m.contractions) for m in self._muscles
+        )
+        exercise = ExerciseView(
+            control=self.params.control,
+            phase=line.phase,
+            left_s=line.left_s(now_ns),
+            repetition=line.repetition,
+            repetitions=self.params.course.total,
+            warming_up=line.warming_up,
+            broken_off=line.broken_off,
+            missed=line.missed,
+            muscles=muscles,
+        )
+        return View(
+            mode=mode,
+            phase_percent=None,
+            swing=False,
+            strides=0,
+            foot_pitch_deg=None,
+            foot_pitch_rate_dps=None,
+            ankle_deg=None,
+            reference_pitch_deg=None,
+            feedforward=0.0,
+            proportional=0.0,
+            integral=0.0,
+            derivative=0.0,
+            activation=0.0,
+            fingerprint=self._fingerprint(),
+            rung=self.params.control,
+            exercise=exercise,
+        )
+
+    def _fingerprint(self) -> int:
+        """A checksum over what the next tick depends on."""
+        line = self.timeline
+        muscles = [
+            (m.soft.current_ma, m.set_ma, m.last_pulse_ns, m.hold_pulse_ns, m.doublet_due)
+            for m in self._muscles
+        ]
+        marks = (line.phase, line.since_ns, line.repetition, line.broken_off, line.missed, muscles)
+        return zlib.crc32(repr(marks).encode())

@@ -21,6 +21,7 @@ import typer.main
 from pydantic.fields import FieldInfo
 
 from controller.cli import app
+from controller.config import person_schema, section
 from controller.config import schema as config
 from controller.config.tunables import BY_KEY, KNOBS
 from controller.record.records import TOPICS
@@ -61,7 +62,7 @@ def unit(key: str) -> str:
 # --- settings
 
 
-def settings(file: type[config.Section]) -> str:
+def settings(file: type[section.Section]) -> str:
     """Every table of a file, and every key of a table."""
     made = ""
     for name, field in file.model_fields.items():
@@ -72,7 +73,7 @@ def settings(file: type[config.Section]) -> str:
         told = (section.__doc__ or "").strip() if section else ""
         needed = "Required." if field.is_required() else "May be left out."
         made += " ".join(_words(part) for part in (told, field.description or "", needed) if part) + "\n\n"
-        if section is config.LimitsSection and file is not config.SessionFile:
+        if section is person_schema.LimitsSection and file is not config.SessionFile:
             made += "The keys are those of [the session's limits](#limits).\n\n"
         elif section is not None:
             made += table(
@@ -121,7 +122,7 @@ def _allowed(field: FieldInfo) -> str:
         return "true, false"
     pattern = next((m.pattern for m in field.metadata if getattr(m, "pattern", None)), "")
     if pattern:
-        return config.RULES[pattern]
+        return section.RULES[pattern]
     return "21 numbers of 0 to 30, or none" if get_origin(field.annotation) is tuple else "text"
 
 
@@ -130,9 +131,9 @@ def _bounds(field: FieldInfo) -> tuple[Any, ...]:  # Any: numbers, as pydantic k
     return tuple(getattr(one, end) for end in ("ge", "le") for one in field.metadata if hasattr(one, end))
 
 
-def _section(kind: Any) -> type[config.Section] | None:  # Any: whatever a type hint may be
+def _section(kind: Any) -> type[section.Section] | None:  # Any: whatever a type hint may be
     found = [kind, *get_args(kind)]
-    return next((one for one in found if isinstance(one, type) and issubclass(one, config.Section)), None)
+    return next((one for one in found if isinstance(one, type) and issubclass(one, section.Section)), None)
 
 
 def _words(docstring: str) -> str:
@@ -271,8 +272,8 @@ def mqtt() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "session-file": lambda: settings(config.SessionFile),
-    "patient-file": lambda: settings(config.PatientFile),
-    "clinic-file": lambda: settings(config.ClinicFile),
+    "patient-file": lambda: settings(person_schema.PatientFile),
+    "clinic-file": lambda: settings(person_schema.ClinicFile),
     "tunables": tunables,
     "limits": limit_table,
     "states": state_table,

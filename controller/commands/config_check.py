@@ -15,7 +15,7 @@ from pathlib import Path
 from controller.config.console_settings import read_token
 from controller.config.limits import PulseOutput, broken_by, current_ceilings, first_output, second_output
 from controller.config.loader import place_of
-from controller.config.schema import SensorSection
+from controller.config.schema import LegSensorSection
 from controller.config.session import Session, load_session
 from controller.errors import ConfigError, InputError
 from controller.safety.judgement.contraindications import QUESTION, QUESTIONS
@@ -175,7 +175,7 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).casefold()
 
 
-def _inertial(sensor: SensorSection) -> bool:
+def _inertial(sensor: LegSensorSection) -> bool:
     return is_inertial(sensor.device)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.config.core_params import normal_reference
-from controller.config.schema import LIFT_PERCENT
+from controller.config.person_schema import LIFT_PERCENT
 from controller.config.session import Session
 from controller.core.control.reference import GRID, suited, swing_pitch_deg
 from controller.core.core import Core

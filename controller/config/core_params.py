@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 
 from controller.config.limits import first_output, plannable_ma, second_output
-from controller.config.schema import CURRENT_STEP_MA, LIFT_PERCENT
+from controller.config.person_schema import LIFT_PERCENT
+from controller.config.section import CURRENT_STEP_MA
 from controller.config.session import Session
 from controller.core.params import (
     CoreParams,

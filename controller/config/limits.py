@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from controller.config.schema import CURRENT_STEP_MA
+from controller.config.section import CURRENT_STEP_MA
 from controller.config.session import Session
 from controller.safety.judgement.limits import Limits, charge_uc, density_rms_ma_cm2, energy_mj
 

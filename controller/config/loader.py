@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from controller.config.schema import RULES, PatientFile, Section
+from controller.config.person_schema import PatientFile
+from controller.config.section import RULES, Section
 from controller.errors import ConfigError
 
 FILE_BYTES_MAX = 1024 * 1024  # a session file has some KiB; a pipe would be waited for without end

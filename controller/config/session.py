@@ -9,7 +9,9 @@ from pathlib import Path
 
 from controller.config.console_settings import objections
 from controller.config.loader import range_words, read_file
-from controller.config.schema import ClinicFile, PatientFile, Section, SensorSection, SessionFile
+from controller.config.person_schema import ClinicFile, PatientFile
+from controller.config.schema import LegSensorSection, SessionFile
+from controller.config.section import Section
 from controller.errors import ConfigError, InputError
 from controller.safety.judgement.contraindications import QUESTION
 from controller.safety.judgement.limits import Effective, Layer, device_layer, merge
@@ -39,11 +41,11 @@ class Session:
         return self.path.parent / self.file.session.patient_file
 
     @property
-    def imus(self) -> tuple[SensorSection, ...]:
+    def imus(self) -> tuple[LegSensorSection, ...]:
         return inertial_sensors(self.file)
 
 
-def inertial_sensors(file: SessionFile) -> tuple[SensorSection, ...]:
+def inertial_sensors(file: SessionFile) -> tuple[LegSensorSection, ...]:
     return tuple(sensor for sensor in file.sensors if is_inertial(sensor.device))
 
 

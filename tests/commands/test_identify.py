@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from controller.cli import app
-from controller.config.schema import EversionSection
+from controller.config.person_schema import EversionSection
 from models.plate_files import load_holds, load_tests
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from controller.cli import app
 from controller.config.core_params import core_params, normal_reference
-from controller.config.schema import LIFT_PERCENT
+from controller.config.person_schema import LIFT_PERCENT
 from controller.config.session import load_session
 from controller.core.params import CoreParams
 from controller.core.signals import Mode, TickInputs

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from controller.config.core_params import normal_reference
-from controller.config.schema import LIFT_PERCENT
+from controller.config.person_schema import LIFT_PERCENT
 from controller.core.control.pace import MOVE_MAX_DEG, Pace
 from controller.simulation.closed_loop import Rehearsal, judge
 from models.gait import Activity, normal_foot_pitch_deg, normal_pitch_deg, toe_off_percent

@@ -1,0 +1,162 @@
+"""One EMG channel from the raw sample to envelope and trigger: check, blank, filter, clean, measure."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from controller.core.emg.artefact import AmplifierCheck
+from controller.core.emg.envelope import Envelope
+from controller.core.emg.filters import HighPass, MainsCanceller
+from controller.core.emg.m_wave import Cleaned, MWaveFilter
+from controller.core.emg.onset import RestMeasure, Trigger
+from controller.core.emg.params import EmgElectrode, EmgParams
+from controller.core.signals import PulseGiven
+
+# What is slower is left out: motion and drift (below 20 Hz, De Luca 2010), half of the M-wave, and little of
+# what tells the effort (Potvin and Brown 2004 leave out more). At 200 Hz it would be most of the band.
+DRIFT_HZ, DRIFT_SHARE = 60.0, 0.15
+BRIDGE_MAX_S = 0.05  # a longer loss holds the last value
+SILENT_S = 0.25  # without any sample the muscle is not known
+UNKNOWN_S = 0.100  # after a sample that may have held an M-wave
+REST_MEASURED_S = 1.0  # of rest, before it is taken
+REST_STEP_S = 0.02
+SETTLE = 2  # samples after a blank in which what is filtered and interpolated still holds the bridge
+RATE_HZ = 1000.0  # until the first frame tells
+
+
+class MuscleChannel:
+    """State of one electrode. Samples in order of time; pulses before the samples of their time."""
+
+    def __init__(self, electrode: EmgElectrode, params: EmgParams) -> None:
+        self.electrode = electrode
+        self.trigger = Trigger(params.on_sd, params.off_sd, params.refractory_s)
+        self.rest_mean_v, self.rest_sd_v = electrode.rest_v, electrode.rest_sd_v or 0.0
+        self._params = params
+        self._pulses: deque[PulseGiven] = deque()
+        self._rest: RestMeasure | None = None
+        self._rest_next_ns = 0
+        self._last_ns: int | None = None
+        self._unknown_ns: int | None = None
+        self._bad_ns: int | None = None
+        self._bad_why = ""
+        self._begin(RATE_HZ)
+
+    def _begin(self, rate_hz: float) -> None:
+        self._rate_hz = rate_hz
+        self._amplifier = AmplifierCheck(rate_hz, self.electrode.range_v)
+        self._high = HighPass(min(DRIFT_HZ, DRIFT_SHARE * rate_hz), rate_hz)
+        mains_hz = self._params.mains_hz
+        self._mains = MainsCanceller(mains_hz, rate_hz) if mains_hz and mains_hz < 0.45 * rate_hz else None
+        self._m_wave = MWaveFilter(rate_hz, self._params.method)
+        self._envelope = Envelope(rate_hz)
+        self._blank_until_ns = 0
+        self._held_v, self._held_ns = 0.0, 0
+        self._gap: list[PulseGiven | int] = []  # pulses and times of samples not yet given to the filters
+
+    @property
+    def m_wave_v(self) -> float | None:
+        return self._m_wave.peak_to_peak_v
+
+    @property
+    def mains_v(self) -> float:
+        return self._mains.amplitude_v if self._mains is not None else 0.0
+
+    def told(self, pulse: PulseGiven) -> None:
+        """A pulse, at the time at which this EMG shows it."""
+        self._pulses.append(pulse)
+
+    def resting(self, now_ns: int, rests: bool) -> None:
+        if rests and self._rest is None:
+            self._rest = RestMeasure()
+        elif not rests:
+            self._rest = None
+
+    def gap(self) -> None:
+        """Samples are missing: filters begin anew, what was learned of pulses stays."""
+        self._bridge(self._held_v)
+        self._emit(self._m_wave.gap())
+        self._high = HighPass(min(DRIFT_HZ, DRIFT_SHARE * self._rate_hz), self._rate_hz)
+
+    def sample(self, t_ns: int, rate_hz: float, x: float) -> None:
+        """One raw sample in volts."""
+        if rate_hz != self._rate_hz:
+            self._begin(rate_hz)
+        while self._pulses and self._pulses[0].t_ns <= t_ns:
+            pulse = self._pulses.popleft()
+            blank_s = self._params.blank_s + 2e-6 * pulse.width_us
+            self._blank_until_ns = max(self._blank_until_ns, pulse.t_ns + round(blank_s * 1e9))
+            self._gap.append(pulse)
+        why = self._amplifier.step(x) if math.isfinite(x) else "not a number"
+        if why:
+            self._bad_ns, self._bad_why = t_ns, why
+        good = not why and t_ns >= self._blank_until_ns
+        if good:
+            self._bridge(x)
+            self._filter(t_ns, x, good=t_ns >= self._blank_until_ns + SETTLE * 1e9 / rate_hz)
+        else:
+            self._gap.append(t_ns)
+            if t_ns - self._held_ns > BRIDGE_MAX_S * 1e9:
+                self._bridge(self._held_v)
+        self._last_ns = t_ns
+        self._watch(t_ns)
+
+    def _bridge(self, to_v: float) -> None:
+        """Give the filters a straight line in place of the samples that do not show the muscle."""
+        missing = sum(isinstance(one, int) for one in self._gap)
+        from_v, done = self._held_v, 0
+        for one in self._gap:
+            if isinstance(one, int):
+                done += 1
+                self._filter(one, from_v + (to_v - from_v) * done / (missing + 1), good=False)
+            else:
+                self._emit(self._m_wave.pulse(one))
+        self._gap.clear()
+
+    def _filter(self, t_ns: int, volts: float, *, good: bool) -> None:
+        self._held_ns, self._held_v = t_ns, volts
+        y = self._high.step(volts)
+        if self._mains is not None:
+            y -= self._mains.estimate(t_ns)
+        self._emit(self._m_wave.take(t_ns, y, volts, good))
+
+    def _emit(self, samples: list[Cleaned]) -> None:
+        for one in samples:
+            if one.known:
+                self._envelope.take(one.t_ns, one.volts)
+                if self._mains is not None:
+                    self._mains.learn(one.t_ns, one.volts)
+            else:
+                self._unknown_ns = one.t_ns
+
+    def _watch(self, t_ns: int) -> None:
+        """Trigger and rest, on the envelope of the newest sample."""
+        envelope_v, quality = self.envelope_at(t_ns)
+        if self._rest is not None and not quality and envelope_v is not None and t_ns >= self._rest_next_ns:
+            self._rest_next_ns = t_ns + round(REST_STEP_S * 1e9)
+            self._rest.take(envelope_v)
+            if self._rest.count * REST_STEP_S >= REST_MEASURED_S:
+                self.rest_mean_v, self.rest_sd_v = self._rest.mean_v, self._rest.sd_v
+        if self.rest_mean_v is not None:
+            self.trigger.step(t_ns, None if quality else envelope_v, self.rest_mean_v, self.rest_sd_v)
+
+    def envelope_at(self, now_ns: int) -> tuple[float | None, str]:
+        """The envelope and why it is not to be relied on."""
+        if self._last_ns is None or now_ns - self._last_ns > SILENT_S * 1e9:
+            return None, "no EMG arrives"
+        self._envelope.forget(now_ns if now_ns < self._last_ns else self._last_ns)
+        value_v = self._envelope.value_v
+        if self._unknown_ns is not None and now_ns - self._unknown_ns < UNKNOWN_S * 1e9:
+            return value_v, "not known yet: the first answers to stimulation are being learned"
+        if value_v is None:
+            recent = self._bad_ns is not None and now_ns - self._bad_ns < SILENT_S * 1e9
+            return None, self._bad_why if recent else "too little signal between the pulses"
+        return value_v, ""
+
+    def activation(self, envelope_v: float | None) -> float:
+        """Share of the way from rest to the person's maximum, in the square where noise adds."""
+        if envelope_v is None or self.rest_mean_v is None or self.electrode.maximum_v is None:
+            return 0.0
+        own_v = math.sqrt(max(0.0, envelope_v**2 - self.rest_mean_v**2))
+        top_v = math.sqrt(max(1e-18, self.electrode.maximum_v**2 - self.rest_mean_v**2))
+        return min(1.0, own_v / top_v)

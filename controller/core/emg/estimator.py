@@ -1,0 +1,134 @@
+"""What each muscle says while it is stimulated: EMG frames and pulse times in, an estimate per electrode out.
+
+No clock, no file, no chance: same in, same out; a copy or a pickle goes on as it would. A sample waits until
+the pulses of its time are told (``WAIT_S``), so that a pulse may be told a tick later than the EMG shows it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from controller.core.emg.channel import MuscleChannel
+from controller.core.emg.params import EmgParams
+from controller.core.signals import PulseGiven
+from drivers.interface import EmgFrame
+
+WAIT_S = 0.010  # two ticks: the guard's word of a pulse is here by then
+PULSES_KEPT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class MuscleEmg:
+    """One muscle at a time. ``quality`` says why the envelope is not to be relied on; '' where it is.
+
+    ``envelope_v`` is the r.m.s. of the person's own activity over the last eighth of a second, None where
+    nothing is known; ``activation`` its share (0 to 1) of the way from rest to the person's maximum, 0 where
+    the quality is not ''; ``m_wave_v`` the last pulse's M-wave peak to peak; ``triggered`` while an effort
+    above the threshold lasts; ``onsets`` counts these efforts.
+    """
+
+    muscle: str
+    envelope_v: float | None
+    quality: str
+    m_wave_v: float | None
+    activation: float
+    triggered: bool
+    onsets: int = 0
+    rest_v: float | None = None
+    mains_v: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmgEstimate:
+    """All electrodes at ``now_ns``, in the order of the parameters."""
+
+    now_ns: int
+    muscles: tuple[MuscleEmg, ...]
+
+    def of(self, muscle: str) -> MuscleEmg:
+        """The muscle of this name; KeyError where there is none."""
+        for one in self.muscles:
+            if one.muscle == muscle:
+                return one
+        raise KeyError(muscle)
+
+
+class EmgEstimator:
+    """Feed with :meth:`take` and :meth:`told`, read with :meth:`at`."""
+
+    def __init__(self, params: EmgParams) -> None:
+        self.params = params
+        self._channels = [MuscleChannel(one, params) for one in params.electrodes]
+        self._sensors = {one.sensor for one in params.electrodes}
+        self._waiting: deque[tuple[int, str, float, tuple[float, ...] | None]] = deque()
+        self._pulses: deque[PulseGiven] = deque()
+        self._newest_ns: dict[str, int] = {}
+        self._next_seq: dict[str, int] = {}
+        self._heard_ns = 0
+
+    def take(self, frame: EmgFrame, pulses: Iterable[PulseGiven] = ()) -> None:
+        """Take a frame and the pulses told since the last call."""
+        self.told(pulses)
+        if frame.sensor not in self._sensors:
+            return
+        if not (frame.valid and frame.volts and math.isfinite(frame.rate_hz) and frame.rate_hz > 0.0):
+            return
+        expected = self._next_seq.get(frame.sensor)
+        step_ns = 1e9 / frame.rate_hz
+        newest_ns = self._newest_ns.get(frame.sensor)
+        if newest_ns is not None and frame.t_ns <= newest_ns:
+            return  # twice, or later than its successor
+        if expected is not None and frame.seq != expected:
+            self._waiting.append((frame.t_ns - 1, frame.sensor, frame.rate_hz, None))
+        self._next_seq[frame.sensor] = frame.seq + len(frame.volts)
+        for i, row in enumerate(frame.volts):
+            self._waiting.append((frame.t_ns + round(i * step_ns), frame.sensor, frame.rate_hz, row))
+        self._newest_ns[frame.sensor] = self._waiting[-1][0]
+        self._run(frame.arrival_ns)
+
+    def told(self, pulses: Iterable[PulseGiven]) -> None:
+        """Take pulses that were given, in order of time."""
+        lag_ns = round(self.params.lag_s * 1e9)
+        for pulse in pulses:
+            if pulse.current_ma > 0.0 and pulse.width_us > 0.0:
+                for channel in self._channels:
+                    channel.told(replace(pulse, t_ns=pulse.t_ns + lag_ns))
+
+    def resting(self, now_ns: int, rests: bool) -> None:
+        """Say whether the person rests now: while so, rest is measured anew."""
+        for channel in self._channels:
+            channel.resting(now_ns, rests)
+
+    def at(self, now_ns: int) -> EmgEstimate:
+        """The estimate now."""
+        self._run(now_ns)
+        return EmgEstimate(now_ns, tuple(self._read(channel, now_ns) for channel in self._channels))
+
+    def _run(self, now_ns: int) -> None:
+        until_ns = now_ns - WAIT_S * 1e9
+        while self._waiting and self._waiting[0][0] <= until_ns:
+            t_ns, sensor, rate_hz, row = self._waiting.popleft()
+            for channel in self._channels:
+                if channel.electrode.sensor == sensor:
+                    if row is None:
+                        channel.gap()
+                    elif channel.electrode.column < len(row):
+                        channel.sample(t_ns, rate_hz, row[channel.electrode.column])
+
+    @staticmethod
+    def _read(channel: MuscleChannel, now_ns: int) -> MuscleEmg:
+        envelope_v, quality = channel.envelope_at(now_ns)
+        return MuscleEmg(
+            muscle=channel.electrode.muscle,
+            envelope_v=envelope_v,
+            quality=quality,
+            m_wave_v=channel.m_wave_v,
+            activation=channel.activation(envelope_v) if not quality else 0.0,
+            triggered=channel.trigger.on and not quality,
+            onsets=channel.trigger.fired,
+            rest_v=channel.rest_mean_v,
+            mains_v=channel.mains_v,
+        )

@@ -108,6 +108,24 @@ def _emulate_myo(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedMyo(body.emg, name=name, address=f"C0:4D:59:00:00:{number:02X}")
 
 
+def _decode_ganglion(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.ganglion import decode
+
+    return decode(payload, channel)
+
+
+def _open_ganglion(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.ganglion import Ganglion
+
+    return Ganglion(name, address, backend)
+
+
+def _emulate_ganglion(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.ganglion import EmulatedGanglion
+
+    return EmulatedGanglion(body.emg, name=name, address=f"E9:53:00:CE:00:{number:02X}")
+
+
 def _decode_sm4(payload: bytes, channel: str | None) -> dict[str, object]:
     from drivers.stimulators.sciencemode4 import decode
 
@@ -158,6 +176,18 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_myo,
             open=_open_myo,
             emulate=_emulate_myo,
+        ),
+        SensorDevice(
+            name="openbci-ganglion",
+            protocol="openbci-ganglion",
+            title="OpenBCI Ganglion (firmware 2 and 3)",
+            what="EMG 4 channels 200 Hz, BLE",
+            verified="against the vendor's documentation, driver and tests; firmware 3 as BrainFlow has it",
+            kind="emg",
+            rate_hz=200.0,
+            decode=_decode_ganglion,
+            open=_open_ganglion,
+            emulate=_emulate_ganglion,
         ),
     )
 )

@@ -23,6 +23,9 @@ CONFIRM_NS = (
 )
 NEVER_NS = 2**62
 DOUBT_AFTER_NS = 200_000_000  # without a prompt arrival; a burst of a healthy radio is over by then
+# Why a sample's place in time may be wrong, or is not told
+DOUBTFUL = "notifications late or lost: place in time uncertain by whole cycles of the device's numbering"
+REPEATED = "counted anew: what was taken for lost was only late"
 
 
 @dataclass(frozen=True, slots=True)

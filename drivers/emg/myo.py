@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from drivers.interface import ZERO3, EmgFrame, ImuSample
 from drivers.links.ble import BleBackend, BleLink, BleSensor
-from drivers.rotation_clock import Counted, RotationClock
+from drivers.rotation_clock import DOUBTFUL, REPEATED, Counted, RotationClock
 
 VERIFIED = "vendor-code"
 
@@ -155,9 +155,6 @@ def decode(data: bytes, channel: str | None) -> dict[str, object]:
 
 
 _FIRST_TO_LAST_NS = round((EMG_PER_NOTIFICATION - 1) / EMG_RATE_HZ * 1e9)
-# Why a frame's place in time may be wrong, or is not told
-DOUBTFUL = "notifications late or lost: place in time uncertain by whole rotations of the device"
-REPEATED = "counted anew: what was taken for lost was only late"
 
 
 class Myo(BleSensor[ImuSample | EmgFrame]):

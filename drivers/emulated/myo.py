@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import struct
-import time
 from collections.abc import Callable, Sequence
 
 from bumble.att import ATT_Error, Attribute, AttributeValue, ErrorCode
@@ -17,12 +16,11 @@ from bumble.gatt import Characteristic, Service
 
 from drivers.emg import myo
 from drivers.emulated.radio import Peripheral, unreadable, watched
+from drivers.emulated.sampling import EmgSource, sample
 from drivers.interface import Quat, Vec3
 
-EmgSource = Callable[[int], "Sequence[float] | None"]  # host ns -> volts of 8 channels; None is silence
 ImuSource = Callable[[int], "tuple[Quat, Vec3, Vec3] | None"]  # host ns -> quat, m/s2, rad/s
 
-LATE_MAX_S = 0.5  # a host that stalled longer than this does not get the missed samples made up
 _READ = Characteristic.Properties.READ
 _NOTIFY = Characteristic.Properties.NOTIFY
 _READABLE = Attribute.Permissions.READABLE
@@ -93,32 +91,15 @@ class EmulatedMyo(Peripheral):
             return  # vibration, light and sleep have no effect on what is measured
         await self.idle()
         if command["emg"] != myo.EMG_OFF:
-            self._tasks.append(
-                watched(self._stream(self._send_emg, self._emg_period_ns()), f"{self.name}: EMG")
-            )
+            self._begin(self._send_emg, 1e9 * myo.EMG_PER_NOTIFICATION / myo.EMG_RATE_HZ, "EMG")
         if command["imu"] != myo.IMU_OFF:
-            self._tasks.append(
-                watched(self._stream(self._send_imu, 1e9 / myo.IMU_RATE_HZ), f"{self.name}: IMU")
-            )
+            self._begin(self._send_imu, 1e9 / myo.IMU_RATE_HZ, "IMU")
 
-    @staticmethod
-    def _emg_period_ns() -> float:
-        return 1e9 * myo.EMG_PER_NOTIFICATION / myo.EMG_RATE_HZ
-
-    async def _stream(self, send: Callable[[int, int], None], period_ns: float) -> None:
-        """Calls ``send(count, due_ns)`` at absolute deadlines of the device's own clock."""
-        start_ns = time.monotonic_ns()
-        count = 0
-        while True:
-            due_ns = start_ns + round(count * period_ns * self._pace)
-            wait_s = (due_ns - time.monotonic_ns()) / 1e9
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            elif wait_s < -LATE_MAX_S:
-                count += round(-wait_s * 1e9 / period_ns)
-                continue
-            send(count, due_ns)
-            count += 1
+    def _begin(self, send: Callable[[int, int], None], period_ns: float, what: str) -> None:
+        pace_ns = period_ns * self._pace
+        self._tasks.append(
+            watched(sample(send, lambda count: round(count * pace_ns)), f"{self.name}: {what}")
+        )
 
     def _send_emg(self, count: int, due_ns: int) -> None:
         step_ns = round(1e9 / myo.EMG_RATE_HZ * self._pace)

@@ -122,11 +122,11 @@ class BleLink:
         except _FAILURES as error:
             raise self._translate(f"reading {uuid}", error) from error
 
-    async def write(self, uuid: str, data: bytes) -> None:
-        """Write with response."""
+    async def write(self, uuid: str, data: bytes, *, response: bool = True) -> None:
+        """Write; without ``response`` nothing tells whether the device took it."""
         client = self._require()
         try:
-            await client.write_gatt_char(uuid, data, response=True)
+            await client.write_gatt_char(uuid, data, response=response)
         except _FAILURES as error:
             raise self._translate(f"writing {uuid}", error) from error
 

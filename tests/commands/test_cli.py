@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from controller.cli import CONFIGS, app
 from controller.commands import run
+from drivers.catalogue import DECODERS
 from tests.data import REFERENCE, needs_reference
 
 SESSION = CONFIGS / "sessions" / "recording_shank.toml"
@@ -33,7 +34,7 @@ def still_recording(path: Path, *, header: str = HEADER, spoil: tuple[int, str] 
 @needs_reference
 def test_decode_gives_the_fields_of_every_vector_of_its_devices() -> None:
     vectors = json.loads((REFERENCE / "protocol_vectors.json").read_text())
-    mine = [v for v in vectors if v["device"] in ("movella-dot", "myo", "hasomed-sm4")]
+    mine = [v for v in vectors if v["device"] in DECODERS]
     assert len(mine) > 50
     for vector in mine:
         channel = ("--channel", vector["channel"]) if vector["channel"] else ()

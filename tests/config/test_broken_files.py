@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from controller.cli import app
+from drivers.catalogue import DECODERS
 from models.plate_files import MARKS
 from tests.record.walk import record_walk
 
@@ -140,7 +141,7 @@ def plate_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("payload", ["", "zz", "0", "\N{FULLWIDTH DIGIT ONE}1", "00" * 100_000, "\ud800"])
-@pytest.mark.parametrize("device", ["movella-dot", "myo", "hasomed-sm4", "none"])
+@pytest.mark.parametrize("device", [*DECODERS, "none"])
 def test_bytes_that_mean_nothing_are_refused_by_decode(device: str, payload: str) -> None:
     result = CliRunner().invoke(app, ["decode", device, payload])
     assert isinstance(result.exception, SystemExit), f"{result.exception!r}"

@@ -17,7 +17,7 @@ from drivers.interface import DeviceError, EmgFrame, ImuSample
 from drivers.links.ble import BleBackend, BleSensor
 from drivers.links.bumble_backend import bumble_backend
 
-Sensor = BleSensor[ImuSample] | BleSensor[ImuSample | EmgFrame]
+Sensor = BleSensor[ImuSample] | BleSensor[EmgFrame] | BleSensor[ImuSample | EmgFrame]
 
 
 # The same property runs for every driver that inherits it.
@@ -34,6 +34,7 @@ class SensorContract(ABC):
     """``frame(k)`` is the device's k-th notification, ``accept`` gives it to the driver as one."""
 
     period_ns: ClassVar[int]
+    battery_percent: ClassVar[int | None] = 80  # what the emulated device says
 
     @abstractmethod
     def sensor(self, address: str, backend: BleBackend | None) -> Sensor: ...
@@ -139,7 +140,7 @@ class SensorContract(ABC):
                         await asyncio.sleep(0.02)
                     assert asyncio.all_tasks() <= before
                 async with self.sensor("sensor under test", backend) as sensor:
-                    assert await sensor.battery_percent() == 80
+                    assert await sensor.battery_percent() == self.battery_percent
                 await backend.aclose()
 
         asyncio.run(scenario())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drivers.catalogue import DECODERS, SENSORS, STIMULATORS, is_inertial
-from drivers.emg import myo
+from drivers.emg import ganglion, myo
 from drivers.imu import movella_dot
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
@@ -21,9 +21,11 @@ PRODUCT = sorted(path for room in ("controller", "drivers", "models") for path i
 CATALOGUE = ROOT / "drivers" / "catalogue.py"
 NAMES = {*SENSORS, *STIMULATORS, *DECODERS}
 # a device's own codec, driver and emulated peer, and what peers of its kind share
-OWN = {"drivers.imu.movella_dot", "drivers.emg.myo", "drivers.stimulators.p24", "drivers.emulated.dot",
-       "drivers.emulated.myo", "drivers.emulated.p24", "drivers.stimulators.sciencemode4",
-       "drivers.stimulators.sheets"}  # fmt: skip
+OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
+       "drivers.emg.myo", "drivers.emulated.myo",
+       "drivers.emg.ganglion", "drivers.emulated.ganglion",
+       "drivers.stimulators.p24", "drivers.stimulators.sciencemode4", "drivers.stimulators.sheets",
+       "drivers.emulated.p24"}  # fmt: skip
 
 
 def module(path: Path) -> str:
@@ -93,10 +95,12 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
     assert {name: type(sensor) for name, sensor in opened.items()} == {
         "movella-dot": movella_dot.MovellaDot,
         "myo": myo.Myo,
+        "openbci-ganglion": ganglion.Ganglion,
     }
     assert SENSORS["myo"].rate_hz == myo.EMG_RATE_HZ
+    assert SENSORS["openbci-ganglion"].rate_hz == ganglion.RATE_HZ
     assert SENSORS["movella-dot"].rate_hz in movella_dot.OUTPUT_RATES_HZ
-    assert (is_inertial("movella-dot"), is_inertial("myo")) == (True, False)
+    assert {name for name in SENSORS if is_inertial(name)} == {"movella-dot"}
     stimulator = STIMULATORS["hasomed-p24"].open("/dev/null")
     assert isinstance(stimulator, P24)
     capability: StimulatorCapability = stimulator.capability

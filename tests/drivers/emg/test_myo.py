@@ -18,6 +18,7 @@ from drivers.emulated.radio import Peripheral
 from drivers.interface import EmgFrame, ImuSample
 from drivers.links.ble import BleBackend
 from drivers.links.bumble_backend import bumble_backend
+from drivers.rotation_clock import DOUBTFUL, REPEATED
 from tests.data import REFERENCE, needs_reference
 from tests.drivers.contract_sensor import Sensor, SensorContract
 from tests.drivers.links.radio_process import RAMP_NS
@@ -150,7 +151,7 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
         emg, imu, battery = asyncio.run(collect(hci_address))
     assert battery == 80
     told = {sample.reason for sample in (*emg, *imu)}
-    assert told <= {"", myo.DOUBTFUL, myo.REPEATED}
+    assert told <= {"", DOUBTFUL, REPEATED}
     emg = [frame for frame in emg if frame.valid]
     assert len(emg) > 100
     lost = 0

@@ -170,6 +170,7 @@ class Ganglion(BleSensor[EmgFrame]):
         self._clock = RotationClock(period_ns=SAMPLE_NS, cycle=CYCLE_SAMPLES[2])
         self._seq_before = 0  # samples counted by a clock before this one
         self._next_seq = 0
+        self._t_ns = 0  # of the last frame: a clock that moves back stands still
         self._place: tuple[int, int] | None = None  # of the last packet taken: place in the cycle, arrival ns
         self._doubted: int | None = (
             None  # place of a packet that did not fit, waiting for one that follows it
@@ -235,8 +236,8 @@ class Ganglion(BleSensor[EmgFrame]):
             return self._invalid(rows, arrival_ns)
         reason = DOUBTFUL if place.doubtful else "" if self._exact else OFFSET
         volts = tuple(tuple(count * VOLTS_PER_COUNT for count in row) for row in rows)
-        first_ns = place.t_ns - (len(rows) - 1) * SAMPLE_NS
-        return EmgFrame(self.name, first_ns, arrival_ns, seq, RATE_HZ, volts, reason=reason)
+        self._t_ns = max(self._t_ns, place.t_ns - (len(rows) - 1) * SAMPLE_NS)
+        return EmgFrame(self.name, self._t_ns, arrival_ns, seq, RATE_HZ, volts, reason=reason)
 
     def _in_order(self, last: int, arrival_ns: int) -> bool:
         """Whether the packet's number fits the time since the one before, or follows one that was doubted."""

@@ -78,7 +78,8 @@ def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates
     """Both are attributes of an entry: who knows the stimulators' entries, and who calls ``emulate``."""
     knowing = {module(path) for path in PRODUCT if path != CATALOGUE and "STIMULATORS" in names_used(path)}
     readers = {
-        "controller.config.schema",
+        "controller.config.rig_schema",
+        "controller.config.section",
         "controller.config.session",
         "controller.commands.doctor",
     }  # of names, capability and port

@@ -6,10 +6,12 @@ import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from controller.config.console_settings import objections
-from controller.config.loader import range_words, read_file
-from controller.config.person_schema import ClinicFile, PatientFile
+from controller.config.loader import FILE_BYTES_MAX, range_words, read_file
+from controller.config.person_schema import ClinicFile, PatientFile, PersonFile
+from controller.config.rig_schema import RigFile, TherapyKind
 from controller.config.schema import LegSensorSection, SessionFile
 from controller.config.section import Section
 from controller.errors import ConfigError, InputError
@@ -20,8 +22,8 @@ from drivers.catalogue import SENSORS, STIMULATORS, is_inertial
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A checked session: its files as they were read, where they came from, and the limits they make.
+class RigSession:
+    """A checked session of any therapy: its files as they were read, where they came from, and their limits.
 
     ``effective`` is what the core plans with and what the guard judges by: the guard merges the same
     ``asked`` with the device's and the compiled limits of its own.
@@ -31,8 +33,8 @@ class Session:
     text: str
     patient_text: str
     clinic_text: str  # empty where the session names no clinic file
-    file: SessionFile
-    patient: PatientFile
+    file: RigFile
+    patient: PersonFile
     asked: tuple[Layer, ...]  # the layers that people set: clinic, patient, session
     effective: Effective
 
@@ -40,31 +42,100 @@ class Session:
     def patient_path(self) -> Path:
         return self.path.parent / self.file.session.patient_file
 
+
+@dataclass(frozen=True, slots=True)
+class Session(RigSession):
+    """A session of gait assist."""
+
+    file: SessionFile
+    patient: PatientFile
+
     @property
     def imus(self) -> tuple[LegSensorSection, ...]:
         return inertial_sensors(self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A session's person and clinic, as read: what of a session does not hang on its therapy."""
+
+    patient: PersonFile
+    patient_text: str
+    clinic_text: str
+    asked: tuple[Layer, ...]
+    problems: tuple[str, ...]  # that the files of any therapy may have
 
 
 def inertial_sensors(file: SessionFile) -> tuple[LegSensorSection, ...]:
     return tuple(sensor for sensor in file.sensors if is_inertial(sensor.device))
 
 
+def kind_of(path: Path) -> str:
+    """The therapy that a session file asks for, as far as it can be told without checking the file."""
+    table = _table(path).get("therapy")
+    kind = table.get("kind") if isinstance(table, dict) else None
+    return kind if isinstance(kind, str) else get_args(TherapyKind)[0]
+
+
 def load_session(path: Path) -> Session:
-    """Read and check a session file and the patient and clinic file it names.
+    """Read and check a session file of gait assist and the patient and clinic file it names.
 
     Raises ConfigError with one line for every fault found in these files.
     """
+    if (kind := kind_of(path)) in ("exercise", "emg-assist"):
+        raise ConfigError([f"{path}: therapy.kind: found {kind!r}, allowed here: 'gait-assist'"])
     try:
         file, text = read_file(path, SessionFile)
     except ConfigError as error:
         raise ConfigError([*error.problems, *_of_patient(path)]) from None
-    patient_path = path.parent / file.session.patient_file
-    patient, patient_text = read_file(patient_path, PatientFile)
+    patient, patient_text = read_file(path.parent / file.session.patient_file, PatientFile)
+    files = read_files(path, file, patient, patient_text)
+    problems = list(files.problems)
+    widths = file.stimulator.width_min_us, file.stimulator.width_us
+    if widths[0] is not None and widths[0] > widths[1]:
+        problems.append(
+            f"{path}: stimulator.width_min_us: found {widths[0]:g}, allowed: 50 to width_us, {widths[1]:g}"
+        )
+    second = file.second_channel
+    if second is not None and patient.eversion is None:
+        problems.append(
+            f"{path.parent / file.session.patient_file}: eversion: missing, allowed: a table, for the "
+            "session's second_channel"
+        )
+    if second is not None and second.channel == file.stimulator.channel:
+        problems.append(
+            f"{path}: second_channel.channel: found {second.channel}, allowed: not the first channel's output"
+        )
+    problems += [
+        f"{path}: schedule: arm {number} has {'both' if arm.strides else 'neither'} length, "
+        "allowed: either strides or seconds"
+        for number, arm in enumerate(file.schedule, 1)
+        if (arm.strides is None) == (arm.seconds is None)
+    ]
+    if not inertial_sensors(file):
+        inertial = " or ".join(repr(device) for device in SENSORS if is_inertial(device))
+        problems.append(f"{path}: sensors: no inertial sensor, allowed: at least one with device {inertial}")
+    effective = merged(path, file, files.asked, problems)
+    return Session(
+        path=path,
+        text=text,
+        patient_text=patient_text,
+        clinic_text=files.clinic_text,
+        file=file,
+        patient=patient,
+        asked=files.asked,
+        effective=effective,
+    )
+
+
+def read_files(path: Path, file: RigFile, patient: PersonFile, patient_text: str) -> Files:
+    """The clinic file beside the person's, and what is wrong with either or with what all sessions share."""
     asked = [Layer("patient", patient.limits.values()), Layer("session", file.limits.values())]
     clinic_text = ""
     if file.session.clinic_file is not None:
         clinic, clinic_text = read_file(path.parent / file.session.clinic_file, ClinicFile)
         asked.insert(0, Layer("clinic", clinic.limits.values()))
+    patient_path = path.parent / file.session.patient_file
     names = [sensor.name for sensor in file.sensors]
     problems = [
         f"{patient_path}: checklist: {key} is missing, allowed: 'no' | 'yes' | 'accepted'"
@@ -83,53 +154,39 @@ def load_session(path: Path) -> Session:
         for name in sorted(set(names))
         if names.count(name) > 1
     ]
-    widths = file.stimulator.width_min_us, file.stimulator.width_us
-    if widths[0] is not None and widths[0] > widths[1]:
-        problems.append(
-            f"{path}: stimulator.width_min_us: found {widths[0]:g}, allowed: 50 to width_us, {widths[1]:g}"
-        )
-    second = file.second_channel
-    if second is not None and patient.eversion is None:
-        problems.append(
-            f"{patient_path}: eversion: missing, allowed: a table, for the session's second_channel"
-        )
-    if second is not None and second.channel == file.stimulator.channel:
-        problems.append(
-            f"{path}: second_channel.channel: found {second.channel}, allowed: not the first channel's output"
-        )
-    problems += [
-        f"{path}: schedule: arm {number} has {'both' if arm.strides else 'neither'} length, "
-        "allowed: either strides or seconds"
-        for number, arm in enumerate(file.schedule, 1)
-        if (arm.strides is None) == (arm.seconds is None)
-    ]
-    if not inertial_sensors(file):
-        inertial = " or ".join(repr(device) for device in SENSORS if is_inertial(device))
-        problems.append(f"{path}: sensors: no inertial sensor, allowed: at least one with device {inertial}")
     console = file.console
     problems += [
         f"{path}: console.{objection}"
         for objection in objections(console.host, console.token_file, console.cert_file, console.key_file)
     ]
+    return Files(patient, patient_text, clinic_text, tuple(asked), tuple(problems))
+
+
+def merged(path: Path, file: RigFile, asked: tuple[Layer, ...], problems: list[str]) -> Effective:
+    """The limits that the layers make. Raises ConfigError where they loosen, or with ``problems``."""
     try:
-        effective = merge(
-            (device_layer(STIMULATORS[file.stimulator.device].capability), *asked), source=str(path)
-        )
+        capability = STIMULATORS[file.stimulator.device].capability
+        effective = merge((device_layer(capability), *asked), source=str(path))
     except InputError as error:
         raise ConfigError([*problems, str(error)]) from None
     if problems:
         raise ConfigError(problems)
-    return Session(path, text, patient_text, clinic_text, file, patient, tuple(asked), effective)
+    return effective
+
+
+def _table(path: Path) -> dict[str, object]:
+    """What a session file holds, unchecked; nothing where it cannot be read."""
+    try:
+        if not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:  # a pipe would be waited for
+            return {}
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _of_patient(path: Path) -> list[str]:
     """What is wrong with the patient file that a faulty session file names, as far as it can be told."""
-    if not path.is_file():  # reading a pipe would wait for ever
-        return []
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("session")
-    except (OSError, ValueError, RecursionError):
-        return []
+    table = _table(path).get("session")
     name = table.get("patient_file") if isinstance(table, dict) else None
     if not isinstance(name, str):
         return []

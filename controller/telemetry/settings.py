@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
-from controller.config.session import Session
+from controller.config.session import RigSession
 from controller.errors import ConfigError
 from controller.telemetry.mqtt import MqttSettings
 
 
-def mqtt_settings(session: Session) -> MqttSettings | None:
+def mqtt_settings(session: RigSession) -> MqttSettings | None:
     """Where to publish this session; None where its file has no ``[telemetry]`` table."""
     telemetry, names = session.file.telemetry, session.file.session
     if telemetry is None:
@@ -45,7 +45,7 @@ def mqtt_settings(session: Session) -> MqttSettings | None:
         raise ConfigError([f"{session.path}: telemetry: {error}"]) from None
 
 
-def unencrypted_warning(session: Session) -> str:
+def unencrypted_warning(session: RigSession) -> str:
     """In words where anybody on the network can read along; empty where it is safe, or was decided so."""
     telemetry = session.file.telemetry
     if telemetry is None or telemetry.unencrypted or telemetry.tls or telemetry.ca_file is not None:
@@ -67,7 +67,7 @@ def _is_here(host: str) -> bool:
         return host.lower().rstrip(".") == "localhost"
 
 
-def check_lsl(session: Session) -> None:
+def check_lsl(session: RigSession) -> None:
     """Raises ConfigError where the session asks for LSL streams and this installation cannot make them."""
     if session.file.lsl is not None and find_spec("pylsl") is None:
         allowed = "with the extra, pip install 'dorsi[lsl]'"

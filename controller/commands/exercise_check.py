@@ -48,8 +48,8 @@ def _shapes(session: ExerciseSession) -> Iterator[str]:
         if one.width_us > most_us:
             yield (
                 f"{place}: width_us: found {one.width_us:g}, allowed: at most {most_us:g} with {sheet.name} "
-                f"and {session.effective.named('width_max_us')}; the nearest is {most_us:g} us, which is another "
-                "stimulation, not a shorter form of this one"
+                f"and {session.effective.named('width_max_us')}; the nearest is {most_us:g} us, which is "
+                "another stimulation, not a shorter form of this one"
             )
         for key, rate_hz in (("rate_hz", one.rate_hz), ("rate_end_hz", one.rate_end_hz)):
             if rate_hz is not None and rate_hz > limits.rate_max_hz:
@@ -98,8 +98,8 @@ def _lengths(session: ExerciseSession) -> Iterator[str]:
         if dose_uc > limits.dose_max_uc:
             yield (
                 f"{place}: gives {dose_uc:.0f} uC in {DOSE_WINDOW_S:g} s at {muscle.current_max_ma:g} mA, "
-                f"allowed: at most {limits.dose_max_uc:g} uC by {effective.named('dose_max_uc')}; longer rests, "
-                "a lower rate or less current would do"
+                f"allowed: at most {limits.dose_max_uc:g} uC by {effective.named('dose_max_uc')}; longer "
+                "rests, a lower rate or less current would do"
             )
     if params.whole_s > limits.session_max_s:
         yield (

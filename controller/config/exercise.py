@@ -1,4 +1,4 @@
-"""An exercise session as it will be run: its files read and held against each other, and the core's numbers."""
+"""An exercise session as it will be run: its files held against each other, and the core's numbers."""
 
 from __future__ import annotations
 

@@ -17,19 +17,17 @@ import time
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
-from controller.core.core import Core
 from controller.core.signals import Applied, TickInputs
 from controller.ipc import bus, process
 from controller.record import records
-from controller.runtime.console_server import Consoles
+from controller.runtime.exercise import Exercise
+from controller.runtime.gait_assist import GaitAssist
 from controller.runtime.plan import ControllerPlan, read_plan
-from controller.runtime.test_trains import Probing
+from controller.runtime.therapy import Therapy
 from controller.runtime.ticker import Ticker, wait_ns
-from controller.runtime.tuning import Tuning
 from controller.safety.judgement.wire import (
     FRAME_GAP_MIN_NS,
     KIND_VERDICT,
@@ -40,8 +38,6 @@ from controller.safety.judgement.wire import (
     encode_frame,
     encode_stamp,
 )
-from controller.trial.course import Course
-from controller.trial.schedule import ArmPlan
 from controller.untrusted import read_object
 from drivers.catalogue import SENSORS
 from drivers.interface import DeviceError, EmgFrame, ImuSample, Sample, Sensor
@@ -58,9 +54,7 @@ class Controller:
 
     def __init__(self, rig: Path, plan: ControllerPlan) -> None:
         self._plan = plan
-        self._tuning = Tuning(plan.params, plan.allowed)
-        self._core = Core(plan.params)
-        self._course = Course(plan.schedule, plan.params.mode)
+        self._therapy = begin(rig, plan)
         self._imu: list[ImuSample] = []
         self._emg: list[EmgFrame] = []
         self._applied: list[Applied] = []
@@ -75,20 +69,19 @@ class Controller:
         self._lost: Counter[str] = Counter()
         self._expected_seq: dict[str, int] = {}
         self._battery_percent: dict[str, int | None] = {}
-        self._probing = Probing()
-        self._consoles = Consoles(rig, self._tuning, self._probing, self._core)
-        self._ticker = Ticker(round(plan.params.tick_s * 1e9), self._on_deadline)
+        self._over_told = False
+        self._ticker = Ticker(round(self._therapy.tick_s * 1e9), self._on_deadline)
         self.done = asyncio.Event()
 
     async def run(self, backend: BleBackend | None, scheduling: str) -> None:
         """Until told to end, or the guard is gone. A sensor task that dies ends everything at once."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._guard_socket, self._on_guard)
-        self._consoles.open()
+        self._therapy.open()
         self._record("process", records.Process(_now(), "controller", os.getpid(), "started", scheduling))
         self._record(
             "core/start",
-            records.CoreStart(_now(), os.getpid(), msgspec.Raw(msgspec.json.encode(self._tuning.params))),
+            records.CoreStart(_now(), os.getpid(), msgspec.Raw(msgspec.json.encode(self._therapy.params))),
         )
         sensors = [  # here, as this may import a driver, which would hold up ticks
             SENSORS[plan.device].open(plan.name, plan.address, backend) for plan in self._plan.sensors
@@ -100,13 +93,13 @@ class Controller:
             self._ticker.stop()
             for task in tasks:
                 task.cancel()
-        if self._course.schedule.arm is not None:
-            self._record("arm", arm_record(_now(), "end", self._course.schedule.arm, self._plan.seed))
+        for said in self._therapy.ended(_now()):
+            self._record(*said)
         dropped = f"dropped: {self._guard.dropped} to the guard, {self._recorder.dropped} to the recorder"
         self._record("process", records.Process(_now(), "controller", os.getpid(), "ended", dropped))
         self._recorder.close(wait_s=RECORDER_TAKES_S)
         loop.remove_reader(self._guard_socket)
-        self._consoles.close()
+        self._therapy.close()
 
     async def _read(self, sensor: Sensor) -> None:
         async with sensor:
@@ -177,19 +170,12 @@ class Controller:
         if self.done.is_set():  # what still waited when the session ended
             return
         now_ns = self._stepped_ns = _now()
-        retuned = self._retune(now_ns)
-        mode, fresh = self._course.ask()
-        inputs = TickInputs(
-            imu=tuple(self._imu),
-            emg=tuple(self._emg),
-            applied=tuple(self._applied),
-            mode=mode,
-            fresh=fresh,
-            probe=self._probing.take(),
-            scope=self._course.scope(),
-        )
+        for said in self._therapy.before(now_ns):
+            self._record(*said)
+        received = TickInputs(imu=tuple(self._imu), emg=tuple(self._emg), applied=tuple(self._applied))
         self._imu, self._emg, self._applied = [], [], []
-        decision = self._core.step(now_ns, inputs)
+        inputs = self._therapy.wishes(received)
+        decision = self._therapy.step(now_ns, inputs)
         self._frame_seq += 1
         frame = Frame(
             self._plan.session,
@@ -213,20 +199,10 @@ class Controller:
                 decision,
             ),
         )
-        self._follow_schedule(now_ns, decision.view.strides)
-        self._probing.note(self._core.output.test_train, guard_gave=self._course.able)
-        for entry in self._consoles.refused():
-            self._record("audit", entry)
-        self._consoles.after_tick(now_ns, retuned=retuned)
-
-    def _follow_schedule(self, now_ns: int, strides: int) -> None:
-        """The arms of a trial: each begins at the tick whose step changed the mode."""
-        turn = self._course.follow(now_ns, strides, switching=self._core.switching)
-        if turn.ended is not None:
-            self._record("arm", arm_record(now_ns, "end", turn.ended, self._plan.seed))
-        if turn.begun is not None:
-            self._record("arm", arm_record(now_ns, "begin", turn.begun, self._plan.seed))
-        if turn.over:
+        for said in self._therapy.after(now_ns, decision):
+            self._record(*said)
+        if self._therapy.over and not self._over_told:
+            self._over_told = True
             print(json.dumps({"schedule": "ended"}), flush=True)
 
     def _on_guard(self) -> None:
@@ -244,7 +220,7 @@ class Controller:
         if isinstance(verdict, BadFrame):
             log.error("unreadable verdict: %s", verdict.reason)
             return
-        self._course.guard_state = verdict.state
+        self._therapy.hear_verdict(verdict.state)
         self._applied.append(Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason))
 
     def _hear_state(self, message: bytes) -> None:
@@ -253,31 +229,7 @@ class Controller:
         except ValueError as error:
             log.error("unreadable word of the guard: %s", error)
             return
-        self._take_state(word)
-
-    def _take_state(self, word: dict[str, object]) -> None:
-        """What the guard is armed for, whether it allows feedback, and the most it lets out."""
-        if "state" in word:
-            scope, unlocked = str(word.get("scope", "walk")), bool(word.get("unlocked"))
-            measured = bool(word.get("measured"))
-            self._course.hear(str(word["state"]), scope, unlocked=unlocked, measured=measured)
-        most_ma = word.get("current_max_ma")
-        if isinstance(most_ma, float):
-            self._tuning.tighten(most_ma, str(word.get("by", "")), time.time_ns())
-
-    # --- settings that a person at the console changes ---
-
-    def _retune(self, now_ns: int) -> bool:
-        """Between two windows, what waits takes effect; recorded ahead of the tick it begins with (F18)."""
-        taken = self._tuning.take(now_ns) if self._core.at_boundary else None
-        if taken is None:
-            return False
-        params, entry = taken
-        self._core.reconfigure(params)
-        document = msgspec.Raw(msgspec.json.encode(params))
-        self._record("core/retuned", records.CoreRetuned(now_ns, entry.version, document))
-        self._record("audit", entry)
-        return True
+        self._therapy.hear_guard(word)
 
     def _link(self, name: str) -> records.Link:
         battery = self._battery_percent.get(name)
@@ -287,10 +239,13 @@ class Controller:
         self._recorder.send(bus.pack_record(topic, _now(), records.encode(record)))
 
 
-def arm_record(now_ns: int, kind: Literal["begin", "end"], arm: ArmPlan, seed: int | None) -> records.Arm:
-    """The marker of an arm; a blinded one does not say its mode."""
-    mode = arm.title if arm.blinded else arm.mode
-    return records.Arm(now_ns, kind, mode, seed, arm.title, arm.wash_out_strides, arm.blinded)
+def begin(rig: Path, plan: ControllerPlan) -> Therapy:
+    """The therapy that the plan asks for. Raises ValueError where it asks for none."""
+    if plan.exercise is not None:
+        return Exercise(rig, plan, plan.exercise)
+    if plan.params is not None:
+        return GaitAssist(rig, plan, plan.params)
+    raise ValueError("the controller's plan has neither params nor exercise")
 
 
 def _now() -> int:

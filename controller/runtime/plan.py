@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from controller.config.tunables import Allowed
+from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
 from controller.trial.schedule import ArmPlan
 from drivers.interface import Segment
@@ -21,7 +22,8 @@ class SensorPlan:
     name: str
     device: str  # as in drivers.catalogue
     address: str
-    segment: Segment
+    segment: Segment | None  # on which an inertial sensor sits; None of any other
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,13 @@ class ControllerPlan:
     """
 
     session: int
-    params: CoreParams
+    params: CoreParams | None  # of gait assist
     sensors: tuple[SensorPlan, ...]
     radio: str | None
     schedule: tuple[ArmPlan, ...] = ()
     seed: int | None = None  # of the virtual body
     allowed: dict[str, Allowed] = field(default_factory=dict)
+    exercise: ExerciseParams | None = None  # of a programme, in place of gait assist
 
 
 @dataclass(frozen=True, slots=True)

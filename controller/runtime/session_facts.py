@@ -13,7 +13,10 @@ from pathlib import Path
 import msgspec
 
 from controller.config.core_params import core_params
+from controller.config.exercise import ExerciseSession, exercise_params
 from controller.config.session import Session
+from controller.core.exercise.programme import ExerciseParams
+from controller.core.params import CoreParams
 from controller.runtime.person_files import PersonFiles
 from controller.runtime.plan import SensorPlan
 from controller.trial.schedule import ArmPlan
@@ -23,7 +26,7 @@ PACKAGES = ("dorsi", "bleak", "bumble", "vqf", "numpy", "mcap", "msgspec")
 
 
 def recording_header(
-    session: Session, name: str, arms: Sequence[ArmPlan], seed: int | None
+    session: Session | ExerciseSession, name: str, arms: Sequence[ArmPlan], seed: int | None
 ) -> dict[str, str]:
     """The head of the recording; ``seed`` is the virtual patient's, None where the body is real."""
     facts = {
@@ -36,7 +39,8 @@ def recording_header(
         "session_file": session.text,
         "patient_file": session.patient_text,
         "clinic_file": session.clinic_text,
-        "core_params": msgspec.json.encode(core_params(session)).decode(),
+        "programme_file": session.programme_text if isinstance(session, ExerciseSession) else "",
+        "core_params": msgspec.json.encode(params_of(session)).decode(),
         "versions": json.dumps({name: version(name) for name in PACKAGES}),
         "commit": _commit(),
         "host": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
@@ -44,8 +48,13 @@ def recording_header(
     return {key: clean(value) for key, value in facts.items()}  # a folder's name may be any bytes
 
 
+def params_of(session: Session | ExerciseSession) -> CoreParams | ExerciseParams:
+    """The numbers of whichever core the session's therapy has."""
+    return exercise_params(session) if isinstance(session, ExerciseSession) else core_params(session)
+
+
 def guard_settings(
-    session: Session,
+    session: Session | ExerciseSession,
     session_id: int,
     port: str,
     files: PersonFiles,
@@ -56,21 +65,19 @@ def guard_settings(
     closed_loop: bool,
 ) -> dict[str, object]:
     """The guard's file: see :mod:`controller.safety.settings`."""
-    stimulator = session.file.stimulator
-    required = [s for s in session.file.sensors if s.required]
-    channels = [("dorsiflexion", stimulator.channel, stimulator.electrode_area_cm2)]
-    if second := session.file.second_channel:
-        channels.append(("eversion", second.channel, second.electrode_area_cm2))
     told: dict[str, object] = {
         "session": session_id,
         "channels": [
-            {"name": name, "output": output, "electrode_area_cm2": area} for name, output, area in channels
+            {"name": name, "output": output, "electrode_area_cm2": area}
+            for name, output, area in _channels(session)
         ],
         "limits": [{"who": layer.who, "limits": dict(layer.values)} for layer in session.asked],
         "sensors": [
-            {"name": s.name} | ({"segment": s.segment} if s in session.imus else {}) for s in required
+            {"name": sensor.name} | ({"segment": sensor.segment} if sensor.segment else {})
+            for sensor in sensor_plans(session)
+            if sensor.required
         ],
-        "stimulator": {"device": stimulator.device, "port": port},
+        "stimulator": {"device": session.file.stimulator.device, "port": port},
         # whoever stands before a person at the console answers today's questions there
         "checklist": {} if attended and not virtual else dict(session.patient.checklist),
         "overseen": overseen,
@@ -86,9 +93,22 @@ def guard_settings(
     return told
 
 
-def sensor_plans(session: Session) -> tuple[SensorPlan, ...]:
+def _channels(session: Session | ExerciseSession) -> list[tuple[str, int, float]]:
+    """Name, output and electrode of each channel of a frame, in its order."""
+    if isinstance(session, ExerciseSession):
+        return [(one.muscle, place.output, place.electrode_area_cm2) for one, place in session.muscles]
+    stimulator = session.file.stimulator
+    channels = [("dorsiflexion", stimulator.channel, stimulator.electrode_area_cm2)]
+    if second := session.file.second_channel:
+        channels.append(("eversion", second.channel, second.electrode_area_cm2))
+    return channels
+
+
+def sensor_plans(session: Session | ExerciseSession) -> tuple[SensorPlan, ...]:
+    """Every sensor to be opened; an inertial one of gait assist with its segment."""
+    segments = {s.name: s.segment for s in session.imus} if isinstance(session, Session) else {}
     return tuple(
-        SensorPlan(sensor.name, sensor.device, sensor.address, sensor.segment)
+        SensorPlan(sensor.name, sensor.device, sensor.address, segments.get(sensor.name), sensor.required)
         for sensor in session.file.sensors
     )
 

@@ -22,6 +22,7 @@ import msgspec
 
 from controller.config.console_settings import ConsoleSettings, new_token, write_settings
 from controller.config.core_params import core_params
+from controller.config.exercise import ExerciseSession, exercise_params
 from controller.config.session import Session
 from controller.config.tunable_ranges import tunable
 from controller.core.signals import CLOSED_LOOP
@@ -98,7 +99,7 @@ class Supervisor:
 
     def __init__(
         self,
-        session: Session,
+        session: Session | ExerciseSession,
         out: Path,
         virtual: Virtual | None,
         show: Show,
@@ -257,7 +258,8 @@ class Supervisor:
     def _sensors_seen(self, status: LiveStatus | None) -> bool:
         """Whether every required inertial sensor has been heard: before that the guard would only refuse."""
         seen = status.sensor_age_ms if status is not None else {}
-        return all(sensor.name in seen for sensor in self._session.imus if sensor.required)
+        needed = [sensor.name for sensor in sensor_plans(self._session) if sensor.required and sensor.segment]
+        return all(name in seen for name in needed)
 
     def _why_not(self, status: LiveStatus | None) -> str:
         return status.guard_text if status is not None else "no word from the controller"
@@ -299,15 +301,14 @@ class Supervisor:
     def _start_controller(
         self, rig: Rig, session_id: int, arms: tuple[ArmPlan, ...], radio: str | None
     ) -> None:
-        plan = ControllerPlan(
-            session_id,
-            core_params(self._session, arms[0].mode),
-            sensor_plans(self._session),
-            radio,
-            arms,
-            self._virtual.seed if self._virtual else None,
-            tunable(self._session),
-        )
+        session, seed = self._session, self._virtual.seed if self._virtual else None
+        sensors = sensor_plans(session)
+        if isinstance(session, ExerciseSession):
+            exercise = exercise_params(session)
+            plan = ControllerPlan(session_id, None, sensors, radio, arms, seed, exercise=exercise)
+        else:
+            params = core_params(session, arms[0].mode)
+            plan = ControllerPlan(session_id, params, sensors, radio, arms, seed, tunable(session))
         write_plan(rig.path / "controller.json", plan)
         rig.start("controller", "controller.runtime.controller", "--rig", str(rig.path))
 

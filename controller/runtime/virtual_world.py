@@ -135,13 +135,13 @@ class World:
         return device.emulate(sensor.address, number, body)
 
     def _motion(self, sensor: SensorPlan, rate_hz: float) -> Source:
-        patient = self._patient
-        if patient is None:
+        patient, segment = self._patient, sensor.segment
+        if patient is None or segment is None:
             recording = self._recordings.get(sensor.name)
             return replay_source(recording, self._origin, rate_hz) if recording else lambda _t_ns: None
 
         def source(t_ns: int) -> tuple[Quat, Vec3, Vec3] | None:
-            return patient.imu(sensor.segment, self._origin.seconds(t_ns))
+            return patient.imu(segment, self._origin.seconds(t_ns))
 
         return source
 

@@ -20,7 +20,7 @@ from controller.console.tuning.controller_link import TuningLink
 from controller.console.tuning.profiles import LAST, Profiles
 from controller.console.tuning.routes import TuningPages
 from controller.core.core import Core
-from controller.runtime.console_server import Consoles
+from controller.runtime.console_server import GaitConsoles
 from controller.runtime.test_trains import Probing
 from controller.runtime.tuning import Tuning, Wish
 from tests.core.control.numbers import DEMO, params
@@ -35,13 +35,13 @@ class ControllerEnd:
 
     def __init__(self, rig: Path) -> None:
         self.tuning = Tuning(PARAMS, tunable(load_session(DEMO)))
-        self.consoles = Consoles(rig, self.tuning, Probing(), Core(PARAMS))
+        self.consoles = GaitConsoles(rig, self.tuning, Probing(), Core(PARAMS))
         self.consoles.open()
 
     def turn(self) -> None:
         now_ns = time.monotonic_ns()
-        self.consoles.after_tick(now_ns, retuned=self.tuning.waiting)  # a wish waits for a moment
-        self.consoles.after_tick(now_ns, retuned=self.tuning.take(now_ns) is not None)
+        self.consoles.after_tick(now_ns, urgent=self.tuning.waiting)  # a wish waits for a moment
+        self.consoles.after_tick(now_ns, urgent=self.tuning.take(now_ns) is not None)
 
 
 async def until(controller: ControllerEnd, true: Callable[[], bool]) -> None:

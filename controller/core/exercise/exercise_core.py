@@ -103,6 +103,10 @@ class ExerciseCore:
         reason = WORDS.get(self.timeline.phase) or self._words_on(now_ns)
         return Decision(Command(channels, self.params.lifetime_ms), reason, (), self._view(now_ns))
 
+    def seen(self) -> ExerciseView:
+        """Where the programme is, as of the last tick."""
+        return self._exercise_view(self._last_tick_ns or 0)
+
     # --- taking in
 
     def _take_in(self, now_ns: int, inputs: TickInputs) -> None:
@@ -162,22 +166,7 @@ class ExerciseCore:
         return f"contraction: {', '.join(at_work)}" if at_work else "between two muscles of a repetition"
 
     def _view(self, now_ns: int) -> View:
-        line = self.timeline
         mode: Mode = "programme"
-        muscles = tuple(
-            MuscleView(m.plan.muscle, m.soft.current_ma, m.set_ma, m.contractions) for m in self._muscles
-        )
-        exercise = ExerciseView(
-            control=self.params.control,
-            phase=line.phase,
-            left_s=line.left_s(now_ns),
-            repetition=line.repetition,
-            repetitions=self.params.course.total,
-            warming_up=line.warming_up,
-            broken_off=line.broken_off,
-            missed=line.missed,
-            muscles=muscles,
-        )
         return View(
             mode=mode,
             phase_percent=None,
@@ -194,7 +183,23 @@ class ExerciseCore:
             activation=0.0,
             fingerprint=self._fingerprint(),
             rung=self.params.control,
-            exercise=exercise,
+            exercise=self._exercise_view(now_ns),
+        )
+
+    def _exercise_view(self, now_ns: int) -> ExerciseView:
+        line = self.timeline
+        return ExerciseView(
+            control=self.params.control,
+            phase=line.phase,
+            left_s=line.left_s(now_ns),
+            repetition=line.repetition,
+            repetitions=self.params.course.total,
+            warming_up=line.warming_up,
+            broken_off=line.broken_off,
+            missed=line.missed,
+            muscles=tuple(
+                MuscleView(m.plan.muscle, m.soft.current_ma, m.set_ma, m.contractions) for m in self._muscles
+            ),
         )
 
     def _fingerprint(self) -> int:

@@ -1,0 +1,111 @@
+"""What an exercise session's consoles ask for and are told: pause, go on, skip, each muscle's intensity."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from controller.core.exercise.exercise_core import ExerciseCore
+from controller.core.exercise.programme import ExerciseParams
+from controller.core.signals import ExerciseRequest, ExerciseView
+from controller.record.records import Audit, Change
+from controller.runtime.console_server import Consoles
+from controller.runtime.tuning import BY_MAX
+
+STEP_MAX_MA = 2.0  # the intensity rises by no more in one request; it may fall at once
+log = logging.getLogger("dorsi.controller")
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseAsked:
+    """One message of a console: what, by whom, and the wall clock's time."""
+
+    request: ExerciseRequest
+    by: str
+    utc_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseTold:
+    """What a console is told, as JSON; ``refused`` is why the last request was not taken."""
+
+    params: ExerciseParams
+    view: ExerciseView
+    trail: tuple[Audit, ...]
+    refused: str
+
+
+class ExerciseConsoles(Consoles):
+    """Takes requests for the next tick; an intensity is held to small steps and the person's maximum."""
+
+    def __init__(self, rig: Path, core: ExerciseCore) -> None:
+        super().__init__(rig)
+        self._core = core
+        self._requests: list[ExerciseRequest] = []
+        self._entries: list[Audit] = []
+        self._trail: list[Audit] = []
+        self._refused = ""
+        self._version = 0
+
+    def requests(self) -> tuple[ExerciseRequest, ...]:
+        """Those for this tick."""
+        taken, self._requests = tuple(self._requests), []
+        return taken
+
+    def entries(self) -> list[Audit]:
+        """The audit entries since the last call."""
+        taken, self._entries = self._entries, []
+        return taken
+
+    def take(self, message: bytes) -> None:
+        asked = msgspec.json.decode(message, type=ExerciseAsked)
+        self._refused = self._why_not(asked)
+        before = self._set_ma(asked.request.muscle)
+        if not self._refused:
+            self._requests.append(asked.request)
+        if asked.request.op == "intensity" and before is not None:
+            self._version += not self._refused
+            key = f"intensity.{asked.request.muscle}_ma"
+            entry = Audit(
+                t_ns=time.monotonic_ns(),
+                utc_ns=asked.utc_ns,
+                version=self._version,
+                kind="refused" if self._refused else "change",
+                by=asked.by,
+                reason="intensity",
+                text=self._refused,
+                changes=(Change(key, before, asked.request.current_ma),),
+            )
+            self._entries.append(entry)
+            self._trail.append(entry)
+
+    def told(self, now_ns: int) -> bytes:
+        view = self._core.seen()
+        return msgspec.json.encode(
+            ExerciseTold(self._core.params, view, tuple(self._trail[-20:]), self._refused)
+        )
+
+    def _set_ma(self, muscle: str) -> float | None:
+        return next((m.set_ma for m in self._core.seen().muscles if m.muscle == muscle), None)
+
+    def _why_not(self, asked: ExerciseAsked) -> str:
+        """Why the request is not taken; empty where it is."""
+        if not 0 < len(asked.by.strip()) <= BY_MAX:
+            return f"by: found {len(asked.by.strip())} characters, allowed: 1 to {BY_MAX}"
+        request = asked.request
+        if request.op != "intensity":
+            return ""
+        plan = next((m for m in self._core.params.muscles if m.muscle == request.muscle), None)
+        now_ma = self._set_ma(request.muscle)
+        if plan is None or now_ma is None:
+            known = ", ".join(m.muscle for m in self._core.params.muscles)
+            return f"muscle: found {request.muscle!r}, allowed: {known}"
+        most_ma = min(plan.current_max_ma, now_ma + STEP_MAX_MA)
+        if not (math.isfinite(request.current_ma) and 0.0 <= request.current_ma <= most_ma):
+            return f"current_ma: found {request.current_ma:g}, allowed: 0 to {most_ma:g}"
+        return ""

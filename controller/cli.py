@@ -66,10 +66,17 @@ def demo(
     console_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Where the console listens on this computer; 0: any free.")
     ] = 8470,
+    programme: Annotated[
+        str | None,
+        typer.Option(
+            help="An exercise in place of the walk: a file, or a name in configs/programmes."
+        ),
+    ] = None,
 ) -> None:
-    """A virtual patient with a drop foot walks; sensors, radio, guard and stimulator are emulated byte for
-    byte.
+    """A virtual patient with a drop foot walks, or does an exercise; sensors, radio, guard and stimulator are
+    emulated byte for byte.
     """
+    from controller.commands.exercise import run_programme_demo
     from controller.commands.run import DEMO_SESSION, run_demo
 
     only = None if mode == "compare" else mode
@@ -78,6 +85,8 @@ def demo(
 
     def conduct() -> int:
         with results_folder(out) as folder:
+            if programme is not None:
+                return run_programme_demo(programme, seed, folder, console)
             return run_demo(only, seconds, seed, folder, console, console_port=port, file=file)
 
     raise typer.Exit(_refusing(conduct))
@@ -335,7 +344,8 @@ def mqtt_forward(
 def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).")]) -> None:
     """Check a session file and its patient file; print the limits in force, who set each, and the gains."""
     from controller.commands.config_check import load_startable
-    from controller.config.session import settings
+    from controller.config.exercise import exercise_settings
+    from controller.config.session import Session, settings
     from controller.safety.judgement.limits import NAMES
     from controller.telemetry.settings import unencrypted_warning
 
@@ -346,7 +356,7 @@ def config_check(file: Annotated[Path, typer.Argument(help="Session file (TOML).
         table.add_row(name, f"{getattr(effective.limits, name):g}", effective.set_by[name])
     console.print(table)
     table = Table("setting", "value", "allowed", title="What steers")
-    for row in settings(session):
+    for row in settings(session) if isinstance(session, Session) else exercise_settings(session):
         table.add_row(*row)
     console.print(table)
     if warning := unencrypted_warning(session):

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from controller.commands.exercise_check import exercise_objections
 from controller.config.console_settings import read_token
+from controller.config.exercise import ExerciseSession, load_any
 from controller.config.limits import PulseOutput, broken_by, current_ceilings, first_output, second_output
 from controller.config.loader import place_of
-from controller.config.schema import LegSensorSection
-from controller.config.session import Session, load_session
+from controller.config.rig_schema import SensorSection
+from controller.config.session import RigSession, Session, load_session
 from controller.errors import ConfigError, InputError
 from controller.safety.judgement.contraindications import QUESTION, QUESTIONS
 from controller.safety.judgement.limits import charge_uc, density_rms_ma_cm2, energy_mj
@@ -27,17 +29,28 @@ LABEL_MAX = 10  # characters of a sensor's name that an EDF label of 16 has room
 TAKEN = ("core",)  # what exports call the control core's own signals
 
 
-def load_startable(path: Path) -> Session:
-    """A session file and its patient's, of which nothing speaks against a start. Raises ConfigError."""
-    session = load_session(path)
+def load_startable(path: Path) -> Session | ExerciseSession:
+    """A session file and those it names, of which nothing speaks against a start. Raises ConfigError."""
+    session = load_any(path)
     found = objections(session)
     if found:
         raise ConfigError(found)
     return session
 
 
-def objections(session: Session) -> list[str]:
+def load_walk(path: Path) -> Session:
+    """The same of gait assist alone."""
+    session = load_session(path)
+    if found := objections(session):
+        raise ConfigError(found)
+    return session
+
+
+def objections(session: Session | ExerciseSession) -> list[str]:
     """Why this session may not begin: a line each with file, key, value and what is allowed; or none."""
+    if isinstance(session, ExerciseSession):
+        named = _names(session.path, session.file.sensors)
+        return [*_checklist(session), *exercise_objections(session), *named, *_files(session)]
     return [
         *_checklist(session),
         *_currents(session),
@@ -47,7 +60,7 @@ def objections(session: Session) -> list[str]:
     ]
 
 
-def _checklist(session: Session) -> Iterator[str]:
+def _checklist(session: RigSession) -> Iterator[str]:
     path, answers = session.patient_path, session.patient.checklist
     for question in QUESTIONS:
         answer = answers.get(question.key)
@@ -133,13 +146,22 @@ def _times(session: Session) -> Iterator[str]:
 
 
 def _sensors(session: Session) -> Iterator[str]:
-    sensors = session.file.sensors
     path = session.path
     if not any(sensor.required for sensor in session.imus):
         yield (
             f"{path}: sensors: none of the inertial ones is required, allowed: at least one with "
             "required = true, whose silence ends stimulation"
         )
+    yield from _names(path, session.file.sensors)
+    seated = [(number, sensor) for number, sensor in enumerate(session.file.sensors, 1) if _inertial(sensor)]
+    for (_, one), (number, other) in combinations(seated, 2):
+        if one.segment == other.segment:
+            allowed = f"one inertial sensor a segment; {one.name!r} sits there already"
+            yield _at(path, number, "segment", other.segment, allowed)
+
+
+def _names(path: Path, sensors: Sequence[SensorSection]) -> Iterator[str]:
+    """Names that an export cannot tell apart or write, and one device given as two."""
     for number, sensor in enumerate(sensors, 1):
         if _plain(sensor.name) in TAKEN:
             yield _at(
@@ -161,9 +183,6 @@ def _sensors(session: Session) -> Iterator[str]:
         if one.name != other.name and _plain(one.name) == _plain(other.name):
             allowed = f"a name whose letters and digits differ from {one.name!r}, for exports"
             yield _at(path, number, "name", other.name, allowed)
-        if one.segment == other.segment and _inertial(one) and _inertial(other):
-            allowed = f"one inertial sensor a segment; {one.name!r} sits there already"
-            yield _at(path, number, "segment", other.segment, allowed)
 
 
 def _at(path: Path, number: int, key: str, found: str, allowed: str) -> str:
@@ -175,11 +194,11 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).casefold()
 
 
-def _inertial(sensor: LegSensorSection) -> bool:
+def _inertial(sensor: SensorSection) -> bool:
     return is_inertial(sensor.device)
 
 
-def _files(session: Session) -> Iterator[str]:
+def _files(session: RigSession) -> Iterator[str]:
     """The broker's and the console's files, by opening them as the session will."""
     yield from _refusals(lambda: _broker(session))
     yield from _refusals(lambda: check_lsl(session))
@@ -202,7 +221,7 @@ def _files(session: Session) -> Iterator[str]:
                 )
 
 
-def _broker(session: Session) -> None:
+def _broker(session: RigSession) -> None:
     settings, table = mqtt_settings(session), session.file.telemetry
     if settings is None or table is None:
         return

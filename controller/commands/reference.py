@@ -68,6 +68,8 @@ def own_swings(recording: Path) -> list[Curve]:
 
     for tick, _ in rerun(recording, begin):
         assert recorded is not None
+        if not isinstance(recorded.core, Core):
+            raise InputError(str(recording), "therapy", "an exercise programme", "a walk")
         found.watch(tick.now_ns, tick.decision, recorded.core)
     if len(found.settled) < SWINGS_NEEDED:
         raise InputError(

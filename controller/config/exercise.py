@@ -144,6 +144,14 @@ def output_of(one: ContractionSection, place: MuscleSection) -> PulseOutput:
     return PulseOutput(one.width_us, rate_hz, place.electrode_area_cm2)
 
 
+def exercise_settings(session: ExerciseSession) -> list[tuple[str, str, str]]:
+    """What is given, as ``(setting, value, allowed)``: each muscle's currents within what binds."""
+    return [
+        (f"therapy.muscles.{plan.muscle}", f"{plan.current_ma:g} mA", f"0 to {plan.current_max_ma:g} mA")
+        for plan in exercise_params(session).muscles
+    ]
+
+
 def exercise_params(session: ExerciseSession) -> ExerciseParams:
     """The exercise core's numbers, from a checked session and within its limits."""
     programme, limits = session.programme, session.effective.limits

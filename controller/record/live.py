@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from controller.core.signals import GaitEvent, View
+from controller.core.signals import ExerciseView, GaitEvent, View
 from controller.record.privacy import guard_word
 from controller.record.records import Arm, GuardEvent, GuardVerdict, decoded
 from controller.record.stride_state import ABLE
@@ -133,6 +133,7 @@ class LiveStatus:
     reference_speed_mps: float | None = None  # the pace it is for; None where it follows none
     telemetry: BrokerLink | None = None  # None where this session has no broker
     unlock: UnlockGlance | None = None  # None where none is under way
+    exercise: ExerciseView | None = None  # where in its programme; None in gait assist
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +375,7 @@ class Live:
             reference_speed_mps=view.reference_speed_mps if view else None,
             telemetry=telemetry,
             unlock=self._unlock_glance(),
+            exercise=view.exercise if view else None,
         )
 
     def _unlock_glance(self) -> UnlockGlance | None:

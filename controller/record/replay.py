@@ -15,6 +15,8 @@ from typing import Protocol
 import msgspec
 
 from controller.core.core import Core
+from controller.core.exercise.exercise_core import ExerciseCore
+from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
 from controller.core.signals import Decision, TickInputs
 from controller.errors import InputError
@@ -44,17 +46,31 @@ class ReplayResult:
     first_difference: str | None
 
 
+class _Kind(msgspec.Struct):
+    """What tells an exercise's parameters from those of gait assist."""
+
+    control: str = ""
+
+
+def core_of(params_json: bytes) -> Core | ExerciseCore:
+    """The core of whichever therapy the parameters are for. Raises msgspec.DecodeError for others."""
+    if msgspec.json.decode(params_json, type=_Kind).control:
+        return ExerciseCore(msgspec.json.decode(params_json, type=ExerciseParams))
+    return Core(msgspec.json.decode(params_json, type=CoreParams))
+
+
 class RecordedCore:
     """The control core by recorded parameters. Raises msgspec.DecodeError for those of another version."""
 
     def __init__(self, params_json: bytes) -> None:
-        self.core = Core(msgspec.json.decode(params_json, type=CoreParams))
+        self.core = core_of(params_json)
 
     def __call__(self, now_ns: int, inputs: TickInputs, /) -> Decision:
         return self.core.step(now_ns, inputs)
 
     def retune(self, params_json: bytes, /) -> None:
-        self.core.reconfigure(msgspec.json.decode(params_json, type=CoreParams))
+        if isinstance(self.core, Core):  # a programme has no settings beside its requests
+            self.core.reconfigure(msgspec.json.decode(params_json, type=CoreParams))
 
 
 def replay(path: Path, factory: CoreFactory = RecordedCore) -> ReplayResult:

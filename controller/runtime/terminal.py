@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from controller.core.signals import ExerciseView, Phase
 from controller.record.live import UnlockGlance
 from controller.record.telemetry_port import BrokerLink
 from controller.runtime.supervisor import Progress
@@ -30,6 +31,18 @@ STATE_STYLE = {
     "active": "bold green",
     "ramp": "yellow",
     "tripped": "bold red",
+}
+
+
+PHASES: dict[Phase, str] = {
+    "waiting": "not armed",
+    "ready": "get ready",
+    "attempt": "try now",
+    "on": "contraction",
+    "rest": "rest",
+    "set_rest": "long rest",
+    "paused": "paused",
+    "done": "done",
 }
 
 
@@ -70,6 +83,8 @@ def line(progress: Progress) -> str:
     )
     if status is None:
         return words
+    if status.exercise is not None:
+        return f"{words}, guard {status.guard_state}, {exercise_words(status.exercise)}"
     return (
         f"{words}, guard {status.guard_state}, {status.strides} strides, "
         f"foot {_number(status.foot_pitch_deg, 'deg')}, current {_number(status.applied_ma, 'mA')}, "
@@ -93,9 +108,12 @@ def picture(progress: Progress) -> Panel:
         state = Text(status.guard_state.upper(), style=STATE_STYLE.get(status.guard_state, ""))
         said = status.guard_text or _stage(status.unlock) or status.reason
         rows.add_row("guard", state, Text(said, style="dim"))
-        rows.add_row("strides", str(status.strides), "swing" if status.swing else "stance")
-        rows.add_row("foot pitch", _number(status.foot_pitch_deg, "deg"), _gauge(status.foot_pitch_deg))
-        rows.add_row("ankle", _number(status.ankle_deg, "deg"), _gauge(status.ankle_deg))
+        if status.exercise is not None:
+            _add_exercise(rows, status.exercise)
+        else:
+            rows.add_row("strides", str(status.strides), "swing" if status.swing else "stance")
+            rows.add_row("foot pitch", _number(status.foot_pitch_deg, "deg"), _gauge(status.foot_pitch_deg))
+            rows.add_row("ankle", _number(status.ankle_deg, "deg"), _gauge(status.ankle_deg))
         rows.add_row("current", _number(status.applied_ma, "mA"), _level(status.applied_ma))
         latency = f"p99 {_number(status.sensor_to_pulse_p99_ms, 'ms')}"
         rows.add_row(
@@ -107,6 +125,27 @@ def picture(progress: Progress) -> Panel:
     if status is not None and status.unlock is not None and status.unlock.by == "person":
         keys.append("   U = unlock feedback", style="default on default")
     return Panel(Group(rows, Text(), keys), title=title, expand=False)
+
+
+def exercise_words(seen: ExerciseView) -> str:
+    """Where in the programme, in a line."""
+    left = "" if seen.left_s is None else f" {seen.left_s:.0f} s"
+    done = f"{seen.repetition} of {seen.repetitions}{' (warm-up)' if seen.warming_up else ''}"
+    currents = ", ".join(f"{m.muscle} {m.current_ma:g} mA" for m in seen.muscles)
+    return f"{PHASES[seen.phase]}{left}, {done}, {currents}"
+
+
+def _add_exercise(rows: Table, seen: ExerciseView) -> None:
+    left = Text("" if seen.left_s is None else f"{seen.left_s:.0f} s", style="bold")
+    rows.add_row("now", PHASES[seen.phase].upper(), left)
+    total = seen.repetitions
+    rows.add_row(
+        "repetition",
+        f"{seen.repetition} of {total}",
+        ProgressBar(total=total, completed=seen.repetition, width=BAR),
+    )
+    for muscle in seen.muscles:
+        rows.add_row(muscle.muscle, f"set {muscle.set_ma:g} mA", Text(f"{muscle.contractions} contractions"))
 
 
 def _broker(link: BrokerLink) -> tuple[str, Text]:

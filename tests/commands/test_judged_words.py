@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.analysis.judge import Finding, as_table
-from controller.commands.run import judged_words
+from controller.commands.conduct import judged_words
 
 KEPT = Finding("F1", "sensor silent", True, 3, 150.0, 170.0, "ms")
 IDLE = Finding("current_max_ma", "current at most 40 mA", True, 0, None, 40.0, "mA")

@@ -1,0 +1,118 @@
+"""The figures of an exercise session, from its recording: what each muscle did and was given.
+
+One definition for summary, report and dose book. Refuses a recording of another therapy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from controller.core.exercise.programme import ExerciseParams
+from controller.core.signals import ExerciseView
+from controller.errors import InputError
+from controller.record.reader import header, messages
+from controller.record.records import GuardEvent, GuardVerdict, Tick
+
+
+@dataclass(frozen=True, slots=True)
+class MuscleDose:
+    """What one muscle was given. ``charge_mc`` is the sum of the charges per phase, ``on_s`` the time of its
+    contractions, ``current_ma`` the highest that was given.
+    """
+
+    muscle: str
+    contractions: int
+    pulses: int
+    charge_mc: float
+    on_s: float
+    current_ma: float
+    set_ma: float  # the full intensity as it was set last
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseSummary:
+    """One session of one programme. ``seconds`` runs from the first tick that was armed to the last."""
+
+    programme: str
+    title: str
+    seconds: float
+    repetitions: int  # done, the warm-up's too
+    planned: int
+    whole: bool  # all of the programme was done
+    broken_off: int
+    missed: int
+    trips: int
+    muscles: tuple[MuscleDose, ...]
+
+
+@dataclass(slots=True)
+class _Tally:
+    pulses: int = 0
+    charge_uc: float = 0.0
+    on_ns: int = 0
+    most_ma: float = 0.0
+
+
+def is_exercise(path: Path) -> bool:
+    """Whether a recording is of a programme."""
+    return b'"control"' in header(path).get("core_params", "").encode()[:4000]
+
+
+def summarise_exercise(path: Path) -> ExerciseSummary:
+    """Raises InputError where the recording is not of an exercise session, or as the reader does."""
+    try:
+        params = msgspec.json.decode(header(path).get("core_params", "").encode(), type=ExerciseParams)
+    except msgspec.DecodeError as error:
+        raise InputError(
+            str(path), "core_params", str(error), "the recording of an exercise session"
+        ) from None
+    tallies = [_Tally() for _ in params.muscles]
+    seen: ExerciseView | None = None
+    first_ns = last_ns = before_ns = trips = 0
+    for message in messages(path, ("tick", "guard/verdict", "guard/event")):
+        record = message.record
+        if isinstance(record, Tick):
+            seen = record.decision.view.exercise or seen
+            armed = seen is not None and seen.phase != "waiting"
+            if armed:
+                first_ns = first_ns or record.now_ns
+                last_ns = record.now_ns
+            for tally, channel in zip(tallies, record.decision.command.channels, strict=False):
+                if channel is not None and before_ns:
+                    tally.on_ns += record.now_ns - before_ns
+            before_ns = record.now_ns
+        elif isinstance(record, GuardVerdict):
+            for pulse in record.pulses:
+                tally = tallies[pulse.channel]
+                tally.pulses += 1
+                tally.charge_uc += pulse.phase_charge_uc
+                tally.most_ma = max(tally.most_ma, pulse.current_ma)
+        elif isinstance(record, GuardEvent):
+            trips += record.kind == "trip"
+    views = {} if seen is None else {one.muscle: one for one in seen.muscles}
+    return ExerciseSummary(
+        programme=params.name,
+        title=params.title,
+        seconds=(last_ns - first_ns) / 1e9,
+        repetitions=0 if seen is None else seen.repetition,
+        planned=params.course.total,
+        whole=seen is not None and seen.phase == "done",
+        broken_off=0 if seen is None else seen.broken_off,
+        missed=0 if seen is None else seen.missed,
+        trips=trips,
+        muscles=tuple(
+            MuscleDose(
+                muscle=plan.muscle,
+                contractions=views[plan.muscle].contractions if plan.muscle in views else 0,
+                pulses=tally.pulses,
+                charge_mc=tally.charge_uc / 1e3,
+                on_s=tally.on_ns / 1e9,
+                current_ma=tally.most_ma,
+                set_ma=views[plan.muscle].set_ma if plan.muscle in views else plan.current_ma,
+            )
+            for plan, tally in zip(params.muscles, tallies, strict=True)
+        ),
+    )

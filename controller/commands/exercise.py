@@ -1,0 +1,154 @@
+"""Exercise programmes from the command line: the demo of one, and how a session of one is summed up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from controller.analysis.exercise import ExerciseSummary, summarise_exercise
+from controller.commands.conduct import DISCLAIMER, broker, conduct
+from controller.commands.config_check import load_startable
+from controller.commands.results import new_file
+from controller.config.exercise import ExerciseSession, exercise_params
+from controller.config.exercise_schema import ProgrammeFile
+from controller.config.loader import read_file
+from controller.errors import ConfigError, InputError
+from controller.runtime.supervisor import Virtual
+from controller.trial.schedule import ArmPlan
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+PROGRAMMES = CONFIGS / "programmes"
+VIRTUAL_PERSON = CONFIGS / "patients" / "virtual_exercise.toml"
+CURRENTS_MA = {"quadriceps": (60.0, 80.0), "hamstrings": (50.0, 70.0)}  # of the virtual person, set and most
+SMALL_MUSCLE_MA = (25.0, 40.0)
+AREAS_CM2 = {"quadriceps": 50.0, "hamstrings": 50.0}
+SMALL_AREA_CM2 = 20.0
+
+
+def programme_names() -> list[str]:
+    """The ready programmes, by the names of their files."""
+    return sorted(path.stem for path in PROGRAMMES.glob("*.toml"))
+
+
+def programme_path(name: str) -> Path:
+    """A ready programme by its name, or a file. Raises ConfigError naming those there are."""
+    ready = PROGRAMMES / f"{name}.toml"
+    if ready.is_file():
+        return ready
+    if Path(name).is_file():
+        return Path(name).resolve()
+    raise ConfigError([f"--programme: found {name!r}, allowed: a file, or {', '.join(programme_names())}"])
+
+
+def virtual_session_text(programme: Path) -> str:
+    """A session file for the virtual person, with every muscle of the programme at an output of its own."""
+    file, _ = read_file(programme, ProgrammeFile)
+    listens = file.programme.kind.startswith("emg-")
+    lines = [
+        "# The session that the demo ran: copy it, and put your own devices and this person's currents in.",
+        "",
+        "[session]",
+        'site = "demo"',
+        'rig = "virtual"',
+        f'patient_file = "{VIRTUAL_PERSON}"',
+        "",
+        "[therapy]",
+        f'kind = "{"emg-assist" if file.programme.kind == "emg-proportional" else "exercise"}"',
+        f'programme = "{programme}"',
+    ]
+    for output, muscle in enumerate(dict.fromkeys(one.muscle for one in file.contractions)):
+        current_ma, most_ma = CURRENTS_MA.get(muscle, SMALL_MUSCLE_MA)
+        lines += [
+            "",
+            "[[therapy.muscles]]",
+            f'muscle = "{muscle}"',
+            f"output = {output}",
+            f"electrode_area_cm2 = {AREAS_CM2.get(muscle, SMALL_AREA_CM2)}",
+            f"current_ma = {current_ma}",
+            f"current_max_ma = {most_ma}",
+        ]
+        if listens:
+            lines += ['emg_sensor = "emg"', f"emg_channel = {output}"]
+    if listens:
+        lines += ["", "[[sensors]]", 'name = "emg"', 'device = "myo"', 'address = "Myo"']
+    lines += ["", "[stimulator]", 'device = "hasomed-p24"', 'port = "/dev/ttyACM0"', ""]
+    return "\n".join(lines)
+
+
+def run_programme_demo(name: str, seed: int, out: Path, console: Console) -> int:
+    """The virtual person does a whole programme; returns the exit code."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "session.toml"
+    file.write_text(virtual_session_text(programme_path(name)), encoding="utf-8")
+    session = load_startable(file)
+    assert isinstance(session, ExerciseSession)
+    params = exercise_params(session)
+    console.print(f"[bold]Dorsi demo[/bold]: {params.title}. {DISCLAIMER}")
+    console.print(
+        f"{params.course.total} repetitions, about {params.whole_s / 60.0:.0f} min. Results go to {out}/"
+    )
+    with broker() as port:
+        site, rig = session.file.session.site, session.file.session.rig
+        mqtt = None if port is None else {"host": "127.0.0.1", "port": port, "site": site, "rig": rig}
+        return run_programme(session, out, console, Virtual(seed, {}), mqtt)
+
+
+def run_programme(
+    session: ExerciseSession,
+    out: Path,
+    console: Console,
+    virtual: Virtual | None,
+    mqtt: dict[str, object] | None,
+    *,
+    seconds: float | None = None,
+) -> int:
+    """Run an exercise session to its end, or until stopped; returns the exit code."""
+    arms = [ArmPlan("programme", label=session.programme_path.stem)]
+
+    def sum_up(recording: Path) -> list[str]:
+        return _sum_up(recording, out, console)
+
+    return conduct(
+        session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=None, sum_up=sum_up, seconds=seconds
+    )
+
+
+def _sum_up(recording: Path, out: Path, console: Console) -> list[str]:
+    summary = summarise_exercise(recording)
+    console.print(table(summary))
+    try:
+        with new_file(out / "summary.json", (".json",)) as file:
+            file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+    except InputError as error:  # of a place that took the recording
+        console.print(f"Not summed up: {error}. The recording is kept.")
+        return []
+    return ["summary.json"]
+
+
+def table(summary: ExerciseSummary) -> Table:
+    """What was done, one row a muscle."""
+    state = "whole" if summary.whole else f"{summary.repetitions} of {summary.planned} repetitions"
+    extra = f", {summary.broken_off} broken off" if summary.broken_off else ""
+    extra += f", {summary.missed} tries missed" if summary.missed else ""
+    made = Table(
+        "muscle",
+        "contractions",
+        "minutes on",
+        "highest current, mA",
+        "pulses",
+        "charge, mC",
+        title=f"{summary.title}: {state}{extra}, {summary.seconds / 60.0:.1f} min",
+    )
+    for one in summary.muscles:
+        made.add_row(
+            one.muscle,
+            str(one.contractions),
+            f"{one.on_s / 60.0:.1f}",
+            f"{one.current_ma:g}",
+            str(one.pulses),
+            f"{one.charge_mc:.2f}",
+        )
+    return made

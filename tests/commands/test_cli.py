@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from controller.cli import CONFIGS, app
-from controller.commands import run
+from controller.commands import conduct
 from drivers.catalogue import DECODERS
 from tests.data import REFERENCE, needs_reference
 
@@ -101,7 +101,7 @@ def test_a_recording_for_a_sensor_that_is_not_there_is_refused(tmp_path: Path) -
 def test_a_session_on_real_devices_starts_only_with_a_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "without", lambda _port, *, radio: [])  # as on a machine with all devices
+    monkeypatch.setattr(conduct, "without", lambda _port, *, radio: [])  # as on a machine with all devices
     code, output = invoke("run", str(SESSION), "--out", str(tmp_path / "out"))
     assert code == 2
     assert "--yes" in output

@@ -1,0 +1,156 @@
+"""The exercise core asks for what the programme says, within the limits, and for nothing else."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from collections.abc import Iterator
+
+import pytest
+
+from controller.core.exercise.exercise_core import ExerciseCore
+from controller.core.exercise.programme import ExerciseParams
+from controller.core.exercise.soft_current import SoftCurrent
+from controller.core.exercise.timeline import READY_S
+from controller.core.signals import Applied, Decision, ExerciseRequest, PulseGiven, TickInputs
+from drivers.interface import ChannelCommand
+from tests.core.exercise.numbers import EXTENSORS, FLEXORS, programme
+
+S = 1_000_000_000
+TICK_NS = 5_000_000
+AT_WORK = TickInputs(scope="walk")
+
+
+def run(
+    core: ExerciseCore, seconds: float, from_s: float = 0.0, inputs: TickInputs = AT_WORK
+) -> Iterator[tuple[float, Decision]]:
+    for now_ns in range(round(from_s * S), round((from_s + seconds) * S), TICK_NS):
+        yield now_ns / S, core.step(now_ns, inputs)
+
+
+def currents_ma(params: ExerciseParams, seconds: float) -> list[tuple[float, list[float | None]]]:
+    return [
+        (t_s, [None if one is None else one.current_ma for one in decision.command.channels])
+        for t_s, decision in run(ExerciseCore(params), seconds)
+    ]
+
+
+def test_each_muscle_is_given_its_trapezoid_and_off_is_not_zero() -> None:
+    trace = dict(currents_ma(programme(EXTENSORS, FLEXORS), READY_S + 7.0))
+    for t_s, wanted in (
+        (READY_S - 0.005, [None, None]),
+        (READY_S + 0.5, [10.0, None]),
+        (READY_S + 2.0, [20.0, None]),
+        (READY_S + 3.6, [None, None]),
+        (READY_S + 5.5, [None, 15.0]),
+        (READY_S + 6.6, [None, None]),
+    ):
+        near = min(trace, key=lambda at_s, t_s=t_s: abs(at_s - t_s))  # type: ignore[misc]
+        for found, right in zip(trace[near], wanted, strict=True):
+            assert found == (None if right is None else pytest.approx(right, abs=0.5)), t_s
+
+
+def test_nothing_is_asked_for_while_nothing_may_flow() -> None:
+    core = ExerciseCore(programme())
+    for _, decision in run(core, 20.0, inputs=TickInputs(scope="nothing")):
+        assert decision.command.channels == (None,)
+        assert decision.purpose == "open_loop"
+    assert decision.view.exercise is not None
+    assert decision.view.exercise.phase == "waiting"
+
+
+def test_the_current_ends_at_the_tick_at_which_it_may_not_flow() -> None:
+    core = ExerciseCore(programme())
+    *_, (_, last) = run(core, READY_S + 2.0)
+    assert last.command.channels[0] is not None
+    stopped = core.step(round((READY_S + 2.0) * S), TickInputs(scope="nothing"))
+    assert stopped.command.channels == (None,)
+
+
+def test_the_warm_up_is_weaker() -> None:
+    params = programme(warm_up_repetitions=1, warm_up_share=0.5)
+    assert max(row[0] or 0.0 for _, row in currents_ma(params, READY_S + 4.0)) == 10.0
+
+
+def test_a_current_rises_no_faster_than_the_limits_whatever_the_ramp() -> None:
+    quick = dataclasses.replace(EXTENSORS, ramp_up_s=0.001, current_ma=90.0, current_max_ma=90.0)
+    rows = [(t_s, row[0] or 0.0) for t_s, row in currents_ma(programme(quick), READY_S + 2.0)]
+    for i, (_, now_ma) in enumerate(rows):
+        assert now_ma - (rows[i - 1][1] if i else 0.0) <= 1.0
+        assert now_ma - rows[max(0, i - 50)][1] <= 40.0
+    assert rows[-1][1] == 90.0
+
+
+@pytest.mark.parametrize("wanted_ma", [float("inf"), 1e9])
+def test_a_silly_wish_still_rises_slowly(wanted_ma: float) -> None:
+    soft = SoftCurrent(0.5, 1.0, 40.0)
+    assert soft.move(3600.0, wanted_ma) <= 1.0
+    assert soft.move(-1.0, wanted_ma) <= 1.0
+
+
+def test_a_fall_is_not_slowed_and_less_that_was_let_through_is_taken_over() -> None:
+    soft = SoftCurrent(0.5, 1.0, 40.0)
+    for _ in range(100):
+        soft.move(0.005, 20.0)
+    assert soft.current_ma == 20.0
+    soft.correct(7.0)
+    assert soft.move(0.005, 20.0) <= 8.0
+    assert soft.move(0.005, 3.0) == 3.0
+
+
+def test_a_blocked_frame_lets_the_current_rise_anew() -> None:
+    core = ExerciseCore(programme())
+    list(run(core, READY_S + 2.0))
+    blocked = TickInputs(applied=(Applied(1, (None,), "blocked", "test"),), scope="walk")
+    after = core.step(round((READY_S + 2.0) * S), blocked).command.channels[0]
+    assert after is None or after.current_ma <= 1.0
+
+
+def test_the_intensity_follows_a_person_within_the_persons_maximum() -> None:
+    core = ExerciseCore(programme())
+    for wanted_ma, set_ma in ((22.0, 22.0), (99.0, 30.0), (-5.0, 0.0)):
+        core.step(0, TickInputs(exercise=(ExerciseRequest("intensity", "wrist-extensors", wanted_ma),)))
+        assert core.seen().muscles[0].set_ma == set_ma
+    core.step(0, TickInputs(exercise=(ExerciseRequest("intensity", "quadriceps", 5.0),)))
+    assert core.seen().muscles[0].set_ma == 0.0
+
+
+def test_a_person_pauses_goes_on_and_skips_a_rest() -> None:
+    core = ExerciseCore(programme())
+    list(run(core, READY_S + 3.6))
+    assert core.timeline.phase == "rest"
+    now_ns = round((READY_S + 3.6) * S)
+    for op, phase in (("skip", "ready"), ("pause", "paused"), ("go_on", "ready")):
+        core.step(now_ns, dataclasses.replace(AT_WORK, exercise=(ExerciseRequest(op),)))  # type: ignore[arg-type]
+        assert core.timeline.phase == phase
+
+
+def test_the_first_interval_of_a_hold_is_the_doublet() -> None:
+    plan = dataclasses.replace(EXTENSORS, doublet_ms=20.0)
+    core = ExerciseCore(programme(plan))
+    list(run(core, READY_S + 1.5))
+    rates = []
+    for k, pulsed in enumerate((False, True, False, True, False)):
+        now_ns = round((READY_S + 1.5) * S) + k * TICK_NS
+        pulses = (PulseGiven(0, now_ns - 1, 20.0, 300.0),) if pulsed else ()
+        command = core.step(now_ns, dataclasses.replace(AT_WORK, pulses=pulses)).command.channels[0]
+        assert command is not None
+        rates.append(command.rate_hz)
+    assert rates == [40.0, 50.0, 50.0, 40.0, 40.0]
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda core: pickle.loads(pickle.dumps(core))])
+def test_a_copy_and_a_pickle_go_on_as_it_would(again) -> None:  # type: ignore[no-untyped-def]
+    core = ExerciseCore(programme(EXTENSORS, FLEXORS))
+    list(run(core, READY_S + 1.0))
+    other = again(core)
+    for (_, one), (_, two) in zip(run(core, 8.0, READY_S + 1.0), run(other, 8.0, READY_S + 1.0), strict=True):
+        assert one == two
+
+
+def test_the_command_is_what_the_stimulator_is_told() -> None:
+    core = ExerciseCore(programme())
+    *_, (_, last) = run(core, READY_S + 2.0)
+    assert last.command.channels[0] == ChannelCommand(20.0, 300.0, 40.0)
+    assert last.command.lifetime_ms == 60.0

@@ -68,9 +68,7 @@ def demo(
     ] = 8470,
     programme: Annotated[
         str | None,
-        typer.Option(
-            help="An exercise in place of the walk: a file, or a name in configs/programmes."
-        ),
+        typer.Option(help="An exercise in place of the walk: a file, or a name in configs/programmes."),
     ] = None,
 ) -> None:
     """A virtual patient with a drop foot walks, or does an exercise; sensors, radio, guard and stimulator are

@@ -142,7 +142,7 @@ def _sample(
     contact: Array, sizes: Array, phases: Array, draws: Array, transition: Array, spread: Array,
     states: Array, drift: Array, out: Array, parts: Array,
 ) -> None:  # fmt: skip
-    """Fill ``out`` (n, channels) and, where it has rows, ``parts`` (4, n, channels)."""
+    """Fill ``out`` (n, channels) and, where it has rows, ``parts`` (n, 4, channels)."""
     (volition_v, m_v, m_centre, m_scale, m_longer, a_v, a_tail, spike, rail, dead, recovery,
      noise_v, mains_v, mains_hz, drift_v, drift_s) = sizes  # fmt: skip
     n, muscles = effort.shape
@@ -204,9 +204,9 @@ def _sample(
             # a slow amplifier gives nothing while it is dead: then the tail, too, is lost
             volts += tails[j] if abs(tails[j]) > rail or gains[j] > 0.0 else 0.0
             out[i, j] = max(-rail, min(rail, volts))
-            if parts.shape[1] > 0:
-                parts[0, i, j], parts[1, i, j] = volition, math.sqrt(envelope)
-                parts[2, i, j], parts[3, i, j] = wave, tails[j]
+            if parts.shape[0] > 0:
+                parts[i, 0, j], parts[i, 1, j] = volition, math.sqrt(envelope)
+                parts[i, 2, j], parts[i, 3, j] = wave, tails[j]
 
 
 class SurfaceEmg:
@@ -276,13 +276,13 @@ class SurfaceEmg:
 
     def read(self, t_s: float, rate_hz: float, effort: Array) -> Array:
         """``len(effort)`` samples from ``t_s`` on, (n, channels) volts; ``effort`` (n, muscles), 0 to 1."""
-        return self._read(t_s, rate_hz, effort, np.empty((4, 0, self.channels)))
+        return self._read(t_s, rate_hz, effort, np.empty((0, 4, self.channels)))
 
     def read_parts(self, t_s: float, rate_hz: float, effort: Array) -> EmgParts:
         """The same samples with what they are made of."""
-        parts = np.empty((4, len(effort), self.channels))
+        parts = np.empty((len(effort), 4, self.channels))
         volts = self._read(t_s, rate_hz, effort, parts)
-        return EmgParts(volts, parts[0], parts[1], parts[2], parts[3])
+        return EmgParts(volts, *np.moveaxis(parts, 1, 0))
 
     def _read(self, t_s: float, rate_hz: float, effort: Array, parts: Array) -> Array:
         if rate_hz != self._rate_hz:
@@ -298,7 +298,7 @@ class SurfaceEmg:
                 t_s + done / rate_hz, 1.0 / rate_hz, effort[done : done + take], self._pulses, self._told,
                 self._pickup, self._artefact, self._contact, self._sizes, self._phases,
                 self._draws[self._used : self._used + take], self._law.transition, self._law.spread,
-                self._states, self._drift, out[done : done + take], parts[:, done : done + take],
+                self._states, self._drift, out[done : done + take], parts[done : done + take],
             )  # fmt: skip
             done += take
             self._used += take

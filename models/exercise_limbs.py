@@ -14,6 +14,7 @@ from models.muscle.hill import TA_FIBRE_M
 from models.recruitment import RecruitmentParams
 
 LimbName = Literal["wrist-and-fingers", "knee", "sit-to-stand", "shoulder", "ankle"]
+SegmentName = Literal["hand", "forearm", "shank", "thigh", "upper-arm", "trunk", "foot"]
 MuscleName = Literal[
     "wrist-extensors",
     "finger-extensors",
@@ -67,13 +68,27 @@ class LimbMuscle:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """Where an inertial sensor can sit; its pitch is ``turns`` times the main joint's angle + ``pitch_deg``.
+
+    Axes: x forward, y left, z up; pitch + = toe up, distal end forward. ``place_m`` is the sensor's (x, z)
+    from the joint's axis in segment axes (assumed).
+    """
+
+    name: SegmentName
+    turns: float
+    pitch_deg: float
+    place_m: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Limb:
-    """A limb, the main joint first; ``segments``: the moving one, then the one that stays."""
+    """A limb, the main joint first; of its segments the first moves, the second stays."""
 
     name: LimbName
     joints: tuple[Joint, ...]
     muscles: tuple[LimbMuscle, ...]
-    segments: tuple[str, str]
+    segments: tuple[Segment, Segment]
 
 
 # Hand 0.006 M, length 0.108 H, centre 0.506, radius of gyration about the wrist 0.587 (Winter); forearm
@@ -88,7 +103,7 @@ _KNEE = Joint("knee", 0.54, 0.5, 2.0, -75.0, -115.0, 3.0, 12.4)
 _STAND = Joint("knee", 4.1, 8.0, 2.0, -75.0, -92.0, 3.0, 97.0, -90.0)
 # Head of the humerus under the weight of the arm, 0.05 M, half of it carried by the lap: 17 N at 2 N/mm
 # leaves it 8.6 mm low at rest (stiffness assumed; a gap of a finger's breadth counts as subluxation).
-_HUMERUS = Joint("humeral head", 3.5, 80.0, 2000.0, 0.0, -40.0, 2.0, 17.2, shift=True)
+_HUMERUS = Joint("humeral head", 3.5, 80.0, 2000.0, 0.0, -40.0, 0.0, 17.2, shift=True)
 _ANKLE = Joint("ankle", 0.018, 0.5, 0.0, 0.0, -55.0, 35.0, 1.15, ankle=True)
 
 _QUADRICEPS = LimbMuscle("quadriceps", 5700.0, 0.088, (0.040,), (-60.0,), RecruitmentParams(45.0, 0.35), True)
@@ -130,10 +145,20 @@ LIMBS: dict[LimbName, Limb] = {
                 True,
             ),
         ),
-        ("hand", "forearm"),
+        (Segment("hand", 1.0, 0.0, (0.08, 0.02)), Segment("forearm", 0.0, 0.0, (-0.1, 0.04))),
     ),
-    "knee": Limb("knee", (_KNEE,), (_QUADRICEPS, _HAMSTRINGS), ("shank", "thigh")),
-    "sit-to-stand": Limb("sit-to-stand", (_STAND,), (_QUADRICEPS, _HAMSTRINGS), ("thigh", "shank")),
+    "knee": Limb(
+        "knee",
+        (_KNEE,),
+        (_QUADRICEPS, _HAMSTRINGS),
+        (Segment("shank", 1.0, 90.0, (0.03, -0.2)), Segment("thigh", 0.0, 90.0, (0.05, 0.2))),
+    ),
+    "sit-to-stand": Limb(
+        "sit-to-stand",
+        (_STAND,),
+        (_QUADRICEPS, _HAMSTRINGS),
+        (Segment("thigh", -1.0, 0.0, (0.05, 0.25)), Segment("shank", 0.0, 0.0, (0.03, -0.2))),
+    ),
     "shoulder": Limb(
         "shoulder",
         (_HUMERUS,),
@@ -146,7 +171,7 @@ LIMBS: dict[LimbName, Limb] = {
                 "deltoid-posterior", 260.0, 0.137, (0.6,), (0.0,), RecruitmentParams(22.0, 0.3), True
             ),
         ),
-        ("upper-arm", "trunk"),
+        (Segment("upper-arm", 0.0, 0.0, (0.04, -0.15)), Segment("trunk", 0.0, 0.0, (0.1, 0.0))),
     ),
     "ankle": Limb(
         "ankle",
@@ -160,6 +185,6 @@ LIMBS: dict[LimbName, Limb] = {
                 "calf", 3549.0, 0.050, (-0.045,), (10.0,), RecruitmentParams(35.0, 0.3), False, True
             ),
         ),
-        ("foot", "shank"),
+        (Segment("foot", 1.0, 0.0, (0.07, 0.01)), Segment("shank", 0.0, 0.0, (0.03, 0.2))),
     ),
 }  # fmt: skip

@@ -6,15 +6,16 @@ The same life for the same seed and inputs, 1 kHz inside. Limbs and muscles: :mo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from models import exercise_plant as plant
-from models.emg import RATE_MAX_HZ, EmgParams, EmgParts, SurfaceEmg
-from models.exercise_limbs import LIMBS, LimbMuscle, LimbName, MuscleName
+from models.emg import RATE_MAX_HZ, EmgParts, SurfaceEmg
+from models.exercise_limbs import LIMBS, LimbMuscle, MuscleName, SegmentName
+from models.exercise_params import ExerciseParams
 from models.exercise_plant import DT_S, EVENTS, HISTORY, Person
 from models.limb.reflex import ROWS
 from models.muscle.ding import DING2003, FORCE_100_HZ_N
@@ -23,10 +24,15 @@ from models.recruitment import RecruitmentParams, check, electrode_gain, equival
 
 Array = npt.NDArray[np.float64]
 Side = Literal["affected", "other"]
+Quat = tuple[float, float, float, float]
+Vec3 = tuple[float, float, float]
 Sensation = Literal["nothing", "felt", "too much"]
 
+DEFAULT = ExerciseParams()
 EMG_CHANNELS = 8
 SENSATION_S = 0.2  # how long a pulse is felt
+GRAVITY = 9.80665
+ACC_NOISE_MPS2, GYR_NOISE_RPS = 0.03, math.radians(0.1)  # as of the walking patient's sensors
 SETTLE_MS = 20_000
 LEAST_SHARE = 1e-4  # of motor units; fewer are none
 # Channels after the muscles' own lie between them: a share of the nearest muscle, less of others (assumed).
@@ -37,103 +43,6 @@ SPEED_OF_BURST_S = 0.004  # time constant with which the cycles of a burst add u
 BURST_GAIN = 1.5
 # A denervated muscle answers by itself, without its nerve: chronaxie of several ms (from memory, unverified).
 DENERVATED = RecruitmentParams(i50_ma=350.0, sigma=0.3, chronaxie_us=15000.0)
-
-
-EMG = EmgParams()
-
-
-@dataclass(frozen=True, slots=True)
-class ExerciseParams:
-    """One person and where the pads are. ``outputs``: the muscle that each output of the stimulator reaches.
-
-    Shares are of the whole muscle. ``intent`` "rest": never tries; "cue": tries when told to. Evocable share
-    0.3 to 0.7, delay 20 to 50 ms, tone and reflex: from memory, unverified; the rest is assumed.
-    """
-
-    limb: LimbName = "wrist-and-fingers"
-    outputs: tuple[MuscleName, ...] = ("wrist-extensors", "finger-extensors", "finger-flexors")
-    intent: Literal["rest", "cue"] = "cue"
-    volition: float = 0.10  # drive of the affected muscle at the person's best effort
-    effort: float = 0.8  # share of that best effort in an attempt
-    gain_per_attempt: float = 0.0  # relative growth of volition from attempt to attempt
-    attempts_made: float = 1.0  # share of cues that the person follows
-    reaction_s: float = 0.35
-    reaction_sd_s: float = 0.06
-    rise_s: float = 0.15  # time constant of getting going
-    fall_s: float = 0.25  # and of letting go
-    hold_s: float = 30.0  # after it a try ends by itself
-    unsteady: float = 0.1  # relative, of the drive
-    cocontraction: float = 0.1  # drive of the antagonist over that of the agonist
-    tone: float = 0.0  # steady drive of the flexors (or the calf) of a spastic person
-    reflex_gain: float = 0.0  # their drive per rad/s of stretch above the threshold
-    reflex_threshold_dps: float = 30.0
-    reflex_delay_s: float = 0.040
-    strength: float = 0.6  # of the muscles, against a healthy adult
-    evocable: float = 0.5  # share of the muscle that surface stimulation reaches
-    stiffness: float = 1.0
-    load_share: float = 0.5  # sit-to-stand: of the half of the body's weight, what this leg carries
-    threshold_factor: float = 1.0  # on every recruitment current: fat, dry skin, pads beside the point
-    drift_per_minute: float = 0.0
-    spill: float = 0.0  # share of an output's current that reaches the other muscles
-    sensory_ratio: float = 0.4  # felt from here on, of the current that recruits half, at 300 us
-    comfort_ratio: float = 1.6  # too much above
-    denervated: bool = False
-    other_effort: float = 0.3  # drive of the other side's muscle in an attempt
-    delay_s: float = 0.030
-    muscle_slowness: float = 1.0
-    fatigue_s: float = 30.0
-    recovery_s: float = 50.0
-    fatigue_min: float = 0.2
-    emg: EmgParams = EMG
-
-    def __post_init__(self) -> None:
-        if self.limb not in LIMBS:
-            raise ValueError(f"limb: found {self.limb!r}, allowed: {', '.join(LIMBS)}")
-        names = [m.name for m in LIMBS[self.limb].muscles]
-        for name in self.outputs:
-            if name not in names:
-                raise ValueError(f"outputs: found {name!r}, allowed for {self.limb}: {', '.join(names)}")
-        if not 1 <= len(self.outputs) <= 16:
-            raise ValueError(f"outputs: found {len(self.outputs)} outputs, allowed: 1 to 16")
-        if self.intent not in ("rest", "cue"):
-            raise ValueError(f"intent: found {self.intent!r}, allowed: 'rest', 'cue'")
-        for field in fields(self):
-            if field.name in RANGES:
-                check(field.name, getattr(self, field.name), *RANGES[field.name])
-
-
-RANGES: dict[str, tuple[float, float]] = {
-    "volition": (0.0, 1.0),
-    "effort": (0.0, 1.0),
-    "gain_per_attempt": (0.0, 0.5),
-    "attempts_made": (0.0, 1.0),
-    "reaction_s": (0.05, 3.0),
-    "reaction_sd_s": (0.0, 1.0),
-    "rise_s": (0.01, 3.0),
-    "fall_s": (0.01, 3.0),
-    "hold_s": (0.1, 600.0),
-    "unsteady": (0.0, 1.0),
-    "cocontraction": (0.0, 1.0),
-    "tone": (0.0, 0.5),
-    "reflex_gain": (0.0, 1.0),
-    "reflex_threshold_dps": (0.0, 500.0),
-    "reflex_delay_s": (0.01, 0.2),
-    "other_effort": (0.0, 1.0),
-    "strength": (0.05, 1.5),
-    "evocable": (0.0, 1.0),
-    "stiffness": (0.1, 5.0),
-    "load_share": (0.0, 1.0),
-    "threshold_factor": (0.2, 5.0),
-    "drift_per_minute": (-0.2, 0.2),
-    "spill": (0.0, 1.0),
-    "sensory_ratio": (0.01, 1.0),
-    "comfort_ratio": (0.1, 10.0),
-    "delay_s": (0.0, 0.1),
-    "muscle_slowness": (0.4, 2.5),
-    "fatigue_s": (1.0, 2000.0),
-    "recovery_s": (1.0, 5000.0),
-    "fatigue_min": (0.01, 1.0),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +97,7 @@ def _electrodes(muscles: tuple[LimbMuscle, ...]) -> tuple[tuple[str, ...], Array
 class ExercisePatient:
     """A person and a limb that live in model time; ``advance`` and the sensors drive them."""
 
-    def __init__(self, params: ExerciseParams = ExerciseParams(), seed: int = 1) -> None:
+    def __init__(self, params: ExerciseParams = DEFAULT, seed: int = 1) -> None:
         p = self.params = params
         self.limb = LIMBS[p.limb]
         muscles = self.limb.muscles
@@ -202,6 +111,10 @@ class ExercisePatient:
         self._emg = {
             "affected": SurfaceEmg(p.emg, pickup, near, seed),
             "other": SurfaceEmg(p.emg, pickup, 0.01 * near, seed + 1_000_003),
+        }
+        self._imu_noise = {
+            part.name: np.random.default_rng([0xE7, seed, 2 + place])
+            for place, part in enumerate(self.limb.segments)
         }
         self._choice = np.random.default_rng([0xE7, seed, 0])
         self._wander = np.clip(np.random.default_rng([0xE7, seed, 1]).standard_normal(4096), -2.0, 2.0)
@@ -235,6 +148,7 @@ class ExercisePatient:
         patient.pulse(0.0, 0, 1.0, 100.0)
         patient.advance(0.05)
         patient.emg(0.0, 2, 200.0)
+        patient.imu("hand", 0.05)
 
     def _run(self, steps: int) -> None:
         plant.run(
@@ -346,6 +260,37 @@ class ExercisePatient:
         """The same samples with what they are made of, and the true volitional envelope."""
         return self._emg[side].read_parts(t_s, rate_hz, self._effort(t_s, n, rate_hz, side))
 
+    def imu(self, segment: SegmentName, t_s: float) -> tuple[Quat, Vec3, Vec3]:
+        """Quaternion (sensor to world, z up), specific force m/s2, angular rate rad/s in segment axes.
+
+        ``t_s`` may lie up to a second in the past; a later time advances the model.
+        """
+        found = [s for s in self.limb.segments if s.name == segment]
+        if not found:
+            names = ", ".join(s.name for s in self.limb.segments)
+            raise ValueError(f"segment: found {segment!r}, allowed: {names}")
+        part = found[0]
+        h = self._history[int(self._reach(t_s, 1, 1000.0)[0])]
+        moved, rate, acceleration = (
+            float(h[at]) * part.turns for at in (plant.H_PLACE, plant.H_RATE, plant.H_ACC)
+        )
+        pitch = math.radians(part.pitch_deg) + moved
+        x, z = part.place_m
+        lift = float(h[plant.H_ACC]) if self.limb.joints[0].shift and part is self.limb.segments[0] else 0.0
+        up = GRAVITY + lift
+        noise = self._imu_noise[segment].standard_normal(6)
+        force = (
+            up * math.sin(pitch) - acceleration * z - rate * rate * x + ACC_NOISE_MPS2 * float(noise[0]),
+            ACC_NOISE_MPS2 * float(noise[1]),
+            up * math.cos(pitch) + acceleration * x - rate * rate * z + ACC_NOISE_MPS2 * float(noise[2]),
+        )
+        turn = (
+            GYR_NOISE_RPS * float(noise[3]),
+            -rate + GYR_NOISE_RPS * float(noise[4]),
+            GYR_NOISE_RPS * float(noise[5]),
+        )
+        return (math.cos(0.5 * pitch), 0.0, -math.sin(0.5 * pitch), 0.0), force, turn
+
     def set_contact(self, channel: int, contact: float, side: Side = "affected") -> None:
         """An EMG electrode from now on: 1 good, 0.5 half lifted, 0 off."""
         self._emg[side].set_contact(channel, contact)
@@ -353,18 +298,20 @@ class ExercisePatient:
     def _effort(self, t_s: float, n: int, rate_hz: float, side: Side) -> Array:
         if side not in self._emg:
             raise ValueError(f"side: found {side!r}, allowed: 'affected', 'other'")
+        slots = self._reach(t_s, n, rate_hz)
+        first = plant.H_MUSCLES + (plant.H_DRIVE if side == "affected" else plant.H_OTHER)
+        return np.ascontiguousarray(self._history[slots, first :: plant.H_PER_MUSCLE])
+
+    def _reach(self, t_s: float, n: int, rate_hz: float) -> npt.NDArray[np.int64]:
+        """Rows of the history at ``n`` sample times."""
         check("rate_hz", rate_hz, 1.0, RATE_MAX_HZ)
         check("n", n, 1, 1_000_000)
         check("t_s", t_s, 0.0, 1e7)
+        self.advance(t_s + (n - 1) / rate_hz)
         oldest_s = self.time_s - (HISTORY - 8) * DT_S
         if t_s < oldest_s:
             raise ValueError(f"t_s: found {t_s!r}, allowed: at least {oldest_s:.3f} s (the model keeps 1 s)")
-        if n * 1e3 > (HISTORY - 8) * rate_hz:
-            raise ValueError(f"n: found {n} samples at {rate_hz:g} Hz, allowed: at most one second")
-        self.advance(t_s + (n - 1) / rate_hz)
-        slots = np.floor((t_s + np.arange(n) / rate_hz) / DT_S + 0.5).astype(np.int64) % HISTORY
-        first = plant.H_MUSCLES + (plant.H_DRIVE if side == "affected" else plant.H_OTHER)
-        return np.ascontiguousarray(self._history[slots, first :: plant.H_PER_MUSCLE])
+        return np.floor((t_s + np.arange(n) / rate_hz) / DT_S + 0.5).astype(np.int64) % HISTORY
 
     def truth(self) -> ExerciseTruth:
         """The state at ``time_s``."""

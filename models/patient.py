@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models import plant, sensors
+from models.emg import RATE_MAX_HZ, EmgParams, EmgParts, SurfaceEmg
 from models.gait import CURVE_SETS, Activity, ActivityKind, toe_off_percent
 from models.limb.reflex import ROWS as REFLEX_ROWS
 from models.limb.subtalar import peroneal_force_n, subtalar_moment_nm
 from models.muscle.ding import DING2003, FORCE_100_HZ_N
 from models.muscle.hill import ta_force_n
-from models.muscle.stimulated import FITNESS, SENT, Tiring, rested, send
+from models.muscle.stimulated import FITNESS, Tiring, rested, send
 from models.plant import CHANNELS, DT_S, HISTORY, Body
 from models.recruitment import RecruitmentParams, check, electrode_gain, fraction
 
@@ -28,7 +29,13 @@ Quat = tuple[float, float, float, float]
 Vec3 = tuple[float, float, float]
 Segment = Literal["foot", "shank"]
 
-EMG_CHANNELS = 8
+EMG_CHANNELS = (
+    "tibialis anterior", "gastrocnemius", "peronei", "shin", "front", "side", "back", "inside",
+)  # fmt: skip
+# Where each electrode lies around the calf, and each muscle, in rad from the front outwards (assumed).
+EMG_RAD = np.array([0.6, 3.6, 1.8, 0.0, 1.2, 2.6, 4.4, 5.3])
+EMG_MUSCLES_RAD = EMG_RAD[:3]
+CALF_DRIVE = 0.4  # of the gastrocnemius at its peak in normal walking (assumed)
 STRIDES_KEPT = 20000
 WANDER_STEP_S = 10.0
 # Full scale of a Movella DOT: 16 g and 2000 deg/s.
@@ -37,6 +44,7 @@ MOTION_TOP = np.repeat([ACC_RANGE_MPS2, GYR_RANGE_RPS], 3)
 STAND_FIRST_S = 4.0  # quiet standing in which the sensors find their axes
 DEFAULT_SCHEDULE = (Activity("stand", STAND_FIRST_S), Activity("walk", 1e6))
 
+EMG = EmgParams()
 RECRUITMENT = RecruitmentParams()
 RECRUITMENT_EVERSION = RecruitmentParams(i50_ma=30.0)
 
@@ -210,6 +218,7 @@ def _body(p: PatientParams) -> Body:
         reflex_wn=17.0,
         evocable=p.evocable,
         volition=p.volition,
+        calf=CALF_DRIVE * p.push_off,
         tiring=Tiring(
             force_ref_n=FORCE_100_HZ_N,
             fatigue_min=p.fatigue_min if p.fatigue_model == "riener" else 1.0,
@@ -258,6 +267,7 @@ class VirtualPatient:
         params: PatientParams = PatientParams(),
         seed: int = 1,
         schedule: tuple[Activity, ...] = DEFAULT_SCHEDULE,
+        emg: EmgParams = EMG,
     ) -> None:
         if not schedule:
             raise ValueError("schedule: found no activity, allowed: at least one")
@@ -288,13 +298,11 @@ class VirtualPatient:
         }
         self._noise_sd = np.repeat([params.acc_noise_mps2, math.radians(params.gyr_noise_dps)], 3)
         self._noise = {
-            name: np.random.default_rng([seed, index]) for index, name in enumerate(("foot", "shank", "emg"))
+            name: np.random.default_rng([seed, index]) for index, name in enumerate(("foot", "shank"))
         }
-        # A ring of eight electrodes around the calf: tibialis anterior near 1 and 2, calf near 5 and 6.
-        angle = np.arange(EMG_CHANNELS) * (2 * math.pi / EMG_CHANNELS)
-        front, back = np.exp(2 * (np.cos(angle - 0.6) - 1)), np.exp(2 * (np.cos(angle - 3.6) - 1))
-        self._gains = np.array([front, back, 0.2 + 0.8 * front])
-        self._emg_rate_hz, self._emg_taps, self._emg_state = 0.0, np.zeros(4), np.zeros((2, 4))
+        pickup = np.exp(2.0 * (np.cos(EMG_MUSCLES_RAD[:, None] - EMG_RAD[None, :]) - 1.0))
+        # the nerve's pads lie beside tibialis anterior, the evertors' over the peronei
+        self._emg = SurfaceEmg(emg, pickup, 0.2 + 0.8 * pickup[[0, 2]], seed)
         self._told: list[TrueStride] = []
         self._wander = np.cumsum(np.random.default_rng([seed, 3]).standard_normal(720))
         self._plan = _plan(schedule)
@@ -390,6 +398,12 @@ class VirtualPatient:
         recruited = fraction(check("current_ma", current_ma, 0.0, 200.0) / gain, width_us, curve)
         now = max(t_s, self.time_s)
         send(self._muscles[channel], self._queue[channel], now, p.delay_s, recruited, current_ma)
+        tired = 1.0 - self._muscles[:, FITNESS]
+        share = (
+            (1.0, 0.0, p.nerve_eversion_share) if channel == 0 else (p.second_dorsiflexion_share, 0.0, 1.0)
+        )
+        excited = [recruited * part for part in share]
+        self._emg.pulse(now, channel, current_ma, 2e-6 * width_us, excited, (tired[0], 0.0, tired[1]))
 
     def _contact(self, t_s: float) -> float:
         """What wandering pads and sliding skin do to the current needed, at this instant."""
@@ -442,27 +456,30 @@ class VirtualPatient:
                 f"t_s: found {first_s!r}, allowed: at least {oldest:.3f} s (the model keeps 1 s)"
             )
 
-    def emg(self, t_s_start: float, n: int, rate_hz: float) -> Array:
-        """Surface EMG, (n, 8) volts: volition, M-wave, stimulation artefact, noise."""
-        check("rate_hz", rate_hz, 1.0, 10000.0)
-        self._reach(t_s_start, t_s_start + (n - 1) / rate_hz)
-        check("n", n, 0, 1_000_000)
-        if rate_hz != self._emg_rate_hz:
-            self._emg_rate_hz, self._emg_taps = rate_hz, sensors.colour(rate_hz)
-        noise = self._noise["emg"].standard_normal((n, EMG_CHANNELS + 2))
-        out: Array = sensors.emg(
-            self._history,
-            t_s_start,
-            1.0 / rate_hz,
-            self._queue,
-            self._muscles[:, SENT],
-            self._muscles[:, FITNESS],
-            self._gains,
-            noise,
-            self._emg_taps,
-            self._emg_state,
-        )
-        return out
+    def emg(self, t_s: float, n: int, rate_hz: float) -> Array:
+        """Surface EMG, (n, 8) volts in the order of ``EMG_CHANNELS``; ask for it in order of time.
+
+        Tibialis anterior works as the person can, the calf as it pushes off, each at its phase of the stride.
+        """
+        return self._emg.read(t_s, rate_hz, self._effort(t_s, n, rate_hz))
+
+    def emg_parts(self, t_s: float, n: int, rate_hz: float) -> EmgParts:
+        """The same samples with what they are made of, and the true volitional envelope."""
+        return self._emg.read_parts(t_s, rate_hz, self._effort(t_s, n, rate_hz))
+
+    def set_contact(self, channel: int, contact: float) -> None:
+        """An EMG electrode from now on: 1 good, 0.5 half lifted, 0 off."""
+        self._emg.set_contact(channel, contact)
+
+    def _effort(self, t_s: float, n: int, rate_hz: float) -> Array:
+        """Drive of tibialis anterior, gastrocnemius and peronei (n, 3)."""
+        check("rate_hz", rate_hz, 1.0, RATE_MAX_HZ)
+        check("n", n, 1, 1_000_000)
+        self._reach(t_s, t_s + (n - 1) / rate_hz)
+        slots = np.floor((t_s + np.arange(n) / rate_hz) / DT_S + 1e-6).astype(np.int64) % HISTORY
+        effort = np.zeros((n, len(EMG_MUSCLES_RAD)))
+        effort[:, :2] = self._history[slots][:, (plant.H_VOLITION, plant.H_CALF)]
+        return effort
 
     def truth(self) -> Truth:
         """The state at ``time_s``."""

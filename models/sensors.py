@@ -1,4 +1,4 @@
-"""What sensors on the leg would read: inertial samples and surface EMG from the plant's history.
+"""What inertial sensors on the leg would read, from the plant's history.
 
 Promises specific force, angular rate and orientation that belong to one rigid motion; refuses nothing inside.
 """
@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.jit import compiled
-from models.muscle.stimulated import QUEUE
 from models.plant import (
     DT_S,
     GRAVITY,
     H_ACC_X,
     H_ACC_Y,
     H_FOOT,
-    H_PHASE,
     H_RINGING,
     H_ROLL,
     H_ROLL_RATE,
@@ -26,11 +24,9 @@ from models.plant import (
     H_SHANK_ROLL,
     H_SHANK_ROLL_RATE,
     H_VELOCITY_X,
-    H_VOLITION,
     H_YAW,
     H_YAW_RATE,
     HISTORY,
-    TA_ENVELOPE,
 )
 
 Array = npt.NDArray[np.float64]
@@ -139,81 +135,3 @@ def _quaternion(r: Array, mount: Array, out: Array) -> None:
         f = 0.25 / z
         w, x, y = f * (m[1, 0] - m[0, 1]), f * (m[0, 2] + m[2, 0]), f * (m[1, 2] + m[2, 1])
     out[0], out[1], out[2], out[3] = w, x, y, z
-
-
-M_WAVE_V = 0.003  # peak-scale of the M-wave at full recruitment; 1 to 10 mVpp (unverified)
-M_WAVE_DELAY_S = 0.008
-M_WAVE_WIDTH_S = 0.0035
-ARTEFACT_V_PER_MA = 0.0004  # spike at the electrode, exponential tail (unverified)
-ARTEFACT_TAIL_S = 0.002
-VOLITION_V = 0.0003  # rms at full voluntary effort; 0.05 to 0.5 mV (unverified)
-CALF_V = 0.0001
-LOW_HZ, HIGH_HZ = 60.0, 120.0  # corners of the spectrum of surface EMG (Shwedyk's shape; unverified)
-
-
-def colour(rate_hz: float) -> Array:
-    """Filter of white noise to surface EMG of unit r.m.s.: low pole, high pole, high gain, scale.
-
-    H(s) = s / (s + low)^2 / (s + high), by the bilinear rule. At 200 Hz (the Myo's rate) little is left of
-    the shape, as in the device itself.
-    """
-    low, high = (math.pi * corner / rate_hz for corner in (LOW_HZ, HIGH_HZ))
-    poles = (1.0 - low) / (1.0 + low), (1.0 - high) / (1.0 + high)
-    taps = np.array([*poles, 0.5 * (1.0 - poles[1]), 1.0])
-    state = np.zeros(4)
-    impulse = np.array([_coloured(1.0 if i == 0 else 0.0, state, taps) for i in range(400)])
-    taps[3] = 1.0 / math.sqrt(float(np.sum(impulse**2)))
-    return taps
-
-
-@compiled
-def _coloured(white: float, state: Array, taps: Array) -> float:
-    """One sample of the filter; ``state``: last input and the outputs of three first-order sections."""
-    high_passed = 0.5 * (1.0 + taps[0]) * (white - state[0]) + taps[0] * state[1]
-    smooth = 0.5 * (1.0 - taps[0]) * (high_passed + state[1]) + taps[0] * state[2]
-    out = taps[2] * (smooth + state[2]) + taps[1] * state[3]
-    state[0], state[1], state[2], state[3] = white, high_passed, smooth, out
-    return float(taps[3] * out)
-
-
-@compiled
-def emg(
-    history: Array, start_s: float, step_s: float, pulses: Array, last: Array, fitness: Array,
-    gains: Array, noise: Array, taps: Array, state: Array,
-) -> Array:  # fmt: skip
-    """Surface EMG, volts; ``gains`` (3, channels): tibialis anterior, calf, stimulation pick-up.
-
-    ``pulses`` (stim channels, QUEUE, 4): effective time, fraction, pulse time, current; ``last``: number
-    sent per stimulation channel; ``fitness``: of each channel's muscle, a tired one has a smaller, wider
-    M-wave; ``noise``: standard normal (n, channels + 2); ``state`` (2, 4) of the noise filter ``taps``.
-    """
-    n, channels = noise.shape[0], gains.shape[1]
-    out = np.empty((n, channels))
-    for i in range(n):
-        t = start_s + i * step_s
-        h = history[int(t / DT_S + 1e-6) % HISTORY]
-        place = ((h[H_PHASE] + 0.5) % 1.0) * 20.0
-        slot = min(19, int(place))
-        calf = TA_ENVELOPE[slot] * CALF_V  # the calf is active when tibialis anterior is not
-        ta = VOLITION_V * h[H_VOLITION] * _coloured(noise[i, channels], state[0], taps)
-        calf *= _coloured(noise[i, channels + 1], state[1], taps)
-        stimulated = 0.0
-        for stim in range(pulses.shape[0]):
-            index = int(last[stim]) - 1
-            for back in range(4):
-                if index - back < 0:
-                    break
-                entry = pulses[stim, (index - back) % QUEUE]
-                age = t - entry[2]
-                if age > 0.05:
-                    break
-                if age < 0.0:
-                    continue
-                tired = 1.0 - fitness[stim]
-                z = (age - M_WAVE_DELAY_S) / (M_WAVE_WIDTH_S * (1.0 + 0.4 * tired))
-                stimulated += M_WAVE_V * (1.0 - 0.5 * tired) * entry[1] * 2.0 * z * math.exp(-z * z)
-                if age < 0.02:
-                    stimulated += ARTEFACT_V_PER_MA * entry[3] * math.exp(-age / ARTEFACT_TAIL_S)
-        for c in range(channels):
-            out[i, c] = gains[0, c] * ta + gains[1, c] * calf + gains[2, c] * stimulated + 5e-6 * noise[i, c]
-    return out

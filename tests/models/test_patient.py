@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from drivers.interface import Segment
+from models.emg import EmgParams
 from models.gait import Activity
 from models.patient import PatientParams, TrueStride, VirtualPatient
+from models.recruitment import fraction
 
 PERFECT = replace(
     PatientParams(),
@@ -305,20 +307,30 @@ def test_loose_pads_and_sliding_skin_change_the_answer_but_not_its_repeatability
 
 
 def test_emg_of_the_calf_and_the_shin_follow_their_phases() -> None:
-    patient = VirtualPatient(replace(PatientParams(), volition=0.5), seed=3)
+    """Tibialis anterior on at 0 to 13 % and 56 to 100 % of the cycle; the gastrocnemius peaks at 40 %."""
+    patient = VirtualPatient(replace(PatientParams(), volition=0.3), seed=3)
     rows, phases = [], []
-    for k in range(40):
-        patient.advance(6.0 + 0.25 * k)
-        block = patient.emg(5.75 + 0.25 * k, 500, 2000.0)
-        rows.append(block)
+    for k in range(8000):
+        t_s = 6.0 + k / 400.0
+        rows.append(patient.emg(t_s, 1, 400.0)[0])
         phases.append(patient.truth().phase_percent)
-    volts = np.concatenate(rows)
-    assert np.isfinite(volts).all()
-    assert 5e-6 < float(np.std(volts)) < 5e-4
-    spectrum = np.abs(np.fft.rfft(volts[:, 0])) ** 2
-    hertz = np.fft.rfftfreq(len(volts), 1 / 2000.0)
-    middle = spectrum[(hertz > 50) & (hertz < 150)].mean()
-    assert middle > 3 * spectrum[(hertz > 600) & (hertz < 900)].mean()  # surface EMG, not white noise
+    volts, phase = np.array(rows), np.array(phases)
+    bins = [np.sqrt(np.mean(volts[(phase >= p) & (phase < p + 5.0)] ** 2, axis=0)) for p in range(0, 100, 5)]
+    shin, calf = np.array(bins)[:, 0], np.array(bins)[:, 1]
+    assert 7 <= int(np.argmax(calf)) <= 9  # 35 to 50 %
+    assert calf[8] > 3.0 * calf[14]
+    assert shin[[0, 1, 13, 14]].min() > 1.3 * shin[4:7].max()
+    assert calf[8] > 2.0 * shin[8]  # little crosstalk
+
+
+def test_the_m_wave_of_the_walking_patient_is_as_large_as_its_recruitment() -> None:
+    quiet = EmgParams(noise_v=0.0, mains_v=0.0, drift_v=0.0, m_wave_scatter=0.0, artefact_v_per_ma=0.0)
+    patient = VirtualPatient(replace(PatientParams(), volition=0.0, push_off=0.4), seed=1, emg=quiet)
+    for i, current_ma in enumerate((20.0, 28.0, 45.0)):
+        patient.pulse(0.5 + 0.1 * i, 0, current_ma, 300.0)
+        wave = patient.emg_parts(0.5 + 0.1 * i, 200, 2000.0).m_wave[:, 0]
+        recruited = fraction(current_ma, 300.0, patient.params.recruitment)
+        assert np.ptp(wave) == pytest.approx(1.7155 * quiet.m_wave_v * recruited, rel=0.12)
 
 
 def test_a_second_pulse_at_the_same_instant_and_many_ahead_are_handled() -> None:

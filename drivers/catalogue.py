@@ -126,6 +126,24 @@ def _emulate_ganglion(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedGanglion(body.emg, name=name, address=f"E9:53:00:CE:00:{number:02X}")
 
 
+def _decode_gforce(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.gforce import decode
+
+    return decode(payload, channel)
+
+
+def _open_gforce(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.gforce import GForce
+
+    return GForce(name, address, backend)
+
+
+def _emulate_gforce(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.gforce import EmulatedGForce
+
+    return EmulatedGForce(body.emg, name=name, address=f"F0:00:FF:E1:00:{number:02X}")
+
+
 def _decode_sm4(payload: bytes, channel: str | None) -> dict[str, object]:
     from drivers.stimulators.sciencemode4 import decode
 
@@ -188,6 +206,18 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_ganglion,
             open=_open_ganglion,
             emulate=_emulate_ganglion,
+        ),
+        SensorDevice(
+            name="oymotion-gforcepro",
+            protocol="oymotion-gforcepro",
+            title="OYMotion gForcePro+ (8 bits)",
+            what="EMG 8 channels 1000 Hz, BLE",
+            verified="layout from the vendor's SDK and LibEMG; its gain is unverified",
+            kind="emg",
+            rate_hz=1000.0,
+            decode=_decode_gforce,
+            open=_open_gforce,
+            emulate=_emulate_gforce,
         ),
     )
 )

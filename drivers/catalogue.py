@@ -144,6 +144,24 @@ def _emulate_gforce(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedGForce(body.emg, name=name, address=f"F0:00:FF:E1:00:{number:02X}")
 
 
+def _decode_npg(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.npg_lite import decode
+
+    return decode(payload, channel)
+
+
+def _open_npg(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.npg_lite import NpgLite
+
+    return NpgLite(name, address, backend)
+
+
+def _emulate_npg(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.npg_lite import EmulatedNpgLite
+
+    return EmulatedNpgLite(body.emg, name=name, address=f"E4:B0:63:00:00:{number:02X}")
+
+
 def _decode_sm4(payload: bytes, channel: str | None) -> dict[str, object]:
     from drivers.stimulators.sciencemode4 import decode
 
@@ -218,6 +236,18 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_gforce,
             open=_open_gforce,
             emulate=_emulate_gforce,
+        ),
+        SensorDevice(
+            name="npg-lite",
+            protocol="npg-lite",
+            title="Upside Down Labs NPG Lite",
+            what="EMG 3 or 6 channels 500 Hz, BLE",
+            verified="layout from the vendor's firmware; its gain is unverified",
+            kind="emg",
+            rate_hz=500.0,
+            decode=_decode_npg,
+            open=_open_npg,
+            emulate=_emulate_npg,
         ),
     )
 )

@@ -15,6 +15,7 @@ from typing import Literal
 
 from drivers.interface import DeviceError, EmgFrame
 from drivers.links.ble import BleBackend, BleLink, BleSensor
+from drivers.packet_order import OUT_OF_ORDER, PacketOrder
 from drivers.rotation_clock import DOUBTFUL, REPEATED, RotationClock
 
 VERIFIED = "vendor-code"
@@ -146,14 +147,9 @@ def decode(data: bytes, channel: str | None) -> dict[str, object]:
 
 
 SAMPLE_NS = round(1e9 / RATE_HZ)
-# A packet that is further on than the time since the one before by this much: its number may be wrong.
-# Packets held up by the radio come at once, but one after the other.
-AHEAD_MAX_NS = 100_000_000
-FOLLOWS_SAMPLES = 40  # a second packet that far behind a doubted one, or less, confirms it
 NO_BASE = "no uncompressed packet yet, to which the differences add"
 OFFSET = "off by a constant since a packet was lost, until the next uncompressed one"
 BEYOND = "beyond the converter's range: a lost packet or a step too large for the differences"
-OUT_OF_ORDER = "packet repeated, gone back or far ahead of its time"
 
 
 class Ganglion(BleSensor[EmgFrame]):
@@ -171,10 +167,7 @@ class Ganglion(BleSensor[EmgFrame]):
         self._seq_before = 0  # samples counted by a clock before this one
         self._next_seq = 0
         self._t_ns = 0  # of the last frame: a clock that moves back stands still
-        self._place: tuple[int, int] | None = None  # of the last packet taken: place in the cycle, arrival ns
-        self._doubted: int | None = (
-            None  # place of a packet that did not fit, waiting for one that follows it
-        )
+        self._order = PacketOrder(cycle=CYCLE_SAMPLES[2], sample_ns=SAMPLE_NS)
         self._base: Row | None = None  # last sample, counts
         self._exact = True
 
@@ -200,7 +193,8 @@ class Ganglion(BleSensor[EmgFrame]):
             return 2  # boards before the characteristic
 
     def _restart(self, firmware: Firmware) -> None:
-        self._place = self._doubted = self._base = None
+        self._base = None
+        self._order = PacketOrder(cycle=CYCLE_SAMPLES[firmware], sample_ns=SAMPLE_NS)
         if firmware == self._firmware:
             self._clock.restart()
             return
@@ -223,7 +217,7 @@ class Ganglion(BleSensor[EmgFrame]):
             packet = unpack(data, self._firmware)
         except ValueError as error:
             return self._invalid(str(error), arrival_ns)
-        if not self._in_order(packet.last, arrival_ns):
+        if not self._order.fits(packet.last, len(packet.rows), arrival_ns):
             return self._invalid(OUT_OF_ORDER, arrival_ns)
         place = self._clock.step(packet.last, arrival_ns)
         seq = self._seq_before + place.count - len(packet.rows) + 1
@@ -238,22 +232,6 @@ class Ganglion(BleSensor[EmgFrame]):
         volts = tuple(tuple(count * VOLTS_PER_COUNT for count in row) for row in rows)
         self._t_ns = max(self._t_ns, place.t_ns - (len(rows) - 1) * SAMPLE_NS)
         return EmgFrame(self.name, self._t_ns, arrival_ns, seq, RATE_HZ, volts, reason=reason)
-
-    def _in_order(self, last: int, arrival_ns: int) -> bool:
-        """Whether the packet's number fits the time since the one before, or follows one that was doubted."""
-        doubted, self._doubted = self._doubted, None
-        if self._place is not None:
-            ahead_ns = self._steps(self._place[0], last) * SAMPLE_NS - (arrival_ns - self._place[1])
-            follows = doubted is not None and self._steps(doubted, last) <= FOLLOWS_SAMPLES
-            if ahead_ns > AHEAD_MAX_NS and not follows:
-                self._doubted = last
-                return False
-        self._place = (last, arrival_ns)
-        return True
-
-    def _steps(self, before: int, after: int) -> int:
-        cycle = CYCLE_SAMPLES[self._firmware]
-        return (after - before - 1) % cycle + 1
 
     def _values(self, packet: Packet) -> tuple[Row, ...] | str:
         """Counts of the packet's samples, or why there are none."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drivers.catalogue import DECODERS, SENSORS, STIMULATORS, is_inertial
-from drivers.emg import ganglion, gforce, myo
+from drivers.emg import ganglion, gforce, myo, npg_lite
 from drivers.imu import movella_dot
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
@@ -25,6 +25,7 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.emg.myo", "drivers.emulated.myo",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
+       "drivers.emg.npg_lite", "drivers.emulated.npg_lite",
        "drivers.stimulators.p24", "drivers.stimulators.sciencemode4", "drivers.stimulators.sheets",
        "drivers.emulated.p24"}  # fmt: skip
 
@@ -99,10 +100,12 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "myo": myo.Myo,
         "openbci-ganglion": ganglion.Ganglion,
         "oymotion-gforcepro": gforce.GForce,
+        "npg-lite": npg_lite.NpgLite,
     }
     assert SENSORS["myo"].rate_hz == myo.EMG_RATE_HZ
     assert SENSORS["openbci-ganglion"].rate_hz == ganglion.RATE_HZ
     assert SENSORS["oymotion-gforcepro"].rate_hz in gforce.RATES_HZ
+    assert SENSORS["npg-lite"].rate_hz == npg_lite.RATE_HZ
     assert SENSORS["movella-dot"].rate_hz in movella_dot.OUTPUT_RATES_HZ
     assert {name for name in SENSORS if is_inertial(name)} == {"movella-dot"}
     stimulator = STIMULATORS["hasomed-p24"].open("/dev/null")

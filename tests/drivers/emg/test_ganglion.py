@@ -19,6 +19,7 @@ from drivers.emulated.radio import Peripheral, RadioConditions, VirtualRadio
 from drivers.interface import EmgFrame
 from drivers.links.ble import BleBackend, BleLink
 from drivers.links.bumble_backend import bumble_backend
+from drivers.packet_order import OUT_OF_ORDER
 from drivers.rotation_clock import DOUBTFUL
 from tests.data import REFERENCE, needs_reference
 from tests.drivers.contract_sensor import Sensor, SensorContract
@@ -178,7 +179,7 @@ def test_a_number_that_does_not_fit_its_time_costs_one_packet() -> None:
     sent[40] = bytes((sent[40][0] ^ 0x10,)) + sent[40][1:]  # 140 became 156: 16 packets ahead
     frames = received(Ganglion("arm", ""), sent)
     assert [frame.valid for frame in frames] == [True] * 40 + [False] + [True] * 60
-    assert frames[40].reason == ganglion.OUT_OF_ORDER
+    assert frames[40].reason == OUT_OF_ORDER
     assert frames[41].seq == frames[39].seq + 4
 
 

@@ -368,13 +368,16 @@ def decode(
     channel: Annotated[
         str | None, typer.Option(help="UUID of the characteristic, for Bluetooth devices.")
     ] = None,
+    mode: Annotated[
+        int | None, typer.Option(help="Payload mode, where the bytes do not tell it (Movella DOT).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Say what a device's bytes mean."""
     from drivers.decode import decode as decode_bytes
 
     try:
-        meaning = decode_bytes(device, payload, channel)
+        meaning = decode_bytes(device, payload, channel, mode)
     except ValueError as error:
         _refuse(error)
     if as_json:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from drivers.links.ble import BleBackend
 
 Decode = Callable[[bytes, str | None], dict[str, object]]  # payload, UUID of the characteristic
+DecodeMode = Callable[[bytes, str | None, int], dict[str, object]]  # and the payload mode it was sent in
 OnPulse = Callable[[int, int, list[tuple[int, float]]], None]  # time ns, output, points in us and mA
 
 
@@ -55,6 +56,7 @@ class SensorDevice:
     decode: Decode
     open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
     emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio
+    decode_mode: DecodeMode | None = None  # where bytes alone do not tell what they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,12 @@ def _decode_dot(payload: bytes, channel: str | None) -> dict[str, object]:
     from drivers.imu.movella_dot import decode
 
     return decode(payload, channel)
+
+
+def _decode_dot_mode(payload: bytes, channel: str | None, mode: int) -> dict[str, object]:
+    from drivers.imu.movella_dot import decode
+
+    return decode(payload, channel, mode)
 
 
 def _open_dot(name: str, address: str, backend: BleBackend | None) -> Sensor:
@@ -200,6 +208,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_dot,
             open=_open_dot,
             emulate=_emulate_dot,
+            decode_mode=_decode_dot_mode,
         ),
         SensorDevice(
             name="myo",
@@ -271,6 +280,9 @@ STIMULATORS: Mapping[str, StimulatorDevice] = _by_name(
 DECODERS: Mapping[str, Decode] = MappingProxyType(
     {sensor.protocol: sensor.decode for sensor in SENSORS.values()}
     | {stimulator.protocol: stimulator.decode for stimulator in STIMULATORS.values()}
+)
+MODE_DECODERS: Mapping[str, DecodeMode] = MappingProxyType(
+    {sensor.protocol: sensor.decode_mode for sensor in SENSORS.values() if sensor.decode_mode is not None}
 )
 
 

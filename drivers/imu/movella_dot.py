@@ -197,9 +197,22 @@ def _decode_control(data: bytes) -> dict[str, object]:
     }
 
 
-def _decode_payload(data: bytes, channel: str) -> dict[str, object]:
+def _channel_of(mode: int) -> str:
+    """The characteristic that a mode is sent on: the smallest that it fits."""
+    return min((size, uuid) for uuid, size in _CHANNEL_MAX.items() if mode_size(mode) <= size)[1]
+
+
+def _decode_payload(data: bytes, channel: str, told: int | None) -> dict[str, object]:
     if len(data) > _CHANNEL_MAX[channel]:
         raise ValueError(f"measurement: {len(data)} bytes, this channel carries {_CHANNEL_MAX[channel]}")
+    if told is not None:
+        allowed = [mode for mode in MODES if _channel_of(mode) == channel]
+        if told not in allowed:
+            raise ValueError(f"mode {told}, allowed on this channel: {', '.join(map(str, allowed))}")
+        decoded = decode_measurement(data, told)
+        if not _is_rotation(data, told):
+            raise ValueError(f"measurement: its quaternion has not length 1, so it is not of mode {told}")
+        return decoded
     if channel == PAYLOAD_LONG:
         decoded = decode_measurement(data, MODE_CUSTOM_5)
         if not _is_rotation(data, MODE_CUSTOM_5):
@@ -236,15 +249,17 @@ def _is_rotation(data: bytes, mode: int) -> bool:
     return abs(length - 1.0) <= QUATERNION_TOLERANCE
 
 
-def decode(data: bytes, channel: str | None) -> dict[str, object]:
+def decode(data: bytes, channel: str | None, mode: int | None = None) -> dict[str, object]:
     """One value of the named characteristic; ``ValueError`` names what is wrong with it.
 
-    A medium or short measurement does not carry its mode: it is decoded only where its length tells it,
-    filled up with zeros or not.
+    A measurement does not carry its payload mode: without ``mode`` a medium or short one is decoded only
+    where its length tells it, filled up with zeros or not.
     """
     channel = (channel or "").lower()
     if channel in _CHANNEL_MAX:
-        return _decode_payload(data, channel)
+        return _decode_payload(data, channel, mode)
+    if mode is not None:
+        raise ValueError("mode: only a measurement has one")
     if channel in (MESSAGE_CONTROL, MESSAGE_ACK, MESSAGE_NOTIFICATION):
         return _decode_message(data)
     if channel == MEASUREMENT_CONTROL:

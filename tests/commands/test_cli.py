@@ -53,9 +53,10 @@ def test_decode_gives_the_fields_of_every_vector_of_its_devices() -> None:
         (("hasomed-sm4", "f0"), ("hasomed-sm4",)),
         (("hasomed-sm4", "f0815581588165816640001010f"[:-1]), ("hasomed-sm4",)),
         (("movella-dot", "0000"), ("movella-dot",)),
+        (("myo", "00", "--mode", "4"), ("myo has none", "movella-dot")),
     ],
 )
-def test_decode_refuses_and_says_what_is_wrong(arguments: tuple[str, str], words: tuple[str, ...]) -> None:
+def test_decode_refuses_and_says_what_is_wrong(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     code, output = invoke("decode", *arguments)
     assert code == 2
     assert all(word in output for word in words)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.decode import decode
 from drivers.emulated.dot import EmulatedDot
 from drivers.emulated.radio import Peripheral, VirtualRadio
 from drivers.imu import movella_dot as dot
@@ -304,3 +305,61 @@ def test_four_numbers_are_a_quaternion_only_where_their_length_is_one() -> None:
             dot.decode(whole, dot.PAYLOAD_LONG)
     filled = dot.decode(measured(1.0, 0.0, 0.0, 0.0, *(1.0,) * 6, zeros=19), dot.PAYLOAD_LONG)
     assert filled["gyr_dps"] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("data", "channel", "mode", "decoded"),
+    [
+        (measured(0.5, -0.25, 9.75, zeros=4), dot.PAYLOAD_SHORT, 6, {"free_acc_ms2": [0.5, -0.25, 9.75]}),
+        (measured(10.0, -20.0, 95.5, zeros=4), dot.PAYLOAD_SHORT, 4, {"euler_deg": [10.0, -20.0, 95.5]}),
+        (
+            measured(0.0, 0.6, 0.8, 0.0),
+            dot.PAYLOAD_SHORT,
+            5,
+            {"quat_wxyz": pytest.approx([0.0, 0.6, 0.8, 0.0])},
+        ),
+        (
+            measured(0.5, 0.25, 9.75, 1.0, -2.0, 3.0, zeros=12),
+            dot.PAYLOAD_MEDIUM,
+            21,
+            {"acc_ms2": [0.5, 0.25, 9.75], "gyr_dps": [1.0, -2.0, 3.0]},
+        ),
+        (
+            measured(0.5, 0.25, 9.75, 1.0, -2.0, 3.0, tail=struct.pack("<3h", 100, -200, 4096)),
+            dot.PAYLOAD_MEDIUM,
+            20,
+            {"acc_ms2": [0.5, 0.25, 9.75], "gyr_dps": [1.0, -2.0, 3.0], "mag_counts": [100, -200, 4096]},
+        ),
+        (
+            measured(1.0, 0.0, 0.0, 0.0, 0.5, 0.25, 9.75, tail=struct.pack("<HBB", 0x201, 3, 4), zeros=4),
+            dot.PAYLOAD_MEDIUM,
+            2,
+            {
+                "quat_wxyz": [1, 0, 0, 0],
+                "free_acc_ms2": [0.5, 0.25, 9.75],
+                "status": 0x201,
+                "clip_counts": [3, 4],
+            },
+        ),
+    ],
+)
+def test_a_measurement_of_a_told_mode(
+    data: bytes, channel: str, mode: int, decoded: dict[str, object]
+) -> None:
+    assert dot.decode(data, channel, mode) == {"ts_us": 1_234_567} | decoded
+    assert decode("movella-dot", data.hex(":"), channel, mode) == {"ts_us": 1_234_567} | decoded
+
+
+@pytest.mark.parametrize(
+    ("data", "channel", "mode", "words"),
+    [
+        (measured(0.1, 0.2, 9.8, zeros=4), dot.PAYLOAD_SHORT, 5, "not of mode 5"),
+        (measured(0.1, 0.2, 9.8), dot.PAYLOAD_SHORT, 26, "mode 26, allowed on this channel: 4, 5, 6"),
+        (measured(0.1, 0.2, 9.8), dot.PAYLOAD_MEDIUM, 21, "16 bytes, needs 28"),
+        (measured(0.1, 0.2, 9.8), dot.PAYLOAD_MEDIUM, 17, "mode 17, allowed on this channel: 2, 3, 7"),
+        (b"\x50\x00", dot.BATTERY, 26, "only a measurement"),
+    ],
+)
+def test_a_told_mode_that_does_not_fit_is_refused(data: bytes, channel: str, mode: int, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        dot.decode(data, channel, mode)

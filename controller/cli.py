@@ -288,6 +288,30 @@ def export(
         console.print(f"written: {file}", markup=False, soft_wrap=True)
 
 
+@app.command()
+def dose(
+    who: Annotated[
+        str, typer.Argument(metavar="PERSON", help="A pseudonym; or a session's folder; or a folder of them.")
+    ],
+    *,
+    runs: Annotated[Path, typer.Option(help="The folder of the sessions' folders.")] = Path("runs"),
+    days: Annotated[int, typer.Option(min=1, max=10_000, help="The newest days with a session.")] = 31,
+    again: Annotated[
+        bool, typer.Option("--rebuild", help="Make the dose book again from the recordings first.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a person and line.")] = False,
+) -> None:
+    """What a person was given by exercise programmes, day by day, against the prescription."""
+    from controller.commands import dose as command
+
+    wanted = _refusing(lambda: command.wanted(who, runs, also_recorded=again))
+    for book in _refusing(lambda: command.books(wanted, again=again, console=Console(stderr=True))):
+        if as_json:
+            typer.echo(json.dumps(command.as_json(book)))
+        else:
+            command.show(book, days, console)
+
+
 @mqtt_app.command("watch")
 def mqtt_watch(
     *,

@@ -5,6 +5,7 @@ One definition for summary, report and dose book. Refuses a recording of another
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from controller.core.exercise.programme import ExerciseParams
 from controller.core.signals import ExerciseView
 from controller.errors import InputError
 from controller.record.reader import header, messages
-from controller.record.records import GuardEvent, GuardVerdict, Tick
+from controller.record.records import Clock, GuardEvent, GuardVerdict, Tick
+from controller.record.wall_clock import offset_ns, utc
 
 
 @dataclass(frozen=True, slots=True)
 class MuscleDose:
-    """What one muscle was given. ``charge_mc`` is the sum of the charges per phase, ``on_s`` the time of its
-    contractions, ``current_ma`` the highest that was given.
+    """What one muscle was given. ``charge_mc`` is the sum of the charges of the phases of one sign, of all
+    cycles of a burst; ``on_s`` the time of its contractions, ``current_ma`` the highest that was given.
     """
 
     muscle: str
@@ -30,11 +32,14 @@ class MuscleDose:
     on_s: float
     current_ma: float
     set_ma: float  # the full intensity as it was set last
+    own_share: float | None = None  # of the movement, the person's own; None where nothing measures it
 
 
 @dataclass(frozen=True, slots=True)
 class ExerciseSummary:
-    """One session of one programme. ``seconds`` runs from the first tick that was armed to the last."""
+    """One session of one programme. ``seconds`` runs from the first tick that was armed to the last, and
+    ``begin_utc`` is when that first one was, or the first of all; None where the clock was not set.
+    """
 
     programme: str
     title: str
@@ -46,6 +51,7 @@ class ExerciseSummary:
     missed: int
     trips: int
     muscles: tuple[MuscleDose, ...]
+    begin_utc: str | None = None
 
 
 @dataclass(slots=True)
@@ -61,18 +67,27 @@ def is_exercise(path: Path) -> bool:
     return b'"control"' in header(path).get("core_params", "").encode()[:4000]
 
 
-def summarise_exercise(path: Path) -> ExerciseSummary:
-    """Raises InputError where the recording is not of an exercise session, or as the reader does."""
+def params_of(path: Path, head: Mapping[str, str]) -> ExerciseParams:
+    """The programme's numbers, from the head of a recording.
+
+    Raises InputError where it is of another therapy.
+    """
     try:
-        params = msgspec.json.decode(header(path).get("core_params", "").encode(), type=ExerciseParams)
+        return msgspec.json.decode(head.get("core_params", "").encode(), type=ExerciseParams)
     except msgspec.DecodeError as error:
         raise InputError(
             str(path), "core_params", str(error), "the recording of an exercise session"
         ) from None
+
+
+def summarise_exercise(path: Path) -> ExerciseSummary:
+    """Raises InputError where the recording is not of an exercise session, or as the reader does."""
+    params = params_of(path, header(path))
     tallies = [_Tally() for _ in params.muscles]
     seen: ExerciseView | None = None
-    first_ns = last_ns = before_ns = trips = 0
-    for message in messages(path, ("tick", "guard/verdict", "guard/event")):
+    first_ns = last_ns = before_ns = trips = begin_ns = 0
+    offset: int | None = None
+    for message in messages(path, ("tick", "guard/verdict", "guard/event", "clock")):
         record = message.record
         if isinstance(record, Tick):
             seen = record.decision.view.exercise or seen
@@ -83,15 +98,19 @@ def summarise_exercise(path: Path) -> ExerciseSummary:
             for tally, channel in zip(tallies, record.decision.command.channels, strict=False):
                 if channel is not None and before_ns:
                     tally.on_ns += record.now_ns - before_ns
+            begin_ns = begin_ns or record.now_ns
             before_ns = record.now_ns
         elif isinstance(record, GuardVerdict):
             for pulse in record.pulses:
                 tally = tallies[pulse.channel]
                 tally.pulses += 1
-                tally.charge_uc += pulse.phase_charge_uc
+                tally.charge_uc += pulse.charge_uc
                 tally.most_ma = max(tally.most_ma, pulse.current_ma)
         elif isinstance(record, GuardEvent):
             trips += record.kind == "trip"
+        elif isinstance(record, Clock) and offset is None:
+            offset = offset_ns(record)
+    begin = utc(first_ns or begin_ns, offset)
     views = {} if seen is None else {one.muscle: one for one in seen.muscles}
     return ExerciseSummary(
         programme=params.name,
@@ -115,4 +134,5 @@ def summarise_exercise(path: Path) -> ExerciseSummary:
             )
             for plan, tally in zip(params.muscles, tallies, strict=True)
         ),
+        begin_utc=None if begin is None else begin.isoformat(timespec="seconds"),
     )

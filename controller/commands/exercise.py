@@ -8,14 +8,18 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from controller.analysis.dose_book import owner_of
+from controller.analysis.dose_file import add_recording, read_book
 from controller.analysis.exercise import ExerciseSummary, summarise_exercise
 from controller.commands.conduct import DISCLAIMER, broker, conduct
 from controller.commands.config_check import load_startable
+from controller.commands.dose import told
 from controller.commands.results import new_file
 from controller.config.exercise import ExerciseSession, exercise_params
 from controller.config.exercise_schema import ProgrammeFile
 from controller.config.loader import read_file
 from controller.errors import ConfigError, InputError
+from controller.runtime.person_files import FOLDER
 from controller.runtime.supervisor import Virtual
 from controller.trial.schedule import ArmPlan
 
@@ -119,6 +123,14 @@ def run_programme(
 def _sum_up(recording: Path, out: Path, console: Console) -> list[str]:
     summary = summarise_exercise(recording)
     console.print(table(summary))
+    try:
+        entry = add_recording(out.parent / FOLDER, recording)
+        if entry is not None:
+            book = read_book(out.parent / FOLDER, owner_of(recording))
+            for line in told(book):
+                console.print(line, markup=False)
+    except InputError as error:
+        console.print(f"Not in the dose book: {error}. Later: dorsi dose {out} --rebuild.", markup=False)
     try:
         with new_file(out / "summary.json", (".json",)) as file:
             file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))

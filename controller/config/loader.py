@@ -45,15 +45,16 @@ def read_file(path: Path, model: type[Model]) -> tuple[Model, str]:
         ) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: is not UTF-8 text, allowed: a TOML file"]) from None
-    return _checked(path, text, model), text
+    return check_text(path, text, model), text
 
 
 def check_patient(path: Path, text: str) -> None:
     """Raises ConfigError where ``text`` would not do as the patient file at ``path``."""
-    _checked(path, text, PatientFile)
+    check_text(path, text, PatientFile)
 
 
-def _checked(path: Path, text: str, model: type[Model]) -> Model:
+def check_text(path: Path, text: str, model: type[Model]) -> Model:
+    """What ``text`` says, as the file at ``path`` would. Raises ConfigError."""
     try:
         table = tomllib.loads(text.removeprefix(BOM))
     except RecursionError:

@@ -1,4 +1,4 @@
-"""The ready programmes: each can be read, says for whom it decides nothing, and where its numbers come from."""
+"""The ready programmes: each can be read, is an example that decides nothing, and names its source."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def test_a_ready_programme_is_an_example_with_a_source_and_every_figure_from_mem
 ) -> None:
     file, text = read_file(path, ProgrammeFile)
     source = file.programme.source
-    assert "for clinicians to decide" in text.partition("\n[")[0].lower()
+    assert "an example" in text.partition("\n[")[0].lower()
     assert source.startswith("Example")
     assert "from memory, unverified" in source or "doi" in source or "Phys Ther" in source
     assert file.programme.aim.endswith(".")

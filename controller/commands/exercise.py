@@ -21,7 +21,9 @@ from controller.config.loader import read_file
 from controller.errors import ConfigError, InputError
 from controller.runtime.person_files import FOLDER
 from controller.runtime.supervisor import Virtual
+from controller.runtime.virtual_bodies import limb_of
 from controller.trial.schedule import ArmPlan
+from models.exercise_limbs import LIMBS
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PROGRAMMES = CONFIGS / "programmes"
@@ -63,7 +65,9 @@ def virtual_session_text(programme: Path) -> str:
         f'kind = "{"emg-assist" if file.programme.kind == "emg-proportional" else "exercise"}"',
         f'programme = "{programme}"',
     ]
-    for output, muscle in enumerate(dict.fromkeys(one.muscle for one in file.contractions)):
+    muscles = list(dict.fromkeys(one.muscle for one in file.contractions))
+    order = [muscle.name for muscle in LIMBS[limb_of(muscles)].muscles]  # of the virtual EMG's channels
+    for output, muscle in enumerate(muscles):
         current_ma, most_ma = CURRENTS_MA.get(muscle, SMALL_MUSCLE_MA)
         lines += [
             "",
@@ -75,7 +79,7 @@ def virtual_session_text(programme: Path) -> str:
             f"current_max_ma = {most_ma}",
         ]
         if listens:
-            lines += ['emg_sensor = "emg"', f"emg_channel = {output}"]
+            lines += ['emg_sensor = "emg"', f"emg_channel = {order.index(muscle)}"]
     if listens:
         lines += ["", "[[sensors]]", 'name = "emg"', 'device = "myo"', 'address = "Myo"']
     lines += ["", "[stimulator]", 'device = "hasomed-p24"', 'port = "/dev/ttyACM0"', ""]

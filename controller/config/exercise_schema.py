@@ -12,18 +12,8 @@ from pydantic import Field
 
 from controller.config.rig_schema import RigFile
 from controller.config.section import NAME, Section
+from models.exercise_limbs import MuscleName
 
-Muscle = Literal[
-    "wrist-extensors",
-    "finger-extensors",
-    "finger-flexors",
-    "deltoid-posterior",
-    "supraspinatus",
-    "quadriceps",
-    "hamstrings",
-    "dorsiflexors",
-    "calf",
-]
 ProgrammeKind = Literal["cyclic", "emg-triggered", "emg-proportional", "comfort", "denervated"]
 
 
@@ -45,7 +35,7 @@ class ProgrammeSection(Section):
 class ContractionSection(Section):
     """One muscle's part in a repetition: its pulses, and when and how long it contracts."""
 
-    muscle: Muscle
+    muscle: MuscleName
     """Which muscle; the session says at which output it lies."""
     width_us: float = Field(ge=20, le=300_000, allow_inf_nan=False)
     """Width of each phase of a pulse. More: more force at the same current, and more charge."""
@@ -142,7 +132,7 @@ class ProgrammeFile(Section):
 class MuscleSection(Section):
     """Where one muscle of the programme lies, and how much it bears."""
 
-    muscle: Muscle
+    muscle: MuscleName
     """Which muscle of the programme."""
     output: int = Field(ge=0, le=7)
     """The stimulator's output, counted from 0."""

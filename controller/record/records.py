@@ -170,6 +170,25 @@ class TrueStride:
 
 
 @dataclass(frozen=True, slots=True)
+class TrueExercise:
+    """The exercising virtual body at one instant: degrees (extension +), N m; a shoulder's shift in mm.
+
+    ``own_share`` is the part of the pull that is the person's own, ``fitness`` 1 where rested.
+    """
+
+    t_ns: int
+    angle_deg: float | None
+    finger_angle_deg: float | None
+    torque_nm: float | None
+    shift_mm: float | None
+    activation: float
+    own_share: float
+    fitness: float
+    trying: bool
+    sensation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Arm:
     """An arm of a trial begins or ends, at the tick that changed the mode.
 
@@ -272,6 +291,7 @@ Record = (
     | GuardSetup
     | Truth
     | TrueStride
+    | TrueExercise
     | Arm
     | TrialKey
     | Clock
@@ -291,6 +311,7 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
         "guard/setup": GuardSetup,
         "world/truth": Truth,
         "world/stride": TrueStride,
+        "world/exercise": TrueExercise,
         "arm": Arm,
         "trial/key": TrialKey,
         "clock": Clock,

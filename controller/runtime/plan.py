@@ -13,6 +13,7 @@ from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
 from controller.trial.schedule import ArmPlan
 from drivers.interface import Segment
+from models.exercise_limbs import MuscleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,17 @@ class ControllerPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ExerciseBody:
+    """Which muscle of one limb lies at which output of the stimulator.
+
+    ``other_side``: the EMG sensors sit on the other arm or leg.
+    """
+
+    muscles: dict[int, MuscleName]
+    other_side: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WorldPlan:
     """The virtual world: the patient that walks, or the recordings the emulated sensors stream."""
 
@@ -54,6 +66,7 @@ class WorldPlan:
     side: Literal["left", "right"]
     recordings: dict[str, str]  # sensor name -> file; empty for the virtual patient
     loss: float = 0.0
+    exercise: ExerciseBody | None = None  # the limb that exercises, in place of the leg that walks
 
 
 Plan = TypeVar("Plan")

@@ -18,7 +18,7 @@ from controller.config.session import Session
 from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
 from controller.runtime.person_files import PersonFiles
-from controller.runtime.plan import SensorPlan
+from controller.runtime.plan import ExerciseBody, SensorPlan
 from controller.trial.schedule import ArmPlan
 from controller.untrusted import clean
 
@@ -91,6 +91,13 @@ def guard_settings(
     if closed_loop:
         told["unlock"] = session.file.session.unlock
     return told
+
+
+def exercise_body(session: ExerciseSession) -> ExerciseBody:
+    """The virtual limb of an exercise session."""
+    emg = session.programme.emg
+    muscles = {place.output: place.muscle for _, place in session.muscles}
+    return ExerciseBody(muscles, other_side=emg is not None and emg.side == "opposite")
 
 
 def _channels(session: Session | ExerciseSession) -> list[tuple[str, int, float]]:

@@ -32,7 +32,7 @@ from controller.record.live import LiveStatus
 from controller.runtime.person_files import PersonFiles, held
 from controller.runtime.plan import ControllerPlan, WorldPlan, write_plan
 from controller.runtime.process_group import ProcessFailedError, Rig
-from controller.runtime.session_facts import guard_settings, recording_header, sensor_plans
+from controller.runtime.session_facts import exercise_body, guard_settings, recording_header, sensor_plans
 from controller.runtime.stop_keys import (
     ACKNOWLEDGE_KEYS,
     SIGNALS,
@@ -119,6 +119,8 @@ class Supervisor:
         self._closed_loop = True  # whether some arm needs the staged unlock
         self._armed = False
         self._beat_s = 0.0
+        self._room: bus.Sender | None = None  # to the virtual world
+        self._cued = b"rest"
 
     def run(
         self, arms: Sequence[ArmPlan], mqtt: Mapping[str, object] | None, seconds: float | None = None
@@ -211,6 +213,7 @@ class Supervisor:
             rig.check()
             self._look(guard_socket, live, keys)
             status = self._newest(live, status)
+            self._cue(rig, status)
             now_s = time.monotonic()
             if not ready:
                 seen = status is not None and bool(status.sensor_age_ms)
@@ -247,6 +250,19 @@ class Supervisor:
         for sock in (guard_socket, live):
             sock.close()
         self._guard = None
+        if self._room is not None:
+            self._room.close()
+
+    def _cue(self, rig: Rig, status: LiveStatus | None) -> None:
+        """The virtual person sees the exercise's cue, as a real one sees the screen."""
+        if self._virtual is None or status is None or status.exercise is None:
+            return
+        word = b"try" if status.exercise.phase in ("attempt", "on") else b"rest"
+        if word != self._cued:
+            self._cued = word
+            if self._room is None:
+                self._room = bus.Sender(bus.connect(rig.path, "world"))
+            self._room.send(word)
 
     def _after_crash(self, *, keyboard: bool) -> None:
         """A person acknowledges what the session before left; then this one ends, and the next is clean."""
@@ -277,6 +293,7 @@ class Supervisor:
                 side=self._session.patient.patient.paretic_side,
                 recordings={name: str(path) for name, path in self._virtual.recordings.items()},
                 loss=self._virtual.loss,
+                exercise=exercise_body(self._session) if isinstance(self._session, ExerciseSession) else None,
             ),
         )
         rig.start("world", "controller.runtime.virtual_world", "--rig", str(rig.path))

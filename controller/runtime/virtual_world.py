@@ -24,11 +24,11 @@ from controller.analysis.imu_file import SensorRecording, load_sensor_file
 from controller.ipc import bus, process
 from controller.record import records
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
+from controller.runtime.virtual_bodies import body_of
 from drivers.catalogue import SENSORS, STIMULATORS, Body
 from drivers.emulated.radio import Peripheral, RadioConditions, VirtualRadio
 from drivers.interface import Quat, Vec3
 from drivers.links.input_watch import InputWatch
-from models.patient import PatientParams, VirtualPatient
 
 TRUTH_PERIOD_S = 0.01
 RECORDER_TAKES_S = 1.0  # at the end, what a slow recorder has not taken yet
@@ -81,12 +81,8 @@ class World:
         self._recorder = recorder
         self._origin = Origin()
         self._recordings = {name: load_sensor_file(Path(file)) for name, file in plan.recordings.items()}
-        self._patient = None
-        if not self._recordings:
-            VirtualPatient.compile()  # takes seconds, once: not while its sensors are heard
-            self._patient = VirtualPatient(PatientParams(side=plan.side), seed=plan.seed)
+        self._body = None if self._recordings else body_of(plan)
         self._stimulator = STIMULATORS[plan.stimulator].emulate(Path(plan.pulse_log), self._on_pulse)
-        self._strides_told = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -115,7 +111,7 @@ class World:
         watch.taken()
 
     def _accept(self, server: socket.socket) -> None:
-        """Somebody who tells the virtual patient to stand or to walk, as a therapist would."""
+        """Somebody who tells the virtual person what to do, as a therapist would."""
         with contextlib.suppress(OSError):
             sock, _ = server.accept()
             sock.setblocking(False)
@@ -126,8 +122,8 @@ class World:
         if message is None:
             asyncio.get_running_loop().remove_reader(sock)
             sock.close()
-        elif message in (b"stand", b"walk") and self._patient is not None:
-            self._patient.turn_to("stand" if message == b"stand" else "walk")
+        elif self._body is not None:
+            self._body.hear(message)
 
     def _peripheral(self, sensor: SensorPlan, number: int) -> Peripheral:
         device = SENSORS[sensor.device]
@@ -135,28 +131,30 @@ class World:
         return device.emulate(sensor.address, number, body)
 
     def _motion(self, sensor: SensorPlan, rate_hz: float) -> Source:
-        patient, segment = self._patient, sensor.segment
-        if patient is None or segment is None:
+        body, segment = self._body, sensor.segment
+        if body is None:
             recording = self._recordings.get(sensor.name)
             return replay_source(recording, self._origin, rate_hz) if recording else lambda _t_ns: None
 
         def source(t_ns: int) -> tuple[Quat, Vec3, Vec3] | None:
-            return patient.imu(segment, self._origin.seconds(t_ns))
+            return None if segment is None else body.imu(segment, self._origin.seconds(t_ns))
 
         return source
 
     def _emg(self, t_ns: int, rate_hz: float) -> list[float] | None:
         """One EMG sample of every channel, in volts."""
-        if self._patient is None or self._origin.t_ns is None or t_ns < self._origin.t_ns:
+        if self._body is None:
             return None
-        volts: list[float] = self._patient.emg(self._origin.seconds(t_ns), 1, rate_hz)[0].tolist()
-        return volts
+        if self._plan.exercise is not None:  # nothing else measures there: its time begins here
+            self._origin.seconds(t_ns)
+        if self._origin.t_ns is None or t_ns < self._origin.t_ns:
+            return None
+        return self._body.emg(self._origin.seconds(t_ns), rate_hz)
 
     def _on_pulse(self, t_ns: int, channel: int, points: list[tuple[int, float]]) -> None:
-        if self._patient is None or self._origin.t_ns is None or not points:
+        if self._body is None or self._origin.t_ns is None or not points:
             return
-        width_us, current_ma = points[0]
-        self._patient.pulse(self._origin.seconds(t_ns), channel, abs(current_ma), float(width_us))
+        self._body.pulse(self._origin.seconds(t_ns), channel, points)
 
     async def _tell(self) -> None:
         """The body's truth to the recorder, 100 times a second, or the end of the recording."""
@@ -165,47 +163,18 @@ class World:
         while True:
             await asyncio.sleep(TRUTH_PERIOD_S)
             self._stimulator.tend()  # also where nothing was sent: its host may have been killed
+            if self._plan.exercise is not None:
+                self._origin.seconds(time.monotonic_ns())  # a body without sensors lives all the same
             if self._origin.t_ns is None:
                 continue
             now_ns = time.monotonic_ns()
-            if self._patient is not None:
-                self._tell_truth(self._patient, now_ns, self._origin.t_ns)
+            if self._body is not None:
+                t_s = self._origin.seconds(now_ns)
+                for topic, record in self._body.truth(t_s, now_ns, self._origin.t_ns):
+                    self._record(topic, record)
             elif not told_end and self._origin.seconds(now_ns) > ends_s - LAST_OF_RECORDING_S:
                 told_end = True
                 print(json.dumps({"recording": "ended"}), flush=True)
-
-    def _tell_truth(self, patient: VirtualPatient, now_ns: int, origin_ns: int) -> None:
-        patient.advance((now_ns - origin_ns) / 1e9)
-        truth = patient.truth()
-        self._record(
-            "world/truth",
-            records.Truth(
-                now_ns,
-                truth.foot_pitch_deg,
-                truth.shank_pitch_deg,
-                truth.ankle_deg,
-                truth.torque_nm,
-                truth.activation,
-                truth.phase_percent,
-                truth.in_swing,
-            ),
-        )
-        strides = patient.strides()
-        for stride in strides[self._strides_told :]:
-            self._record(
-                "world/stride",
-                records.TrueStride(
-                    origin_ns + round(stride.initial_contact_s * 1e9),
-                    origin_ns + round(stride.toe_off_s * 1e9),
-                    origin_ns + round(stride.next_initial_contact_s * 1e9),
-                    stride.ankle_at_initial_contact_deg,
-                    stride.foot_pitch_at_initial_contact_deg,
-                    stride.peak_swing_dorsiflexion_deg,
-                    stride.swing_pitch_rmse_deg,
-                    stride.forefoot_contact,
-                ),
-            )
-        self._strides_told = len(strides)
 
     def _record(self, topic: str, record: records.Record) -> None:
         self._recorder.send(bus.pack_record(topic, time.monotonic_ns(), records.encode(record)))

@@ -17,6 +17,8 @@ from controller.config.loader import read_file
 from controller.config.person_schema import PersonFile
 from controller.config.section import CURRENT_STEP_MA
 from controller.config.session import RigSession, Session, kind_of, load_session, merged, read_files
+from controller.core.emg.params import EmgElectrode, EmgParams
+from controller.core.exercise.effort import EffortParams
 from controller.core.exercise.programme import Course, ExerciseParams, MusclePlan
 from controller.core.signals import Control
 from drivers.catalogue import SENSORS
@@ -194,4 +196,32 @@ def exercise_params(session: ExerciseSession) -> ExerciseParams:
         rise_ma_per_tick=limits.rise_max_ma_per_frame,
         rise_ma_per_250ms=limits.rise_max_ma_per_250ms,
         train_max_s=limits.train_max_s,
+        effort=_effort(session),
+    )
+
+
+def _effort(session: ExerciseSession) -> EffortParams | None:
+    """What the person's own signal has to say; None where the programme does not listen."""
+    emg = session.programme.emg
+    if emg is None or not session.programme.programme.kind.startswith("emg-"):
+        return None
+    electrodes = tuple(
+        EmgElectrode(
+            sensor=place.emg_sensor,
+            column=place.emg_channel,
+            muscle=one.muscle,
+            maximum_v=place.emg_max_uv * 1e-6,
+        )
+        for one, place in session.muscles
+        if place.emg_sensor is not None
+    )
+    return EffortParams(
+        emg=EmgParams(electrodes, mains_hz=session.file.therapy.mains_hz),
+        threshold=emg.threshold_percent / 100.0,
+        release=emg.release_percent / 100.0,
+        refractory_s=emg.refractory_s,
+        try_s=emg.try_s,
+        gain=emg.gain,
+        floor=emg.floor_percent / 100.0,
+        ceiling=emg.ceiling_percent / 100.0,
     )

@@ -146,8 +146,8 @@ class MuscleSection(Section):
     """The sensor that measures its signal, where the programme listens to it."""
     emg_channel: int = Field(0, ge=0, le=15)
     """Which of that sensor's channels, counted from 0."""
-    emg_max_mv: float = Field(0.5, ge=0.01, le=20, allow_inf_nan=False)
-    """The largest signal of this person's own effort, as measured: the envelope that counts as 100 %."""
+    emg_max_uv: float = Field(100, ge=2, le=20_000, allow_inf_nan=False)
+    """The envelope at this person's own strongest effort, as measured: it counts as 100 %."""
 
 
 class ExerciseTherapySection(Section):
@@ -158,6 +158,8 @@ class ExerciseTherapySection(Section):
     signal shapes the current."""
     programme: str
     """The programme file; a relative path is taken from the session file's folder."""
+    mains_hz: Literal[50, 60] = 50
+    """Frequency of the mains, which is taken off the muscle signals."""
     muscles: tuple[MuscleSection, ...] = Field(min_length=1, max_length=8, strict=False)
     """One table for each muscle of the programme."""
 

@@ -119,6 +119,20 @@ class MuscleView:
 
 
 @dataclass(frozen=True, slots=True)
+class EmgView:
+    """What one muscle's own signal says: ``activation`` and ``threshold`` as shares of the person's largest
+    signal; None where ``quality`` says why it is not to be relied on.
+    """
+
+    muscle: str
+    activation: float | None
+    threshold: float
+    quality: str
+    triggered: bool
+    own_share: float | None = None  # of the movement, where support is withdrawn as it grows
+
+
+@dataclass(frozen=True, slots=True)
 class ExerciseView:
     """Where in its programme the exercise core is; ``left_s`` is None where a person or the guard decides."""
 
@@ -131,6 +145,7 @@ class ExerciseView:
     broken_off: int  # contractions that ended before their time
     missed: int  # tries that came to nothing
     muscles: tuple[MuscleView, ...]
+    emg: tuple[EmgView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 
+from controller.core.exercise.effort import Effort
 from controller.core.exercise.programme import ExerciseParams, MusclePlan
 from controller.core.exercise.soft_current import SoftCurrent
 from controller.core.exercise.timeline import Timeline
@@ -34,6 +35,7 @@ WORDS = {
     "paused": "paused by a person",
     "done": "the programme is done",
 }
+RESTS = ("ready", "rest", "set_rest")  # the person is told to rest
 
 
 @dataclass(slots=True)
@@ -74,10 +76,12 @@ class ExerciseCore:
     _muscles: tuple[_Muscle, ...] = field(init=False)
     _last_tick_ns: int | None = None
     _was_on: bool = False
+    _effort: Effort | None = field(init=False)
 
     def __post_init__(self) -> None:
         params = self.params
         self.timeline = Timeline(params)
+        self._effort = None if params.effort is None else Effort(params.effort)
         self._muscles = tuple(
             _Muscle(
                 plan,
@@ -92,12 +96,17 @@ class ExerciseCore:
         elapsed_s = 0.0 if self._last_tick_ns is None else (now_ns - self._last_tick_ns) / 1e9
         self._last_tick_ns = now_ns
         self._take_in(now_ns, inputs)
-        self.timeline.tick(now_ns, able=inputs.scope == "walk")
+        tried, try_s = False, None
+        if self._effort is not None:
+            tried, try_s = self._effort.tried, self._effort.params.try_s
+        self.timeline.tick(now_ns, able=inputs.scope == "walk", tried=tried, try_s=try_s)
         on = self.timeline.phase == "on"
         if on and not self._was_on:
             for muscle in self._muscles:
                 muscle.begin()
                 muscle.contractions += 1
+        if self._was_on and not on and self._effort is not None:
+            self._effort.rested(now_ns)
         self._was_on = on
         channels = tuple(self._command(muscle, now_ns, elapsed_s) for muscle in self._muscles)
         reason = WORDS.get(self.timeline.phase) or self._words_on(now_ns)
@@ -119,6 +128,9 @@ class ExerciseCore:
                     muscle.note(pulse, holding=muscle.plan.held_share(t_s) is not None)
         for request in inputs.exercise:
             self._obey(now_ns, request)
+        if self._effort is not None:
+            resting = self.timeline.phase in RESTS
+            self._effort.take(now_ns, inputs.emg, inputs.pulses, resting=resting)
 
     def _take_verdict(self, applied: Applied) -> None:
         if applied.verdict == "ok":
@@ -197,6 +209,7 @@ class ExerciseCore:
             warming_up=line.warming_up,
             broken_off=line.broken_off,
             missed=line.missed,
+            emg=() if self._effort is None else self._effort.view(),
             muscles=tuple(
                 MuscleView(m.plan.muscle, m.soft.current_ma, m.set_ma, m.contractions) for m in self._muscles
             ),
@@ -209,5 +222,6 @@ class ExerciseCore:
             (m.soft.current_ma, m.set_ma, m.last_pulse_ns, m.hold_pulse_ns, m.doublet_due)
             for m in self._muscles
         ]
-        marks = (line.phase, line.since_ns, line.repetition, line.broken_off, line.missed, muscles)
+        effort = None if self._effort is None else (self._effort.activation, self._effort.trying)
+        marks = (line.phase, line.since_ns, line.repetition, line.broken_off, line.missed, muscles, effort)
         return zlib.crc32(repr(marks).encode())

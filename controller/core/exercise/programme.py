@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from controller.core.exercise.effort import EffortParams
 from controller.core.signals import Control
 
 
@@ -95,6 +96,7 @@ class ExerciseParams:
     rise_ma_per_tick: float
     rise_ma_per_250ms: float
     train_max_s: float
+    effort: EffortParams | None = None  # what the person's own signal has to say; None: nothing
 
     @property
     def channels(self) -> int:

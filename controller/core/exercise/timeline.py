@@ -89,7 +89,7 @@ class Timeline:
         if self.phase == "on":
             self._next(now_ns)
         else:  # a countdown, a rest
-            self._enter("on" if self.params.control == "cyclic" else "attempt", now_ns)
+            self._enter("attempt" if self.params.control == "emg-triggered" else "on", now_ns)
 
     def _next(self, now_ns: int) -> None:
         """One repetition is behind, given or missed."""

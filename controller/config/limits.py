@@ -17,6 +17,7 @@ class PulseOutput:
     width_us: float  # the widest
     rate_hz: float
     area_cm2: float  # of the electrode
+    cycles: int = 1  # of a burst
 
 
 def first_output(session: Session) -> PulseOutput:
@@ -30,25 +31,25 @@ def second_output(session: Session) -> PulseOutput | None:
 
 
 def current_ceilings(limits: Limits, output: PulseOutput) -> tuple[tuple[float, str], ...]:
-    """The largest current in mA that each limit leaves pulses of this width, rate and electrode."""
-    per_ma = density_rms_ma_cm2(1.0, output.width_us, output.rate_hz, output.area_cm2)
+    """The largest current in mA that each limit leaves pulses of this width, rate, electrode and cycles."""
+    per_ma = density_rms_ma_cm2(1.0, output.width_us, output.rate_hz, output.area_cm2, output.cycles)
     return (
         (limits.current_max_ma, "current_max_ma"),
         (limits.charge_max_uc / charge_uc(1.0, output.width_us), "charge_max_uc"),
         (limits.density_rms_max_ma_cm2 / per_ma, "density_rms_max_ma_cm2"),
-        (math.sqrt(limits.energy_max_mj / energy_mj(1.0, output.width_us)), "energy_max_mj"),
+        (math.sqrt(limits.energy_max_mj / energy_mj(1.0, output.width_us, output.cycles)), "energy_max_mj"),
     )
 
 
 def broken_by(limits: Limits, output: PulseOutput, current_ma: float) -> tuple[str, ...]:
     """The limits that such a pulse would break, by the guard's own sums."""
     width_us = output.width_us
-    density = density_rms_ma_cm2(current_ma, width_us, output.rate_hz, output.area_cm2)
+    density = density_rms_ma_cm2(current_ma, width_us, output.rate_hz, output.area_cm2, output.cycles)
     found = (
         (current_ma, "current_max_ma"),
         (charge_uc(current_ma, width_us), "charge_max_uc"),
         (density, "density_rms_max_ma_cm2"),
-        (energy_mj(current_ma, width_us), "energy_max_mj"),
+        (energy_mj(current_ma, width_us, output.cycles), "energy_max_mj"),
     )
     return tuple(name for value, name in found if value > getattr(limits, name))
 

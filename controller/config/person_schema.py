@@ -24,6 +24,9 @@ class LimitsSection(Section):
     """Longest phase of a pulse. Less: less charge at the same current, and less force."""
     rate_max_hz: float | None = Field(None, ge=1, le=100, allow_inf_nan=False)
     """Most pulses a second on a channel. Less: less fatigue; below about 20 Hz the force ripples."""
+    cycles_max: float | None = Field(None, ge=1, le=25, allow_inf_nan=False)
+    """Most cycles of a burst of alternating current; 1: single pulses alone. Less: shorter bursts, less
+    force."""
     charge_max_uc: float | None = Field(None, ge=0.1, le=65, allow_inf_nan=False)
     """Largest charge of one phase, current times width. Less: lower largest current at a given width."""
     density_rms_max_ma_cm2: float | None = Field(None, ge=0.05, le=2, allow_inf_nan=False)
@@ -37,11 +40,11 @@ class LimitsSection(Section):
     rise_max_ma_per_250ms: float | None = Field(None, ge=0.5, le=130, allow_inf_nan=False)
     """Largest rise of the current within any 250 ms. More: the full current is reached earlier. Less:
     softer and later."""
-    train_max_s: float | None = Field(None, ge=0.1, le=30, allow_inf_nan=False)
+    train_max_s: float | None = Field(None, ge=0.1, le=3600, allow_inf_nan=False)
     """Longest time with pulses without a pause. Less: a slow swing may end without current."""
     on_share_max: float | None = Field(None, ge=0.05, le=1, allow_inf_nan=False)
-    """Largest share of any 10 s with current, on each channel. Less: more rest, but quick walking may be
-    cut."""
+    """Largest share of any 10 s with current, of any 120 s in exercise, on each channel. Less: more rest, but
+    quick walking may be cut."""
     dose_max_uc: float | None = Field(None, ge=1, le=1e7, allow_inf_nan=False)
     """Largest sum of the charges per phase in any 60 s, on each channel. Less: an earlier end of a strong
     walk."""

@@ -139,6 +139,7 @@ class GuardSetup:
     checklist: dict[str, str]
     stimulator: StimulatorCapability
     safe_action: str = ""
+    caps: str = "gait"  # what the session was for: which compiled limits held
 
 
 @dataclass(frozen=True, slots=True)

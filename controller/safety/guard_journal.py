@@ -15,7 +15,7 @@ from controller.safety.judgement import electrode_test
 from controller.safety.judgement.fault_reaction import ages
 from controller.safety.judgement.frame_check import MS, RISE_SAVED_NS, TICK_NS
 from controller.safety.judgement.guard_types import Known, Note, Reaction, Setup, begin
-from controller.safety.judgement.staged_unlock import STRIDES, ceiling_ma
+from controller.safety.judgement.staged_unlock import STRIDES, ceiling_ma, counted
 from controller.safety.judgement.wire import FRAME_GAP_MIN_NS, Verdict
 from controller.untrusted import read_json
 
@@ -121,6 +121,8 @@ def setup_record(now_ns: int, setup: Setup) -> Payload:
     return {
         "t_ns": now_ns,
         "session": config.session,
+        "caps": config.caps,
+        "on_window_s": setup.rules.on_window_s,
         "limits": limits_in_force(setup),
         "channels": [asdict(channel) for channel in config.channels],
         "sensors": [
@@ -132,7 +134,12 @@ def setup_record(now_ns: int, setup: Setup) -> Payload:
         "overseen": config.overseen,
         "checklist": dict(config.checklist),
         "unlock": config.unlock
-        and {"by": config.unlock, "strides": STRIDES, "ceiling_ma": ceiling_ma(effective)},
+        and {
+            "by": config.unlock,
+            "strides": STRIDES,
+            "ceiling_ma": ceiling_ma(effective),
+            "counted": counted(config.caps),
+        },
         "contact": asdict(electrode_test.command(check, effective.limits)) if check and tested else None,
         "stimulator": asdict(setup.capability),
         "pace": {

@@ -14,7 +14,7 @@ from typing import Literal, cast, get_args
 
 from controller.errors import InputError
 from controller.safety.judgement.contraindications import ANSWERS, QUESTION
-from controller.safety.judgement.limits import WHO, Layer, Who, check_layer
+from controller.safety.judgement.limits import CAPS, WHO, Caps, Layer, Who, check_layer
 from controller.safety.judgement.wire import CHANNELS_MAX
 from drivers.interface import Segment
 
@@ -34,7 +34,7 @@ class ChannelSettings:
 
 @dataclass(frozen=True, slots=True)
 class SensorSettings:
-    """A sensor without whose fresh samples nothing may leave."""
+    """A sensor without whose fresh samples nothing may leave; in gait one of the leg, in exercise of EMG."""
 
     name: str
     age_max_ms: float | None = None  # None: the limit sensor_age_max_ms alone
@@ -52,6 +52,7 @@ class GuardConfig:
     stimulator_device: str
     stimulator_port: str
     checklist: Mapping[str, str]
+    caps: Caps = "gait"  # what the session is for: which compiled limits hold, and what it needs
     safe_action: SafeAction = "stop"  # or a ramp to zero
     recorder_loss: RecorderLoss = "stop"  # trial; "alarm" for therapy
     supervised: bool = False  # operators send heartbeats, F10
@@ -162,6 +163,7 @@ def load(path: Path) -> GuardConfig:
 def parse(raw: object, source: str) -> GuardConfig:
     """The same from a decoded JSON value."""
     top = _Part(source, "", raw)
+    caps = cast(Caps, top.choice("caps", CAPS)) if top.has("caps") else "gait"
     session = top.whole("session", 1, 2**63 - 1)
     channels = []
     for index, part in enumerate(top.parts("channels", 1, CHANNELS_MAX)):
@@ -182,7 +184,7 @@ def parse(raw: object, source: str) -> GuardConfig:
         check_layer(layer, source)
         layers.append(layer)
     sensors = []
-    for part in top.parts("sensors", 1, 16):
+    for part in top.parts("sensors", 1 if caps == "gait" else 0, 16):  # open loop an exercise needs none
         age_max_ms = part.number("age_max_ms", 1000.0) if part.has("age_max_ms") else None
         segment = part.choice("segment", get_args(Segment)) if part.has("segment") else None
         sensors.append(SensorSettings(part.text("name"), age_max_ms, cast(Segment | None, segment)))
@@ -193,6 +195,8 @@ def parse(raw: object, source: str) -> GuardConfig:
     seats = [sensor.segment for sensor in sensors if sensor.segment is not None]
     if len(set(seats)) != len(seats):
         raise InputError(source, "sensors", seats, "each segment once")
+    if seats and caps != "gait":  # a leg that sits moves as no walk does
+        raise InputError(source, "sensors", seats, f"no segment in {caps}: motion is judged in gait alone")
     stimulator = _Part(source, "stimulator", top.take("stimulator"))
     device, port = stimulator.text("device"), stimulator.text("port")
     stimulator.done()
@@ -206,6 +210,8 @@ def parse(raw: object, source: str) -> GuardConfig:
     rest_file = top.text("rest_file") if top.has("rest_file") else None
     in_flight_file = top.text("in_flight_file") if top.has("in_flight_file") else None
     unlock = top.choice("unlock", get_args(UnlockBy)) if top.has("unlock") else None
+    if unlock == "strides" and caps != "gait":  # nobody but a person sees a contraction answered
+        raise InputError(source, "unlock", unlock, f"'person' in {caps}")
     top.done()
     return GuardConfig(
         session=session,
@@ -215,6 +221,7 @@ def parse(raw: object, source: str) -> GuardConfig:
         stimulator_device=device,
         stimulator_port=port,
         checklist=answers,
+        caps=caps,
         safe_action=cast(SafeAction, safe_action),
         recorder_loss=cast(RecorderLoss, loss),
         supervised=supervised,

@@ -58,6 +58,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "judgement.limits": ("test_limits", "test_tighten"),
     "judgement.wire": ("test_wire", "test_staged_unlock", "test_purpose"),
     "judgement.frame_check": ("test_frame_check", "test_purpose", "test_guard_step"),
+    "judgement.frame_fields": ("test_frame_check", "test_purpose"),
+    "judgement.contractions": ("test_contractions",),
     "settings": ("test_settings", "test_purpose", "test_staged_unlock", "test_on_time"),
     "judgement.plausibility": ("test_plausibility", "test_leg_motion"),
     "judgement.electrode_test": ("test_arming", "test_line", "test_purpose"),

@@ -102,7 +102,7 @@ PLANTS = (
     ),
     Plant(
         "NaN passes the range check",
-        "judgement/frame_check.py",
+        "judgement/frame_fields.py",
         "if not 0.0 <= value <= top:",
         "if value < 0.0 or value > top:",
         "test_frame_check.py::test_a_field_that_is_no_number_or_negative_trips",
@@ -187,7 +187,7 @@ PLANTS = (
     ),
     Plant(
         "a frame that says off may carry a pulse",
-        "judgement/frame_check.py",
+        "judgement/frame_fields.py",
         'if frame.purpose == "off" and any(',
         'if frame.purpose == "off" and not any(',
         "test_purpose.py::test_a_frame_that_says_off_and_asks_for_a_pulse_is_a_broken_controller",

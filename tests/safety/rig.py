@@ -20,13 +20,13 @@ from controller.safety.judgement.guard_types import (
     begin,
     prepare,
 )
-from controller.safety.judgement.requests import on_leg_answer
+from controller.safety.judgement.requests import on_response
 from controller.safety.judgement.wire import Frame, Purpose, SensorStamp
 from controller.safety.settings import parse
 from drivers.interface import ChannelCommand, StimulatorCapability
 
 SESSION = 7
-CAPABILITY = StimulatorCapability("test", 8, 130.0, 0.5, 10.0, 4095.0, 100.0, "none", "spec")
+CAPABILITY = StimulatorCapability("test", 8, 130.0, 0.5, 10.0, 4095.0, 100.0, "none", "spec", cycles_max=25)
 START_NS = 1_000_000_000_000
 TICK_NS = 5 * MS
 HAPPENINGS_MAX = 100_000  # in one test; five times what the longest needs: a guard that never trips ends it
@@ -93,7 +93,7 @@ class Bench:
 
     def answer(self) -> Reaction:
         """A stride lifts the toes; how that is seen in the samples is tested with legs that walk."""
-        reaction, self.known = on_leg_answer("The stride lifted the toes by 8 deg.", self.setup, self.known)
+        reaction, self.known = on_response("The stride lifted the toes by 8 deg.", self.setup, self.known)
         self.notes.extend(reaction.notes)
         return reaction
 
@@ -104,7 +104,8 @@ class Bench:
 
     def frame(self, *channels: ChannelCommand | None, purpose: Purpose = "open_loop") -> Reaction:
         self.seq += 1
-        return self.feed(Frame(SESSION, self.seq, self.now_ns, 60.0, channels or (None,), purpose))
+        channels = channels or (None,) * len(self.setup.config.channels)
+        return self.feed(Frame(SESSION, self.seq, self.now_ns, 60.0, channels, purpose))
 
     def tick(
         self, *channels: ChannelCommand | None, ms: float = 5.0, purpose: Purpose = "open_loop"

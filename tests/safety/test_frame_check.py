@@ -134,6 +134,96 @@ def test_one_channel_beyond_a_limit_blocks_all() -> None:
     assert good.channels == (at(20.0), None)
 
 
+# --- bursts ---
+
+
+BURSTS = Rules(7, (25.0,), merge((Layer("session", {"rate_max_hz": 50.0}),), caps="exercise"))
+
+
+def burst(
+    current_ma: float, cycles: int = 8, width_us: float = 200.0, rate_hz: float = 50.0
+) -> ChannelCommand:
+    return ChannelCommand(current_ma, width_us, rate_hz, cycles)
+
+
+def held(current_ma: float, cycles: int, width_us: float = 200.0) -> Memory:
+    """Such bursts have been let through for longer than the rise window."""
+    level = Level(NOW_NS - 1000 * MS, current_ma, cycles * current_ma * width_us * 1e-3)
+    return Memory((Track(levels=(level,)),))
+
+
+def burst_rules(area_cm2: float = 25.0, **limits: float) -> Rules:
+    return Rules(7, (area_cm2,), merge((Layer("session", limits),), caps="exercise"))
+
+
+def test_one_cycle_more_than_the_limit_is_blocked() -> None:
+    eight = burst_rules(cycles_max=8)
+    assert judge(NOW_NS, frame(burst(20.0)), (), eight, held(20.0, 8))[0].verdict == "ok"
+    got, _ = judge(NOW_NS, frame(burst(20.0, 9)), (), eight, held(20.0, 9))
+    assert (got.verdict, got.limit, got.fault) == ("blocked", "cycles_max 8 (session)", None)
+    assert "a burst of 9 cycles" in got.reason
+    assert verdict(replace(at(20.0), cycles=2)).limit == "cycles_max 1 (compiled)"  # in gait
+
+
+@pytest.mark.parametrize(
+    ("name", "exact", "area_cm2"),
+    [
+        ("energy_max_mj", energy_mj(20.0, 200.0, 8), 25.0),
+        ("density_rms_max_ma_cm2", density_rms_ma_cm2(20.0, 200.0, 50.0, 25.0, 8), 25.0),
+        ("dose_max_uc", 8 * 4.0, 25.0),
+    ],
+)
+def test_a_limit_counts_all_cycles_of_a_burst(name: str, exact: float, area_cm2: float) -> None:
+    memory = held(20.0, 8)
+    fine = burst_rules(area_cm2, **{name: exact})
+    assert judge(NOW_NS, frame(burst(20.0)), (), fine, memory)[0].verdict == "ok"
+    got, _ = judge(NOW_NS, frame(burst(20.0)), (), burst_rules(area_cm2, **{name: down(exact)}), memory)
+    assert (got.verdict, got.limit.split()[0]) == ("blocked", name)
+    single = ChannelCommand(20.0, 200.0, 50.0)
+    assert judge(NOW_NS, frame(single), (), burst_rules(**{name: down(exact)}), memory)[0].verdict == "ok"
+
+
+def test_the_charge_limit_is_of_one_phase() -> None:
+    memory = held(20.0, 8)
+    assert judge(NOW_NS, frame(burst(20.0)), (), burst_rules(charge_max_uc=4.0), memory)[0].verdict == "ok"
+
+
+@pytest.mark.parametrize("cycles", [-1, 0, 256])
+def test_cycles_that_no_frame_can_carry_trip(cycles: int) -> None:
+    got = verdict(replace(at(20.0), cycles=cycles))
+    assert (got.verdict, got.fault) == ("blocked", "F7")
+    assert f"cycles {cycles}, possible are 1 to 255" in got.reason
+    assert verdict(replace(at(20.0, 20.0), cycles=255)).fault is None
+
+
+def test_bursts_that_leave_no_pause_trip_and_single_pulses_never_do() -> None:
+    # 10 cycles of 2 x 500 us last 10 ms: a whole period at 100 Hz
+    got = verdict(ChannelCommand(1.0, 500.0, 100.0, 10))
+    assert (got.fault, got.reason) == ("F7", "channel 0: bursts of 10000 us at 100 Hz leave no pause")
+    assert verdict(ChannelCommand(1.0, 500.0, 99.9, 10)).fault is None
+    assert verdict(ChannelCommand(1.0, 4000.0, 125.0, 1)).fault is None
+    assert verdict(ChannelCommand(1.0, 4000.0, 125.0, 2)).fault == "F7"
+
+
+def test_bursts_rise_as_pulses_do() -> None:
+    pulses = run([(NOW_NS + i * STEP_NS, burst(60.0, 1)) for i in range(90)], BURSTS)
+    bursts = run([(NOW_NS + i * STEP_NS, burst(60.0, 8)) for i in range(90)], BURSTS)
+    assert currents(bursts) == currents(pulses)
+    assert currents(bursts)[:3] == [1.0, 2.0, 3.0]
+
+
+def test_more_cycles_at_the_same_current_are_a_rise_and_fewer_are_none() -> None:
+    # 6 uC were given; a frame may add 1 mA of the widest pulse, 0.5 uC a cycle: (6 + 8 * 0.5) / (8 * 0.2)
+    got, after = judge(NOW_NS, frame(burst(30.0, 8)), (), BURSTS, held(30.0, 1))
+    assert got.channels[0] is not None
+    assert (got.verdict, got.channels[0].cycles) == ("reduced", 8)
+    assert got.channels[0].current_ma == pytest.approx(6.25)
+    assert got.limit == "rise_max_ma_per_frame 1 (default)"
+    assert after.tracks[0].risen_ns == NOW_NS - STEP_NS  # of 10 ms saved, a whole frame's time
+    fewer, _ = judge(NOW_NS, frame(burst(30.0, 1)), (), BURSTS, held(30.0, 8))
+    assert (fewer.verdict, fewer.channels) == ("ok", (burst(30.0, 1),))
+
+
 # --- zero and off ---
 
 
@@ -562,11 +652,27 @@ def test_the_share_counts_what_lies_within_ten_seconds() -> None:
     track = Track(
         trains=((NOW_NS - 12_000 * MS, NOW_NS - 9000 * MS), (NOW_NS - 2500 * MS, NOW_NS - 500 * MS))
     )
-    assert on_share(track, NOW_NS) == pytest.approx(0.3)
-    assert on_share(track, NOW_NS + 1000 * MS) == pytest.approx(0.2)
-    assert on_share(track, NOW_NS + 9000 * MS) == pytest.approx(0.05)
-    assert on_share(track, NOW_NS + 9500 * MS) == 0.0
-    assert on_share(Track(), NOW_NS) == 0.0
+    window_ns = RULES.on_window_ns
+    assert window_ns == 10_000 * MS
+    assert on_share(track, NOW_NS, window_ns) == pytest.approx(0.3)
+    assert on_share(track, NOW_NS + 1000 * MS, window_ns) == pytest.approx(0.2)
+    assert on_share(track, NOW_NS + 9000 * MS, window_ns) == pytest.approx(0.05)
+    assert on_share(track, NOW_NS + 9500 * MS, window_ns) == 0.0
+    assert on_share(Track(), NOW_NS, window_ns) == 0.0
+    assert on_share(track, NOW_NS, 20_000 * MS) == pytest.approx(0.25)
+
+
+def test_an_exercises_window_is_its_own_and_named() -> None:
+    two_minutes = replace(RULES, on_window_s=120.0)
+    start_ns = NOW_NS - 119_000 * MS
+    memory = Memory(
+        (Track(trains=((start_ns, start_ns + 108_000 * MS), (NOW_NS - 5 * MS, NOW_NS - 5 * MS))),)
+    )
+    got, after = judge(NOW_NS, frame(at(1.0)), (), two_minutes, memory)
+    assert got.verdict == "blocked"
+    assert "current for 90.0% of 120 s is beyond on_share_max 0.9 (compiled)" in got.reason
+    assert len(after.tracks[0].trains) == 2  # a train as old as that still counts
+    assert judge(NOW_NS, frame(at(1.0)), (), RULES, memory)[0].verdict == "ok"
 
 
 def test_one_channels_share_is_not_the_others() -> None:

@@ -78,13 +78,15 @@ class SetupRecord:
     pace: dict[str, float] = field(default_factory=dict)
     contact: dict[str, float] | None = None
     unlock: dict[str, Any] | None = None
+    caps: str = "gait"
+    on_window_s: float = 10.0
     t_ns: int = START_NS
     checklist: dict[str, str] = field(default_factory=dict)
     stimulator: StimulatorCapability = CAPABILITY
 
 
-def walk() -> Session:
-    """Two swings of half a second, then STOP; the bench's guard in virtual time."""
+def walk(on_ticks: int = 100) -> Session:
+    """Two swings of half a second or so, then STOP; the bench's guard in virtual time."""
     bench = Bench().ready()
     limits = asdict(bench.setup.rules.effective.limits)
     session = Session(
@@ -106,7 +108,7 @@ def walk() -> Session:
 
     note(bench.feed(Request("arm")))
     for index in range(400):
-        reaction = bench.tick(ON if index % 200 < 100 else None)
+        reaction = bench.tick(ON if index % 200 < on_ticks else None)
         sample = replace(
             imu(index, bench.now_ns + MS, "foot"), arrival_ns=bench.now_ns, t_ns=bench.now_ns - MS
         )
@@ -194,6 +196,10 @@ def test_a_train_counts_for_the_share_as_far_as_it_lies_within_ten_seconds(tmp_p
     found = {finding.id: finding for finding in session.judge(tmp_path, with_log=False)}["on_share_max"]
     assert found.worst == pytest.approx((2.0 + 2.0 + 1.5) / 10.0)  # from 3 to 13 s
     assert found.seen == 5
+    session.setup["on_window_s"] = 120.0
+    found = {finding.id: finding for finding in session.judge(tmp_path, with_log=False)}["on_share_max"]
+    assert found.worst == pytest.approx((1.0 + 2.0 + 2.0 + 1.5 + 1.0) / 120.0)
+    assert "share of 120 s" in found.promise
 
 
 def test_a_pulse_on_its_way_when_the_recorder_died_is_borne(tmp_path: Path) -> None:
@@ -452,8 +458,8 @@ FORGERIES: dict[Callable[[Session], None], set[str]] = {
     forge_charge: {"charge_max_uc", "pulses"},
     forge_energy: {"energy_max_mj"},
     forge_density: {"density_rms_max_ma_cm2"},
-    forge_cycles: {"pulses"},
-    forge_phases: {"pulses", "phases"},
+    forge_cycles: {"cycles_max", "pulses"},
+    forge_phases: {"cycles_max", "pulses", "phases"},
     forge_train: {"train_max_s"},
     forge_dose: {"dose_max_uc"},
     forge_session_length: {"session_max_s"},

@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 
 from controller.errors import InputError
 from controller.safety.judgement.limits import (
+    CAPPED,
+    CAPS,
     COMPILED,
     DEFAULTS,
     NAMES,
+    ON_WINDOW_S,
     PEOPLE,
+    Caps,
     Layer,
     Limits,
     Who,
+    burst_uc,
     charge_uc,
     compiled_layer,
     density_rms_ma_cm2,
@@ -26,6 +31,7 @@ from controller.safety.judgement.limits import (
     is_floor,
     merge,
 )
+from drivers.stimulators import sheets
 from tests.safety.rig import CAPABILITY
 
 
@@ -42,7 +48,7 @@ def test_without_any_layer_the_compiled_caps_and_the_defaults_hold() -> None:
 
 def test_the_compiled_caps_are_these() -> None:
     rests = (1800, 60, 3600, 3600)
-    assert Limits(100, 20, 500, 1, 100, 35, 5, 2, 2, 60, 3, 0.9, 40_000, *rests, 300, 100) == COMPILED
+    assert Limits(100, 20, 500, 1, 100, 1, 35, 5, 2, 2, 60, 3, 0.9, 40_000, *rests, 300, 100) == COMPILED
     assert dict(DEFAULTS) == {
         "rise_max_ma_per_frame": 1.0,
         "rise_max_ma_per_250ms": 40.0,
@@ -53,7 +59,72 @@ def test_the_compiled_caps_are_these() -> None:
 
 def test_each_limit_has_its_unit_in_its_name() -> None:
     units = ("_ma", "_us", "_hz", "_uc", "_mj", "_cm2", "_frame", "_250ms", "_s", "_ms")
-    assert [field.name for field in fields(Limits) if not field.name.endswith(units)] == ["on_share_max"]
+    bare = [field.name for field in fields(Limits) if not field.name.endswith(units)]
+    assert bare == ["cycles_max", "on_share_max"]
+
+
+def test_the_caps_of_the_other_therapies_are_these() -> None:
+    hour, ends = (4500, 60, 4500, 3600), (300, 100)
+    exercise = Limits(100, 20, 500, 1, 100, 25, 40, 20, 2, 2, 60, 30, 0.75, 60_000, *hour, *ends)
+    comfort = Limits(60, 20, 250, 1, 100, 1, 12, 1, 1, 2, 60, 3600, 1, 36_000, *hour, *ends)
+    rests = (1800, 60, 3600, 3600)
+    long = (100, 1e4, 2e5, 0.2, 25, 1, 8000, 300, 2, 2, 60, 300, 0.75, 480_000)
+    assert dict(CAPPED) == {
+        "gait": COMPILED,
+        "exercise": exercise,
+        "comfort": comfort,
+        "denervated": Limits(*long, *rests, *ends),
+    }
+    assert dict(ON_WINDOW_S) == {"gait": 10.0, "exercise": 120.0, "comfort": 10.0, "denervated": 120.0}
+    assert tuple(CAPPED) == CAPS
+
+
+@pytest.mark.parametrize("caps", CAPS)
+def test_without_a_device_each_therapys_caps_and_the_defaults_hold(caps: Caps) -> None:
+    got = merge((), caps=caps)
+    assert got.limits == replace(CAPPED[caps], **DEFAULTS)
+    assert compiled_layer(caps).values == {name: getattr(CAPPED[caps], name) for name in NAMES}
+
+
+@pytest.mark.parametrize("caps", ["exercise", "comfort"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_session_only_tightens_within_its_own_caps(caps: Caps, name: str) -> None:
+    cap = getattr(CAPPED[caps], name)
+    assert getattr(merge((Layer("session", {name: cap}),), caps=caps).limits, name) == cap
+    loose = math.nextafter(cap, 0.0 if is_floor(name) else math.inf)
+    with pytest.raises(InputError, match="set by compiled"):
+        merge((Layer("session", {name: loose}),), caps=caps)
+
+
+@pytest.mark.parametrize(
+    "name", ["train_max_s", "charge_max_uc", "cycles_max", "energy_max_mj", "dose_max_uc"]
+)
+def test_what_an_exercise_may_a_walk_may_not(name: str) -> None:
+    wish = (Layer("session", {name: getattr(CAPPED["exercise"], name)}),)
+    merge(wish, caps="exercise")
+    with pytest.raises(InputError, match="set by compiled"):
+        merge(wish)
+
+
+def test_a_stimulator_without_long_pulses_is_refused_for_denervated_muscle() -> None:
+    with pytest.raises(InputError, match=r"width_min_us.*10000.*at most 4095, set by device"):
+        merge((device_layer(sheets.P24),), caps="denervated")
+    long = replace(CAPABILITY, width_max_us=300_000.0)
+    assert merge((device_layer(long),), caps="denervated").limits.width_max_us == 200_000.0
+
+
+def test_the_p24_gives_bursts_of_eight_cycles_and_no_walk_gives_any() -> None:
+    device = (device_layer(sheets.P24),)
+    exercise = merge(device, caps="exercise")
+    assert (exercise.limits.cycles_max, exercise.set_by["cycles_max"]) == (8, "device")
+    assert merge(device).limits.cycles_max == 1
+
+
+def test_a_burst_counts_with_all_its_cycles() -> None:
+    # Kots: 25 cycles of 2.5 kHz are 10 ms, at 50 Hz half of the time: I / sqrt(2) r.m.s.
+    assert density_rms_ma_cm2(40.0, 200.0, 50.0, 25.0, 25) == pytest.approx(40.0 / math.sqrt(2.0) / 12.5)
+    assert burst_uc(40.0, 200.0, 25) == pytest.approx(25 * 8.0)
+    assert energy_mj(40.0, 200.0, 25) == pytest.approx(0.04**2 * 500.0 * 10.0)  # I2 * R * 10 ms
 
 
 def test_the_tighter_of_device_and_compiled_cap_holds_whichever_it_is() -> None:
@@ -152,7 +223,7 @@ def test_crossed_limits_are_refused_by_name() -> None:
             merge((Layer("session", {low: value, high: value - 1}),), "walk.toml")
         error = caught.value
         assert (error.source, error.where, error.found) == ("walk.toml", low, value)
-        assert error.allowed == f"at most {value - 1:g}"
+        assert error.allowed == f"at most {value - 1:g}, set by session"
 
 
 def test_an_unknown_limit_is_refused() -> None:

@@ -47,7 +47,7 @@ def given_away(frames: list[tuple[int, int, Channels]], rules: Rules) -> tuple[s
         got, memory = judge(now_ns, Frame(7, seq, t_ns, 60.0, channels), (), rules, memory)
         if got.verdict != "ok":
             reasons.add(got.reason)
-        share = max(share, *(on_share(track, now_ns) for track in memory.tracks))
+        share = max(share, *(on_share(track, now_ns, rules.on_window_ns) for track in memory.tracks))
     return reasons, share
 
 

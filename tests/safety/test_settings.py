@@ -61,6 +61,23 @@ def test_what_may_be_left_out_has_the_careful_value() -> None:
         False,
     )
     assert (got.stop_button, got.unlock, got.rest_file, got.in_flight_file) == (None, None, None, None)
+    assert got.caps == "gait"
+
+
+@pytest.mark.parametrize("caps", ["exercise", "comfort", "denervated"])
+def test_what_is_no_walk_may_do_without_sensors_and_only_a_person_unlocks_it(caps: str) -> None:
+    got = parse(raw_settings(caps=caps, sensors=[], unlock="person"), "x")
+    assert (got.caps, got.sensors, got.unlock) == (caps, (), "person")
+    emg = [{"name": "emg", "age_max_ms": 200}]
+    assert parse(raw_settings(caps=caps, sensors=emg), "x").sensors == (SensorSettings("emg", 200.0),)
+    for changes, where in (
+        ({"sensors": [0] * 17}, "sensors"),
+        ({"sensors": [{"name": "f", "segment": "foot"}]}, "sensors"),
+        ({"unlock": "strides"}, "unlock"),
+    ):
+        with pytest.raises(InputError) as refused:
+            parse(raw_settings(**{"caps": caps, "sensors": []} | changes), "x")
+        assert refused.value.where == where
 
 
 def area(value: object) -> dict[str, Any]:
@@ -147,6 +164,14 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"rest_file": ""}, "rest_file", "", "a text that is not empty"),
         ({"in_flight_file": ""}, "in_flight_file", "", "a text that is not empty"),
         ({"unlock": "nobody"}, "unlock", "nobody", "one of person, strides"),
+        ({"caps": "sport"}, "caps", "sport", "one of gait, exercise, comfort, denervated"),
+        ({"caps": "exercise", "unlock": "strides"}, "unlock", "strides", "'person' in exercise"),
+        (
+            {"caps": "exercise", "sensors": [{"name": "f", "segment": "foot"}]},
+            "sensors",
+            ["foot"],
+            "no segment in exercise: motion is judged in gait alone",
+        ),
     ],
 )
 def test_anything_else_is_refused_with_file_key_value_and_what_is_allowed(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.record.records import GuardEvent, Tick
+from controller.record.records import GuardEvent, GuardVerdict, Tick
 from controller.safety.judgement.frame_check import MS
 from controller.safety.judgement.guard_types import Link, Peer, Reaction, Request
 from controller.safety.judgement.plausibility import STRONG_SHARE
@@ -322,6 +322,31 @@ def test_the_judge_finds_an_unlock_too_early_and_a_current_too_high(
     findings = [one for one in session().judge(tmp_path) if not one.kept]
     assert {one.id for one in findings} == {"unlock"}
     assert words in findings[0].detail
+
+
+def exercised(on_ticks: int, purpose: str = "open_loop") -> Session:
+    """As :func:`staged`, an exercise that needs one contraction and has one of so many ticks."""
+    session = walk(on_ticks)
+    session.setup |= {"unlock": {"by": "person", "strides": 1, "ceiling_ma": 24.0}, "caps": "exercise"}
+    for index, (_, _, record) in enumerate(session.messages):
+        if isinstance(record, GuardVerdict):
+            session.alter(index, purpose=purpose if index < 300 else "open_loop")
+    t_ns = session.messages[300][1]
+    said = [GuardEvent(t_ns, kind, "active", "") for kind in ("answer", "unlock")]
+    session.messages[300:300] = [("guard/event", t_ns, event) for event in said]
+    return session
+
+
+def test_the_judge_counts_an_exercises_contractions_by_its_pulses(tmp_path: Path) -> None:
+    assert broken(exercised(101).judge(tmp_path)) == set()  # pulses from 0 to 500 ms
+    for short in (exercised(100), exercised(101, purpose="test_train")):  # to 475 ms
+        (finding,) = [one for one in short.judge(tmp_path) if not one.kept]
+        assert (finding.id, "after 0 of 1 contractions" in finding.detail) == ("unlock", True)
+
+
+def test_the_judge_finds_feedback_by_its_purpose(tmp_path: Path) -> None:
+    details = [one.detail for one in exercised(101, purpose="feedback").judge(tmp_path) if not one.kept]
+    assert any("by feedback" in detail for detail in details)
 
 
 def test_the_judge_finds_feedback_before_the_unlock_and_in_an_open_loop_session(tmp_path: Path) -> None:

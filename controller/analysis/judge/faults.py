@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from controller.analysis.judge.findings import Finding, none_broken, worst_of
-from controller.analysis.judge.limits import pace_findings, rises
+from controller.analysis.judge.limits import pace_findings, rises, trains
 from controller.analysis.judge.runs import CONTACT, Pulse, Run, is_end, last_ms, within
 from controller.record.records import Tick
 from drivers.interface import Sample
@@ -33,6 +33,7 @@ NOTICED = {
     "F25": "an answer to a command that nobody sent",
     "F26": "the screen that armed was gone",
 }
+CONTRACTION_NS = 500_000_000  # a train of an exercise that counts towards its unlock
 TEST_TRAIN = "test_train"  # a frame's purpose
 
 
@@ -215,6 +216,14 @@ def _purposes(run: Run, pulses: list[Pulse]) -> Finding:
     return none_broken("purpose", promise, len(quiet), broken)
 
 
+def _contractions(pulses: list[Pulse]) -> int:
+    """Trains long enough that were given open loop, on whichever channels."""
+    given = sorted(
+        (pulse for pulse in pulses if pulse.verdict.purpose == "open_loop"), key=lambda pulse: pulse.t_ns
+    )
+    return sum(end - begin >= CONTRACTION_NS for begin, end in trains(given)) if given else 0
+
+
 def _unlocked(run: Run, pulses: list[Pulse]) -> list[Finding]:
     """Before the unlock of an arming: open loop, under the ceiling; the unlock after enough answers."""
     if run.rules.unlock is None:
@@ -228,12 +237,19 @@ def _unlocked(run: Run, pulses: list[Pulse]) -> list[Finding]:
         for pulse in flows
         if [event.kind for event in turns if event.t_ns <= pulse.t_ns][-1:] != ["unlock"]
     ]
-    early = [f"pulse at {p.t_ns} by feedback" for p in locked if p.verdict.frame_seq in closed_loop]
+    early = [
+        f"pulse at {p.t_ns} by feedback"
+        for p in locked
+        if p.verdict.frame_seq in closed_loop or p.verdict.purpose == "feedback"
+    ]
     for event in (event for event in turns if event.kind == "unlock"):
         armed_ns = max((one.t_ns for one in turns if one.kind == "arm" and one.t_ns <= event.t_ns), default=0)
         answers = sum(one.kind == "answer" and armed_ns <= one.t_ns <= event.t_ns for one in run.events)
+        if run.rules.caps != "gait":
+            answers = _contractions([p for p in locked if armed_ns <= p.t_ns <= event.t_ns])
         if answers < strides:
-            early.append(f"unlocked at {event.t_ns} after {answers} of {strides} strides")
+            what = "strides" if run.rules.caps == "gait" else "contractions"
+            early.append(f"unlocked at {event.t_ns} after {answers} of {strides} {what}")
     promise = "no feedback before the unlock, no unlock before the leg answers"
     found = [none_broken("unlock", promise, len(flows), early)]
     if math.isfinite(ceiling_ma):

@@ -11,7 +11,6 @@ from controller.analysis.judge.runs import CONTACT, Pulse, Run
 
 RISE_WINDOW_NS = 250_000_000
 DOSE_WINDOW_NS = 60_000_000_000
-ON_WINDOW_NS = 10_000_000_000
 TRAIN_PAUSE_NS = 100_000_000  # a shorter break does not begin a new train
 LOAD_OHM = 500.0  # test load of IEC 60601-2-10
 HALF_PAD = 0.5  # density is judged for a half-lifted electrode
@@ -52,9 +51,9 @@ def limit_findings(run: Run) -> list[Finding]:
         ),
         (
             "on_share_max",
-            "share of 10 s with current",
+            f"share of {run.rules.on_window_s:g} s with current",
             "",
-            _on_shares([p for p in pulses if p.verdict.state != CONTACT]),
+            _on_shares([p for p in pulses if p.verdict.state != CONTACT], round(run.rules.on_window_s * 1e9)),
         ),
         ("dose_max_uc", "charge in any 60 s", "uC", _doses_uc(pulses)),
         ("session_max_s", "time armed", "s", _armed_s(run, limits.get("session_pause_min_s", math.inf))),
@@ -116,33 +115,33 @@ def _closest(rate_max_hz: float, pulses: list[Pulse]) -> Finding:
     return worst_of("pulse_gap_min_ms", promise, "ms", limit_ms, gaps_ms, least=True)
 
 
-def _trains(channel: list[Pulse]) -> list[tuple[int, int]]:
+def trains(channel: list[Pulse]) -> list[tuple[int, int]]:
     """First and last pulse of each train of one channel, in ns."""
-    trains = []
+    found = []
     begin_ns = last_ns = channel[0].t_ns
     for pulse in channel[1:]:
         if pulse.t_ns - last_ns >= max(TRAIN_PAUSE_NS, 1.5e9 / pulse.rate_hz):  # a slow train has no pauses
-            trains.append((begin_ns, last_ns))
+            found.append((begin_ns, last_ns))
             begin_ns = pulse.t_ns
         last_ns = pulse.t_ns
-    return [*trains, (begin_ns, last_ns)]
+    return [*found, (begin_ns, last_ns)]
 
 
 def _trains_s(pulses: list[Pulse]) -> list[float]:
-    return [(end - begin) / 1e9 for channel in _by_channel(pulses) for begin, end in _trains(channel)]
+    return [(end - begin) / 1e9 for channel in _by_channel(pulses) for begin, end in trains(channel)]
 
 
-def _on_shares(pulses: list[Pulse]) -> list[float]:
-    """Up to the end of each train, what of the 10 s before lay within trains: there it is greatest."""
+def _on_shares(pulses: list[Pulse], window_ns: int) -> list[float]:
+    """Up to the end of each train, what of the window before lay within trains: there it is greatest."""
     shares = []
     for channel in _by_channel(pulses):
-        trains, first = _trains(channel), 0
-        for number, (_, now_ns) in enumerate(trains):
-            since_ns = now_ns - ON_WINDOW_NS
-            while trains[first][1] <= since_ns:
+        found, first = trains(channel), 0
+        for number, (_, now_ns) in enumerate(found):
+            since_ns = now_ns - window_ns
+            while found[first][1] <= since_ns:
                 first += 1
-            inside = trains[first : number + 1]
-            shares.append(sum(end - max(begin, since_ns) for begin, end in inside) / ON_WINDOW_NS)
+            inside = found[first : number + 1]
+            shares.append(sum(end - max(begin, since_ns) for begin, end in inside) / window_ns)
     return shares
 
 

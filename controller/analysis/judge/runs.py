@@ -32,6 +32,8 @@ class Rules:
     pace: Mapping[
         str, float
     ]  # ms: of a frame's rise, kept of it, between frames; empty: written before it was
+    on_window_s: float = 10.0  # any such window's share of current
+    caps: str = "gait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ def _read_rules(payload: bytes, path: Path) -> Rules:
             {name: float(value) for name, value in (raw.get("contact") or {}).items()},
             (float(unlock["ceiling_ma"]), int(unlock["strides"])) if "unlock" in raw else None,
             {name: float(value) for name, value in raw.get("pace", {}).items()},
+            float(raw.get("on_window_s", 10.0)),
+            str(raw.get("caps", "gait")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(str(path), "guard/setup", str(error), "what the guard judges by") from error

@@ -56,7 +56,8 @@ def move(
         return Reaction(notes=(note,)), known
     if before.may_pulse:
         known = known._replace(clocks=on_time.switched_off(now_ns, known.clocks))
-    known = known._replace(link=False, contact=None, unlock=LOCKED, untested_by=None, scope="walk")
+    known = known._replace(link=False, contact=None, contraction=None)
+    known = known._replace(unlock=LOCKED, untested_by=None, scope="walk")
     return Reaction(stop=True, notes=(note,)), known
 
 

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from controller.safety.judgement.frame_fields import nonsense
 from controller.safety.judgement.limits import (
     DOSE_WINDOW_S,
     ON_WINDOW_S,
     Ceiling,
     Effective,
     Limits,
+    burst_uc,
     charge_uc,
     density_rms_ma_cm2,
     energy_mj,
@@ -37,21 +39,14 @@ BAD_WINDOW_NS = 1000 * MS  # F6: this many bad frames ...
 BAD_FRAMES_TRIP = 3  # ... within the window trip
 CLOSE_FRAMES_TRIP = 4  # F24: this many frames within the window too close to the one before trip
 TRAIN_PAUSE_NS = 100 * MS  # a shorter off does not begin a new train
-ON_WINDOW_NS = int(ON_WINDOW_S * 1e9)
 TRAIN_TRIP_NS = 1000 * MS  # F9: a controller that goes on asking this long past the train limit is broken
 DOSE_BIN_NS = 1000 * MS
 DOSE_WINDOW_NS = int(DOSE_WINDOW_S * 1e9)
 Trains = tuple[tuple[int, int], ...]  # ns, when current was first and last asked for, oldest first
 Doses = tuple[tuple[int, float], ...]  # (DOSE_BIN_NS number, uC), oldest first
 DOSE_WORDS = f"{{:.0f}} uC in {DOSE_WINDOW_S:g} s"
-ON_WORDS = f"current for {{:.1%}} of {ON_WINDOW_S:g} s"
+ON_WORDS = "current for {0:.1%} of {2:g} s"
 DENSITY_WORDS = "{:.3g} mA/cm2 r.m.s. under half of {:g} cm2"
-
-# F7: beyond the number range of a ScienceMode4 point (header of the vendor's library), whatever the limits
-FIELD_CURRENT_MA = 150.0
-FIELD_WIDTH_US = 4095.0
-FIELD_RATE_HZ = 2000.0
-FIELD_LIFETIME_MS = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +56,11 @@ class Rules:
     session: int
     areas_cm2: tuple[float, ...]
     effective: Effective
+    on_window_s: float = ON_WINDOW_S["gait"]
+
+    @property
+    def on_window_ns(self) -> int:
+        return int(self.on_window_s * 1e9)
 
 
 class SensorAge(NamedTuple):
@@ -82,7 +82,7 @@ class Level(NamedTuple):
 
     t_ns: int
     current_ma: float
-    charge_uc: float
+    charge_uc: float  # of all cycles of a burst
 
 
 OFF = Level(0, 0.0, 0.0)
@@ -93,7 +93,7 @@ class Track(NamedTuple):
 
     levels: tuple[Level, ...] = ()  # oldest first: the rise window and the one level before it
     risen_ns: int = -RISE_SAVED_NS  # the rise of all time up to here is used
-    trains: Trains = ()  # those of ON_WINDOW_S
+    trains: Trains = ()  # those of the on-share's window
     doses: Doses = ()
 
 
@@ -179,8 +179,8 @@ def judge(
         memory = memory._replace(close_ns=close_ns)
         return Judgement("blocked", reason, off, fault=fault, fresh=False), _rest(now_ns, memory)
 
-    if nonsense := _nonsense(frame, rules):
-        return Judgement("blocked", nonsense, off, fault="F7"), _rest(now_ns, memory)
+    if broken := nonsense(frame, len(rules.areas_cm2)):
+        return Judgement("blocked", broken, off, fault="F7"), _rest(now_ns, memory)
 
     limits = rules.effective.limits
     lifetime_ms = min(frame.lifetime_ms, limits.frame_age_max_ms)
@@ -201,7 +201,8 @@ def judge(
             return Judgement("blocked", reason, off, limit, fault="F1"), _rest(now_ns, memory)
 
     tracks = tuple(
-        _asked(now_ns, track, channel) for track, channel in zip(memory.tracks, frame.channels, strict=True)
+        _asked(now_ns, track, channel, rules)
+        for track, channel in zip(memory.tracks, frame.channels, strict=True)
     )
     for index, channel in enumerate(frame.channels):
         if channel is None:
@@ -253,32 +254,11 @@ def _disorder(now_ns: int, frame: Frame | BadFrame, rules: Rules, memory: Memory
     return ""
 
 
-def _nonsense(frame: Frame, rules: Rules) -> str:
-    """Why a frame can only come from a broken controller (F7); empty where it is sound."""
-    if len(frame.channels) != len(rules.areas_cm2):
-        return f"{len(frame.channels)} channels in the frame, {len(rules.areas_cm2)} in the session"
-    if not 0.0 <= frame.lifetime_ms <= FIELD_LIFETIME_MS:
-        return f"lifetime {frame.lifetime_ms!r} ms, possible are 0 to {FIELD_LIFETIME_MS:g}"
-    if frame.purpose == "off" and any(channel is not None for channel in frame.channels):
-        return "a pulse is asked for by a frame that says off"
-    for index, channel in enumerate(frame.channels):
-        if channel is None:
-            continue
-        for name, value, top in (
-            ("current_ma", channel.current_ma, FIELD_CURRENT_MA),
-            ("width_us", channel.width_us, FIELD_WIDTH_US),
-            ("rate_hz", channel.rate_hz, FIELD_RATE_HZ),
-        ):
-            if not 0.0 <= value <= top:  # false for NaN
-                return f"channel {index}: {name} {value!r}, possible are 0 to {top:g}"
-    return ""
-
-
-def _asked(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
+def _asked(now_ns: int, track: Track, channel: ChannelCommand | None, rules: Rules) -> Track:
     """The train goes by what is asked for, so that blocking a train does not end it."""
     if channel is None or channel.current_ma == 0.0:
         return track
-    trains = tuple([train for train in track.trains if now_ns - train[1] < ON_WINDOW_NS])
+    trains = tuple([train for train in track.trains if now_ns - train[1] < rules.on_window_ns])
     if trains and now_ns - trains[-1][1] < TRAIN_PAUSE_NS:
         return track._replace(trains=(*trains[:-1], (trains[-1][0], now_ns)))
     return track._replace(trains=(*trains, (now_ns, now_ns)))
@@ -289,10 +269,10 @@ def _train_s(track: Track) -> float:
     return (track.trains[-1][1] - track.trains[-1][0]) / 1e9 if track.trains else 0.0
 
 
-def on_share(track: Track, now_ns: int) -> float:
-    """What of the last ON_WINDOW_S current was asked for, 0 to 1; short pauses count as on."""
-    begin_ns = now_ns - ON_WINDOW_NS
-    return sum([max(0, end - max(start, begin_ns)) for start, end in track.trains]) / ON_WINDOW_NS
+def on_share(track: Track, now_ns: int, window_ns: int) -> float:
+    """What of the last ``window_ns`` current was asked for, 0 to 1; short pauses count as on."""
+    begin_ns = now_ns - window_ns
+    return sum([max(0, end - max(start, begin_ns)) for start, end in track.trains]) / window_ns
 
 
 def _beyond(
@@ -301,16 +281,20 @@ def _beyond(
     """Name of the first limit this channel breaks and what was found; None where it breaks none."""
     limits = rules.effective.limits
     charge = charge_uc(channel.current_ma, channel.width_us)
-    density = density_rms_ma_cm2(channel.current_ma, channel.width_us, channel.rate_hz, area_cm2)
-    energy = energy_mj(channel.current_ma, channel.width_us)
-    train_s, share = (_train_s(track), on_share(track, now_ns)) if channel.current_ma > 0.0 else (0.0, 0.0)
-    dose = dose_uc(track, now_ns) + charge
+    cycles = channel.cycles
+    density = density_rms_ma_cm2(channel.current_ma, channel.width_us, channel.rate_hz, area_cm2, cycles)
+    energy = energy_mj(channel.current_ma, channel.width_us, cycles)
+    train_s, share = 0.0, 0.0
+    if channel.current_ma > 0.0:
+        train_s, share = _train_s(track), on_share(track, now_ns, rules.on_window_ns)
+    dose = dose_uc(track, now_ns) + cycles * charge
     for name, broken, found, words in (
         ("current_max_ma", channel.current_ma > limits.current_max_ma, channel.current_ma, "{:g} mA"),
         ("width_min_us", channel.width_us < limits.width_min_us, channel.width_us, "{:g} us"),
         ("width_max_us", channel.width_us > limits.width_max_us, channel.width_us, "{:g} us"),
         ("rate_min_hz", channel.rate_hz < limits.rate_min_hz, channel.rate_hz, "{:g} Hz"),
         ("rate_max_hz", channel.rate_hz > limits.rate_max_hz, channel.rate_hz, "{:g} Hz"),
+        ("cycles_max", cycles > limits.cycles_max, cycles, "a burst of {:g} cycles"),
         ("charge_max_uc", charge > limits.charge_max_uc, charge, "{:g} uC per phase"),
         ("energy_max_mj", energy > limits.energy_max_mj, energy, "{:g} mJ per pulse"),
         ("density_rms_max_ma_cm2", density > limits.density_rms_max_ma_cm2, density, DENSITY_WORDS),
@@ -319,7 +303,7 @@ def _beyond(
         ("dose_max_uc", dose > limits.dose_max_uc, dose, DOSE_WORDS),
     ):
         if broken:
-            return name, words.format(found, area_cm2)
+            return name, words.format(found, area_cm2, rules.on_window_s)
     return None
 
 
@@ -333,7 +317,7 @@ def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules
 
     What a frame may rise is the rise of a whole tick, and of less where less of the guard's own time is left.
     The same rise holds for the charge, counted at the widest allowed pulse: a wider pulse at the same
-    current is a rise too.
+    current is a rise too, and so are more cycles.
     """
     limits = rules.effective.limits
     window = _window(now_ns, track.levels)
@@ -346,9 +330,9 @@ def _allowed_ma(now_ns: int, channel: ChannelCommand, track: Track, rules: Rules
         ("rise_max_ma_per_frame", left_ma, before.current_ma, before.charge_uc),
         ("rise_max_ma_per_250ms", limits.rise_max_ma_per_250ms, low_ma, low_uc),
     ):
-        rise_uc = charge_uc(rise_ma, limits.width_max_us)
+        rise_uc = burst_uc(rise_ma, limits.width_max_us, channel.cycles)
         candidates.append((base_ma + rise_ma, name))
-        candidates.append(((base_uc + rise_uc) / charge_uc(1.0, channel.width_us), name))
+        candidates.append(((base_uc + rise_uc) / burst_uc(1.0, channel.width_us, channel.cycles), name))
     allowed_ma, name = min(candidates)
     return allowed_ma, rules.effective.named(name)
 
@@ -364,9 +348,9 @@ def _paid(now_ns: int, track: Track, channel: ChannelCommand | None, limits: Lim
         return track
     before = track.levels[-1] if track.levels else OFF
     rise_ma = channel.current_ma - before.current_ma
-    rise_uc = charge_uc(channel.current_ma, channel.width_us) - before.charge_uc
+    rise_uc = burst_uc(channel.current_ma, channel.width_us, channel.cycles) - before.charge_uc
     frame_ma = limits.rise_max_ma_per_frame
-    ticks = max(0.0, rise_ma / frame_ma, rise_uc / charge_uc(frame_ma, limits.width_max_us))
+    ticks = max(0.0, rise_ma / frame_ma, rise_uc / burst_uc(frame_ma, limits.width_max_us, channel.cycles))
     return track._replace(risen_ns=min(now_ns, _risen_ns(now_ns, track) + math.ceil(ticks * TICK_NS)))
 
 
@@ -385,7 +369,7 @@ def _window(now_ns: int, levels: tuple[Level, ...]) -> tuple[Level, ...]:
 
 def _levelled(now_ns: int, track: Track, channel: ChannelCommand | None) -> Track:
     current_ma = 0.0 if channel is None else channel.current_ma
-    charge = 0.0 if channel is None else charge_uc(channel.current_ma, channel.width_us)
+    charge = 0.0 if channel is None else burst_uc(channel.current_ma, channel.width_us, channel.cycles)
     before = track.levels[-1] if track.levels else OFF
     if (before.current_ma, before.charge_uc) == (current_ma, charge):
         return track

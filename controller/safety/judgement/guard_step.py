@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.safety.judgement import electrode_test
+from controller.safety.judgement.contractions import after_frame
 from controller.safety.judgement.fault_reaction import RAMP_NS, ages, fault, untouched, while_armed
 from controller.safety.judgement.frame_check import MS, Judgement, Memory, dosed, judge
 from controller.safety.judgement.guard_types import (
@@ -28,7 +29,7 @@ from controller.safety.judgement.guard_types import (
     Trouble,
 )
 from controller.safety.judgement.leg_motion import armed_anew, on_motion, on_pulse_left
-from controller.safety.judgement.limits import Ceiling, charge_uc
+from controller.safety.judgement.limits import Ceiling, burst_uc
 from controller.safety.judgement.liveness import (
     misfit,
     on_foreign_answer,
@@ -86,7 +87,7 @@ def _react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tup
         case Trouble():
             return fault(now_ns, happening.fault, happening.detail, setup, known)
         case PulseLeft():
-            return on_pulse_left(now_ns, happening, known)
+            return on_pulse_left(now_ns, happening, setup, known)
         case Checklist():
             return on_checklist(now_ns, happening, known)
         case Tighten():
@@ -145,7 +146,8 @@ def _on_frame(now_ns: int, frame: Frame | BadFrame, setup: Setup, known: Known) 
         pulses, known = _fire(now_ns, judgement, setup, known)
     if isinstance(frame, Frame) and judgement.fresh:
         begun, known = _late_test(now_ns, frame, known)
-        reaction = reaction._replace(notes=(*reaction.notes, *begun))
+        counted, known = after_frame(now_ns, judgement.channels, setup, known)
+        reaction = reaction._replace(notes=(*reaction.notes, *begun, *counted.notes))
     if test and judgement.verdict != "blocked":  # nothing of it is the controller's
         judgement = Judgement("ok", CONTACT_WORDS, (None,) * len(judgement.channels))
     verdict = Verdict(
@@ -194,8 +196,13 @@ def _pace(
     """F4 and F14 from the tick times of successive fresh frames."""
     zero = all(channel is None or channel.current_ma == 0.0 for channel in frame.channels)
     gap_ns = 0 if known.frame_ns is None else frame.t_ns - known.frame_ns
-    off = frame.purpose == "off"
-    known = known._replace(memory=memory, frame_ns=frame.t_ns, frame_zero=zero, frame_off=off)
+    known = known._replace(
+        memory=memory,
+        frame_ns=frame.t_ns,
+        frame_zero=zero,
+        frame_off=frame.purpose == "off",
+        frame_open_loop=frame.purpose == "open_loop",
+    )
     if not known.state.may_pulse or judgement.fault is not None:
         return judgement, known
     name, reason = "", f"{gap_ns / MS:.0f} ms between two frames"
@@ -224,7 +231,7 @@ def _fire(
     tracks = list(known.memory.tracks)
     for pulse in pulses:
         tracks[pulse.channel] = dosed(
-            tracks[pulse.channel], now_ns, charge_uc(pulse.current_ma, pulse.width_us)
+            tracks[pulse.channel], now_ns, burst_uc(pulse.current_ma, pulse.width_us, pulse.cycles)
         )
     check = setup.capability.contact
     if known.contact is not None and check is not None:

@@ -15,10 +15,10 @@ from controller.safety.judgement import on_time
 from controller.safety.judgement.arming_screen import Screen
 from controller.safety.judgement.electrode_test import Contact
 from controller.safety.judgement.frame_check import Memory, Rules, fresh_memory
-from controller.safety.judgement.limits import device_layer, merge
+from controller.safety.judgement.limits import ON_WINDOW_S, device_layer, merge
 from controller.safety.judgement.plausibility import Plausibility
 from controller.safety.judgement.pulse_schedule import Metronome, PulseOrder
-from controller.safety.judgement.staged_unlock import LOCKED, Unlock, UnlockStage
+from controller.safety.judgement.staged_unlock import LOCKED, Contraction, Unlock, UnlockStage
 from controller.safety.judgement.states import State
 from controller.safety.judgement.wire import BadFrame, Frame, SensorStamp, Verdict
 from controller.safety.settings import GuardConfig
@@ -209,6 +209,7 @@ class Known(NamedTuple):
     frame_ns: int | None = None  # tick time of the newest fresh frame
     frame_zero: bool = False  # it asked for no current
     frame_off: bool = False  # its purpose was off
+    frame_open_loop: bool = False  # its purpose was open loop
     late_ns: tuple[int, ...] = ()
     heartbeat_ns: int | None = None  # of the console
     beat_ns: int | None = None  # of the supervisor
@@ -221,20 +222,23 @@ class Known(NamedTuple):
     untested_by: str | None = None  # who armed while frames said off: the electrodes' test is still to come
     scope: Scope = "walk"  # of this arming
     unlock: Unlock = LOCKED
+    contraction: Contraction | None = None  # of an exercise, under way open loop
     clocks: on_time.Clocks = on_time.FRESH  # on-time of bout and session
     ramp_ns: int = 0
     ramp_from_ma: tuple[float, ...] = ()
 
 
 def prepare(config: GuardConfig, capability: StimulatorCapability, source: str = "limits") -> Setup:
-    """Merge the limits and fix the rules. Raises InputError where a layer loosens or a channel is missing."""
+    """Merge the limits and fix the rules. Raises InputError where a layer loosens, a channel is missing or
+    the stimulator cannot do what the session is for.
+    """
     for index, channel in enumerate(config.channels):
         if channel.output >= capability.channels:
             where = f"channels[{index}].output"
             raise InputError(source, where, channel.output, f"0 to {capability.channels - 1}")
-    effective = merge((device_layer(capability), *config.layers), source)
+    effective = merge((device_layer(capability), *config.layers), source, config.caps)
     areas = tuple(channel.electrode_area_cm2 for channel in config.channels)
-    return Setup(config, capability, Rules(config.session, areas, effective))
+    return Setup(config, capability, Rules(config.session, areas, effective, ON_WINDOW_S[config.caps]))
 
 
 def begin(setup: Setup) -> Known:

@@ -4,10 +4,11 @@ that count towards the unlock.
 
 from __future__ import annotations
 
+from controller.safety.judgement.contractions import after_pulse
 from controller.safety.judgement.fault_reaction import while_armed
 from controller.safety.judgement.guard_types import NOTHING, Known, Note, PulseLeft, Reaction, Setup
 from controller.safety.judgement.pulse_schedule import written
-from controller.safety.judgement.requests import on_leg_answer
+from controller.safety.judgement.requests import on_response
 from controller.safety.judgement.wire import SensorStamp
 
 MEASURED = "A stride without current was measured: the others are held against it."
@@ -24,7 +25,7 @@ def on_motion(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tu
     if after.measured and not before.measured:
         reaction = Reaction(notes=(Note("measured", MEASURED),))
     if after.answers > before.answers:
-        answered, known = on_leg_answer(
+        answered, known = on_response(
             f"The stride lifted the toes by {after.gain_deg:.0f} deg.", setup, known
         )
         reaction = reaction.then(answered)
@@ -36,15 +37,16 @@ def on_motion(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tu
     return reaction, known
 
 
-def on_pulse_left(now_ns: int, pulse: PulseLeft, known: Known) -> tuple[Reaction, Known]:
-    """A pulse has been written: the next one keeps its distance from here, and the leg is to answer it.
+def on_pulse_left(now_ns: int, pulse: PulseLeft, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A pulse has been written: the next one keeps its distance from here, and the leg is to answer it; in an
+    exercise it is part of a contraction.
 
     The electrodes' test moves nothing and asks for no answer.
     """
     known = known._replace(metronomes=written(known.metronomes, pulse.channel, now_ns))
     if known.contact is None:
         known = known._replace(plausibility=known.plausibility.after_pulse(pulse.current_ma))
-    return NOTHING, known
+    return NOTHING, after_pulse(now_ns, setup, known)
 
 
 def armed_anew(known: Known) -> Known:

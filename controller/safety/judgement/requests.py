@@ -167,14 +167,16 @@ def on_tighten(wish: Tighten, setup: Setup, known: Known) -> tuple[Reaction, Kno
     return Reaction(notes=(Note("tighten", words, by=wish.by, current_max_ma=most_ma),)), known
 
 
-def on_leg_answer(lifted: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
-    """A stride that ``lifted`` the toes counts towards the unlock while the open-loop stage lasts."""
+def on_response(seen: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """A stride that lifted the toes, or a whole contraction, counts towards the unlock while the open-loop
+    stage lasts; ``seen`` says which.
+    """
     stage = known.state.stage
     staged = setup.config.unlock is not None and known.scope == "walk" and not known.unlock.full
     if not staged or stage not in (Stage.ARMED, Stage.ACTIVE):
         return NOTHING, known
     known = known._replace(unlock=replace(known.unlock, answered=known.unlock.answered + 1))
-    text = f"{lifted} {_stage_words(setup, known)}".strip()
+    text = f"{seen} {_stage_words(setup, known)}".strip()
     said = Note("answer", text, unlock=unlock_stage(setup, known))
     if setup.config.unlock == "person" or known.unlock.answered < STRIDES:
         return Reaction(notes=(said,)), known
@@ -201,7 +203,7 @@ def _no_watch(request: Request, known: Known) -> str:
 
 def _on_unlock(by: str, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """A person's act; it does nothing that the strides have not earned."""
-    why = refusal(known.unlock)
+    why = refusal(known.unlock, setup.config.caps)
     if known.state.stage not in (Stage.ARMED, Stage.ACTIVE):
         why = f"guard is {known.state.stage.value}"
     elif setup.config.unlock is None:
@@ -223,7 +225,7 @@ def unlock_stage(setup: Setup, known: Known) -> UnlockStage | None:
     by, armed = setup.config.unlock, (Stage.ARMED, Stage.ACTIVE, Stage.RAMP)
     if by is None or known.scope == "tests" or known.state.stage not in armed:
         return None
-    return staged(known.unlock, by, setup.rules.effective)
+    return staged(known.unlock, by, setup.rules.effective, setup.config.caps)
 
 
 def _stage_words(setup: Setup, known: Known) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from controller.config.exercise import ExerciseSession, exercise_params, output_of
+from controller.config.exercise import ExerciseSession, cycles_of, exercise_params, output_of
 from controller.config.limits import broken_by, current_ceilings
 from controller.config.loader import place_of
 from controller.core.exercise.programme import MusclePlan
@@ -57,6 +57,13 @@ def _shapes(session: ExerciseSession) -> Iterator[str]:
                     f"{place}: {key}: found {rate_hz:g}, allowed: at most {limits.rate_max_hz:g} by "
                     f"{session.effective.named('rate_max_hz')}; the nearest is {limits.rate_max_hz:g} Hz"
                 )
+        if cycles_of(one) > limits.cycles_max:
+            most_ms = 1e3 * limits.cycles_max / (one.carrier_hz or 1e3)
+            yield (
+                f"{place}: burst_ms: found {one.burst_ms:g}, {cycles_of(one)} cycles, allowed: at most "
+                f"{limits.cycles_max:g} cycles by {session.effective.named('cycles_max')}; the nearest is "
+                f"{most_ms:g} ms"
+            )
         least_ms = 1e3 / limits.rate_max_hz
         if one.doublet_ms is not None and one.doublet_ms < least_ms:
             yield (

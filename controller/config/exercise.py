@@ -21,7 +21,8 @@ from controller.core.emg.params import EmgElectrode, EmgParams
 from controller.core.exercise.effort import EffortParams
 from controller.core.exercise.programme import Course, ExerciseParams, MusclePlan
 from controller.core.signals import Control
-from drivers.catalogue import SENSORS
+from controller.safety.judgement.limits import Caps
+from drivers.catalogue import SENSORS, STIMULATORS
 
 TICK_S = 0.005
 LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
@@ -66,7 +67,7 @@ def load_exercise(path: Path) -> ExerciseSession:
     programme, programme_text = read_file(programme_path, ProgrammeFile)
     files = read_files(path, file, patient, patient_text)
     problems = [*files.problems, *_misfits(path, file, programme_path, programme)]
-    effective = merged(path, file, files.asked, problems)
+    effective = merged(path, file, files.asked, problems, caps_of(programme))
     return ExerciseSession(
         path=path,
         text=text,
@@ -103,6 +104,14 @@ def _misfits(path: Path, file: ExerciseFile, programme_path: Path, programme: Pr
                 f"{path}: therapy.muscles: current_ma of {place.muscle}: found {place.current_ma:g}, "
                 f"allowed: at most current_max_ma, {place.current_max_ma:g}"
             )
+    sheet = STIMULATORS[file.stimulator.device].capability
+    for number, one in enumerate(programme.contractions, 1):
+        if programme.programme.kind == "denervated" and one.width_us > sheet.width_max_us:
+            yield (
+                f"{programme_path}: contractions number {number} ({one.muscle}): width_us: found "
+                f"{one.width_us:g}, allowed: at most {sheet.width_max_us:g} with {sheet.name}; no shorter "
+                "pulse reaches muscle without a nerve, so this stimulator has nothing near it"
+            )
     yield from _listens(path, file, programme_path, programme)
 
 
@@ -133,6 +142,12 @@ def _listens(path: Path, file: ExerciseFile, programme_path: Path, programme: Pr
             yield f"{path}: therapy.muscles.emg_sensor: found {place.emg_sensor!r}, allowed: {allowed}"
 
 
+def caps_of(programme: ProgrammeFile) -> Caps:
+    """Which compiled limits hold for such a programme."""
+    kind = programme.programme.kind
+    return kind if kind in ("comfort", "denervated") else "exercise"
+
+
 def cycles_of(one: ContractionSection) -> int:
     """Biphasic cycles of a burst; 1 for a pulse."""
     if one.carrier_hz is None or one.burst_ms is None:
@@ -143,7 +158,7 @@ def cycles_of(one: ContractionSection) -> int:
 def output_of(one: ContractionSection, place: MuscleSection) -> PulseOutput:
     """Its pulses and its electrode, at the highest rate the programme asks for."""
     rate_hz = max(one.rate_hz, one.rate_end_hz or 0.0)
-    return PulseOutput(one.width_us, rate_hz, place.electrode_area_cm2)
+    return PulseOutput(one.width_us, rate_hz, place.electrode_area_cm2, cycles_of(one))
 
 
 def exercise_settings(session: ExerciseSession) -> list[tuple[str, str, str]]:

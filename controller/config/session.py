@@ -16,7 +16,7 @@ from controller.config.schema import LegSensorSection, SessionFile
 from controller.config.section import Section
 from controller.errors import ConfigError, InputError
 from controller.safety.judgement.contraindications import QUESTION
-from controller.safety.judgement.limits import Effective, Layer, device_layer, merge
+from controller.safety.judgement.limits import Caps, Effective, Layer, device_layer, merge
 from controller.trial.schedule import ArmPlan, named
 from drivers.catalogue import SENSORS, STIMULATORS, is_inertial
 
@@ -162,11 +162,15 @@ def read_files(path: Path, file: RigFile, patient: PersonFile, patient_text: str
     return Files(patient, patient_text, clinic_text, tuple(asked), tuple(problems))
 
 
-def merged(path: Path, file: RigFile, asked: tuple[Layer, ...], problems: list[str]) -> Effective:
-    """The limits that the layers make. Raises ConfigError where they loosen, or with ``problems``."""
+def merged(
+    path: Path, file: RigFile, asked: tuple[Layer, ...], problems: list[str], caps: Caps = "gait"
+) -> Effective:
+    """The limits that the layers make within a therapy's caps. Raises ConfigError where they loosen, or with
+    ``problems``.
+    """
     try:
         capability = STIMULATORS[file.stimulator.device].capability
-        effective = merge((device_layer(capability), *asked), source=str(path))
+        effective = merge((device_layer(capability), *asked), str(path), caps)
     except InputError as error:
         raise ConfigError([*problems, str(error)]) from None
     if problems:

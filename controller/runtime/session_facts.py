@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from controller.config.core_params import core_params
-from controller.config.exercise import ExerciseSession, exercise_params
+from controller.config.exercise import ExerciseSession, caps_of, exercise_params
 from controller.config.session import Session
 from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
@@ -88,6 +88,8 @@ def guard_settings(
         told["rest_file"] = str(files.rest.resolve())
     if (button := session.file.session.stop_button) is not None:
         told["stop_button"] = button
+    if isinstance(session, ExerciseSession):
+        told["caps"] = caps_of(session.programme)
     if closed_loop:
         told["unlock"] = session.file.session.unlock
     return told

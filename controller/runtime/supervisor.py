@@ -235,7 +235,8 @@ class Supervisor:
             if status is not None and status.arm != arms[number].title:
                 number, begun_s = _number(arms, status.arm, number), now_s
             elapsed_s = now_s - begun_s if ready else 0.0
-            note = "walking" if ready else f"{self._crash} A = acknowledge." if self._crash else "arming"
+            going = "exercising" if isinstance(self._session, ExerciseSession) else "walking"
+            note = going if ready else f"{self._crash} A = acknowledge." if self._crash else "arming"
             self._show(Progress(arms[number], number, len(arms), elapsed_s, status, note))
             if ready and seconds is not None and now_s - walking_s >= seconds:
                 break

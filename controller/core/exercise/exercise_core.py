@@ -168,7 +168,7 @@ class ExerciseCore:
         current_ma = muscle.soft.move(elapsed_s, share * muscle.set_ma)
         if current_ma == 0.0:
             return None
-        return ChannelCommand(current_ma, plan.width_us, muscle.rate_hz(t_s))
+        return ChannelCommand(current_ma, plan.width_us, muscle.rate_hz(t_s), plan.cycles)
 
     # --- telling
 

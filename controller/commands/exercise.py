@@ -28,10 +28,9 @@ from models.exercise_limbs import LIMBS
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PROGRAMMES = CONFIGS / "programmes"
 VIRTUAL_PERSON = CONFIGS / "patients" / "virtual_exercise.toml"
-CURRENTS_MA = {"quadriceps": (60.0, 80.0), "hamstrings": (50.0, 70.0)}  # of the virtual person, set and most
-SMALL_MUSCLE_MA = (25.0, 40.0)
-AREAS_CM2 = {"quadriceps": 50.0, "hamstrings": 50.0}
-SMALL_AREA_CM2 = 20.0
+SET, MOST = 1.2, 1.55  # the virtual person's currents over that which recruits half of a muscle
+LARGE, LARGE_CM2, SMALL_CM2 = ("quadriceps", "hamstrings"), 60.0, 20.0  # electrodes
+EMG_MAX_UV = 25.0  # of the virtual person's own strongest effort
 
 
 def programme_names() -> list[str]:
@@ -66,22 +65,30 @@ def virtual_session_text(programme: Path) -> str:
         f'programme = "{programme}"',
     ]
     muscles = list(dict.fromkeys(one.muscle for one in file.contractions))
-    order = [muscle.name for muscle in LIMBS[limb_of(muscles)].muscles]  # of the virtual EMG's channels
+    limb = LIMBS[limb_of(muscles)].muscles
+    order = [muscle.name for muscle in limb]  # of the virtual EMG's channels
     for output, muscle in enumerate(muscles):
-        current_ma, most_ma = CURRENTS_MA.get(muscle, SMALL_MUSCLE_MA)
+        half_ma = limb[order.index(muscle)].recruitment.i50_ma
         lines += [
             "",
             "[[therapy.muscles]]",
             f'muscle = "{muscle}"',
             f"output = {output}",
-            f"electrode_area_cm2 = {AREAS_CM2.get(muscle, SMALL_AREA_CM2)}",
-            f"current_ma = {current_ma}",
-            f"current_max_ma = {most_ma}",
+            f"electrode_area_cm2 = {LARGE_CM2 if muscle in LARGE else SMALL_CM2}",
+            f"current_ma = {float(round(SET * half_ma))}",
+            f"current_max_ma = {float(round(MOST * half_ma))}",
         ]
         if listens:
             lines += ['emg_sensor = "emg"', f"emg_channel = {order.index(muscle)}"]
+            lines.append(f"emg_max_uv = {EMG_MAX_UV}")
     if listens:
-        lines += ["", "[[sensors]]", 'name = "emg"', 'device = "myo"', 'address = "Myo"']
+        lines += [
+            "",
+            "[[sensors]]",
+            'name = "emg"',
+            'device = "oymotion-gforcepro"',
+            'address = "gForcePro+"',
+        ]
     lines += ["", "[stimulator]", 'device = "hasomed-p24"', 'port = "/dev/ttyACM0"', ""]
     return "\n".join(lines)
 

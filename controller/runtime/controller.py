@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import time
@@ -68,6 +69,7 @@ class Controller:
         self._received: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._expected_seq: dict[str, int] = {}
+        self._frames: Counter[str] = Counter()  # of EMG, the lost ones counted
         self._battery_percent: dict[str, int | None] = {}
         self._over_told = False
         self._ticker = Ticker(round(self._therapy.tick_s * 1e9), self._on_deadline)
@@ -129,11 +131,11 @@ class Controller:
         """A sample has arrived: stamp to the guard first, then the core; an IMU's makes a step at once."""
         motion = (sample.acc_mps2, sample.gyr_rps) if isinstance(sample, ImuSample) else None
         digest = zlib.crc32(repr(motion).encode()) if motion else 0
+        number = self._count(sample)
         stamp = SensorStamp(
-            self._plan.session, sample.sensor, sample.t_ns, sample.seq, sample.valid, digest, motion
+            self._plan.session, sample.sensor, sample.t_ns, number, sample.valid, digest, motion
         )
         self._guard.send(encode_stamp(stamp))
-        self._count(sample)
         if isinstance(sample, EmgFrame):
             self._emg.append(sample)
             return
@@ -142,14 +144,23 @@ class Controller:
             self._stepping = True
             asyncio.get_running_loop().call_soon(self._on_arrival, sample.arrival_ns)
 
-    def _count(self, sample: Sample) -> None:
-        """``seq`` numbers single samples; a frame of EMG carries several."""
-        self._received[sample.sensor] += 1
-        expected = self._expected_seq.get(sample.sensor)
-        if expected is not None and sample.seq > expected:
-            self._lost[sample.sensor] += sample.seq - expected
-        carried = len(sample.volts) if isinstance(sample, EmgFrame) else 1
-        self._expected_seq[sample.sensor] = sample.seq + carried
+    def _count(self, sample: Sample) -> int:
+        """Count what arrived and what is missing; the number by which the guard sees gaps.
+
+        ``seq`` numbers single samples. A frame of EMG carries several, and the guard counts frames.
+        """
+        name = sample.sensor
+        self._received[name] += 1
+        carried = max(1, len(sample.volts)) if isinstance(sample, EmgFrame) else 1
+        expected = self._expected_seq.get(name, sample.seq)
+        missing = max(0, sample.seq - expected)
+        self._lost[name] += missing
+        self._expected_seq[name] = sample.seq + carried
+        if not isinstance(sample, EmgFrame):
+            return sample.seq
+        again = sample.seq < expected  # an old one, or one twice
+        self._frames[name] += (0 if again else 1) + math.ceil(missing / carried)
+        return self._frames[name]
 
     def _on_arrival(self, arrival_ns: int) -> None:
         left_ns = wait_ns(_now(), self._stepped_ns, self._ticker.next_ns)

@@ -13,7 +13,8 @@ from controller.record.records import Record
 from controller.runtime.plan import ExerciseBody, WorldPlan
 from drivers.interface import Quat, Segment, Vec3
 from models.exercise_limbs import LIMBS, LimbName
-from models.exercise_patient import ExerciseParams, ExercisePatient, Side
+from models.exercise_params import ExerciseParams
+from models.exercise_patient import ExercisePatient, Side
 from models.patient import PatientParams, VirtualPatient
 
 Point = tuple[int, float]  # of a pulse: us and mA

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from _pytest.runner import runtestprotocol
 
@@ -18,6 +19,10 @@ TIMEOUT_S = 1500.0  # of all attempts together
 WATCH = pytest.StashKey[StallWatch]()
 WALKED = pytest.StashKey[list[pytest.Item]]()  # of the present file, in order
 BEGUN_NS = pytest.StashKey[int]()  # the present file: what failed may have been set up for its first test
+
+# How long an example takes is the machine's affair; what hangs meets the test's own time limit.
+hypothesis.settings.register_profile("dorsi", deadline=None)
+hypothesis.settings.load_profile("dorsi")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

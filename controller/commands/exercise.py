@@ -23,6 +23,7 @@ from controller.runtime.person_files import FOLDER
 from controller.runtime.supervisor import Virtual
 from controller.runtime.virtual_bodies import limb_of
 from controller.trial.schedule import ArmPlan
+from drivers.catalogue import SENSORS, STIMULATORS
 from models.exercise_limbs import LIMBS
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -81,15 +82,11 @@ def virtual_session_text(programme: Path) -> str:
         if listens:
             lines += ['emg_sensor = "emg"', f"emg_channel = {order.index(muscle)}"]
             lines.append(f"emg_max_uv = {EMG_MAX_UV}")
-    if listens:
-        lines += [
-            "",
-            "[[sensors]]",
-            'name = "emg"',
-            'device = "oymotion-gforcepro"',
-            'address = "gForcePro+"',
-        ]
-    lines += ["", "[stimulator]", 'device = "hasomed-p24"', 'port = "/dev/ttyACM0"', ""]
+    if listens:  # the quickest, as a slow one cannot tell the muscle from its answer to a pulse
+        emg = max((one for one in SENSORS.values() if one.kind == "emg"), key=lambda one: one.rate_hz)
+        lines += ["", "[[sensors]]", 'name = "emg"', f'device = "{emg.name}"', 'address = "EMG armband"']
+    stimulator = next(iter(STIMULATORS))
+    lines += ["", "[stimulator]", f'device = "{stimulator}"', 'port = "/dev/ttyACM0"', ""]
     return "\n".join(lines)
 
 

@@ -83,7 +83,10 @@ def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates
         "controller.config.rig_schema",
         "controller.config.section",
         "controller.config.session",
+        "controller.config.exercise",
         "controller.commands.doctor",
+        "controller.commands.exercise",
+        "controller.commands.exercise_check",
     }  # of names, capability and port
     assert knowing == readers | {"controller.safety.guard", "controller.runtime.virtual_world"}
     for reader in readers:

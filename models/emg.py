@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +20,16 @@ from models.recruitment import check
 Array = npt.NDArray[np.float64]
 
 LOW_HZ, HIGH_HZ = 60.0, 120.0  # corners of the spectrum of surface EMG (Shwedyk's shape; unverified)
-PULSES_KEPT = 512
-PULSE_LOOKBACK = 128  # pulses whose answer can still be under way
-ANSWER_S = 0.08  # after it neither M-wave nor tail of a pulse is left
+PULSES_KEPT = 512  # of an output; told in order of time
+ANSWER_S = 0.08  # after its end neither M-wave nor tail of a pulse is left
+WAVE_SPAN = 6.0  # scales of an M-wave after its centre; what is left is 1e-15
 RATE_MAX_HZ = 10000.0
 DRAWS_KEPT = 1024  # rows of noise drawn at a time
 # What a lifted electrode does (assumed): mains grows to this many times, noise and artefact likewise.
 LIFTED_MAINS, LIFTED_NOISE, LIFTED_ARTEFACT = 200.0, 10.0, 5.0
 MAINS_THIRD = 0.2  # third harmonic of the mains over its fundamental (assumed)
-# Columns of a pulse: start, end, current, polarity, output; then fraction and tiredness of each muscle.
-P_START, P_END, P_CURRENT, P_SIGN, P_OUTPUT, P_MUSCLES = range(6)
+# Columns of a pulse: start, end, current, polarity; then size of the M-wave and tiredness of each muscle.
+P_START, P_END, P_CURRENT, P_SIGN, P_MUSCLES = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ def _root(matrix: Array) -> Array:
     return root
 
 
+@cache
 def _shape(rate_hz: float) -> _Shape:
     a, covariance = _process()
     scale = np.sqrt(np.diag(covariance))  # states of like size keep the roots exact
@@ -138,9 +140,9 @@ def m_wave(age_s: float, centre_s: float, scale_s: float) -> float:
 
 @compiled
 def _sample(
-    start_s: float, step_s: float, effort: Array, pulses: Array, told: int, pickup: Array, artefact: Array,
-    contact: Array, sizes: Array, phases: Array, draws: Array, transition: Array, spread: Array,
-    states: Array, drift: Array, out: Array, parts: Array,
+    start_s: float, step_s: float, effort: Array, pulses: Array, told: npt.NDArray[np.int64], pickup: Array,
+    artefact: Array, contact: Array, sizes: Array, phases: Array, draws: Array, transition: Array,
+    spread: Array, states: Array, drift: Array, out: Array, parts: Array,
 ) -> None:  # fmt: skip
     """Fill ``out`` (n, channels) and, where it has rows, ``parts`` (n, 4, channels)."""
     (volition_v, m_v, m_centre, m_scale, m_longer, a_v, a_tail, spike, rail, dead, recovery,
@@ -149,6 +151,7 @@ def _sample(
     channels = out.shape[1]
     keep = math.exp(-step_s / drift_s)
     kick = math.sqrt(1.0 - keep * keep)
+    wakes = math.exp((dead + 12.0 * recovery) / a_tail)  # the tail times this: is the amplifier awake again
     waves = np.empty(muscles)
     tails = np.empty(channels)
     gains = np.empty(channels)
@@ -166,26 +169,29 @@ def _sample(
             waves[k] = 0.0
         tails[:] = 0.0
         gains[:] = 1.0
-        for back in range(min(told, PULSE_LOOKBACK)):
-            p = pulses[(told - 1 - back) % PULSES_KEPT]
-            age = t - p[P_START]
-            if age < 0.0 or age > ANSWER_S:
-                continue
-            after = t - p[P_END]
-            for k in range(muscles):
-                size, tired = p[P_MUSCLES + 2 * k], p[P_MUSCLES + 2 * k + 1]
-                if size > 0.0:
-                    waves[k] += m_v * size * m_wave(age, m_centre, m_scale * (1.0 + m_longer * tired))
-            row = int(p[P_OUTPUT])
-            tail = spike if after < 0.0 else math.exp(-after / a_tail)
-            for j in range(channels):
-                loose = 1.0 + LIFTED_ARTEFACT * (1.0 - contact[j])
-                height = artefact[row, j] * loose * a_v * p[P_CURRENT]
-                tails[j] += p[P_SIGN] * height * tail
-                if height > rail:  # the amplifier was on its rail until the tail fell below it
-                    awake = after - a_tail * math.log(height / rail) - dead
-                    gains[j] = min(gains[j], 0.0 if awake < 0.0 else 1.0 - math.exp(-awake / recovery))
+        for o in range(pulses.shape[0]):
+            for back in range(min(told[o], PULSES_KEPT)):
+                slot = (told[o] - 1 - back) % PULSES_KEPT
+                age, after = t - pulses[o, slot, P_START], t - pulses[o, slot, P_END]
+                if after > ANSWER_S:
+                    break
+                if age < 0.0:
+                    continue
+                for k in range(muscles):
+                    size = pulses[o, slot, P_MUSCLES + 2 * k]
+                    scale = m_scale * (1.0 + m_longer * pulses[o, slot, P_MUSCLES + 2 * k + 1])
+                    if size > 0.0 and age < m_centre + WAVE_SPAN * scale:
+                        waves[k] += m_v * size * m_wave(age, m_centre, scale)
+                tail = spike if after < 0.0 else math.exp(-after / a_tail)
+                volts_now = a_v * pulses[o, slot, P_CURRENT]
+                for j in range(channels):
+                    height = artefact[o, j] * (1.0 + LIFTED_ARTEFACT * (1.0 - contact[j])) * volts_now
+                    tails[j] += pulses[o, slot, P_SIGN] * height * tail
+                    if height > rail and height * tail * wakes > rail:  # on the rail not long ago
+                        awake = after - a_tail * math.log(height / rail) - dead
+                        gains[j] = min(gains[j], 0.0 if awake < 0.0 else 1.0 - math.exp(-awake / recovery))
         hum = 2.0 * math.pi * mains_hz * t
+        hum1, hum2, hum3, hum4 = math.sin(hum), math.cos(hum), math.sin(3.0 * hum), math.cos(3.0 * hum)
         for j in range(channels):
             loose = 1.0 - contact[j]
             volition, envelope, wave = 0.0, 0.0, 0.0
@@ -197,16 +203,26 @@ def _sample(
             place = 3 * muscles + j
             noise = (1.0 + LIFTED_NOISE * loose) * noise_v * draws[i, place]
             drift[j] = keep * drift[j] + kick * draws[i, place + channels]
-            mains = math.sin(hum + phases[j]) + MAINS_THIRD * math.sin(3.0 * (hum + phases[j]))
+            mains = hum1 * phases[0, j] + hum2 * phases[1, j] + hum3 * phases[2, j] + hum4 * phases[3, j]
             mains *= mains_v * (1.0 + LIFTED_MAINS * loose)
             wanted = volition + wave + noise + mains + drift_v * (1.0 + LIFTED_NOISE * loose) * drift[j]
-            volts = gains[j] * wanted
-            # a slow amplifier gives nothing while it is dead: then the tail, too, is lost
-            volts += tails[j] if abs(tails[j]) > rail or gains[j] > 0.0 else 0.0
+            volts = tails[j] if abs(tails[j]) > rail else gains[j] * (wanted + tails[j])
             out[i, j] = max(-rail, min(rail, volts))
             if parts.shape[0] > 0:
                 parts[i, 0, j], parts[i, 1, j] = volition, math.sqrt(envelope)
                 parts[i, 2, j], parts[i, 3, j] = wave, tails[j]
+
+
+@compiled
+def _excite(
+    row: Array, recruited: tuple[float, ...], tired: tuple[float, ...], size: float, loss: float,
+    scatter: float, draws: Array,
+) -> None:  # fmt: skip
+    """Size of each muscle's M-wave and how tired it is, into the row of a pulse."""
+    for k in range(draws.size):
+        sure = size * recruited[k] * (1.0 - loss * tired[k])
+        row[P_MUSCLES + 2 * k] = sure * max(0.0, 1.0 + scatter * draws[k])
+        row[P_MUSCLES + 2 * k + 1] = tired[k]
 
 
 class SurfaceEmg:
@@ -229,10 +245,13 @@ class SurfaceEmg:
             )
         self._contact = np.ones(self.channels)
         self._noise = np.random.default_rng([0xE3, seed, 0])
-        self._scatter = np.random.default_rng([0xE3, seed, 1])
-        self._pulses = np.zeros((PULSES_KEPT, P_MUSCLES + 2 * self.muscles))
-        self._told = 0
-        self._phases = self._noise.uniform(0.0, 2.0 * math.pi, self.channels)
+        self._chance = np.random.default_rng([0xE3, seed, 1])
+        self._scatter, self._scattered = np.empty((0, self.muscles)), 0
+        self._pulses = np.zeros((len(self._artefact), PULSES_KEPT, P_MUSCLES + 2 * self.muscles))
+        self._told = np.zeros(len(self._artefact), dtype=np.int64)
+        phase = self._noise.uniform(0.0, 2.0 * math.pi, self.channels)
+        third = MAINS_THIRD * np.cos(3.0 * phase), MAINS_THIRD * np.sin(3.0 * phase)
+        self._phases = np.array([np.cos(phase), np.sin(phase), *third])
         self._states = self._noise.standard_normal((self.muscles, 3)) @ _shape(1000.0).start.T
         self._drift = self._noise.standard_normal(self.channels)
         self._width = 3 * self.muscles + 2 * self.channels
@@ -253,26 +272,26 @@ class SurfaceEmg:
         self._contact[channel] = check("contact", contact, 0.0, 1.0)
 
     def pulse(
-        self, t_s: float, output: int, current_ma: float, lasts_s: float, recruited: npt.ArrayLike,
-        tired: npt.ArrayLike = 0.0,
+        self, t_s: float, output: int, current_ma: float, lasts_s: float, recruited: tuple[float, ...],
+        tired: tuple[float, ...],
     ) -> None:  # fmt: skip
-        """A pulse or burst of ``lasts_s`` that excites these fractions of each muscle's motor units.
+        """A pulse or burst of ``lasts_s`` that excites this fraction of each muscle's motor units, 0 to 1.
 
-        ``tired`` is 1 - fitness of each muscle now. The artefact's sign is that of ``current_ma``.
+        ``tired`` is 1 - fitness of each muscle now, 0 to 1. The artefact's sign is that of ``current_ma``.
         """
         if output not in range(len(self._artefact)):
             raise ValueError(f"output: found {output!r}, allowed: 0 to {len(self._artefact) - 1}")
         check("current_ma", current_ma, -1000.0, 1000.0)
         check("lasts_s", lasts_s, 0.0, 1.0)
-        worn = np.clip(np.asarray(tired, dtype=np.float64), 0.0, 1.0)
         p = self.params
-        size = np.clip(np.asarray(recruited, dtype=np.float64), 0.0, 1.0) * (1.0 - p.m_wave_loss * worn)
-        size = size * max(0.0, 1.0 + p.m_wave_drift_per_minute * t_s / 60.0)
-        size = size * np.maximum(0.0, 1.0 + p.m_wave_scatter * self._scatter.standard_normal(self.muscles))
-        row = self._pulses[self._told % PULSES_KEPT]
-        row[:P_MUSCLES] = t_s, t_s + lasts_s, abs(current_ma), math.copysign(1.0, current_ma), output
-        row[P_MUSCLES::2], row[P_MUSCLES + 1 :: 2] = size, worn
-        self._told += 1
+        row = self._pulses[output, self._told[output] % PULSES_KEPT]
+        row[:P_MUSCLES] = t_s, t_s + lasts_s, abs(current_ma), math.copysign(1.0, current_ma)
+        size = max(0.0, 1.0 + p.m_wave_drift_per_minute * t_s / 60.0)
+        if self._scattered == len(self._scatter):
+            self._scatter, self._scattered = self._chance.standard_normal((DRAWS_KEPT, self.muscles)), 0
+        _excite(row, recruited, tired, size, p.m_wave_loss, p.m_wave_scatter, self._scatter[self._scattered])
+        self._scattered += 1
+        self._told[output] += 1
 
     def read(self, t_s: float, rate_hz: float, effort: Array) -> Array:
         """``len(effort)`` samples from ``t_s`` on, (n, channels) volts; ``effort`` (n, muscles), 0 to 1."""

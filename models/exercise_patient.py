@@ -226,19 +226,19 @@ class ExercisePatient:
         strength = burst_gain(cycles, period_s) / electrode_gain(1.0, p.drift_per_minute, now)
         strength *= abs(current_ma) / p.threshold_factor
         main = self._output[channel]
-        recruited, tired = np.zeros(len(self.muscle_names)), np.zeros(len(self.muscle_names))
+        recruited, tired = [0.0] * len(self.muscle_names), [0.0] * len(self.muscle_names)
         for k, muscle in enumerate(self.limb.muscles):
             row = channel if k == main else len(self._output) + k
             curve = DENERVATED if p.denervated else muscle.recruitment
             share = fraction(strength * (1.0 if k == main else p.spill), width_us, curve)
-            recruited[k], tired[k] = share, 1.0 - self._rows[row, FITNESS]
+            recruited[k], tired[k] = share, 1.0 - float(self._rows[row, FITNESS])
             if share > LEAST_SHARE:
                 send(self._rows[row], self._queue[row], now, p.delay_s, share, current_ma)
-        if p.denervated:
-            recruited[:] = 0.0  # without nerve fibres no M-wave
+        none = (0.0,) * len(recruited)
+        excited = none if p.denervated else tuple(recruited)  # without nerve fibres no M-wave
         lasts_s = cycles * period_s
-        self._emg["affected"].pulse(now, channel, current_ma, lasts_s, recruited, tired)
-        self._emg["other"].pulse(now, channel, current_ma, lasts_s, 0.0)
+        self._emg["affected"].pulse(now, channel, current_ma, lasts_s, excited, tuple(tired))
+        self._emg["other"].pulse(now, channel, current_ma, lasts_s, none, none)
         self._feel(now, strength, width_us, self.limb.muscles[main].recruitment)
 
     def _feel(self, now_s: float, strength_ma: float, width_us: float, curve: RecruitmentParams) -> None:

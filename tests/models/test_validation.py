@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from models import validation
-from models.validation import Row, Section
+from models.validation_exercise import emg_section, exercise_section
+from models.validation_rows import Row, Section
 from tests.data import DATA, REFERENCE, needs_reference
 
 
@@ -23,12 +24,14 @@ def test_every_block_is_within_tolerance() -> None:
         validation.limb_section(REFERENCE),
         validation.gait_section(REFERENCE),
         validation.patient_section(),
+        emg_section(DATA),
+        exercise_section(),
     ]
     failed = [row for section in sections for row in section.rows if not row.passed]
     assert not failed
     page = validation.as_html(sections)
     assert "FAIL" not in page
-    assert page.count("data:image/png") == 6
+    assert page.count("data:image/png") == 8
 
 
 def test_a_figure_beyond_its_tolerance_or_not_a_number_fails() -> None:

@@ -98,6 +98,24 @@ def _emulate_dot(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedDot(body.imu, name=name, address=f"D4:22:CD:00:00:{number:02X}")
 
 
+def _decode_capture2go(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.capture2go import decode
+
+    return decode(payload, channel)
+
+
+def _open_capture2go(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.capture2go import Capture2Go
+
+    return Capture2Go(name, address, backend)
+
+
+def _emulate_capture2go(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.capture2go import EmulatedCapture2Go
+
+    return EmulatedCapture2Go(body.imu, name=name, address=f"C2:60:00:00:00:{number:02X}")
+
+
 def _decode_myo(payload: bytes, channel: str | None) -> dict[str, object]:
     from drivers.emg.myo import decode
 
@@ -209,6 +227,18 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             open=_open_dot,
             emulate=_emulate_dot,
             decode_mode=_decode_dot_mode,
+        ),
+        SensorDevice(
+            name="capture2go",
+            protocol="capture2go",
+            title="SensorStim Capture2Go (real-time channel)",
+            what="IMU, BLE, 100 Hz",
+            verified="against bytes of the vendor's SDK; no hardware yet",
+            kind="imu",
+            rate_hz=100.0,
+            decode=_decode_capture2go,
+            open=_open_capture2go,
+            emulate=_emulate_capture2go,
         ),
         SensorDevice(
             name="myo",

@@ -12,8 +12,9 @@ GaitMode = Literal["off", "trapezoid", "feedback", "learning"]
 Mode = Literal[GaitMode, "programme"]  # an exercise programme is its session's one mode beside off
 CLOSED_LOOP: tuple[Mode, ...] = ("feedback", "learning")  # what the sensors show has part in the current
 Purpose = Literal["off", "test_train", "open_loop", "feedback"]
-# What may be asked of the guard: whatever the mode gives, single test trains alone, or nothing for now.
-Scope = Literal["walk", "tests", "nothing"]
+# What may be asked of the guard: whatever the mode gives, what no sensor shapes, single test trains alone, or
+# nothing for now.
+Scope = Literal["walk", "open_loop", "tests", "nothing"]
 # Where in an exercise programme the person is. waiting: pulses may not flow yet; ready: a countdown;
 # attempt: the person tries, no pulses yet; on: a contraction; set_rest: the longer rest after a set.
 Phase = Literal["waiting", "ready", "attempt", "on", "rest", "set_rest", "paused", "done"]

@@ -25,6 +25,7 @@ class Exercise:
         self._core = ExerciseCore(params)
         self._consoles = ExerciseConsoles(rig, self._core)
         self._guard_state, self._armed_for = "", "walk"
+        self._unlocked = params.control != "emg-proportional"
         self._begun = False
         self.over = False
 
@@ -54,7 +55,7 @@ class Exercise:
 
     def after(self, now_ns: int, decision: Decision) -> list[Said]:
         said: list[Said] = []
-        if not self._begun and self._scope() == "walk":
+        if not self._begun and self._scope() != "nothing":
             self._begun = True
             said.append(Said("arm", self._arm(now_ns, "begin")))
         self.over = self._core.timeline.phase == "done"
@@ -67,12 +68,16 @@ class Exercise:
     def hear_guard(self, word: dict[str, object]) -> None:
         if "state" in word:
             self._guard_state, self._armed_for = str(word["state"]), str(word.get("scope", "walk"))
+            proportional = self._core.params.control == "emg-proportional"
+            self._unlocked = not proportional or bool(word.get("unlocked"))
 
     def ended(self, now_ns: int) -> list[Said]:
         return [Said("arm", self._arm(now_ns, "end"))] if self._begun else []
 
     def _scope(self) -> Scope:
-        return "walk" if self._guard_state in FLOWS and self._armed_for == "walk" else "nothing"
+        if self._guard_state not in FLOWS or self._armed_for != "walk":
+            return "nothing"
+        return "walk" if self._unlocked else "open_loop"
 
     def _arm(self, now_ns: int, kind: Literal["begin", "end"]) -> records.Arm:
         """The programme is its session's one arm."""

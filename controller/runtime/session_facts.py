@@ -95,6 +95,11 @@ def guard_settings(
     return told
 
 
+def proportional(session: Session | ExerciseSession) -> bool:
+    """Whether a person's muscle signal shapes the current, which the guard lets be unlocked first."""
+    return isinstance(session, ExerciseSession) and session.programme.programme.kind == "emg-proportional"
+
+
 def exercise_body(session: ExerciseSession) -> ExerciseBody:
     """The virtual limb of an exercise session."""
     emg = session.programme.emg

@@ -32,7 +32,13 @@ from controller.record.live import LiveStatus
 from controller.runtime.person_files import PersonFiles, held
 from controller.runtime.plan import ControllerPlan, WorldPlan, write_plan
 from controller.runtime.process_group import ProcessFailedError, Rig
-from controller.runtime.session_facts import exercise_body, guard_settings, recording_header, sensor_plans
+from controller.runtime.session_facts import (
+    exercise_body,
+    guard_settings,
+    proportional,
+    recording_header,
+    sensor_plans,
+)
 from controller.runtime.stop_keys import (
     ACKNOWLEDGE_KEYS,
     SIGNALS,
@@ -129,7 +135,7 @@ class Supervisor:
 
         Raises ProcessFailedError where a process did not do its part; the recording is kept.
         """
-        self._closed_loop = any(arm.mode in CLOSED_LOOP for arm in arms)
+        self._closed_loop = any(arm.mode in CLOSED_LOOP for arm in arms) or proportional(self._session)
         self._out.mkdir(parents=True, exist_ok=True)
         recording = self._out / "session.mcap"
         pseudonym, virtual = self._session.patient.patient.pseudonym, self._virtual is not None

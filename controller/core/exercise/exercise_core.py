@@ -15,12 +15,14 @@ from controller.core.exercise.soft_current import SoftCurrent
 from controller.core.exercise.timeline import Timeline
 from controller.core.signals import (
     Applied,
+    Control,
     Decision,
     ExerciseRequest,
     ExerciseView,
     Mode,
     MuscleView,
     PulseGiven,
+    Scope,
     TickInputs,
     View,
 )
@@ -99,7 +101,9 @@ class ExerciseCore:
         tried, try_s = False, None
         if self._effort is not None:
             tried, try_s = self._effort.tried, self._effort.params.try_s
-        self.timeline.tick(now_ns, able=inputs.scope == "walk", tried=tried, try_s=try_s)
+        self.timeline.control = self._control(inputs.scope)
+        able = inputs.scope in ("walk", "open_loop")
+        self.timeline.tick(now_ns, able=able, tried=tried, try_s=try_s)
         on = self.timeline.phase == "on"
         if on and not self._was_on:
             for muscle in self._muscles:
@@ -155,6 +159,11 @@ class ExerciseCore:
 
     # --- deciding
 
+    def _control(self, scope: Scope) -> Control:
+        """What shapes the current: until a person has unlocked it, the signal begins contractions alone."""
+        locked = scope == "open_loop" and self.params.control == "emg-proportional"
+        return "emg-triggered" if locked else self.params.control
+
     def _t_s(self, now_ns: int) -> float:
         """Time within the repetition; before it where none is on."""
         return self.timeline.age_s(now_ns) if self.timeline.phase == "on" else -1.0
@@ -194,14 +203,14 @@ class ExerciseCore:
             derivative=0.0,
             activation=0.0,
             fingerprint=self._fingerprint(),
-            rung=self.params.control,
+            rung=self.timeline.control,
             exercise=self._exercise_view(now_ns),
         )
 
     def _exercise_view(self, now_ns: int) -> ExerciseView:
         line = self.timeline
         return ExerciseView(
-            control=self.params.control,
+            control=self.timeline.control,
             phase=line.phase,
             left_s=line.left_s(now_ns),
             repetition=line.repetition,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.core.exercise.programme import ExerciseParams
-from controller.core.signals import Phase
+from controller.core.signals import Control, Phase
 
 READY_S = 3.0  # countdown before the first contraction and after each interruption: nobody starts at it
 STILL: tuple[Phase, ...] = ("waiting", "paused", "done")  # nothing ends these but the guard or a person
@@ -20,6 +20,7 @@ class Timeline:
     """The phase and since when; ``repetition`` counts whole ones from 0, the warm-up's first."""
 
     params: ExerciseParams
+    control: Control = "cyclic"  # in force from the next repetition on
     phase: Phase = "waiting"
     since_ns: int = 0
     repetition: int = 0
@@ -89,7 +90,7 @@ class Timeline:
         if self.phase == "on":
             self._next(now_ns)
         else:  # a countdown, a rest
-            self._enter("attempt" if self.params.control == "emg-triggered" else "on", now_ns)
+            self._enter("attempt" if self.control == "emg-triggered" else "on", now_ns)
 
     def _next(self, now_ns: int) -> None:
         """One repetition is behind, given or missed."""

@@ -75,7 +75,7 @@ def test_a_pause_lasts_until_a_person_goes_on() -> None:
 
 
 def test_a_try_begins_the_contraction_and_a_try_that_does_not_come_is_missed() -> None:
-    line = Timeline(programme(control="emg-triggered"))
+    line = Timeline(programme(control="emg-triggered"), "emg-triggered")
     assert lived(line, 0.0, 20.0) == ["ready", "attempt"]
     line.tick(20 * S, able=True, tried=True)
     assert line.phase == "on"

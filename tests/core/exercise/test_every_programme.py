@@ -1,0 +1,118 @@
+"""Each programme's pulses, read from the device's own log, are what the programme says."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.commands.exercise import PROGRAMMES, virtual_session_text
+from controller.commands.exercise_check import exercise_objections
+from controller.config.exercise import ExerciseSession, load_exercise
+from controller.core.exercise.programme import MusclePlan
+from controller.core.exercise.timeline import READY_S
+from controller.errors import ConfigError
+from tests.core.exercise.virtual import Given, ProgrammeRun, programme_run
+
+STEP_MA = 0.5
+TICK_S = 0.005
+
+
+def loaded(programme: Path, folder: Path) -> ExerciseSession | None:
+    """The virtual person's session of a programme; None where the P24 cannot give it."""
+    file = folder / "session.toml"
+    file.write_text(virtual_session_text(programme))
+    try:
+        session = load_exercise(file)
+    except ConfigError:
+        return None
+    return None if exercise_objections(session) else session
+
+
+@pytest.fixture(scope="module", params=sorted(PROGRAMMES.glob("*.toml")), ids=lambda path: path.stem)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProgrammeRun]:
+    session = loaded(request.param, tmp_path_factory.mktemp(request.param.stem))
+    if session is None:
+        pytest.skip("the P24 cannot give it: tests/config/test_programmes.py holds the refusal")
+    made = programme_run(session, repetitions=1)
+    made.run(60.0)
+    yield made
+    made.close()
+
+
+def given_by(run: ProgrammeRun) -> list[Given]:
+    """The programme's pulses; those of the electrode test, at arming, come before the countdown is over."""
+    return [given for given in run.given() if given.t_s >= READY_S]
+
+
+def plan_of(run: ProgrammeRun, given: Given) -> MusclePlan:
+    (channel,) = (index for index, one in enumerate(run.setup.config.channels) if one.output == given.output)
+    return run.params.muscles[channel]
+
+
+def test_no_frame_is_blocked_or_reduced_and_nothing_trips(run: ProgrammeRun) -> None:
+    after_arming = sum(run.verdicts.values())
+    assert run.verdicts["ok"] == after_arming, run.reasons
+    assert run.trips == []
+
+
+def test_every_pulse_has_the_width_and_the_cycles_and_is_balanced(run: ProgrammeRun) -> None:
+    pulses = given_by(run)
+    assert len(pulses) > 20
+    for given in pulses:
+        plan = plan_of(run, given)
+        assert sum(width_us * current_ma for width_us, current_ma in given.points) == 0.0
+        phases = [(width_us, current_ma) for width_us, current_ma in given.points if current_ma]
+        assert {width_us for width_us, _ in phases} == {int(plan.width_us)}
+        assert len({abs(current_ma) for _, current_ma in phases}) == 1
+        assert len(phases) == 2 * plan.cycles
+        assert max(current_ma for _, current_ma in phases) <= plan.current_ma + STEP_MA
+        if plan.cycles > 1:  # a burst has no gap within
+            assert len(given.points) == len(phases)
+
+
+def test_pulses_come_at_the_rate_the_programme_says(run: ProgrammeRun) -> None:
+    for channel, plan in enumerate(run.params.muscles):
+        times_s = [g.t_s for g in given_by(run) if plan_of(run, g) is run.params.muscles[channel]]
+        gaps_s = [after - before for before, after in itertools.pairwise(times_s)]
+        within = [gap for gap in gaps_s if gap < 0.5]
+        assert within
+        rates = {plan.rate_hz, plan.rate_end_hz or plan.rate_hz}
+        shortest_s = min(1.0 / max(rates), 1.0 if plan.doublet_ms is None else plan.doublet_ms / 1e3)
+        assert min(within) >= shortest_s - TICK_S - 1e-6
+        assert max(within) <= 1.0 / min(rates) + TICK_S + 1e-6
+        if plan.rate_end_hz is None and plan.doublet_ms is None:
+            whole = [g for g in within if g < 1.5 / plan.rate_hz]
+            assert sum(whole) / len(whole) == pytest.approx(1.0 / plan.rate_hz, rel=0.02)
+
+
+def test_the_current_follows_its_trapezoid(run: ProgrammeRun) -> None:
+    """By the clock of the contraction alone: a cyclic or triggered programme in its first full repetition."""
+    if run.params.control == "emg-proportional":
+        pytest.skip("the person shapes it")
+    began_s = {}
+    for number, decision in enumerate(run.decisions):
+        seen = decision.view.exercise
+        assert seen is not None
+        if seen.phase == "on" and not seen.warming_up:
+            began_s.setdefault(seen.repetition, number * TICK_S)
+    assert began_s
+    first_s = began_s[min(began_s)]
+    assert first_s >= READY_S
+    for given in given_by(run):
+        plan, t_s = plan_of(run, given), given.t_s - first_s
+        if 0.0 <= t_s < run.params.repetition_s:
+            current_ma = max(ma for _, ma in given.points)
+            wanted = [plan.share(t_s - TICK_S), plan.share(t_s), plan.share(t_s + TICK_S)]
+            low, high = min(wanted) * plan.current_ma, max(wanted) * plan.current_ma
+            assert low - STEP_MA - 0.3 <= current_ma <= high + STEP_MA, (plan.muscle, t_s)
+
+
+def test_every_muscle_contracts(run: ProgrammeRun) -> None:
+    counts = {
+        plan.muscle: seen.contractions
+        for plan, seen in zip(run.params.muscles, run.core.seen().muscles, strict=True)
+    }
+    assert min(counts.values()) >= 1, counts

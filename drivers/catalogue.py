@@ -116,6 +116,24 @@ def _emulate_capture2go(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedCapture2Go(body.imu, name=name, address=f"C2:60:00:00:00:{number:02X}")
 
 
+def _decode_witmotion(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.witmotion import decode
+
+    return decode(payload, channel)
+
+
+def _open_witmotion(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.witmotion import WitMotion
+
+    return WitMotion(name, address, backend)
+
+
+def _emulate_witmotion(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.witmotion import EmulatedWitMotion
+
+    return EmulatedWitMotion(body.imu, name=name, address=f"E9:01:00:00:00:{number:02X}")
+
+
 def _decode_myo(payload: bytes, channel: str | None) -> dict[str, object]:
     from drivers.emg.myo import decode
 
@@ -239,6 +257,18 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_capture2go,
             open=_open_capture2go,
             emulate=_emulate_capture2go,
+        ),
+        SensorDevice(
+            name="witmotion-wt901ble",
+            protocol="witmotion-wt901ble",
+            title="WitMotion WT901BLE, BWT901BLE5.0",
+            what="IMU, BLE, 100 Hz",
+            verified="against the datasheet's example and captured frames of others",
+            kind="imu",
+            rate_hz=100.0,
+            decode=_decode_witmotion,
+            open=_open_witmotion,
+            emulate=_emulate_witmotion,
         ),
         SensorDevice(
             name="myo",

@@ -12,19 +12,17 @@ import math
 import struct
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bumble.att import Attribute, AttributeValue
 from bumble.device import Connection
 from bumble.gatt import Characteristic, Service
 
 from drivers.emulated.radio import Peripheral, unreadable, watched
-from drivers.emulated.sampling import sample
+from drivers.emulated.sampling import ImuSource, sample
 from drivers.imu import capture2go as c2g
 from drivers.imu import capture2go_packages as packages
-from drivers.interface import Quat, Vec3
-
-ImuSource = Callable[[int], "tuple[Quat, Vec3, Vec3] | None"]  # host ns -> quat, m/s2, rad/s; None is silence
+from drivers.interface import Quat
 
 _STREAM_ROOM = 12  # bytes of the stream in a notification: little, so that packages are cut
 _BROKEN, _UNKNOWN = 0xFC, 0xFD

@@ -16,10 +16,8 @@ from bumble.gatt import Characteristic, Service
 
 from drivers.emg import myo
 from drivers.emulated.radio import Peripheral, unreadable, watched
-from drivers.emulated.sampling import EmgSource, sample
+from drivers.emulated.sampling import EmgSource, ImuSource, sample
 from drivers.interface import Quat, Vec3
-
-ImuSource = Callable[[int], "tuple[Quat, Vec3, Vec3] | None"]  # host ns -> quat, m/s2, rad/s
 
 _READ = Characteristic.Properties.READ
 _NOTIFY = Characteristic.Properties.NOTIFY

@@ -1,4 +1,4 @@
-"""What emulated sensors share: the source of their EMG, and sampling at deadlines of their own clock."""
+"""What emulated sensors share: the sources of their values, and sampling at deadlines of their own clock."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from drivers.interface import Quat, Vec3
+
+ImuSource = Callable[[int], "tuple[Quat, Vec3, Vec3] | None"]  # host ns -> quat, m/s2, rad/s; None is silence
 EmgSource = Callable[[int], "Sequence[float] | None"]  # host ns -> volts of every channel; None is silence
 
 LATE_MAX_S = 0.5  # a host that stalled longer than this does not get the missed samples made up

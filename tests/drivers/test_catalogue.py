@@ -12,7 +12,7 @@ import pytest
 
 from drivers.catalogue import DECODERS, SENSORS, STIMULATORS, is_inertial
 from drivers.emg import ganglion, gforce, myo, npg_lite
-from drivers.imu import capture2go, movella_dot
+from drivers.imu import capture2go, movella_dot, witmotion
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
 
@@ -23,6 +23,7 @@ NAMES = {*SENSORS, *STIMULATORS, *DECODERS}
 # a device's own codec, driver and emulated peer, and what peers of its kind share
 OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.imu.capture2go", "drivers.imu.capture2go_packages", "drivers.emulated.capture2go",
+       "drivers.imu.witmotion", "drivers.emulated.witmotion",
        "drivers.emg.myo", "drivers.emulated.myo",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
@@ -102,6 +103,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
     assert {name: type(sensor) for name, sensor in opened.items()} == {
         "movella-dot": movella_dot.MovellaDot,
         "capture2go": capture2go.Capture2Go,
+        "witmotion-wt901ble": witmotion.WitMotion,
         "myo": myo.Myo,
         "openbci-ganglion": ganglion.Ganglion,
         "oymotion-gforcepro": gforce.GForce,
@@ -113,7 +115,12 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
     assert SENSORS["npg-lite"].rate_hz == npg_lite.RATE_HZ
     assert SENSORS["movella-dot"].rate_hz in movella_dot.OUTPUT_RATES_HZ
     assert SENSORS["capture2go"].rate_hz in capture2go.RATES_HZ
-    assert {name for name in SENSORS if is_inertial(name)} == {"movella-dot", "capture2go"}
+    assert SENSORS["witmotion-wt901ble"].rate_hz in witmotion.RATE_CODES
+    assert {name for name in SENSORS if is_inertial(name)} == {
+        "movella-dot",
+        "capture2go",
+        "witmotion-wt901ble",
+    }
     stimulator = STIMULATORS["hasomed-p24"].open("/dev/null")
     assert isinstance(stimulator, P24)
     capability: StimulatorCapability = stimulator.capability

@@ -134,6 +134,24 @@ def _emulate_witmotion(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedWitMotion(body.imu, name=name, address=f"E9:01:00:00:00:{number:02X}")
 
 
+def _decode_thingy52(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.thingy52 import decode
+
+    return decode(payload, channel)
+
+
+def _open_thingy52(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.thingy52 import Thingy52
+
+    return Thingy52(name, address, backend)
+
+
+def _emulate_thingy52(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.thingy52 import EmulatedThingy52
+
+    return EmulatedThingy52(body.imu, name=name, address=f"EF:68:04:00:00:{number:02X}")
+
+
 def _decode_myo(payload: bytes, channel: str | None) -> dict[str, object]:
     from drivers.emg.myo import decode
 
@@ -269,6 +287,18 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_witmotion,
             open=_open_witmotion,
             emulate=_emulate_witmotion,
+        ),
+        SensorDevice(
+            name="thingy52",
+            protocol="thingy52",
+            title="Nordic Thingy:52",
+            what="IMU, BLE, 100 Hz",
+            verified="against the vendor's documentation; no capture is public",
+            kind="imu",
+            rate_hz=100.0,
+            decode=_decode_thingy52,
+            open=_open_thingy52,
+            emulate=_emulate_thingy52,
         ),
         SensorDevice(
             name="myo",

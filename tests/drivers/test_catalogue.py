@@ -12,7 +12,7 @@ import pytest
 
 from drivers.catalogue import DECODERS, SENSORS, STIMULATORS, is_inertial
 from drivers.emg import ganglion, gforce, myo, npg_lite
-from drivers.imu import capture2go, movella_dot, witmotion
+from drivers.imu import capture2go, movella_dot, thingy52, witmotion
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
 
@@ -24,6 +24,7 @@ NAMES = {*SENSORS, *STIMULATORS, *DECODERS}
 OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.imu.capture2go", "drivers.imu.capture2go_packages", "drivers.emulated.capture2go",
        "drivers.imu.witmotion", "drivers.emulated.witmotion",
+       "drivers.imu.thingy52", "drivers.emulated.thingy52",
        "drivers.emg.myo", "drivers.emulated.myo",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
@@ -104,6 +105,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "movella-dot": movella_dot.MovellaDot,
         "capture2go": capture2go.Capture2Go,
         "witmotion-wt901ble": witmotion.WitMotion,
+        "thingy52": thingy52.Thingy52,
         "myo": myo.Myo,
         "openbci-ganglion": ganglion.Ganglion,
         "oymotion-gforcepro": gforce.GForce,
@@ -116,10 +118,12 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
     assert SENSORS["movella-dot"].rate_hz in movella_dot.OUTPUT_RATES_HZ
     assert SENSORS["capture2go"].rate_hz in capture2go.RATES_HZ
     assert SENSORS["witmotion-wt901ble"].rate_hz in witmotion.RATE_CODES
+    assert thingy52.RATE_MIN_HZ <= SENSORS["thingy52"].rate_hz <= thingy52.RATE_MAX_HZ
     assert {name for name in SENSORS if is_inertial(name)} == {
         "movella-dot",
         "capture2go",
         "witmotion-wt901ble",
+        "thingy52",
     }
     stimulator = STIMULATORS["hasomed-p24"].open("/dev/null")
     assert isinstance(stimulator, P24)

@@ -393,7 +393,8 @@ def decode(
         str | None, typer.Option(help="UUID of the characteristic, for Bluetooth devices.")
     ] = None,
     mode: Annotated[
-        int | None, typer.Option(help="Payload mode, where the bytes do not tell it (Movella DOT).")
+        int | None,
+        typer.Option(help="Payload mode (Movella DOT) or range (MetaMotion): the bytes do not tell."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:

@@ -7,71 +7,26 @@ use. Only the guard opens a stimulator, and only the virtual world and tests emu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from drivers.interface import Quat, Sensor, Stimulator, StimulatorCapability, Vec3
+from drivers.devices import (
+    Body,
+    Decode,
+    DecodeMode,
+    OnPulse,
+    SensorDevice,
+    StimulatorDevice,
+    StimulatorPeer,
+)
+from drivers.interface import Sensor, Stimulator
 from drivers.stimulators import sheets
 
 if TYPE_CHECKING:
     from drivers.emulated.radio import Peripheral
     from drivers.links.ble import BleBackend
-
-Decode = Callable[[bytes, str | None], dict[str, object]]  # payload, UUID of the characteristic
-DecodeMode = Callable[[bytes, str | None, int], dict[str, object]]  # and the payload mode it was sent in
-OnPulse = Callable[[int, int, list[tuple[int, float]]], None]  # time ns, output, points in us and mA
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What an emulated sensor feels at a time in ns; None where it measures nothing."""
-
-    imu: Callable[[int], tuple[Quat, Vec3, Vec3] | None]  # orientation, acceleration m/s2, rate rad/s
-    emg: Callable[[int], list[float] | None]  # volts of every channel
-
-
-class StimulatorPeer(Protocol):
-    """An emulated stimulator on a serial port of its own."""
-
-    port: str
-
-    def fileno(self) -> int: ...
-    def service(self) -> None: ...
-    def tend(self) -> None: ...
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class SensorDevice:
-    name: str  # in session files
-    protocol: str  # for `dorsi decode`
-    title: str
-    what: str  # for the docs: kind, link, rate
-    verified: str  # for the docs: against what
-    kind: Literal["imu", "emg"]  # what it is used for
-    rate_hz: float  # of its samples
-    decode: Decode
-    open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
-    emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio
-    decode_mode: DecodeMode | None = None  # where bytes alone do not tell what they are
-
-
-@dataclass(frozen=True, slots=True)
-class StimulatorDevice:
-    name: str  # in session files
-    protocol: str  # for `dorsi decode`
-    title: str
-    what: str
-    verified: str
-    short: str  # on its case
-    usb: tuple[int, int]  # vendor and product, as the port shows itself
-    capability: StimulatorCapability
-    decode: Decode
-    open: Callable[[str], Stimulator]  # port
-    emulate: Callable[[Path, OnPulse], StimulatorPeer]  # its pulse log
 
 
 def _decode_dot(payload: bytes, channel: str | None) -> dict[str, object]:
@@ -150,6 +105,30 @@ def _emulate_thingy52(name: str, number: int, body: Body) -> Peripheral:
     from drivers.emulated.thingy52 import EmulatedThingy52
 
     return EmulatedThingy52(body.imu, name=name, address=f"EF:68:04:00:00:{number:02X}")
+
+
+def _decode_metamotion(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.metamotion import decode
+
+    return decode(payload, channel)
+
+
+def _decode_metamotion_mode(payload: bytes, channel: str | None, mode: int) -> dict[str, object]:
+    from drivers.imu.metamotion import decode
+
+    return decode(payload, channel, mode)
+
+
+def _open_metamotion(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.metamotion import MetaMotion
+
+    return MetaMotion(name, address, backend)
+
+
+def _emulate_metamotion(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.metamotion import EmulatedMetaMotion
+
+    return EmulatedMetaMotion(body.imu, name=name, address=f"E2:32:6A:00:00:{number:02X}")
 
 
 def _decode_myo(payload: bytes, channel: str | None) -> dict[str, object]:
@@ -287,6 +266,19 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_witmotion,
             open=_open_witmotion,
             emulate=_emulate_witmotion,
+        ),
+        SensorDevice(
+            name="mbientlab-metamotion",
+            protocol="mbientlab-metamotion",
+            title="MbientLab MetaMotion R, S",
+            what="IMU, BLE, 100 Hz",
+            verified="against messages of the vendor's tests; no hardware yet",
+            kind="imu",
+            rate_hz=100.0,
+            decode=_decode_metamotion,
+            open=_open_metamotion,
+            emulate=_emulate_metamotion,
+            decode_mode=_decode_metamotion_mode,
         ),
         SensorDevice(
             name="thingy52",

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
-from drivers.catalogue import STIMULATORS, StimulatorDevice
+from drivers.catalogue import STIMULATORS
+from drivers.devices import StimulatorDevice
 
 MQTT_PORT = 1883
 CLOCK_STEP_MAX_NS = 1_000_000  # ticks of 5 ms want a clock that is much finer

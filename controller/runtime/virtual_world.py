@@ -25,7 +25,8 @@ from controller.ipc import bus, process
 from controller.record import records
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
 from controller.runtime.virtual_bodies import body_of
-from drivers.catalogue import SENSORS, STIMULATORS, Body
+from drivers.catalogue import SENSORS, STIMULATORS
+from drivers.devices import Body
 from drivers.emulated.radio import Peripheral, RadioConditions, VirtualRadio
 from drivers.interface import Quat, Vec3
 from drivers.links.input_watch import InputWatch

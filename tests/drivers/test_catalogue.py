@@ -12,7 +12,7 @@ import pytest
 
 from drivers.catalogue import DECODERS, SENSORS, STIMULATORS, is_inertial
 from drivers.emg import ganglion, gforce, myo, npg_lite
-from drivers.imu import capture2go, movella_dot, thingy52, witmotion
+from drivers.imu import capture2go, metamotion, movella_dot, thingy52, witmotion
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
 
@@ -25,6 +25,7 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.imu.capture2go", "drivers.imu.capture2go_packages", "drivers.emulated.capture2go",
        "drivers.imu.witmotion", "drivers.emulated.witmotion",
        "drivers.imu.thingy52", "drivers.emulated.thingy52",
+       "drivers.imu.metamotion", "drivers.emulated.metamotion",
        "drivers.emg.myo", "drivers.emulated.myo",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
@@ -96,7 +97,10 @@ def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates
         path = ROOT / Path(*reader.split(".")).with_suffix(".py")
         assert ".open(" not in path.read_text(encoding="utf-8")
     emulating = {module(path) for path in PRODUCT if path != CATALOGUE and "emulate" in names_used(path)}
-    assert emulating == {"controller.runtime.virtual_world"}
+    assert emulating == {
+        "controller.runtime.virtual_world",
+        "drivers.devices",
+    }  # who calls it; what an entry is
 
 
 def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
@@ -105,6 +109,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "movella-dot": movella_dot.MovellaDot,
         "capture2go": capture2go.Capture2Go,
         "witmotion-wt901ble": witmotion.WitMotion,
+        "mbientlab-metamotion": metamotion.MetaMotion,
         "thingy52": thingy52.Thingy52,
         "myo": myo.Myo,
         "openbci-ganglion": ganglion.Ganglion,
@@ -118,11 +123,13 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
     assert SENSORS["movella-dot"].rate_hz in movella_dot.OUTPUT_RATES_HZ
     assert SENSORS["capture2go"].rate_hz in capture2go.RATES_HZ
     assert SENSORS["witmotion-wt901ble"].rate_hz in witmotion.RATE_CODES
+    assert SENSORS["mbientlab-metamotion"].rate_hz == metamotion.RATE_HZ
     assert thingy52.RATE_MIN_HZ <= SENSORS["thingy52"].rate_hz <= thingy52.RATE_MAX_HZ
     assert {name for name in SENSORS if is_inertial(name)} == {
         "movella-dot",
         "capture2go",
         "witmotion-wt901ble",
+        "mbientlab-metamotion",
         "thingy52",
     }
     stimulator = STIMULATORS["hasomed-p24"].open("/dev/null")

@@ -1,0 +1,67 @@
+"""What an entry of the catalogue says of a device, and what its emulated peer gets and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from drivers.interface import Quat, Sensor, Stimulator, StimulatorCapability, Vec3
+
+if TYPE_CHECKING:
+    from drivers.emulated.radio import Peripheral
+    from drivers.links.ble import BleBackend
+
+Decode = Callable[[bytes, str | None], dict[str, object]]  # payload, UUID of the characteristic
+DecodeMode = Callable[[bytes, str | None, int], dict[str, object]]  # and the payload mode it was sent in
+OnPulse = Callable[[int, int, list[tuple[int, float]]], None]  # time ns, output, points in us and mA
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What an emulated sensor feels at a time in ns; None where it measures nothing."""
+
+    imu: Callable[[int], tuple[Quat, Vec3, Vec3] | None]  # orientation, acceleration m/s2, rate rad/s
+    emg: Callable[[int], list[float] | None]  # volts of every channel
+
+
+class StimulatorPeer(Protocol):
+    """An emulated stimulator on a serial port of its own."""
+
+    port: str
+
+    def fileno(self) -> int: ...
+    def service(self) -> None: ...
+    def tend(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SensorDevice:
+    name: str  # in session files
+    protocol: str  # for `dorsi decode`
+    title: str
+    what: str  # for the docs: kind, link, rate
+    verified: str  # for the docs: against what
+    kind: Literal["imu", "emg"]  # what it is used for
+    rate_hz: float  # of its samples
+    decode: Decode
+    open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
+    emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio
+    decode_mode: DecodeMode | None = None  # where bytes alone do not tell what they are
+
+
+@dataclass(frozen=True, slots=True)
+class StimulatorDevice:
+    name: str  # in session files
+    protocol: str  # for `dorsi decode`
+    title: str
+    what: str
+    verified: str
+    short: str  # on its case
+    usb: tuple[int, int]  # vendor and product, as the port shows itself
+    capability: StimulatorCapability
+    decode: Decode
+    open: Callable[[str], Stimulator]  # port
+    emulate: Callable[[Path, OnPulse], StimulatorPeer]  # its pulse log

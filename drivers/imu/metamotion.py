@@ -179,6 +179,7 @@ class MetaMotion(BleSensor[ImuSample]):
         self._acc: deque[tuple[int, Vec3]] = deque(maxlen=64)  # time, m/s2
         self._waiting: deque[ImuSample] = deque()  # rates whose acceleration has not come yet
         self._seq = 0
+        self._t_ns = 0  # of the last rate: a clock that moves back stands still
         self._registers: tuple[int, int] = (0, 0)  # of packed acceleration and rate
         self._asked: dict[tuple[int, int], asyncio.Future[bytes]] = {}
 
@@ -260,7 +261,9 @@ class MetaMotion(BleSensor[ImuSample]):
         if not place.repeated:
             scale = STANDARD_GRAVITY / ACC_COUNTS[ACC_RANGE_G]
             for age, (x, y, z) in zip((2, 1, 0), _vectors(data), strict=True):
-                self._acc.append((place.t_ns - age * PERIOD_NS, (x * scale, y * scale, z * scale)))
+                last_ns = self._acc[-1][0] if self._acc else 0
+                t_ns = max(last_ns, place.t_ns - age * PERIOD_NS)
+                self._acc.append((t_ns, (x * scale, y * scale, z * scale)))
         return self._ready(arrival_ns)
 
     def accept_gyr(self, data: bytes, arrival_ns: int) -> list[ImuSample]:
@@ -274,10 +277,12 @@ class MetaMotion(BleSensor[ImuSample]):
         scale = math.radians(1.0 / GYR_COUNTS[GYR_RANGE_DPS])
         reason = DOUBTFUL if place.doubtful else ""
         for index, (x, y, z) in enumerate(_vectors(data)):
-            t_ns = place.t_ns - (PACKED - 1 - index) * PERIOD_NS
+            self._t_ns = max(self._t_ns, place.t_ns - (PACKED - 1 - index) * PERIOD_NS)
             rate = (x * scale, y * scale, z * scale)
             seq = self._seq + index
-            self._waiting.append(ImuSample(self.name, t_ns, arrival_ns, seq, ZERO3, rate, reason=reason))
+            self._waiting.append(
+                ImuSample(self.name, self._t_ns, arrival_ns, seq, ZERO3, rate, reason=reason)
+            )
         return self._ready(arrival_ns)
 
     def _ready(self, now_ns: int) -> list[ImuSample]:

@@ -255,7 +255,7 @@ def test_stream_over_gatt_with_loss(revision: str) -> None:
     assert {frame.reason for frame in frames} <= {"", ganglion.OFFSET, DOUBTFUL}
     lost = 0
     exact = [frame for frame in frames if not frame.reason]
-    assert len(exact) > 20
+    assert exact
     for before, frame in itertools.pairwise(exact):
         assert frame.seq > before.seq
         assert before.t_ns <= frame.t_ns <= frame.arrival_ns
@@ -265,7 +265,13 @@ def test_stream_over_gatt_with_loss(revision: str) -> None:
             abs((off + 100) % 200 - 100) <= 1
         )  # whole cycles of a second a machine that stands still can cost
     for before, frame in itertools.pairwise(frames):
-        lost += frame.seq - before.seq - len(before.volts)
+        gap = frame.seq - before.seq - len(before.volts)
+        lost += gap
+        climbed = counts(frame)[0][0] - counts(before)[-1][0]
+        if gap == 0 and counts(frame)[0][0] != 0 and {before.reason, frame.reason} != {"", ganglion.OFFSET}:
+            assert climbed % 400_000 == pytest.approx(
+                1000, abs=64
+            )  # of firmware 3 the lowest bits are missing
     assert lost >= 2  # of a seeded 5 %
 
 

@@ -178,19 +178,37 @@ class TestContract(SensorContract):
         assert {reason for _, reason in late[15:]} == {DOUBTFUL}  # from 200 ms on
 
 
-async def stream(peripheral: EmulatedGForce, conditions: RadioConditions, frames: int) -> list[EmgFrame]:
+class Keeping(GForce):
+    """Keeps every frame as it came, a list for every connection."""
+
+    def __init__(self, name: str, backend: BleBackend) -> None:
+        super().__init__("arm", name, backend)
+        self.came: list[list[bytes]] = []
+
+    async def _start(self, link: BleLink) -> None:
+        self.came.append([])
+        await super()._start(link)
+
+    def accept(self, data: bytes, arrival_ns: int) -> EmgFrame:
+        self.came[-1].append(data)
+        return super().accept(data, arrival_ns)
+
+
+async def stream(
+    peripheral: EmulatedGForce, conditions: RadioConditions, frames: int
+) -> tuple[list[EmgFrame], list[list[bytes]]]:
     got: list[EmgFrame] = []
     async with VirtualRadio(conditions) as radio:
         await radio.add(peripheral)
         backend = bumble_backend(radio.hci_address)
-        async with asyncio.timeout(60), GForce("arm", peripheral.name, backend) as sensor:
+        async with asyncio.timeout(60), Keeping(peripheral.name, backend) as sensor:
             assert await sensor.battery_percent() == 80
             async for frame in sensor:
                 got.append(frame)
                 if len(got) >= frames:
                     break
         await backend.aclose()
-    return got
+    return got, sensor.came
 
 
 @pytest.mark.parametrize("mtu_max", [247, 100])
@@ -202,15 +220,18 @@ def test_a_thousand_samples_a_second_of_eight_channels_lose_none(mtu_max: int) -
         return [(next(taken) % 200 - 100) * VOLTS_PER_COUNT, *(channel * 1e-4 for channel in range(1, 8))]
 
     conditions = RadioConditions(jitter_ms=4.0, burst=0.02, burst_ms=100.0, seed=1)
-    frames = asyncio.run(stream(EmulatedGForce(source, mtu_max=mtu_max), conditions, 125))
-    assert all(frame.valid for frame in frames)
-    rows = [row for frame in frames for row in frame.volts]
-    assert len(rows) == 2000
-    first = round(rows[0][0] / VOLTS_PER_COUNT)
-    counted = [round(row[0] / VOLTS_PER_COUNT) for row in rows]
-    assert counted == [(first + 100 + k) % 200 - 100 for k in range(2000)]
-    for row in rows:
-        assert row[1:] == pytest.approx([channel * 1e-4 for channel in range(1, 8)], abs=VOLTS_PER_COUNT / 2)
+    frames, came = asyncio.run(stream(EmulatedGForce(source, mtu_max=mtu_max), conditions, 125))
+    assert sum(len(connection) for connection in came) >= 100
+    for connection in came:
+        rows = [row for data in connection for row in gforce.unpack_emg(data, 8)]
+        assert [row[0] for row in rows] == [(rows[0][0] + 100 + k) % 200 - 100 for k in range(len(rows))]
+    valid = [frame for frame in frames if frame.valid]
+    assert len(valid) > 60
+    for before, frame in itertools.pairwise(valid):
+        assert before.seq < frame.seq
+        assert before.t_ns <= frame.t_ns <= frame.arrival_ns
+        for row in frame.volts:
+            assert row[1:] == pytest.approx([n * 1e-4 for n in range(1, 8)], abs=VOLTS_PER_COUNT / 2)
 
 
 def test_the_armband_refuses_what_it_cannot_do_and_the_driver_says_so() -> None:

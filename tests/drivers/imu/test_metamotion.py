@@ -141,6 +141,16 @@ def test_the_acceleration_is_taken_between_its_neighbours_in_time() -> None:
         assert sample.acc_mps2[0] / per_count == pytest.approx(100 * sample.seq + 40)
 
 
+def test_times_stand_still_where_an_earlier_notification_was_late() -> None:
+    sensor = MetaMotion("foot", "")
+    got = []
+    for k, late_ns in enumerate([20_000_000, 0, 0]):
+        got += sensor.accept_acc(counts(*((0, 0, 2048),) * 3), START_NS + k * PERIOD_NS + late_ns)
+        got += sensor.accept_gyr(counts(*((1, 2, 3),) * 3), START_NS + k * PERIOD_NS + late_ns)
+    assert len(got) == 9
+    assert all(before.t_ns <= sample.t_ns for before, sample in itertools.pairwise(got))
+
+
 def test_a_rate_whose_acceleration_does_not_come_is_invalid() -> None:
     sensor = MetaMotion("foot", "")
     rates = counts(*((1, 2, 3),) * 3)
@@ -226,9 +236,9 @@ def test_stream_over_gatt(board_s: bool) -> None:
         assert before.t_ns <= sample.t_ns <= sample.arrival_ns
         assert sample.acc_mps2[1:] == pytest.approx((-1.5, 9.81), abs=0.005)
         assert sample.gyr_rps[1:] == pytest.approx((1.0, -2.0), abs=0.001)
-    # Both streams start within a connection interval: they belong together within some samples of 0.1 each.
+    # Of one instant both are the same, 0.1 a sample; a machine that stands still can cost some notifications.
     apart = [abs(sample.acc_mps2[0] - sample.gyr_rps[0]) for sample in samples]
-    assert sorted(apart)[len(apart) // 2] < 0.5
+    assert sorted(apart)[len(apart) // 2] < 1.5
 
 
 class Older(EmulatedMetaMotion):

@@ -11,13 +11,17 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from controller.core.emg.channel import MuscleChannel
 from controller.core.emg.params import EmgParams
+from controller.core.emg.pulse_finder import PulseFinder
 from controller.core.signals import PulseGiven
 from drivers.interface import EmgFrame
 
 WAIT_S = 0.010  # two ticks: the guard's word of a pulse is here by then
-PULSES_KEPT_S = 2.0
+FOUND_WAIT_S = 0.003  # a pulse may be found so much later than it shows
+FOUND_MA, FOUND_US = 1.0, 300.0  # of a pulse that nobody tells of: all count alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class EmgEstimator:
         self._pulses: deque[PulseGiven] = deque()
         self._newest_ns: dict[str, int] = {}
         self._next_seq: dict[str, int] = {}
-        self._heard_ns = 0
+        self._finders: dict[str, PulseFinder] = {}
 
     def take(self, frame: EmgFrame, pulses: Iterable[PulseGiven] = ()) -> None:
         """Take a frame and the pulses told since the last call."""
@@ -85,17 +89,33 @@ class EmgEstimator:
             self._waiting.append((frame.t_ns - 1, frame.sensor, frame.rate_hz, None))
         self._next_seq[frame.sensor] = frame.seq + len(frame.volts)
         for i, row in enumerate(frame.volts):
-            self._waiting.append((frame.t_ns + round(i * step_ns), frame.sensor, frame.rate_hz, row))
+            t_ns = frame.t_ns + round(i * step_ns)
+            self._waiting.append((t_ns, frame.sensor, frame.rate_hz, row))
+            if self.params.pulses == "found":
+                self._find(frame, t_ns, row)
         self._newest_ns[frame.sensor] = self._waiting[-1][0]
         self._run(frame.arrival_ns)
 
     def told(self, pulses: Iterable[PulseGiven]) -> None:
-        """Take pulses that were given, in order of time."""
+        """Take pulses that were given, in order of time; none where they are found in the EMG."""
         lag_ns = round(self.params.lag_s * 1e9)
         for pulse in pulses:
-            if pulse.current_ma > 0.0 and pulse.width_us > 0.0:
+            if pulse.current_ma > 0.0 and pulse.width_us > 0.0 and self.params.pulses == "told":
                 for channel in self._channels:
                     channel.told(replace(pulse, t_ns=pulse.t_ns + lag_ns))
+
+    def _find(self, frame: EmgFrame, t_ns: int, row: tuple[float, ...]) -> None:
+        if not all(map(math.isfinite, row)):
+            return
+        finder = self._finders.get(frame.sensor)
+        if finder is None or finder.electrodes != len(row) or finder.rate_hz != frame.rate_hz:
+            finder = self._finders[frame.sensor] = PulseFinder(frame.rate_hz, len(row))
+        found = finder.step(t_ns, np.array(row))
+        if found is not None:
+            pulse = PulseGiven(found.source, found.t_ns, FOUND_MA, FOUND_US)
+            for channel in self._channels:
+                if channel.electrode.sensor == frame.sensor:
+                    channel.told(pulse)
 
     def resting(self, now_ns: int, rests: bool) -> None:
         """Say whether the person rests now: while so, rest is measured anew."""
@@ -109,6 +129,8 @@ class EmgEstimator:
 
     def _run(self, now_ns: int) -> None:
         until_ns = now_ns - WAIT_S * 1e9
+        if self.params.pulses == "found" and self._newest_ns:
+            until_ns = min(until_ns, min(self._newest_ns.values()) - FOUND_WAIT_S * 1e9)
         while self._waiting and self._waiting[0][0] <= until_ns:
             t_ns, sensor, rate_hz, row = self._waiting.popleft()
             for channel in self._channels:

@@ -1,9 +1,10 @@
 """The muscle's answer to each pulse (M-wave) taken out of one EMG channel, while its size changes.
 
-Each pulse opens a *segment* that lasts until the next. The answers to earlier pulses of the same kind (same
-stimulating channel, same pulse shortly before) stand beside it as *references*: the last ones as they were,
-and means of those of like charge. ``prediction`` finds in them what this segment would be without the
-person's own activity. Linear prediction from earlier responses: Sennels and others 1997; Gram-Schmidt filter:
+Each pulse opens a *segment* that lasts until the next. The answers to earlier pulses of the same channel
+stand beside it as *references*: the last ones as they were, and means of those of like charge. ``prediction``
+finds in them what this segment would be without the person's own activity. What is left of the answer to
+another channel's pulse is taken off first; pulses of several channels at about the same time count as one.
+Linear prediction from earlier responses: Sennels and others 1997; Gram-Schmidt filter:
 Yeom and Chang 2005, 2010; differences in docs/emg.md.
 """
 
@@ -12,11 +13,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
 from controller.core.emg.params import MWaveMethod
-from controller.core.emg.prediction import Array, Flags, Prediction, predict
+from controller.core.emg.prediction import Array, Flags, Prediction, References, predict
 from controller.core.signals import PulseGiven
 
 FIT_S = 0.024  # an M-wave begins 2 to 6 ms after its pulse and lasts 10 to 20 ms
@@ -24,17 +26,21 @@ LATE_S = 0.016  # from here on little of it is left
 FRAME_S = 0.040  # nothing of it is left later
 FIT_SAMPLES_MIN = 8  # at 200 Hz a segment of 40 ms
 SEEN_MIN = 4  # good samples in a segment
+ACTIVE_MAX = 6  # pulses whose answers may reach into a segment
+NOISE_MIN_V2 = 1e-18
+ALIGN_SAMPLES = 2  # by which a pulse found in the EMG may be placed wrongly
 RECENT = 8  # last segments kept as they are
 BINS = 6  # of charge, a mean of each
 MEAN_OF = 16  # segments a mean reaches back over
 KNOWN_AFTER = 3  # segments of a kind
-OVERLAP_S = 0.020  # a pulse so shortly before leaves its answer in this segment
-OVERLAP_STEP_S = 0.0025
+OVERLAP_S = 0.020  # so long an answer that is not known yet hides what is the person's own
+VOLLEY_S = 0.005  # pulses of several channels within it are one
 WHOLE_SHARE = 0.4  # of a segment's samples that must be good for it to teach
 NOISE_STEP = 0.2
 NOISE_V = 5e-6  # of electrode and amplifier, before any is measured
 EARLY_OVER_LATE = 1.5  # in power: the person's own activity does not know of the pulse
 LATE_STEP = 0.3
+USUAL_DELAY_S, USUAL_WIDTH = 0.0002, 0.05  # by which one answer differs from earlier ones
 TAPS = np.arange(-2, 4)
 Key = tuple[int, ...]
 
@@ -84,52 +90,60 @@ class _Kind:
 
 
 @dataclass(slots=True)
-class _Segment:
-    """From one pulse to the next: filtered samples, raw ones, which of them are good."""
+class _Response:
+    """The answer to one pulse: from sample ``start`` on, what is expected of it, whether it is over."""
 
     key: Key
-    pulse: PulseGiven
-    offset: float | None = None
-    t_ns: list[int] = field(default_factory=list)
-    volts: list[float] = field(default_factory=list)
-    raw: list[float] = field(default_factory=list)
-    good: list[bool] = field(default_factory=list)
-    sent: int = 0
-    solved: bool = False
+    t_ns: int
+    charge_nc: float
+    late: bool = False  # told too late: its first samples were taken for something else
+    start: int | None = None  # number of its first sample
+    offset: float = 0.0  # of that sample after the pulse, in samples
     prediction: Prediction | None = None
     reach: int = 0  # samples that the references reach
+    end: int | None = None  # number of the sample at which the next pulse of its channel came
     early_gain: float = 1.0
     noise_v2: float = 0.0
 
 
 def shifted(rows: Array, shift: Array) -> Array:
-    """Each row at ``shift`` samples (-1 to 1) later, by Lagrange interpolation through six samples."""
+    """Each row (n, samples) at ``shift`` (n,) samples later; Lagrange interpolation through six samples."""
     if not np.any(np.abs(shift) > 0.02):
         return rows
+    whole = np.floor(shift).astype(int)
+    part = shift - whole
     weights = np.ones((len(shift), len(TAPS)))
     for i, tap in enumerate(TAPS):
         for other in TAPS:
             if other != tap:
-                weights[:, i] *= (shift - other) / (tap - other)
-    padded = np.pad(rows, ((0, 0), (2, 3)), mode="edge")
-    width = rows.shape[1]
+                weights[:, i] *= (part - other) / (tap - other)
+    last = rows.shape[1] - 1
+    at = whole[:, None] + np.arange(last + 1)
     out = np.zeros_like(rows)
-    for i in range(len(TAPS)):
-        out += weights[:, i, None] * padded[:, i : i + width]
+    for i, tap in enumerate(TAPS):
+        out += weights[:, i, None] * np.take_along_axis(rows, np.clip(at + tap, 0, last), axis=1)
     return out
 
 
 class MWaveFilter:
-    """Removal for one EMG channel. ``peak_to_peak_v`` is the last M-wave's size."""
+    """Removal for one EMG channel. ``peak_to_peak_v`` is the last M-wave's size.
 
-    def __init__(self, rate_hz: float, method: MWaveMethod) -> None:
-        self._method = method
+    ``aligned``: pulse times are only nearly right, and each answer is shifted onto the earlier ones.
+    """
+
+    def __init__(self, rate_hz: float, method: MWaveMethod, *, aligned: bool = False) -> None:
+        self._method, self._aligned = method, aligned
         self._ts_ns = 1e9 / rate_hz
         self._fit = max(FIT_SAMPLES_MIN, round(FIT_S * rate_hz))
         self._late = round(LATE_S * rate_hz)
+        self._overlap = round(OVERLAP_S * rate_hz)
         self._frame = max(self._fit, round(FRAME_S * rate_hz))
         self._kinds: dict[Key, _Kind] = {}
-        self._segment: _Segment | None = None
+        self._active: list[_Response] = []  # oldest first; the last one's segment is open
+        self._solved = True  # the open segment
+        self._samples: deque[tuple[int, float, float, bool]] = deque()  # time, filtered, raw, good
+        self._first = 0  # number of the oldest sample kept
+        self._sent = 0  # number of the next one to be given out
         self._charge_max_nc = 0.0
         self._noise_v2 = NOISE_V**2
         self._late_v2: float | None = None
@@ -137,78 +151,154 @@ class MWaveFilter:
 
     def pulse(self, pulse: PulseGiven) -> list[Cleaned]:
         """A pulse begins a segment; returns what the one before still held."""
-        out = self._close()
-        key: Key = (pulse.channel,)
-        before = self._segment
-        if before is not None and pulse.t_ns - before.pulse.t_ns < OVERLAP_S * 1e9:
-            apart = round((pulse.t_ns - before.pulse.t_ns) / (OVERLAP_STEP_S * 1e9))
-            key = (pulse.channel, before.pulse.channel, apart)
-        self._segment = _Segment(key, pulse)
-        self._charge_max_nc = max(self._charge_max_nc, _charge_nc(pulse))
+        charge_nc = pulse.current_ma * pulse.width_us
+        newest = self._active[-1] if self._active else None
+        volley = newest is not None and pulse.t_ns - newest.t_ns < VOLLEY_S * 1e9
+        if newest is not None and volley and pulse.channel not in newest.key:
+            newest.key = (*newest.key, pulse.channel)
+            newest.charge_nc += charge_nc
+            self._charge_max_nc = max(self._charge_max_nc, newest.charge_nc)
+            return []
+        out = self._finish_segment()
+        for one in self._active:
+            if pulse.channel in one.key and one.end is None:
+                one.end = self._next
+                self._learn(one)
+        self._charge_max_nc = max(self._charge_max_nc, charge_nc)
+        self._active.append(_Response((pulse.channel,), pulse.t_ns, charge_nc))
+        self._solved = False
+        self._let_go()
         return out
 
     def take(self, t_ns: int, volts: float, raw: float, good: bool) -> list[Cleaned]:
         """One filtered sample with its raw one; returns the samples that are now clean, oldest first."""
-        segment = self._segment
-        if segment is None:
+        if not self._active:
+            self._first = self._sent = self._sent + 1
             return [Cleaned(t_ns, volts, True)] if good else []
-        if segment.offset is None:
-            segment.offset = (t_ns - segment.pulse.t_ns) / self._ts_ns
-        segment.t_ns.append(t_ns)
-        segment.volts.append(volts)
-        segment.raw.append(raw)
-        segment.good.append(good)
-        if len(segment.volts) >= self._frame:
-            return self.gap()
-        if not segment.solved and len(segment.volts) >= self._fit:
-            self._solve(segment)
-        return self._send(segment) if segment.solved else []
+        newest = self._active[-1]
+        if newest.start is None:
+            newest.start, newest.offset = self._next, (t_ns - newest.t_ns) / self._ts_ns
+            newest.late = newest.offset > 1.0
+        self._samples.append((t_ns, volts, raw, good))
+        if not self._solved and self._next - newest.start >= self._fit:
+            self._solve(newest)
+        out = self._send() if self._solved else []
+        if self._next - self._first >= self._frame and self._over(self._active[0]):
+            self._let_go()
+        return out
 
     def gap(self) -> list[Cleaned]:
-        """The segment ends here, without a pulse."""
-        out = self._close()
-        self._segment = None
+        """Samples are missing: all answers end here."""
+        out = self._finish_segment()
+        for one in self._active:
+            if one.end is None:
+                self._learn(one)
+        self._active.clear()
+        self._samples.clear()
+        self._first = self._sent
         return out
 
-    def _close(self) -> list[Cleaned]:
-        segment = self._segment
-        if segment is None or segment.offset is None:
-            return []
-        if not segment.solved:
-            self._solve(segment)
-        out = self._send(segment)
-        self._learn(segment)
-        return out
+    # --- segments
 
-    def _send(self, segment: _Segment) -> list[Cleaned]:
-        out, prediction = [], segment.prediction
-        for i in range(segment.sent, len(segment.volts)):
-            if not segment.good[i]:
+    @property
+    def _next(self) -> int:
+        """Number of the next sample."""
+        return self._first + len(self._samples)
+
+    def _over(self, one: _Response) -> bool:
+        return one.start is not None and self._next - one.start >= self._frame
+
+    def _let_go(self) -> None:
+        """Forget answers that are over, and samples that nobody needs."""
+        for one in self._active:
+            if one.end is None and self._over(one):
+                one.end = self._next
+                self._learn(one)
+        self._active = [one for one in self._active if not self._over(one)][-ACTIVE_MAX:]
+        needed = min([one.start for one in self._active if one.start is not None] + [self._sent])
+        while self._first < needed and self._samples:
+            self._samples.popleft()
+            self._first += 1
+
+    def _finish_segment(self) -> list[Cleaned]:
+        if not self._solved and self._active and self._active[-1].start is not None:
+            self._solve(self._active[-1])
+        self._solved = True
+        return self._send()
+
+    def _span(self, start: int, end: int) -> tuple[Array, Array, Flags]:
+        """Filtered samples, raw ones, which are good: from number ``start`` to before ``end``."""
+        part = list(islice(self._samples, start - self._first, end - self._first))
+        return np.array([p[1] for p in part]), np.array([p[2] for p in part]), np.array([p[3] for p in part])
+
+    def _expected(self, start: int, end: int, but: _Response) -> Array:
+        """What the answers to all other pulses leave in these samples."""
+        sum_v = np.zeros(end - start)
+        for one in self._active:
+            if one is not but and one.start is not None and one.prediction is not None:
+                first, last = max(start, one.start), min(end, one.start + one.reach)
+                if first < last:
+                    sum_v[first - start : last - start] += one.prediction.volts[
+                        first - one.start : last - one.start
+                    ]
+        return sum_v
+
+    def _send(self) -> list[Cleaned]:
+        """All samples up to now, cleaned."""
+        out: list[Cleaned] = []
+        if self._sent >= self._next or not self._active:
+            return out
+        newest = self._active[-1]
+        first, self._sent = self._sent, self._next
+        if newest.start is None:
+            return out
+        others = self._expected(first, self._next, newest)
+        hidden_until = max(
+            [
+                one.start + self._overlap
+                for one in self._active
+                if one.start is not None and one.prediction is None
+            ],
+            default=0,
+        )
+        prediction = newest.prediction
+        for number, (t_ns, volts, _, good) in enumerate(
+            islice(self._samples, first - self._first, None), first
+        ):
+            at = number - newest.start
+            if not good:
                 continue
             if prediction is None:
-                out.append(Cleaned(segment.t_ns[i], segment.volts[i], False))
-            elif i < segment.reach:
-                gain = prediction.gain * (segment.early_gain if i < self._late else 1.0)
-                volts = (segment.volts[i] - float(prediction.volts[i])) * gain
-                out.append(Cleaned(segment.t_ns[i], volts, True))
-        segment.sent = len(segment.volts)
+                out.append(Cleaned(t_ns, volts, False))
+            elif at < newest.reach:
+                gain = prediction.gain * (newest.early_gain if at < self._late else 1.0)
+                left = (volts - float(others[number - first]) - float(prediction.volts[at])) * gain
+                out.append(Cleaned(t_ns, left, number >= hidden_until))
         return out
 
-    def _solve(self, segment: _Segment) -> None:
-        segment.solved = True
-        y, good = np.array(segment.volts), np.array(segment.good)
-        kind = self._kinds.get(segment.key)
-        segment.noise_v2 = self._noise_v2
-        if kind is not None and kind.count >= KNOWN_AFTER and np.count_nonzero(good) >= SEEN_MIN:
-            rows, noise_v2 = self._references(segment, kind)
-            prediction = predict(self._method, rows, noise_v2, y, good)
-            left_v2 = ((y - prediction.volts[: len(y)]) * prediction.gain) ** 2
-            segment.prediction = prediction
-            segment.noise_v2 = self._compare(segment, left_v2, good)
-            self._noise_v2 += NOISE_STEP * (segment.noise_v2 - self._noise_v2)
-        self._measure(segment, y, good)
+    def _solve(self, one: _Response) -> None:
+        """What is expected of the open segment's pulse, from the samples of it so far."""
+        self._solved = True
+        start = one.start or 0
+        filtered, raw, good = self._span(start, self._next)
+        y = filtered - self._expected(start, self._next, one)
+        one.noise_v2 = self._noise_v2
+        kind = self._kinds.get(one.key)
+        known = kind is not None and kind.count >= KNOWN_AFTER and not one.late
+        if kind is not None and known and np.count_nonzero(good) >= SEEN_MIN:
+            rows, noise_v2 = self._references(one, kind)
+            if self._aligned:
+                rows = self._align(one, rows, y, good)
+            references = References(rows, noise_v2, self._changes(rows), self._noise_v2)
+            one.prediction = predict(self._method, references, y, good)
+            left_v2 = ((y - one.prediction.volts[: len(y)]) * one.prediction.gain) ** 2
+            one.noise_v2 = self._compare(one, left_v2, good)
+            self._noise_v2 += NOISE_STEP * (one.noise_v2 - self._noise_v2)
+        if np.count_nonzero(good) >= SEEN_MIN:
+            own = 0.0 if one.prediction is None else filtered - one.prediction.volts[: len(y)]
+            self.peak_to_peak_v = float(np.ptp((raw - own)[good]))
 
-    def _compare(self, segment: _Segment, left_v2: Array, good: Flags) -> float:
+    def _compare(self, one: _Response, left_v2: Array, good: Flags) -> float:
         """The person's activity is as strong early in a segment as late; what is more is M-wave.
 
         Returns the power of the activity. M-wave taken for activity would hide the next one.
@@ -223,44 +313,60 @@ class MWaveFilter:
             return here_v2
         early_v2, most_v2 = float(np.mean(early)), EARLY_OVER_LATE * max(self._late_v2, here_v2)
         if early_v2 > most_v2 and self._method not in ("comb", "blanking"):
-            segment.early_gain = math.sqrt(most_v2 / early_v2)
+            one.early_gain = math.sqrt(most_v2 / early_v2)
         return (len(early) * min(early_v2, most_v2) + len(late) * here_v2) / (len(early) + len(late))
 
-    def _references(self, segment: _Segment, kind: _Kind) -> tuple[Array, Array]:
+    # --- references
+
+    def _references(self, one: _Response, kind: _Kind) -> tuple[Array, Array]:
         """References on the segment's own grid, newest first, and the noise power each carries."""
         recent, means = list(kind.recent)[::-1], list(kind.means.values())
-        rows = np.array([one.samples for one in recent] + [mean.samples for mean in means])
-        offsets = np.array([one.offset for one in recent] + [0.0] * len(means))
-        noise_v2 = [one.noise_v2 for one in recent] + [mean.noise_v2 / mean.count for mean in means]
-        segment.reach = min([one.length for one in recent] + [mean.length for mean in means])
-        return shifted(rows, (segment.offset or 0.0) - offsets), np.maximum(noise_v2, 1e-18)
+        rows = np.array([answer.samples for answer in recent] + [mean.samples for mean in means])
+        offsets = np.array([answer.offset for answer in recent] + [0.0] * len(means))
+        noise_v2 = [answer.noise_v2 for answer in recent] + [mean.noise_v2 / mean.count for mean in means]
+        one.reach = min([answer.length for answer in recent] + [mean.length for mean in means])
+        return shifted(rows, one.offset - offsets), np.maximum(noise_v2, NOISE_MIN_V2)
 
-    def _measure(self, segment: _Segment, y: Array, good: Flags) -> None:
-        """Peak to peak of the raw answer, less what is the person's own where that is known."""
-        if np.count_nonzero(good) < SEEN_MIN:
-            return
-        raw = np.array(segment.raw)
-        if segment.prediction is not None:
-            raw = raw - (y - segment.prediction.volts[: len(raw)])
-        self.peak_to_peak_v = float(np.ptp(raw[good]))
+    def _align(self, one: _Response, rows: Array, y: Array, good: Flags) -> Array:
+        """References shifted to where the strongest fits best; the pulse was so much earlier or later."""
+        strongest = rows[int(np.argmax(np.einsum("ij,ij->i", rows, rows)))]
+        padded = np.pad(strongest, ALIGN_SAMPLES, mode="edge")
+        lags = range(-ALIGN_SAMPLES, ALIGN_SAMPLES + 1)
+        moved = np.array([padded[ALIGN_SAMPLES + lag :][: len(y)][good] for lag in lags])
+        fit = moved @ y[good] / np.sqrt(np.maximum(np.einsum("ij,ij->i", moved, moved), NOISE_MIN_V2))
+        best = int(np.argmax(fit))
+        lag = float(lags[best])
+        if 0 < best < len(fit) - 1:
+            bend = fit[best - 1] - 2.0 * fit[best] + fit[best + 1]
+            lag += 0.0 if bend == 0.0 else 0.5 * (fit[best - 1] - fit[best + 1]) / bend
+        one.offset += lag
+        return shifted(rows, np.full(len(rows), lag))
 
-    def _learn(self, segment: _Segment) -> None:
-        length = len(segment.good)
-        if sum(segment.good) < max(SEEN_MIN, WHOLE_SHARE * length):
+    def _changes(self, rows: Array) -> Array:
+        """What a usual change of delay and of width adds to the strongest reference (its tangents)."""
+        strongest = rows[int(np.argmax(np.einsum("ij,ij->i", rows, rows)))]
+        slope = np.gradient(strongest) * (1e9 / self._ts_ns)
+        since_s = np.arange(len(slope)) * (self._ts_ns / 1e9)
+        return np.array([USUAL_DELAY_S * slope, USUAL_WIDTH * since_s * slope])
+
+    def _learn(self, one: _Response) -> None:
+        """Keep a whole answer, less what others left in it, as a reference for the next ones."""
+        if one.start is None or one.late:
             return
-        kind = self._kinds.setdefault(segment.key, _Kind())
-        samples, offset = np.zeros(self._frame), segment.offset or 0.0
-        samples[:length] = segment.volts
+        end = min(self._next, one.start + self._frame)
+        filtered, _, good = self._span(one.start, end)
+        length = end - one.start
+        if np.count_nonzero(good) < max(SEEN_MIN, WHOLE_SHARE * length):
+            return
+        samples = np.zeros(self._frame)
+        samples[:length] = filtered - self._expected(one.start, end, one)
+        at_pulse = shifted(samples[None, :], np.array([-one.offset]))[0]
+        kind = self._kinds.setdefault(one.key, _Kind())
         length = max(length, self._fit)
-        kind.recent.append(_Answer(samples, length, offset, segment.noise_v2))
+        kind.recent.append(_Answer(samples, length, one.offset, one.noise_v2))
         kind.count += 1
-        place = min(BINS - 1, int(BINS * _charge_nc(segment.pulse) / self._charge_max_nc))
-        at_pulse = shifted(samples[None, :], np.array([-offset]))[0]
+        place = min(BINS - 1, int(BINS * one.charge_nc / self._charge_max_nc))
         if place in kind.means:
-            kind.means[place].add(at_pulse, length, segment.noise_v2)
+            kind.means[place].add(at_pulse, length, one.noise_v2)
         else:
-            kind.means[place] = _Mean(at_pulse, length, segment.noise_v2)
-
-
-def _charge_nc(pulse: PulseGiven) -> float:
-    return pulse.current_ma * pulse.width_us
+            kind.means[place] = _Mean(at_pulse, length, one.noise_v2)

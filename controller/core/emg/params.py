@@ -13,6 +13,8 @@ from typing import Literal
 # gram-schmidt: the orthogonalised prediction-error filter, sample by sample (Yeom 2005); comb: the response
 # one pulse before is taken off (Frigo 2000); blanking: nothing but the blanked artefact.
 MWaveMethod = Literal["prediction", "gram-schmidt", "comb", "blanking"]
+# told: by the stimulator's own log; found: in the EMG itself, where another's stimulator gives no log.
+PulseTimes = Literal["told", "found"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class EmgParams:
 
     electrodes: tuple[EmgElectrode, ...]
     method: MWaveMethod = "prediction"
+    pulses: PulseTimes = "told"
     mains_hz: float | None = 50.0
     blank_s: float = 0.004  # from the pulse on; artefact and dead amplifier (2 to 5 ms at surface electrodes)
     on_sd: float = 5.0

@@ -32,21 +32,36 @@ class Prediction:
     gain: float
 
 
-def predict(method: MWaveMethod, rows: Array, noise_v2: Array, y: Array, good: Flags) -> Prediction:
-    """``rows`` (references, frame), ``noise_v2`` (references,) per sample, ``y`` and ``good`` (samples,)."""
+@dataclass(frozen=True, slots=True)
+class References:
+    """Answers to earlier pulses, newest first, on the grid of the segment to be predicted.
+
+    ``rows`` (n, frame) with the power ``noise_v2`` (n,) of the noise in each; ``changes`` (m, frame) is what
+    a usual change of delay or width would add, of use where it is above the power ``activity_v2`` of the
+    person's own activity.
+    """
+
+    rows: Array
+    noise_v2: Array
+    changes: Array
+    activity_v2: float
+
+
+def predict(method: MWaveMethod, known: References, y: Array, good: Flags) -> Prediction:
+    """What to take off the samples ``y`` of which ``good`` were seen, and off those that follow."""
+    rows, noise_v2 = known.rows, known.noise_v2
     if method == "blanking":
         return Prediction(np.zeros(rows.shape[1]), 1.0)
     if method == "comb":
         return Prediction(rows[0], math.sqrt(0.5))
-    rows_seen = rows[:, : len(y)][:, good]
     if method == "gram-schmidt":
-        directions, strength = orthogonalised(rows_seen[:ORDER], noise_v2[:ORDER])
-        basis = directions @ rows[:ORDER]
-    else:
-        whitened = rows / np.sqrt(noise_v2)[:, None]
-        directions, strength = principal(rows_seen / np.sqrt(noise_v2)[:, None])
-        basis = directions @ whitened
-    return _fit(basis, strength, y, good)
+        directions, strength = orthogonalised(rows[:ORDER, : len(y)][:, good], noise_v2[:ORDER])
+        return _fit(directions @ rows[:ORDER], strength, y, good)
+    whitened = rows / np.sqrt(noise_v2)[:, None]
+    whitened = np.concatenate((whitened, known.changes / math.sqrt(known.activity_v2)))
+    directions = principal(whitened[:, : len(y)][:, good])
+    carried = np.sum(directions[:, : len(rows)] ** 2, axis=1)  # a change carries nearly no noise
+    return _fit(directions @ whitened, 1.0 / np.maximum(carried, NO_POWER_V2), y, good)
 
 
 def _fit(basis: Array, strength: Array, y: Array, good: Flags) -> Prediction:
@@ -67,18 +82,18 @@ def _floor(samples: int, references: int) -> float:
     return (ABOVE_NOISE * (math.sqrt(samples) + math.sqrt(references))) ** 2
 
 
-def principal(whitened: Array) -> tuple[Array, Array]:
+def principal(whitened: Array) -> Array:
     """What references of unit noise have in common beyond noise, as principal directions.
 
-    Returns (directions (p, references), strength (p,)); ``directions @ whitened`` has orthonormal rows.
+    Returns (p, references); times ``whitened`` these are orthonormal rows.
     """
     count, samples = whitened.shape
     strength, vectors = np.linalg.eigh(whitened @ whitened.T)
     most = max(1, min(ANSWERS_MAX, int(SHARE_MAX * samples)))
     floor = _floor(samples, count)
     kept = [i for i in range(count - 1, -1, -1) if strength[i] > floor][:most]
-    strong = strength[kept]
-    return vectors[:, kept].T / np.sqrt(strong)[:, None], strong
+    directions: Array = vectors[:, kept].T / np.sqrt(strength[kept])[:, None]
+    return directions
 
 
 def orthogonalised(rows: Array, noise_v2: Array) -> tuple[Array, Array]:

@@ -21,6 +21,7 @@ SILENT_S = 0.25  # without any sample the muscle is not known
 UNKNOWN_S = 0.100  # after a sample that may have held an M-wave
 REST_MEASURED_S = 1.0  # of rest, before it is taken
 REST_STEP_S = 0.02
+WATCH_NS = 4_000_000  # between two looks at the envelope
 SETTLE = 2  # samples after a blank in which what is filtered and interpolated still holds the bridge
 RATE_HZ = 1000.0  # until the first frame tells
 
@@ -37,6 +38,7 @@ class MuscleChannel:
         self._rest: RestMeasure | None = None
         self._rest_next_ns = 0
         self._last_ns: int | None = None
+        self._watch_ns = 0
         self._unknown_ns: int | None = None
         self._bad_ns: int | None = None
         self._bad_why = ""
@@ -92,14 +94,17 @@ class MuscleChannel:
             self._bad_ns, self._bad_why = t_ns, why
         good = not why and t_ns >= self._blank_until_ns
         if good:
-            self._bridge(x)
+            if self._gap:
+                self._bridge(x)
             self._filter(t_ns, x, good=t_ns >= self._blank_until_ns + SETTLE * 1e9 / rate_hz)
         else:
             self._gap.append(t_ns)
             if t_ns - self._held_ns > BRIDGE_MAX_S * 1e9:
                 self._bridge(self._held_v)
         self._last_ns = t_ns
-        self._watch(t_ns)
+        if t_ns >= self._watch_ns:
+            self._watch_ns = t_ns + WATCH_NS
+            self._watch(t_ns)
 
     def _bridge(self, to_v: float) -> None:
         """Give the filters a straight line in place of the samples that do not show the muscle."""
@@ -118,16 +123,18 @@ class MuscleChannel:
         y = self._high.step(volts)
         if self._mains is not None:
             y -= self._mains.estimate(t_ns)
-        self._emit(self._m_wave.take(t_ns, y, volts, good))
+        clean = self._m_wave.take(t_ns, y, volts, good)
+        if clean:
+            self._emit(clean)
 
     def _emit(self, samples: list[Cleaned]) -> None:
-        for one in samples:
-            if one.known:
-                self._envelope.take(one.t_ns, one.volts)
+        for t_ns, volts, known in samples:
+            if known:
+                self._envelope.take(t_ns, volts)
                 if self._mains is not None:
-                    self._mains.learn(one.t_ns, one.volts)
+                    self._mains.learn(t_ns, volts)
             else:
-                self._unknown_ns = one.t_ns
+                self._unknown_ns = t_ns
 
     def _watch(self, t_ns: int) -> None:
         """Trigger and rest, on the envelope of the newest sample."""

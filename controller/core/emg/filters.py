@@ -7,8 +7,13 @@ ring on as it does in a notch.
 
 from __future__ import annotations
 
+import cmath
 import math
 
+import numpy as np
+
+JITTER_NS = 1000.0  # of a sample's place; more is placed anew
+LEARN_TOGETHER = 20  # samples; much less than the time in which it adapts
 MAINS_TAU_S = 0.4  # the canceller takes out about 0.4 Hz around the mains and its third harmonic
 
 
@@ -41,24 +46,47 @@ class MainsCanceller:
     """Follows the mains and its third harmonic; ``amplitude_v`` is the size of the fundamental."""
 
     def __init__(self, mains_hz: float, rate_hz: float) -> None:
-        harmonics = [order * mains_hz for order in (1, 3) if order * mains_hz < 0.45 * rate_hz]
-        self._omega_per_ns = [2.0 * math.pi * hz / 1e9 for hz in harmonics]
-        self._weights = [[0.0, 0.0] for _ in harmonics]
-        self._step = 2.0 / (MAINS_TAU_S * rate_hz)
+        self._omega_per_ns = 2.0 * math.pi * mains_hz / 1e9
+        self._orders = [order for order in (1, 3) if order * mains_hz < 0.45 * rate_hz]
+        self._weights = [0j for _ in self._orders]
+        self._turn = [cmath.exp(2j * math.pi * order * mains_hz / rate_hz) for order in self._orders]
+        self._now = [0j for _ in self._orders]  # the mains at the last sample
+        self._step_ns, self._last_ns = 1e9 / rate_hz, 0
+        self._gain = 2.0 / (MAINS_TAU_S * rate_hz)
+        self._taught: list[tuple[int, float]] = []
 
     @property
     def amplitude_v(self) -> float:
-        return math.hypot(*self._weights[0]) if self._weights else 0.0
+        return abs(self._weights[0]) if self._weights else 0.0
 
     def estimate(self, t_ns: int) -> float:
-        """The mains at this time."""
-        return sum(
-            a * math.cos(w * t_ns) + b * math.sin(w * t_ns)
-            for w, (a, b) in zip(self._omega_per_ns, self._weights, strict=True)
-        )
+        """The mains at this time; samples follow each other."""
+        if abs(t_ns - self._last_ns - self._step_ns) > JITTER_NS:
+            self._place(t_ns)
+            self._last_ns = t_ns
+            return sum(now.real for now in self._now)
+        self._last_ns = t_ns
+        volts = 0.0
+        for i, turn in enumerate(self._turn):
+            now = self._now[i] = self._now[i] * turn
+            volts += now.real
+        return volts
+
+    def _place(self, t_ns: int) -> None:
+        phase = self._omega_per_ns * t_ns
+        self._now = [
+            weight * cmath.exp(1j * order * phase)
+            for weight, order in zip(self._weights, self._orders, strict=True)
+        ]
 
     def learn(self, t_ns: int, residual: float) -> None:
         """Take what was left of a sample that held no pulse's response."""
-        for w, pair in zip(self._omega_per_ns, self._weights, strict=True):
-            pair[0] += self._step * residual * math.cos(w * t_ns)
-            pair[1] += self._step * residual * math.sin(w * t_ns)
+        self._taught.append((t_ns, residual))
+        if len(self._taught) < LEARN_TOGETHER:
+            return
+        t, left = np.array([one[0] for one in self._taught]), np.array([one[1] for one in self._taught])
+        self._taught.clear()
+        phase = self._omega_per_ns * t
+        for i, order in enumerate(self._orders):
+            self._weights[i] += self._gain * complex(np.sum(left * np.exp(-1j * order * phase)))
+        self._place(self._last_ns)

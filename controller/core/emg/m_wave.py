@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.core.emg.params import MWaveMethod
 from controller.core.emg.prediction import Array, Flags, Prediction, References, predict
@@ -43,10 +45,10 @@ LATE_STEP = 0.3
 USUAL_DELAY_S, USUAL_WIDTH = 0.0002, 0.05  # by which one answer differs from earlier ones
 TAPS = np.arange(-2, 4)
 Key = tuple[int, ...]
+IntArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
+class Cleaned(NamedTuple):
     """One sample that holds the person's own activity and noise; ``known`` False: it may hold an M-wave."""
 
     t_ns: int
@@ -54,39 +56,42 @@ class Cleaned:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A segment kept as it was; ``offset`` of its first sample after the pulse, in samples."""
-
-    samples: Array
-    length: int
-    offset: float
-    noise_v2: float
-
-
-@dataclass(slots=True)
-class _Mean:
-    """A running mean of segments of like charge, on the grid that begins at the pulse."""
-
-    samples: Array
-    length: int
-    noise_v2: float
-    count: int = 1
-
-    def add(self, samples: Array, length: int, noise_v2: float) -> None:
-        self.count = min(self.count + 1, MEAN_OF)
-        self.length = min(self.length, length)
-        self.samples = self.samples + (samples - self.samples) / self.count
-        self.noise_v2 += (noise_v2 - self.noise_v2) / self.count
-
-
-@dataclass(slots=True)
 class _Kind:
-    """What pulses of one kind were answered with."""
+    """What pulses of one kind were answered with: a ring of the last answers, then means by charge.
 
-    recent: deque[_Answer] = field(default_factory=lambda: deque(maxlen=RECENT))
-    means: dict[int, _Mean] = field(default_factory=dict)
-    count: int = 0
+    A row lies ``offset`` samples after its pulse, reaches ``length`` samples and carries noise.
+    """
+
+    def __init__(self, frame: int) -> None:
+        self.count = 0
+        self.rows = np.zeros((RECENT + BINS, frame))
+        self.noise_v2 = np.zeros(RECENT + BINS)
+        self.offset = np.zeros(RECENT + BINS)
+        self.length = np.zeros(RECENT + BINS, dtype=int)
+        self._weight = np.zeros(RECENT + BINS)  # answers in a row
+
+    def add(self, samples: Array, length: int, offset: float, noise_v2: float) -> None:
+        """Keep one answer in place of the oldest."""
+        at = self.count % RECENT
+        self.rows[at], self.noise_v2[at], self.offset[at], self.length[at] = samples, noise_v2, offset, length
+        self._weight[at] = 1.0
+        self.count += 1
+
+    def mean(self, place: int, samples: Array, length: int, noise_v2: float) -> None:
+        """Take one answer, on the grid that begins at its pulse, into a mean."""
+        at = RECENT + place
+        before = self._weight[at]
+        weight = self._weight[at] = min(before + 1.0, MEAN_OF)
+        self.rows[at] += (samples - self.rows[at]) / weight
+        noise_v2 = self.noise_v2[at] * before + (noise_v2 - self.noise_v2[at] * before) / weight
+        self.noise_v2[at] = noise_v2 / weight
+        self.length[at] = min(length, self.length[at]) if before else length
+
+    def order(self) -> IntArray:
+        """Rows in use, the newest answer first."""
+        kept = min(self.count, RECENT)
+        recent = (self.count - 1 - np.arange(kept)) % RECENT
+        return np.concatenate((recent, RECENT + np.flatnonzero(self._weight[RECENT:])))
 
 
 @dataclass(slots=True)
@@ -138,6 +143,7 @@ class MWaveFilter:
         self._late = round(LATE_S * rate_hz)
         self._overlap = round(OVERLAP_S * rate_hz)
         self._frame = max(self._fit, round(FRAME_S * rate_hz))
+        self._since_s = np.arange(self._frame) / rate_hz
         self._kinds: dict[Key, _Kind] = {}
         self._active: list[_Response] = []  # oldest first; the last one's segment is open
         self._solved = True  # the open segment
@@ -320,12 +326,10 @@ class MWaveFilter:
 
     def _references(self, one: _Response, kind: _Kind) -> tuple[Array, Array]:
         """References on the segment's own grid, newest first, and the noise power each carries."""
-        recent, means = list(kind.recent)[::-1], list(kind.means.values())
-        rows = np.array([answer.samples for answer in recent] + [mean.samples for mean in means])
-        offsets = np.array([answer.offset for answer in recent] + [0.0] * len(means))
-        noise_v2 = [answer.noise_v2 for answer in recent] + [mean.noise_v2 / mean.count for mean in means]
-        one.reach = min([answer.length for answer in recent] + [mean.length for mean in means])
-        return shifted(rows, one.offset - offsets), np.maximum(noise_v2, NOISE_MIN_V2)
+        at = kind.order()
+        one.reach = int(np.min(kind.length[at]))
+        rows = shifted(kind.rows[at], one.offset - kind.offset[at])
+        return rows, np.maximum(kind.noise_v2[at], NOISE_MIN_V2)
 
     def _align(self, one: _Response, rows: Array, y: Array, good: Flags) -> Array:
         """References shifted to where the strongest fits best; the pulse was so much earlier or later."""
@@ -345,9 +349,9 @@ class MWaveFilter:
     def _changes(self, rows: Array) -> Array:
         """What a usual change of delay and of width adds to the strongest reference (its tangents)."""
         strongest = rows[int(np.argmax(np.einsum("ij,ij->i", rows, rows)))]
-        slope = np.gradient(strongest) * (1e9 / self._ts_ns)
-        since_s = np.arange(len(slope)) * (self._ts_ns / 1e9)
-        return np.array([USUAL_DELAY_S * slope, USUAL_WIDTH * since_s * slope])
+        slope = np.zeros_like(strongest)
+        slope[1:-1] = (strongest[2:] - strongest[:-2]) * (0.5e9 / self._ts_ns)
+        return np.array([USUAL_DELAY_S * slope, USUAL_WIDTH * self._since_s * slope])
 
     def _learn(self, one: _Response) -> None:
         """Keep a whole answer, less what others left in it, as a reference for the next ones."""
@@ -361,12 +365,8 @@ class MWaveFilter:
         samples = np.zeros(self._frame)
         samples[:length] = filtered - self._expected(one.start, end, one)
         at_pulse = shifted(samples[None, :], np.array([-one.offset]))[0]
-        kind = self._kinds.setdefault(one.key, _Kind())
+        kind = self._kinds.get(one.key) or self._kinds.setdefault(one.key, _Kind(self._frame))
         length = max(length, self._fit)
-        kind.recent.append(_Answer(samples, length, one.offset, one.noise_v2))
-        kind.count += 1
+        kind.add(samples, length, one.offset, one.noise_v2)
         place = min(BINS - 1, int(BINS * one.charge_nc / self._charge_max_nc))
-        if place in kind.means:
-            kind.means[place].add(at_pulse, length, one.noise_v2)
-        else:
-            kind.means[place] = _Mean(at_pulse, length, one.noise_v2)
+        kind.mean(place, at_pulse, length, one.noise_v2)

@@ -11,9 +11,7 @@ Yeom and Chang 2005, 2010; differences in docs/emg.md.
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -147,8 +145,12 @@ class MWaveFilter:
         self._kinds: dict[Key, _Kind] = {}
         self._active: list[_Response] = []  # oldest first; the last one's segment is open
         self._solved = True  # the open segment
-        self._samples: deque[tuple[int, float, float, bool]] = deque()  # time, filtered, raw, good
-        self._first = 0  # number of the oldest sample kept
+        # samples kept: time, filtered, raw, good; and the number of the first of them
+        self._t_ns: list[int] = []
+        self._volts: list[float] = []
+        self._raw: list[float] = []
+        self._good: list[bool] = []
+        self._first = 0
         self._sent = 0  # number of the next one to be given out
         self._charge_max_nc = 0.0
         self._noise_v2 = NOISE_V**2
@@ -185,11 +187,16 @@ class MWaveFilter:
         if newest.start is None:
             newest.start, newest.offset = self._next, (t_ns - newest.t_ns) / self._ts_ns
             newest.late = newest.offset > 1.0
-        self._samples.append((t_ns, volts, raw, good))
-        if not self._solved and self._next - newest.start >= self._fit:
+        self._t_ns.append(t_ns)
+        self._volts.append(volts)
+        self._raw.append(raw)
+        self._good.append(good)
+        if not self._solved:
+            if self._next - newest.start < self._fit:
+                return []
             self._solve(newest)
-        out = self._send() if self._solved else []
-        if self._next - self._first >= self._frame and self._over(self._active[0]):
+        out = self._send()
+        if self._over(self._active[0]):
             self._let_go()
         return out
 
@@ -200,8 +207,7 @@ class MWaveFilter:
             if one.end is None:
                 self._learn(one)
         self._active.clear()
-        self._samples.clear()
-        self._first = self._sent
+        self._forget(self._sent)
         return out
 
     # --- segments
@@ -209,7 +215,7 @@ class MWaveFilter:
     @property
     def _next(self) -> int:
         """Number of the next sample."""
-        return self._first + len(self._samples)
+        return self._first + len(self._volts)
 
     def _over(self, one: _Response) -> bool:
         return one.start is not None and self._next - one.start >= self._frame
@@ -222,9 +228,12 @@ class MWaveFilter:
                 self._learn(one)
         self._active = [one for one in self._active if not self._over(one)][-ACTIVE_MAX:]
         needed = min([one.start for one in self._active if one.start is not None] + [self._sent])
-        while self._first < needed and self._samples:
-            self._samples.popleft()
-            self._first += 1
+        self._forget(needed)
+
+    def _forget(self, before: int) -> None:
+        for kept in (self._t_ns, self._volts, self._raw, self._good):
+            del kept[: before - self._first]
+        self._first = before
 
     def _finish_segment(self) -> list[Cleaned]:
         if not self._solved and self._active and self._active[-1].start is not None:
@@ -234,8 +243,8 @@ class MWaveFilter:
 
     def _span(self, start: int, end: int) -> tuple[Array, Array, Flags]:
         """Filtered samples, raw ones, which are good: from number ``start`` to before ``end``."""
-        part = list(islice(self._samples, start - self._first, end - self._first))
-        return np.array([p[1] for p in part]), np.array([p[2] for p in part]), np.array([p[3] for p in part])
+        part = slice(start - self._first, end - self._first)
+        return np.array(self._volts[part]), np.array(self._raw[part]), np.array(self._good[part])
 
     def _expected(self, start: int, end: int, but: _Response) -> Array:
         """What the answers to all other pulses leave in these samples."""
@@ -258,28 +267,29 @@ class MWaveFilter:
         first, self._sent = self._sent, self._next
         if newest.start is None:
             return out
-        others = self._expected(first, self._next, newest)
-        hidden_until = max(
-            [
-                one.start + self._overlap
-                for one in self._active
-                if one.start is not None and one.prediction is None
-            ],
-            default=0,
-        )
+        waits = [
+            one.start + self._overlap
+            for one in self._active
+            if one.start is not None and one.prediction is None
+        ]
+        hidden_until = max(waits, default=0)
+        since, part = first - newest.start, first - self._first
         prediction = newest.prediction
-        for number, (t_ns, volts, _, good) in enumerate(
-            islice(self._samples, first - self._first, None), first
-        ):
-            at = number - newest.start
-            if not good:
-                continue
-            if prediction is None:
-                out.append(Cleaned(t_ns, volts, False))
-            elif at < newest.reach:
-                gain = prediction.gain * (newest.early_gain if at < self._late else 1.0)
-                left = (volts - float(others[number - first]) - float(prediction.volts[at])) * gain
-                out.append(Cleaned(t_ns, left, number >= hidden_until))
+        if prediction is None:
+            left = self._volts[part:]
+        else:
+            until = min(self._next, newest.start + newest.reach)
+            if until <= first:
+                return out
+            gains = np.full(until - first, prediction.gain)
+            gains[: max(0, self._late - since)] *= newest.early_gain
+            expected = prediction.volts[since : since + len(gains)] + self._expected(first, until, newest)
+            left = ((np.array(self._volts[part : part + len(gains)]) - expected) * gains).tolist()
+        for i, volts in enumerate(left):
+            if self._good[part + i]:
+                out.append(
+                    Cleaned(self._t_ns[part + i], volts, prediction is not None and first + i >= hidden_until)
+                )
         return out
 
     def _solve(self, one: _Response) -> None:

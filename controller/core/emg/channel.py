@@ -8,9 +8,10 @@ from collections import deque
 from controller.core.emg.artefact import AmplifierCheck
 from controller.core.emg.envelope import Envelope
 from controller.core.emg.filters import HighPass, MainsCanceller
-from controller.core.emg.m_wave import Cleaned, MWaveFilter
+from controller.core.emg.m_wave import NOISE_V, Cleaned, MWaveFilter
 from controller.core.emg.onset import RestMeasure, Trigger
 from controller.core.emg.params import EmgElectrode, EmgParams
+from controller.core.emg.placement import LOOSE
 from controller.core.signals import PulseGiven
 
 # What is slower is left out: motion and drift (below 20 Hz, De Luca 2010), half of the M-wave, and little of
@@ -22,6 +23,7 @@ UNKNOWN_S = 0.100  # after a sample that may have held an M-wave
 REST_MEASURED_S = 1.0  # of rest, before it is taken
 REST_STEP_S = 0.02
 WATCH_NS = 4_000_000  # between two looks at the envelope
+LOUD = 2.0  # times rest: more than noise
 SETTLE = 2  # samples after a blank in which what is filtered and interpolated still holds the bridge
 RATE_HZ = 1000.0  # until the first frame tells
 
@@ -63,6 +65,11 @@ class MuscleChannel:
     @property
     def mains_v(self) -> float:
         return self._mains.amplitude_v if self._mains is not None else 0.0
+
+    @property
+    def leak_v(self) -> float | None:
+        """What is left of M-waves before the person's own activity bounds it, r.m.s. of the last pulses."""
+        return None if self._m_wave.leak_v2 is None else math.sqrt(self._m_wave.leak_v2)
 
     def told(self, pulse: PulseGiven) -> None:
         """A pulse, at the time at which this EMG shows it."""
@@ -155,10 +162,19 @@ class MuscleChannel:
         value_v = self._envelope.value_v
         if self._unknown_ns is not None and now_ns - self._unknown_ns < UNKNOWN_S * 1e9:
             return value_v, "not known yet: the first answers to stimulation are being learned"
+        loud_v = LOUD * (self.rest_mean_v or NOISE_V)
+        if value_v is not None and self._mains is not None and self._mains.rules(loud=value_v > loud_v):
+            return value_v, LOOSE
         if value_v is None:
             recent = self._bad_ns is not None and now_ns - self._bad_ns < SILENT_S * 1e9
             return None, self._bad_why if recent else "too little signal between the pulses"
         return value_v, ""
+
+    def feigned(self) -> float | None:
+        """The activation that the last pulses' residual could feign."""
+        if self.leak_v is None or self.electrode.maximum_v is None:
+            return None
+        return self.leak_v / self.electrode.maximum_v
 
     def activation(self, envelope_v: float | None) -> float:
         """Share of the way from rest to the person's maximum, in the square where noise adds."""

@@ -31,7 +31,8 @@ class MuscleEmg:
     ``envelope_v`` is the r.m.s. of the person's own activity over the last eighth of a second, None where
     nothing is known; ``activation`` its share (0 to 1) of the way from rest to the person's maximum, 0 where
     the quality is not ''; ``m_wave_v`` the last pulse's M-wave peak to peak; ``triggered`` while an effort
-    above the threshold lasts; ``onsets`` counts these efforts.
+    above the threshold lasts; ``onsets`` counts these efforts. ``mains_v`` is the mains' amplitude; ``leak``
+    the activation that the last pulses could feign, None where it is not known.
     """
 
     muscle: str
@@ -43,6 +44,7 @@ class MuscleEmg:
     onsets: int = 0
     rest_v: float | None = None
     mains_v: float = 0.0
+    leak: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +155,5 @@ class EmgEstimator:
             onsets=channel.trigger.fired,
             rest_v=channel.rest_mean_v,
             mains_v=channel.mains_v,
+            leak=channel.feigned(),
         )

@@ -12,6 +12,8 @@ import math
 
 import numpy as np
 
+from controller.core.emg.placement import MAINS_MAX_V, MAINS_SHARE_MAX, MainsShare
+
 JITTER_NS = 1000.0  # of a sample's place; more is placed anew
 LEARN_TOGETHER = 20  # samples; much less than the time in which it adapts
 MAINS_TAU_S = 0.4  # the canceller takes out about 0.4 Hz around the mains and its third harmonic
@@ -53,11 +55,16 @@ class MainsCanceller:
         self._now = [0j for _ in self._orders]  # the mains at the last sample
         self._step_ns, self._last_ns = 1e9 / rate_hz, 0
         self._gain = 2.0 / (MAINS_TAU_S * rate_hz)
+        self.left = MainsShare()
         self._taught: list[tuple[int, float]] = []
 
     @property
     def amplitude_v(self) -> float:
         return abs(self._weights[0]) if self._weights else 0.0
+
+    def rules(self, *, loud: bool) -> bool:
+        """Whether the mains is most of what the electrode shows, as at a loose one."""
+        return self.amplitude_v > MAINS_MAX_V or (loud and self.left.share > MAINS_SHARE_MAX)
 
     def estimate(self, t_ns: int) -> float:
         """The mains at this time; samples follow each other."""
@@ -88,5 +95,8 @@ class MainsCanceller:
         self._taught.clear()
         phase = self._omega_per_ns * t
         for i, order in enumerate(self._orders):
-            self._weights[i] += self._gain * complex(np.sum(left * np.exp(-1j * order * phase)))
+            line = complex(np.sum(left * np.exp(-1j * order * phase)))
+            self._weights[i] += self._gain * line
+            if i == 0:
+                self.left.take(line, float(left @ left), len(left))
         self._place(self._last_ns)

@@ -129,7 +129,8 @@ def shifted(rows: Array, shift: Array) -> Array:
 
 
 class MWaveFilter:
-    """Removal for one EMG channel. ``peak_to_peak_v`` is the last M-wave's size.
+    """Removal for one EMG channel. ``peak_to_peak_v`` is the last M-wave's size, ``leak_v2`` the power that
+    came with the last pulses and was not predicted; both None before any is known.
 
     ``aligned``: pulse times are only nearly right, and each answer is shifted onto the earlier ones.
     """
@@ -156,6 +157,7 @@ class MWaveFilter:
         self._noise_v2 = NOISE_V**2
         self._late_v2: float | None = None
         self.peak_to_peak_v: float | None = None
+        self.leak_v2: float | None = None
 
     def pulse(self, pulse: PulseGiven) -> list[Cleaned]:
         """A pulse begins a segment; returns what the one before still held."""
@@ -327,6 +329,10 @@ class MWaveFilter:
         self._late_v2 = before_v2 + LATE_STEP * (here_v2 - before_v2)
         if len(early) == 0:
             return here_v2
+        leak_v2 = max(0.0, float(np.mean(early)) - here_v2)
+        self.leak_v2 = (
+            leak_v2 if self.leak_v2 is None else self.leak_v2 + LATE_STEP * (leak_v2 - self.leak_v2)
+        )
         early_v2, most_v2 = float(np.mean(early)), EARLY_OVER_LATE * max(self._late_v2, here_v2)
         if early_v2 > most_v2 and self._method not in ("comb", "blanking"):
             one.early_gain = math.sqrt(most_v2 / early_v2)

@@ -1,0 +1,91 @@
+"""Current in proportion to the person's own effort, and why it cannot feed on itself.
+
+Stimulation leaves a residual, the residual is taken for effort, effort asks for stimulation: a loop. Its gain
+is the controller's gain times the effort that a full current alone would feign. What knows of the pulse is not
+the person's (``m_wave``), so the feigned effort is measured while the loop is closed; the controller's gain is
+lowered where the product would pass ``LOOP_GAIN_MAX`` (Yeom and Chang 2010 ask for less than 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LOOP_GAIN_MAX = 0.5  # a loop of gain g multiplies an effort by 1 / (1 - g) and forgets it in time
+SLOPE_TAU_S = 2.0  # of stimulation, over which the residual is measured
+SHARE_MIN = 0.05  # of the full current; below it the residual tells nothing of the slope
+ELAPSED_MAX_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ProportionalParams:
+    """``gain``: share of the full current for a full effort. Below ``begins`` there is none.
+
+    ``gain_rise_s``: time in which the gain comes in, from 0; ``rise_per_s``: how fast the share may rise.
+    """
+
+    gain: float = 1.5
+    begins: float = 0.10  # activation at which the current begins; it ends at half of it
+    least: float = 0.0  # share of the current where it begins
+    most: float = 1.0
+    gain_rise_s: float = 1.0
+    rise_per_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a number makes no sense."""
+        if not 0.0 < self.begins < 1.0:
+            raise ValueError(f"begins: {self.begins}, allowed: above 0 and below 1")
+        if not 0.0 <= self.least <= self.most <= 1.0:
+            raise ValueError("least and most must be in order, from 0 to 1")
+        if not (0.0 < self.gain <= 20.0 and self.gain_rise_s > 0.0 and self.rise_per_s > 0.0):
+            raise ValueError("gain (0 to 20), gain_rise_s and rise_per_s must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class ProportionalOutput:
+    """``share`` of the full current; ``gain`` in force; ``loop_gain`` None until it is known."""
+
+    share: float
+    gain: float
+    loop_gain: float | None
+    reason: str
+
+
+class Proportional:
+    """One muscle's proportional control. Feed it every tick."""
+
+    def __init__(self, params: ProportionalParams) -> None:
+        self.params = params
+        self._slope: float | None = None  # activation that a full current alone would feign
+        self._rise_s = 0.0
+        self._share = 0.0
+        self._on = False
+
+    def step(
+        self, elapsed_s: float, activation: float, leak: float | None, quality: str
+    ) -> ProportionalOutput:
+        """``activation`` and ``leak`` as the estimator gives them; ``quality`` not '': no current."""
+        p = self.params
+        elapsed_s = min(max(elapsed_s, 0.0), ELAPSED_MAX_S)
+        if leak is not None and self._share >= SHARE_MIN:
+            slope = leak / self._share
+            step = min(1.0, elapsed_s / SLOPE_TAU_S)
+            self._slope = (
+                slope
+                if self._slope is None
+                else max(slope * step, self._slope + step * (slope - self._slope))
+            )
+        if quality:
+            self._share, self._rise_s, self._on = 0.0, 0.0, False
+            return ProportionalOutput(0.0, 0.0, self.loop_gain(0.0), quality)
+        self._rise_s = min(p.gain_rise_s, self._rise_s + elapsed_s)
+        wanted = p.gain * self._rise_s / p.gain_rise_s
+        gain = wanted if not self._slope else min(wanted, LOOP_GAIN_MAX / self._slope)
+        self._on = activation >= (0.5 * p.begins if self._on else p.begins)
+        aim = min(p.most, p.least + gain * max(0.0, activation - 0.5 * p.begins)) if self._on else 0.0
+        self._share = min(aim, self._share + p.rise_per_s * elapsed_s)
+        reason = "" if gain == wanted or wanted < p.gain else "gain lowered: stimulation is heard in the EMG"
+        return ProportionalOutput(self._share, gain, self.loop_gain(gain), reason)
+
+    def loop_gain(self, gain: float) -> float | None:
+        """Of the loop stimulation, residual, envelope, stimulation; None before any was given."""
+        return None if self._slope is None else gain * self._slope

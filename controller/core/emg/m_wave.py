@@ -40,6 +40,7 @@ NOISE_STEP = 0.2
 NOISE_V = 5e-6  # of electrode and amplifier, before any is measured
 EARLY_OVER_LATE = 1.5  # in power: the person's own activity does not know of the pulse
 LATE_STEP = 0.3
+LEAK_STEP = 0.15
 USUAL_DELAY_S, USUAL_WIDTH = 0.0002, 0.05  # by which one answer differs from earlier ones
 TAPS = np.arange(-2, 4)
 Key = tuple[int, ...]
@@ -158,6 +159,7 @@ class MWaveFilter:
         self._late_v2: float | None = None
         self.peak_to_peak_v: float | None = None
         self.leak_v2: float | None = None
+        self._excess_v2 = self._excess_var = 0.0
 
     def pulse(self, pulse: PulseGiven) -> list[Cleaned]:
         """A pulse begins a segment; returns what the one before still held."""
@@ -329,14 +331,19 @@ class MWaveFilter:
         self._late_v2 = before_v2 + LATE_STEP * (here_v2 - before_v2)
         if len(early) == 0:
             return here_v2
-        leak_v2 = max(0.0, float(np.mean(early)) - here_v2)
-        self.leak_v2 = (
-            leak_v2 if self.leak_v2 is None else self.leak_v2 + LATE_STEP * (leak_v2 - self.leak_v2)
-        )
+        self._note_leak(float(np.mean(early)) - here_v2)
         early_v2, most_v2 = float(np.mean(early)), EARLY_OVER_LATE * max(self._late_v2, here_v2)
         if early_v2 > most_v2 and self._method not in ("comb", "blanking"):
             one.early_gain = math.sqrt(most_v2 / early_v2)
         return (len(early) * min(early_v2, most_v2) + len(late) * here_v2) / (len(early) + len(late))
+
+    def _note_leak(self, excess_v2: float) -> None:
+        """Running mean of what the early part has more than the late one, as far as it is no chance."""
+        change = excess_v2 - self._excess_v2
+        self._excess_v2 += LEAK_STEP * change
+        self._excess_var += LEAK_STEP * (change * change - self._excess_var)
+        doubt_v2 = math.sqrt(self._excess_var * LEAK_STEP / (2.0 - LEAK_STEP))
+        self.leak_v2 = max(0.0, self._excess_v2 - doubt_v2)
 
     # --- references
 

@@ -1,9 +1,9 @@
 """Current in proportion to the person's own effort, and why it cannot feed on itself.
 
 Stimulation leaves a residual, the residual is taken for effort, effort asks for stimulation: a loop. Its gain
-is the controller's gain times the effort that a full current alone would feign. What knows of the pulse is not
-the person's (``m_wave``), so the feigned effort is measured while the loop is closed; the controller's gain is
-lowered where the product would pass ``LOOP_GAIN_MAX`` (Yeom and Chang 2010 ask for less than 1).
+is the controller's gain times the effort that a full current alone would feign. What knows of the pulse is
+not the person's (``m_wave``), so the feigned effort is measured while the loop is closed; the controller's
+gain is lowered where the product would pass ``LOOP_GAIN_MAX`` (Yeom and Chang 2010 ask for less than 1).
 """
 
 from __future__ import annotations

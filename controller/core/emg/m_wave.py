@@ -33,6 +33,7 @@ RECENT = 8  # last segments kept as they are
 BINS = 6  # of charge, a mean of each
 MEAN_OF = 16  # segments a mean reaches back over
 KNOWN_AFTER = 3  # segments of a kind
+STRONGER = 1.15  # times the charge of the answers learned: what more gives is not known
 OVERLAP_S = 0.020  # so long an answer that is not known yet hides what is the person's own
 VOLLEY_S = 0.005  # pulses of several channels within it are one
 WHOLE_SHARE = 0.4  # of a segment's samples that must be good for it to teach
@@ -63,6 +64,7 @@ class _Kind:
 
     def __init__(self, frame: int) -> None:
         self.count = 0
+        self.strongest_nc: tuple[float, ...] = ()  # the largest charges of which answers were learned
         self.rows = np.zeros((RECENT + BINS, frame))
         self.noise_v2 = np.zeros(RECENT + BINS)
         self.offset = np.zeros(RECENT + BINS)
@@ -104,6 +106,7 @@ class _Response:
     start: int | None = None  # number of its first sample
     offset: float = 0.0  # of that sample after the pulse, in samples
     prediction: Prediction | None = None
+    known: bool = False  # the prediction is to be relied on
     reach: int = 0  # samples that the references reach
     end: int | None = None  # number of the sample at which the next pulse of its channel came
     early_gain: float = 1.0
@@ -271,11 +274,7 @@ class MWaveFilter:
         first, self._sent = self._sent, self._next
         if newest.start is None:
             return out
-        waits = [
-            one.start + self._overlap
-            for one in self._active
-            if one.start is not None and one.prediction is None
-        ]
+        waits = [one.start + self._overlap for one in self._active if one.start is not None and not one.known]
         hidden_until = max(waits, default=0)
         since, part = first - newest.start, first - self._first
         prediction = newest.prediction
@@ -291,9 +290,7 @@ class MWaveFilter:
             left = ((np.array(self._volts[part : part + len(gains)]) - expected) * gains).tolist()
         for i, volts in enumerate(left):
             if self._good[part + i]:
-                out.append(
-                    Cleaned(self._t_ns[part + i], volts, prediction is not None and first + i >= hidden_until)
-                )
+                out.append(Cleaned(self._t_ns[part + i], volts, newest.known and first + i >= hidden_until))
         return out
 
     def _solve(self, one: _Response) -> None:
@@ -312,6 +309,7 @@ class MWaveFilter:
             references = References(rows, noise_v2, self._changes(rows), self._noise_v2)
             one.prediction = predict(self._method, references, y, good)
             left_v2 = ((y - one.prediction.volts[: len(y)]) * one.prediction.gain) ** 2
+            one.known = one.charge_nc <= STRONGER * kind.strongest_nc[0]
             one.noise_v2 = self._compare(one, left_v2, good)
             self._noise_v2 += NOISE_STEP * (one.noise_v2 - self._noise_v2)
         if np.count_nonzero(good) >= SEEN_MIN:
@@ -391,5 +389,6 @@ class MWaveFilter:
         kind = self._kinds.get(one.key) or self._kinds.setdefault(one.key, _Kind(self._frame))
         length = max(length, self._fit)
         kind.add(samples, length, one.offset, one.noise_v2)
+        kind.strongest_nc = tuple(sorted((*kind.strongest_nc, one.charge_nc))[-KNOWN_AFTER:])
         place = min(BINS - 1, int(BINS * one.charge_nc / self._charge_max_nc))
         kind.mean(place, at_pulse, length, one.noise_v2)

@@ -52,7 +52,9 @@ class MuscleChannel:
         self._high = HighPass(min(DRIFT_HZ, DRIFT_SHARE * rate_hz), rate_hz)
         mains_hz = self._params.mains_hz
         self._mains = MainsCanceller(mains_hz, rate_hz) if mains_hz and mains_hz < 0.45 * rate_hz else None
-        self._m_wave = MWaveFilter(rate_hz, self._params.method, aligned=self._params.pulses == "found")
+        self._m_wave = MWaveFilter(
+            rate_hz, self._params.method, self._high.ring, aligned=self._params.pulses == "found"
+        )
         self._envelope = Envelope(rate_hz)
         self._blank_until_ns = 0
         self._held_v, self._held_ns = 0.0, 0

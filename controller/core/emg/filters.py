@@ -20,7 +20,7 @@ MAINS_TAU_S = 0.4  # the canceller takes out about 0.4 Hz around the mains and i
 
 
 class HighPass:
-    """Second-order Butterworth high-pass; begins at rest on the first sample."""
+    """Second-order Butterworth high-pass; begins at rest on the first sample. ``ring`` is its upper pole."""
 
     def __init__(self, cutoff_hz: float, rate_hz: float) -> None:
         k = math.tan(math.pi * cutoff_hz / rate_hz)
@@ -30,6 +30,7 @@ class HighPass:
             2.0 * (k * k - 1.0) * norm,
             (1.0 - math.sqrt(2.0) * k + k * k) * norm,
         )
+        self.ring = complex(-self._a1 / 2.0, math.sqrt(self._a2 - self._a1**2 / 4.0))
         self._z1 = self._z2 = 0.0
         self._began = False
 

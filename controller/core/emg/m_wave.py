@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from controller.core.emg.answers import BINS, KNOWN_AFTER, Answers, shifted
 from controller.core.emg.params import MWaveMethod
 from controller.core.emg.prediction import Array, Flags, Prediction, References, predict
 from controller.core.signals import PulseGiven
@@ -29,10 +29,6 @@ SEEN_MIN = 4  # good samples in a segment
 ACTIVE_MAX = 6  # pulses whose answers may reach into a segment
 NOISE_MIN_V2 = 1e-18
 ALIGN_SAMPLES = 2  # by which a pulse found in the EMG may be placed wrongly
-RECENT = 8  # last segments kept as they are
-BINS = 6  # of charge, a mean of each
-MEAN_OF = 16  # segments a mean reaches back over
-KNOWN_AFTER = 3  # segments of a kind
 STRONGER = 1.15  # times the charge of the answers learned: what more gives is not known
 OVERLAP_S = 0.020  # so long an answer that is not known yet hides what is the person's own
 VOLLEY_S = 0.005  # pulses of several channels within it are one
@@ -43,9 +39,8 @@ EARLY_OVER_LATE = 1.5  # in power: the person's own activity does not know of th
 LATE_STEP = 0.3
 LEAK_STEP = 0.15
 USUAL_DELAY_S, USUAL_WIDTH = 0.0002, 0.05  # by which one answer differs from earlier ones
-TAPS = np.arange(-2, 4)
+USUAL_MISS = 0.3  # of the answer's r.m.s.: by which a bridge misses
 Key = tuple[int, ...]
-IntArray = NDArray[np.int64]
 
 
 class Cleaned(NamedTuple):
@@ -54,45 +49,6 @@ class Cleaned(NamedTuple):
     t_ns: int
     volts: float
     known: bool
-
-
-class _Kind:
-    """What pulses of one kind were answered with: a ring of the last answers, then means by charge.
-
-    A row lies ``offset`` samples after its pulse, reaches ``length`` samples and carries noise.
-    """
-
-    def __init__(self, frame: int) -> None:
-        self.count = 0
-        self.strongest_nc: tuple[float, ...] = ()  # the largest charges of which answers were learned
-        self.rows = np.zeros((RECENT + BINS, frame))
-        self.noise_v2 = np.zeros(RECENT + BINS)
-        self.offset = np.zeros(RECENT + BINS)
-        self.length = np.zeros(RECENT + BINS, dtype=int)
-        self._weight = np.zeros(RECENT + BINS)  # answers in a row
-
-    def add(self, samples: Array, length: int, offset: float, noise_v2: float) -> None:
-        """Keep one answer in place of the oldest."""
-        at = self.count % RECENT
-        self.rows[at], self.noise_v2[at], self.offset[at], self.length[at] = samples, noise_v2, offset, length
-        self._weight[at] = 1.0
-        self.count += 1
-
-    def mean(self, place: int, samples: Array, length: int, noise_v2: float) -> None:
-        """Take one answer, on the grid that begins at its pulse, into a mean."""
-        at = RECENT + place
-        before = self._weight[at]
-        weight = self._weight[at] = min(before + 1.0, MEAN_OF)
-        self.rows[at] += (samples - self.rows[at]) / weight
-        noise_v2 = self.noise_v2[at] * before + (noise_v2 - self.noise_v2[at] * before) / weight
-        self.noise_v2[at] = noise_v2 / weight
-        self.length[at] = min(length, self.length[at]) if before else length
-
-    def order(self) -> IntArray:
-        """Rows in use, the newest answer first."""
-        kept = min(self.count, RECENT)
-        recent = (self.count - 1 - np.arange(kept)) % RECENT
-        return np.concatenate((recent, RECENT + np.flatnonzero(self._weight[RECENT:])))
 
 
 @dataclass(slots=True)
@@ -107,47 +63,32 @@ class _Response:
     offset: float = 0.0  # of that sample after the pulse, in samples
     prediction: Prediction | None = None
     known: bool = False  # the prediction is to be relied on
-    reach: int = 0  # samples that the references reach
+    first: int = 0  # sample from which the references are seen, and how far they reach
+    reach: int = 0
     end: int | None = None  # number of the sample at which the next pulse of its channel came
     early_gain: float = 1.0
     noise_v2: float = 0.0
-
-
-def shifted(rows: Array, shift: Array) -> Array:
-    """Each row (n, samples) at ``shift`` (n,) samples later; Lagrange interpolation through six samples."""
-    if not np.any(np.abs(shift) > 0.02):
-        return rows
-    whole = np.floor(shift).astype(int)
-    part = shift - whole
-    weights = np.ones((len(shift), len(TAPS)))
-    for i, tap in enumerate(TAPS):
-        for other in TAPS:
-            if other != tap:
-                weights[:, i] *= (part - other) / (tap - other)
-    last = rows.shape[1] - 1
-    at = whole[:, None] + np.arange(last + 1)
-    out = np.zeros_like(rows)
-    for i, tap in enumerate(TAPS):
-        out += weights[:, i, None] * np.take_along_axis(rows, np.clip(at + tap, 0, last), axis=1)
-    return out
 
 
 class MWaveFilter:
     """Removal for one EMG channel. ``peak_to_peak_v`` is the last M-wave's size, ``leak_v2`` the power that
     came with the last pulses and was not predicted; both None before any is known.
 
-    ``aligned``: pulse times are only nearly right, and each answer is shifted onto the earlier ones.
+    ``ring``: factor by which the high-pass before it rings on, a sample. ``aligned``: pulse times are only
+    nearly right, and each answer is shifted onto the earlier ones.
     """
 
-    def __init__(self, rate_hz: float, method: MWaveMethod, *, aligned: bool = False) -> None:
+    def __init__(self, rate_hz: float, method: MWaveMethod, ring: complex, *, aligned: bool = False) -> None:
         self._method, self._aligned = method, aligned
         self._ts_ns = 1e9 / rate_hz
         self._fit = max(FIT_SAMPLES_MIN, round(FIT_S * rate_hz))
         self._late = round(LATE_S * rate_hz)
         self._overlap = round(OVERLAP_S * rate_hz)
         self._frame = max(self._fit, round(FRAME_S * rate_hz))
+        turns = ring ** np.arange(self._frame)
+        self._ring = np.array([turns.real, turns.imag])
         self._since_s = np.arange(self._frame) / rate_hz
-        self._kinds: dict[Key, _Kind] = {}
+        self._kinds: dict[Key, Answers] = {}
         self._active: list[_Response] = []  # oldest first; the last one's segment is open
         self._solved = True  # the open segment
         # samples kept: time, filtered, raw, good; and the number of the first of them
@@ -289,7 +230,7 @@ class MWaveFilter:
             expected = prediction.volts[since : since + len(gains)] + self._expected(first, until, newest)
             left = ((np.array(self._volts[part : part + len(gains)]) - expected) * gains).tolist()
         for i, volts in enumerate(left):
-            if self._good[part + i]:
+            if self._good[part + i] and since + i >= newest.first:
                 out.append(Cleaned(self._t_ns[part + i], volts, newest.known and first + i >= hidden_until))
         return out
 
@@ -303,10 +244,15 @@ class MWaveFilter:
         kind = self._kinds.get(one.key)
         known = kind is not None and kind.count >= KNOWN_AFTER and not one.late
         if kind is not None and known and np.count_nonzero(good) >= SEEN_MIN:
-            rows, noise_v2 = self._references(one, kind)
+            first = int(np.argmax(good))
+            at, first = kind.seen_from(first, one.offset)
+            good[:first] = False
+            one.first, one.reach = first, int(np.min(kind.length[at]))
+            rows = shifted(kind.rows[at], one.offset - kind.offset[at])
             if self._aligned:
                 rows = self._align(one, rows, y, good)
-            references = References(rows, noise_v2, self._changes(rows), self._noise_v2)
+            noise_v2 = np.maximum(kind.noise_v2[at], NOISE_MIN_V2)
+            references = References(rows, noise_v2, self._changes(rows, first), self._noise_v2)
             one.prediction = predict(self._method, references, y, good)
             left_v2 = ((y - one.prediction.volts[: len(y)]) * one.prediction.gain) ** 2
             one.known = one.charge_nc <= STRONGER * kind.strongest_nc[0]
@@ -345,13 +291,6 @@ class MWaveFilter:
 
     # --- references
 
-    def _references(self, one: _Response, kind: _Kind) -> tuple[Array, Array]:
-        """References on the segment's own grid, newest first, and the noise power each carries."""
-        at = kind.order()
-        one.reach = int(np.min(kind.length[at]))
-        rows = shifted(kind.rows[at], one.offset - kind.offset[at])
-        return rows, np.maximum(kind.noise_v2[at], NOISE_MIN_V2)
-
     def _align(self, one: _Response, rows: Array, y: Array, good: Flags) -> Array:
         """References shifted to where the strongest fits best; the pulse was so much earlier or later."""
         strongest = rows[int(np.argmax(np.einsum("ij,ij->i", rows, rows)))]
@@ -367,12 +306,16 @@ class MWaveFilter:
         one.offset += lag
         return shifted(rows, np.full(len(rows), lag))
 
-    def _changes(self, rows: Array) -> Array:
-        """What a usual change of delay and of width adds to the strongest reference (its tangents)."""
+    def _changes(self, rows: Array, first: int) -> Array:
+        """What a usual change of delay and of width adds to the strongest reference (its tangents), and the
+        high-pass's own ringing after a bridge that missed the true course."""
         strongest = rows[int(np.argmax(np.einsum("ij,ij->i", rows, rows)))]
         slope = np.zeros_like(strongest)
         slope[1:-1] = (strongest[2:] - strongest[:-2]) * (0.5e9 / self._ts_ns)
-        return np.array([USUAL_DELAY_S * slope, USUAL_WIDTH * self._since_s * slope])
+        ring = np.zeros((2, self._frame))
+        missed_v = USUAL_MISS * math.sqrt(float(strongest @ strongest) / self._frame)
+        ring[:, first:] = missed_v * self._ring[:, : self._frame - first]
+        return np.concatenate(([USUAL_DELAY_S * slope, USUAL_WIDTH * self._since_s * slope], ring))
 
     def _learn(self, one: _Response) -> None:
         """Keep a whole answer, less what others left in it, as a reference for the next ones."""
@@ -386,9 +329,10 @@ class MWaveFilter:
         samples = np.zeros(self._frame)
         samples[:length] = filtered - self._expected(one.start, end, one)
         at_pulse = shifted(samples[None, :], np.array([-one.offset]))[0]
-        kind = self._kinds.get(one.key) or self._kinds.setdefault(one.key, _Kind(self._frame))
+        kind = self._kinds.get(one.key) or self._kinds.setdefault(one.key, Answers(self._frame))
         length = max(length, self._fit)
-        kind.add(samples, length, one.offset, one.noise_v2)
+        seen = int(np.argmax(good)), length
+        kind.add(samples, seen, one.offset, one.noise_v2)
         kind.strongest_nc = tuple(sorted((*kind.strongest_nc, one.charge_nc))[-KNOWN_AFTER:])
         place = min(BINS - 1, int(BINS * one.charge_nc / self._charge_max_nc))
-        kind.mean(place, at_pulse, length, one.noise_v2)
+        kind.mean(place, at_pulse, (math.ceil(seen[0] + one.offset), length), one.noise_v2)

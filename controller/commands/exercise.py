@@ -29,7 +29,7 @@ from models.exercise_limbs import LIMBS
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PROGRAMMES = CONFIGS / "programmes"
 VIRTUAL_PERSON = CONFIGS / "patients" / "virtual_exercise.toml"
-SET, MOST = 1.2, 1.55  # the virtual person's currents over that which recruits half of a muscle
+MOTOR, SET, MOST = 0.7, 1.2, 1.55  # the virtual person's currents over that which recruits half of a muscle
 LARGE, LARGE_CM2, SMALL_CM2 = ("quadriceps", "hamstrings"), 60.0, 20.0  # electrodes
 EMG_MAX_UV = 25.0  # of the virtual person's own strongest effort
 
@@ -76,6 +76,7 @@ def virtual_session_text(programme: Path) -> str:
             f'muscle = "{muscle}"',
             f"output = {output}",
             f"electrode_area_cm2 = {LARGE_CM2 if muscle in LARGE else SMALL_CM2}",
+            f"motor_ma = {float(round(MOTOR * half_ma))}",
             f"current_ma = {float(round(SET * half_ma))}",
             f"current_max_ma = {float(round(MOST * half_ma))}",
         ]

@@ -17,7 +17,9 @@ from controller.config.loader import read_file
 from controller.config.person_schema import PersonFile
 from controller.config.section import CURRENT_STEP_MA
 from controller.config.session import RigSession, Session, kind_of, load_session, merged, read_files
+from controller.core.emg.assist import AssistParams
 from controller.core.emg.params import EmgElectrode, EmgParams
+from controller.core.emg.proportional import ProportionalParams
 from controller.core.exercise.effort import EffortParams
 from controller.core.exercise.programme import Course, ExerciseParams, MusclePlan
 from controller.core.signals import Control
@@ -192,7 +194,7 @@ def exercise_params(session: ExerciseSession) -> ExerciseParams:
                 cycles=cycles_of(one),
                 rate_end_hz=one.rate_end_hz,
                 doublet_ms=one.doublet_ms,
-                feels=place.emg_sensor is not None,
+                motor_ma=min(place.motor_ma, place.current_ma),
             )
             for channel, (one, place) in enumerate(session.muscles)
         ),
@@ -230,13 +232,19 @@ def _effort(session: ExerciseSession) -> EffortParams | None:
         for one, place in session.muscles
         if place.emg_sensor is not None
     )
+    floor, ceiling = emg.floor_percent / 100.0, emg.ceiling_percent / 100.0
+    proportional, assist = None, None
+    if session.programme.programme.kind == "emg-proportional":
+        proportional = ProportionalParams(emg.gain, emg.threshold_percent / 100.0, floor, ceiling)
+    if emg.withdraws:
+        assist = AssistParams(floor, ceiling, start=ceiling)
     return EffortParams(
         emg=EmgParams(electrodes, mains_hz=session.file.therapy.mains_hz),
         threshold=emg.threshold_percent / 100.0,
         release=emg.release_percent / 100.0,
         refractory_s=emg.refractory_s,
         try_s=emg.try_s,
-        gain=emg.gain,
-        floor=emg.floor_percent / 100.0,
-        ceiling=emg.ceiling_percent / 100.0,
+        proportional=proportional,
+        assist=assist,
+        goal=emg.goal_percent / 100.0,
     )

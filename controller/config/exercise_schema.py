@@ -95,12 +95,17 @@ class EmgSection(Section):
     """After a contraction no try counts for so long."""
     try_s: float | None = Field(None, ge=1, le=120, allow_inf_nan=False)
     """How long a try is waited for before it counts as missed. Left out: without end."""
-    gain: float = Field(1, ge=0, le=10, allow_inf_nan=False)
-    """Proportional: share of the current for the whole signal. More: less effort for the same help."""
+    gain: float = Field(1.5, ge=0.1, le=10, allow_inf_nan=False)
+    """Proportional: share of the current for the whole signal. More: less effort for the same help. It is
+    lowered by itself where stimulation is heard in the signal."""
     floor_percent: float = Field(0, ge=0, le=100, allow_inf_nan=False)
-    """Proportional: least share of the current while the person tries."""
-    ceiling_percent: float = Field(100, ge=0, le=100, allow_inf_nan=False)
-    """Proportional: largest share of the current."""
+    """Least share of the current: of a proportional one in a try, of support withdrawn."""
+    ceiling_percent: float = Field(100, ge=1, le=100, allow_inf_nan=False)
+    """Largest share of the current."""
+    withdraws: bool = False
+    """Whether support is withdrawn from contraction to contraction as the person does more."""
+    goal_percent: float = Field(60, ge=5, le=100, allow_inf_nan=False)
+    """The person's own signal at which no more than the floor is given."""
 
 
 class PrescriptionSection(Section):
@@ -140,6 +145,8 @@ class MuscleSection(Section):
     """Area of the smaller electrode. Too large a number here hides a current density that is too high."""
     current_ma: float = Field(ge=0.5, le=130, allow_inf_nan=False)
     """Current at full intensity at the start, found with this person."""
+    motor_ma: float = Field(0, ge=0, le=130, allow_inf_nan=False)
+    """Current at which it first moved: where a proportional current begins. More: quicker help."""
     current_max_ma: float = Field(ge=0.5, le=130, allow_inf_nan=False)
     """Comfort maximum found with this person; the intensity is not set beyond it."""
     emg_sensor: str | None = Field(None, pattern=NAME)

@@ -130,7 +130,10 @@ class EmgView:
     threshold: float
     quality: str
     triggered: bool
-    own_share: float | None = None  # of the movement, where support is withdrawn as it grows
+    own_share: float | None = None  # of the last movement, where support is withdrawn as it grows
+    support: float | None = None  # share of the current that is given now, where it is withdrawn
+    loop_gain: float | None = None  # proportional: of stimulation heard as effort; None until it is known
+    m_wave_v: float | None = None  # peak to peak, of the last pulse
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,7 @@ class Supervisor:
             self._look(guard_socket, live, keys)
             status = self._newest(live, status)
             self._cue(rig, status)
+            self._unlock_virtual(status)
             now_s = time.monotonic()
             if not ready:
                 seen = status is not None and bool(status.sensor_age_ms)
@@ -270,6 +271,14 @@ class Supervisor:
             if self._room is None:
                 self._room = bus.Sender(bus.connect(rig.path, "world"))
             self._room.send(word)
+
+    def _unlock_virtual(self, status: LiveStatus | None) -> None:
+        """Nobody watches a virtual person: who would, unlocks feedback when it is earned."""
+        unlock = None if status is None else status.unlock
+        if self._virtual is None or self._attended is not None or unlock is None or not unlock.answered:
+            return
+        if proportional(self._session) and unlock.answered >= unlock.needed:
+            self._ask("unlock", by="virtual therapist")
 
     def _after_crash(self, *, keyboard: bool) -> None:
         """A person acknowledges what the session before left; then this one ends, and the next is clean."""

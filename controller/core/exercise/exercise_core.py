@@ -112,6 +112,8 @@ class ExerciseCore:
         if self._was_on and not on and self._effort is not None:
             self._effort.rested(now_ns)
         self._was_on = on
+        if self._effort is not None:
+            self._effort.contracts(elapsed_s, on=on)
         channels = tuple(self._command(muscle, now_ns, elapsed_s) for muscle in self._muscles)
         reason = WORDS.get(self.timeline.phase) or self._words_on(now_ns)
         return Decision(Command(channels, self.params.lifetime_ms), reason, (), self._view(now_ns))
@@ -171,13 +173,23 @@ class ExerciseCore:
     def _command(self, muscle: _Muscle, now_ns: int, elapsed_s: float) -> ChannelCommand | None:
         """What this muscle is given now; off, which is not zero, outside its contraction."""
         t_s, plan = self._t_s(now_ns), muscle.plan
-        share = plan.share(t_s)
-        if self.timeline.warming_up:
-            share *= self.params.course.warm_up_share
-        current_ma = muscle.soft.move(elapsed_s, share * muscle.set_ma)
+        current_ma = muscle.soft.move(elapsed_s, self._wanted_ma(muscle, t_s))
         if current_ma == 0.0:
             return None
         return ChannelCommand(current_ma, plan.width_us, muscle.rate_hz(t_s), plan.cycles)
+
+    def _wanted_ma(self, muscle: _Muscle, t_s: float) -> float:
+        share, full_ma = muscle.plan.share(t_s), muscle.set_ma
+        if self.timeline.warming_up:
+            share *= self.params.course.warm_up_share
+        if self._effort is None:
+            return share * full_ma
+        share *= self._effort.support
+        if self.timeline.control != "emg-proportional":
+            return share * full_ma
+        own = self._effort.share(muscle.plan.muscle)
+        motor_ma = min(muscle.plan.motor_ma, full_ma)
+        return share * (motor_ma + own * (full_ma - motor_ma)) if own > 0.0 else 0.0
 
     # --- telling
 
@@ -231,6 +243,6 @@ class ExerciseCore:
             (m.soft.current_ma, m.set_ma, m.last_pulse_ns, m.hold_pulse_ns, m.doublet_due)
             for m in self._muscles
         ]
-        effort = None if self._effort is None else (self._effort.activation, self._effort.trying)
+        effort = None if self._effort is None else (self._effort.activation, self._effort.view())
         marks = (line.phase, line.since_ns, line.repetition, line.broken_off, line.missed, muscles, effort)
         return zlib.crc32(repr(marks).encode())

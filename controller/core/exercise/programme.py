@@ -34,7 +34,7 @@ class MusclePlan:
     cycles: int = 1
     rate_end_hz: float | None = None  # at the end of the hold; None: the rate stays
     doublet_ms: float | None = None
-    feels: bool = False  # the signal of this muscle triggers or steers
+    motor_ma: float = 0.0  # from here on it moves: where a proportional current begins
 
     @property
     def ends_s(self) -> float:

@@ -11,6 +11,8 @@ from controller.config.limits import first_output, plannable_ma, second_output
 from controller.config.person_schema import LIFT_PERCENT
 from controller.config.section import CURRENT_STEP_MA
 from controller.config.session import Session
+from controller.core.emg.params import EmgElectrode, EmgParams
+from controller.core.emg.walking import CALF, SHIN
 from controller.core.params import (
     CoreParams,
     Envelope,
@@ -142,7 +144,19 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
         learning=msgspec.convert(file.learning.model_dump(), Learning),
         second=_second_channel(session),
         readiness=file.gait.readiness,
+        emg=_emg(session),
     )
+
+
+def _emg(session: Session) -> EmgParams | None:
+    given = session.file.emg
+    if given is None:
+        return None
+    shin = EmgElectrode(given.sensor, given.tibialis_channel, SHIN, maximum_v=given.tibialis_max_uv * 1e-6)
+    electrodes = [shin]
+    if given.calf_channel is not None:
+        electrodes.append(EmgElectrode(given.sensor, given.calf_channel, CALF))
+    return EmgParams(tuple(electrodes), mains_hz=given.mains_hz)
 
 
 def _second_channel(session: Session) -> SecondChannel | None:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from controller.config.rig_schema import PortSection, RigFile, RigSection, SensorSection, TherapyKind
-from controller.config.section import Section
+from controller.config.section import NAME, Section
 from controller.core.params import Learning, Readiness
 from controller.core.signals import GaitMode
 
@@ -78,6 +78,23 @@ class GaitSection(Section):
     readiness: Readiness = "balanced"
     """Trades swings that are not lifted for pulses without a swing: `cautious` lifts none in doubt,
     `eager` nearly all (docs/gait.md)."""
+
+
+class WalkingEmgSection(Section):
+    """Which electrodes lie on shin and calf: the person's own share of the lift, and a second witness of the
+    phase. Shown and recorded; they steer nothing. Under stimulation a sensor of 1000 Hz or more is needed.
+    """
+
+    sensor: str = Field(pattern=NAME)
+    """The sensor of `[[sensors]]` that measures them."""
+    tibialis_channel: int = Field(0, ge=0, le=15)
+    """Its channel on tibialis anterior, counted from 0."""
+    calf_channel: int | None = Field(None, ge=0, le=15)
+    """Its channel on the gastrocnemius. Left out: no witness of the phase."""
+    tibialis_max_uv: float = Field(100, ge=2, le=20_000, allow_inf_nan=False)
+    """The envelope at this person's own strongest lift, as measured: it counts as 100 %."""
+    mains_hz: Literal[50, 60] = 50
+    """Frequency of the mains, which is taken off the signals."""
 
 
 class TrapezoidSection(Section):
@@ -179,6 +196,7 @@ class SessionFile(RigFile):
     stimulator: StimulatorSection
     second_channel: SecondChannelSection | None = None
     gait: GaitSection = Field(default_factory=lambda: GaitSection.model_validate({}))
+    emg: WalkingEmgSection | None = None
     trapezoid: TrapezoidSection
     feedback: FeedbackSection
     learning: LearningSection = Field(default_factory=lambda: LearningSection.model_validate({}))

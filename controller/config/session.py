@@ -70,6 +70,11 @@ def inertial_sensors(file: SessionFile) -> tuple[LegSensorSection, ...]:
     return tuple(sensor for sensor in file.sensors if is_inertial(sensor.device))
 
 
+def emg_sensors(file: RigFile) -> tuple[str, ...]:
+    """The names of those that measure muscle signals."""
+    return tuple(sensor.name for sensor in file.sensors if SENSORS[sensor.device].kind == "emg")
+
+
 def kind_of(path: Path) -> str:
     """The therapy that a session file asks for, as far as it can be told without checking the file."""
     table = _table(path).get("therapy")
@@ -112,6 +117,9 @@ def load_session(path: Path) -> Session:
         for number, arm in enumerate(file.schedule, 1)
         if (arm.strides is None) == (arm.seconds is None)
     ]
+    if file.emg is not None and file.emg.sensor not in emg_sensors(file):
+        found, known = file.emg.sensor, ", ".join(emg_sensors(file)) or "a sensor that measures EMG"
+        problems.append(f"{path}: emg.sensor: found {found!r}, allowed: {known}")
     if not inertial_sensors(file):
         inertial = " or ".join(repr(device) for device in SENSORS if is_inertial(device))
         problems.append(f"{path}: sensors: no inertial sensor, allowed: at least one with device {inertial}")

@@ -11,6 +11,7 @@ import math
 from controller.core.control.fallback import SURE
 from controller.core.control.laws import LawOutput, Laws
 from controller.core.control.learning import ORDINARY, TURN_RAD
+from controller.core.emg.walking import WalkingEmg
 from controller.core.gait.estimator import GaitEstimate, GaitEstimator, Seen
 from controller.core.gait.orientation import FRESH_S
 from controller.core.output.lifting_decision import Verdict, judge
@@ -35,6 +36,7 @@ class Core:
         self.gait = GaitEstimator(params.placements, params.reference)
         self.laws = Laws(params, self.gait.clock.percent_per_s)
         self.output = Stimulation(params)
+        self.emg = None if params.emg is None else WalkingEmg(params.emg)
         self._scope: Scope = "walk"  # what may be asked for at this tick
         self._wanted_mode: Mode | None = None
         self._wanted_fresh = False
@@ -83,8 +85,13 @@ class Core:
         if self.output.unlifted.advice and self.mode != "off":
             reason = f"{reason}; {self.output.unlifted.advice}"
         self._remember(gait, out, command, elapsed_s)
-        self._last_tick_ns = now_ns
         self._events += len(events)
+        mark = fingerprint(self.gait, self.laws, self.output, self.mode, self._events)
+        if self.emg is not None:
+            swinging, walking = gait.phase.swinging, not verdict.doubt
+            self.emg.step(now_ns, inputs.emg, inputs.pulses, swinging=swinging, walking=walking)
+            mark ^= self.emg.mark
+        self._last_tick_ns = now_ns
         seen = view(
             self.mode,
             gait,
@@ -92,8 +99,9 @@ class Core:
             self.output,
             phase_percent=self._phase_percent(gait, verdict),
             out=out,
-            mark=fingerprint(self.gait, self.laws, self.output, self.mode, self._events),
+            mark=mark,
             tested=tested,
+            emg=self.emg,
         )
         return Decision(command, reason, tuple(events), seen)
 

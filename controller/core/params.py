@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from controller.core.emg.params import EmgParams
 from controller.core.signals import Mode
 from drivers.interface import Segment, Side
 
@@ -188,9 +189,10 @@ class CoreParams:
     learning: Learning = Learning()
     second: SecondChannel | None = None
     readiness: Readiness = "balanced"
+    emg: EmgParams | None = None  # shin and calf; None: not measured
 
 
-FIXED = ("mode", "placements", "muscle", "foot", "reference", "tick_s")
+FIXED = ("mode", "placements", "muscle", "foot", "reference", "tick_s", "emg")
 
 
 def objection(old: CoreParams, new: CoreParams) -> str:

@@ -192,3 +192,6 @@ class View:
     unlifted_advice: str = ""  # where they are too many, in words
     test_train: bool = False  # a test train that a person asked for runs
     exercise: ExerciseView | None = None  # in a programme; then nothing above is known but the mode
+    volition: float | None = None  # of the last swing: the shin's own activation, share of the person's most
+    emg_agreement: float | None = None  # share of the time in which shin and calf see the phase that steers
+    emg_finding: str = ""  # what is wrong with the electrodes, in words

@@ -7,6 +7,7 @@ import struct
 import zlib
 
 from controller.core.control.laws import LawOutput, Laws
+from controller.core.emg.walking import WalkingEmg
 from controller.core.gait.estimator import GaitEstimate, GaitEstimator
 from controller.core.output.stimulation import Stimulation
 from controller.core.params import sample
@@ -23,6 +24,7 @@ def view(
     out: LawOutput,
     mark: int,
     tested: bool,
+    emg: WalkingEmg | None,
 ) -> View:
     learner, pace, pid = laws.strides.learner, laws.strides.pace, laws.feedback.pid
     foot_rad, shank_rad, rate_rps = gait.foot_rad, gait.shank_rad, gait.foot_rate_rps
@@ -62,6 +64,9 @@ def view(
         unlifted_swings=output.unlifted.count,
         unlifted_advice=output.unlifted.advice,
         test_train=tested,
+        volition=None if emg is None else emg.volition,
+        emg_agreement=None if emg is None else emg.agreement,
+        emg_finding="" if emg is None else emg.finding,
     )
 
 

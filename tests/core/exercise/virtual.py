@@ -7,6 +7,7 @@ and sockets are left out.
 from __future__ import annotations
 
 import json
+import select
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,7 @@ EPOCH_NS = 1_000_000_000
 TICK_NS = 5_000_000
 EMG_HZ, EMG_SAMPLES, EMG_LATE_NS = 1000.0, 16, 30_000_000
 SESSION = 7
+LINE_S = 5.0  # of real time, at most, for bytes to cross the pseudo-terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class ProgrammeRun:
     known: Known = field(init=False)
     patient: ExercisePatient = field(init=False)
     decisions: list[Decision] = field(default_factory=list)
+    lets_go_s: float | None = None  # the person tries no longer than this in each contraction
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     trips: list[str] = field(default_factory=list)
@@ -190,7 +193,11 @@ class ProgrammeRun:
     def _cue(self, decision: Decision) -> None:
         seen = decision.view.exercise
         assert seen is not None
-        self.patient.cue(seen.phase in ("attempt", "on"))
+        line = self.core.timeline
+        tired = (
+            line.phase == "on" and self.lets_go_s is not None and line.age_s(self._clock()) > self.lets_go_s
+        )
+        self.patient.cue(seen.phase in ("attempt", "on") and not tired)
 
     def _measure(self) -> None:
         self.patient.advance(self.t_s)
@@ -214,7 +221,9 @@ class ProgrammeRun:
             output = self.setup.config.channels[pulse.channel].output
             sent = self._driver.pulse(output, pulse.current_ma, pulse.width_us, pulse.cycles)
             assert sent is not None, "a pulse was left out"
+            select.select([self._device.fileno()], [], [], LINE_S)  # a busy kernel hands bytes on late
             self._device.service()
+            select.select([self._driver.fileno()], [], [], LINE_S)
             left = PulseLeft(pulse.channel, pulse.current_ma)
             _, self.known = react(self._clock(), left, self.setup, self.known)
             given = PulseGiven(pulse.channel, self._clock(), pulse.current_ma, pulse.width_us)

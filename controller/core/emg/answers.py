@@ -10,7 +10,7 @@ from controller.core.emg.prediction import Array
 RECENT = 8  # last answers kept as they are
 BINS = 6  # of charge, a mean of each
 MEAN_OF = 16  # answers a mean reaches back over
-KNOWN_AFTER = 3  # answers of a kind
+KNOWN_AFTER = 4  # answers of a kind
 LATER_MAX = 2  # samples by which a reference may be seen later than a segment
 PLACE_TOLERANCE = 0.1  # of a sample
 TAPS = np.arange(-2, 4)

@@ -23,6 +23,8 @@ UNKNOWN_S = 0.100  # after a sample that may have held an M-wave
 REST_MEASURED_S = 1.0  # of rest, before it is taken
 REST_STEP_S = 0.02
 WATCH_NS = 4_000_000  # between two looks at the envelope
+STIMULATED_S = 0.3  # after the last pulse its answer is out of the envelope
+PULSES_MAX = 512  # that wait for the samples of their time
 LOUD = 2.0  # times rest: more than noise
 SETTLE = 2  # samples after a blank in which what is filtered and interpolated still holds the bridge
 RATE_HZ = 1000.0  # until the first frame tells
@@ -36,11 +38,12 @@ class MuscleChannel:
         self.trigger = Trigger(params.on_sd, params.off_sd, params.refractory_s)
         self.rest_mean_v, self.rest_sd_v = electrode.rest_v, electrode.rest_sd_v or 0.0
         self._params = params
-        self._pulses: deque[PulseGiven] = deque()
+        self._pulses: deque[PulseGiven] = deque(maxlen=PULSES_MAX)
         self._rest: RestMeasure | None = None
         self._rest_next_ns = 0
         self._last_ns: int | None = None
         self._watch_ns = 0
+        self._pulse_ns = -(10**12)
         self._unknown_ns: int | None = None
         self._bad_ns: int | None = None
         self._bad_why = ""
@@ -95,6 +98,7 @@ class MuscleChannel:
             self._begin(rate_hz)
         while self._pulses and self._pulses[0].t_ns <= t_ns:
             pulse = self._pulses.popleft()
+            self._pulse_ns = pulse.t_ns
             blank_s = self._params.blank_s + 2e-6 * pulse.width_us
             self._blank_until_ns = max(self._blank_until_ns, pulse.t_ns + round(blank_s * 1e9))
             self._gap.append(pulse)
@@ -154,7 +158,13 @@ class MuscleChannel:
             if self._rest.count * REST_STEP_S >= REST_MEASURED_S:
                 self.rest_mean_v, self.rest_sd_v = self._rest.mean_v, self._rest.sd_v
         if self.rest_mean_v is not None:
-            self.trigger.step(t_ns, None if quality else envelope_v, self.rest_mean_v, self.rest_sd_v)
+            self.trigger.step(
+                t_ns,
+                None if quality else envelope_v,
+                self.rest_mean_v,
+                self.rest_sd_v,
+                stimulated=t_ns - self._pulse_ns < STIMULATED_S * 1e9,
+            )
 
     def envelope_at(self, now_ns: int) -> tuple[float | None, str]:
         """The envelope and why it is not to be relied on."""

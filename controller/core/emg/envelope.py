@@ -9,6 +9,7 @@ import math
 from collections import deque
 
 WINDOW_S = 0.125
+UNIT = 1e30  # of a whole number for 1 V2: a sum of them is exact, in whatever order
 SEEN_SHARE_MIN = 0.25  # of the window; with less the envelope is not known
 
 
@@ -18,11 +19,11 @@ class Envelope:
     def __init__(self, rate_hz: float, window_s: float = WINDOW_S) -> None:
         self._window_ns = round(window_s * 1e9)
         self._needed = max(2.0, SEEN_SHARE_MIN * window_s * rate_hz)
-        self._squares: deque[tuple[int, float]] = deque()
-        self._sum = 0.0
+        self._squares: deque[tuple[int, int]] = deque()
+        self._sum = 0
 
     def take(self, t_ns: int, volts: float) -> None:
-        square = volts * volts
+        square = round(volts * volts * UNIT)
         self._squares.append((t_ns, square))
         self._sum += square
         self.forget(t_ns)
@@ -32,11 +33,9 @@ class Envelope:
         squares = self._squares
         while squares and squares[0][0] <= now_ns - self._window_ns:
             self._sum -= squares.popleft()[1]
-        if not squares:
-            self._sum = 0.0
 
     @property
     def value_v(self) -> float | None:
         if len(self._squares) < self._needed:
             return None
-        return math.sqrt(max(0.0, self._sum) / len(self._squares))
+        return math.sqrt(self._sum / UNIT / len(self._squares))

@@ -19,7 +19,7 @@ from controller.core.emg.pulse_finder import PulseFinder
 from controller.core.signals import PulseGiven
 from drivers.interface import EmgFrame
 
-WAIT_S = 0.010  # two ticks: the guard's word of a pulse is here by then
+WAIT_S = 0.008  # a tick and a half: the word of a pulse is here by then
 FOUND_WAIT_S = 0.003  # a pulse may be found so much later than it shows
 FOUND_MA, FOUND_US = 1.0, 300.0  # of a pulse that nobody tells of: all count alike
 

@@ -242,25 +242,32 @@ class MWaveFilter:
         y = filtered - self._expected(start, self._next, one)
         one.noise_v2 = self._noise_v2
         kind = self._kinds.get(one.key)
-        known = kind is not None and kind.count >= KNOWN_AFTER and not one.late
-        if kind is not None and known and np.count_nonzero(good) >= SEEN_MIN:
-            first = int(np.argmax(good))
-            at, first = kind.seen_from(first, one.offset)
-            good[:first] = False
-            one.first, one.reach = first, int(np.min(kind.length[at]))
-            rows = shifted(kind.rows[at], one.offset - kind.offset[at])
-            if self._aligned:
-                rows = self._align(one, rows, y, good)
-            noise_v2 = np.maximum(kind.noise_v2[at], NOISE_MIN_V2)
-            references = References(rows, noise_v2, self._changes(rows, first), self._noise_v2)
-            one.prediction = predict(self._method, references, y, good)
-            left_v2 = ((y - one.prediction.volts[: len(y)]) * one.prediction.gain) ** 2
-            one.known = one.charge_nc <= STRONGER * kind.strongest_nc[0]
-            one.noise_v2 = self._compare(one, left_v2, good)
-            self._noise_v2 += NOISE_STEP * (one.noise_v2 - self._noise_v2)
+        if kind is not None and kind.count >= KNOWN_AFTER and not one.late:
+            self._predict(one, kind, y, good)
         if np.count_nonzero(good) >= SEEN_MIN:
             own = 0.0 if one.prediction is None else filtered - one.prediction.volts[: len(y)]
             self.peak_to_peak_v = float(np.ptp((raw - own)[good]))
+
+    def _predict(self, one: _Response, kind: Answers, y: Array, good: Flags) -> None:
+        at, one.first = kind.seen_from(int(np.argmax(good)), one.offset)
+        one.reach = int(np.min(kind.length[at]))
+        good = good.copy()
+        good[: one.first] = False
+        good[one.reach :] = False
+        if np.count_nonzero(good) < SEEN_MIN:
+            return
+        rows = shifted(kind.rows[at], one.offset - kind.offset[at])
+        if self._aligned:
+            rows = self._align(one, rows, y, good)
+        noise_v2 = np.maximum(kind.noise_v2[at], NOISE_MIN_V2)
+        references = References(
+            rows, noise_v2, self._changes(rows, one.first), max(self._noise_v2, NOISE_MIN_V2)
+        )
+        one.prediction = predict(self._method, references, y, good)
+        left_v2 = ((y - one.prediction.volts[: len(y)]) * one.prediction.gain) ** 2
+        one.known = one.charge_nc <= STRONGER * kind.strongest_nc[0]
+        one.noise_v2 = self._compare(one, left_v2, good)
+        self._noise_v2 += NOISE_STEP * (one.noise_v2 - self._noise_v2)
 
     def _compare(self, one: _Response, left_v2: Array, good: Flags) -> float:
         """The person's activity is as strong early in a segment as late; what is more is M-wave.
@@ -269,7 +276,7 @@ class MWaveFilter:
         """
         early, late = left_v2[: self._late][good[: self._late]], left_v2[self._late :][good[self._late :]]
         if len(late) == 0:
-            return float(np.mean(early))
+            return float(np.mean(early)) if len(early) else self._noise_v2
         here_v2 = float(np.mean(late))
         before_v2 = here_v2 if self._late_v2 is None else self._late_v2
         self._late_v2 = before_v2 + LATE_STEP * (here_v2 - before_v2)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-HELD_S = 0.015  # above the threshold; one fibre's crosstalk or a knock is shorter
+HELD_S = 0.008  # above the threshold; a knock on the electrode is shorter
+# The answer to a pulse unlike those before leaves 1.2 to 1.8 times the rest for a moment (docs/emg.md).
+STIMULATED_SD_SHARE = 0.22
 SD_SHARE_MIN = 0.08  # of the mean: a rest measured for a short time looks steadier than it is
 
 
@@ -43,9 +45,14 @@ class Trigger:
         self.on = False
         self.fired = 0
 
-    def step(self, t_ns: int, envelope_v: float | None, mean_v: float, sd_v: float) -> bool:
-        """The trigger at this time; an envelope that is not known neither begins nor holds it."""
-        sd_v = max(sd_v, SD_SHARE_MIN * mean_v)
+    def step(
+        self, t_ns: int, envelope_v: float | None, mean_v: float, sd_v: float, *, stimulated: bool = False
+    ) -> bool:
+        """The trigger at this time; an envelope that is not known neither begins nor holds it.
+
+        ``stimulated``: pulses have just been given, and what is left of their answers must not trigger.
+        """
+        sd_v = max(sd_v, (STIMULATED_SD_SHARE if stimulated else SD_SHARE_MIN) * mean_v)
         if envelope_v is None:
             self.on, self._above_ns = False, None
         elif self.on:

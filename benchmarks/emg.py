@@ -1,208 +1,240 @@
 """What is left of the person's own EMG under stimulation: the acceptance table of ``controller.core.emg``.
 
 Recordings: arm EMG during stimulation (no log, no truth), walking EMG of shin and calf. Synthesised muscles
-(``models.emg``) have a truth: volition, M-waves and artefacts are known apart. Each method beside the others in
-the same run. ``--only NAME`` runs one part; parts that need recordings are left out where there are none.
+(``emg_stimulated.py``) have a truth. Each method beside the others in the same run. ``--only NAME`` runs one
+part; parts that need recordings are left out where there are none.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from unittest.mock import patch
 
 import numpy as np
-from numpy.typing import NDArray
+from emg_stimulated import METHODS, START_NS, Array, changing, frames, make, proportional, run, trigger
+from scipy import signal
 
-from controller.core.emg.estimator import EmgEstimate, EmgEstimator
-from controller.core.emg.params import EmgElectrode, EmgParams, MWaveMethod
-from controller.core.signals import PulseGiven
-from drivers.interface import EmgFrame
-from models.emg import EmgParams as MuscleParams
-from models.emg import SurfaceEmg
+from controller.core.emg import estimator as estimator_room
+from controller.core.emg.artefact import SATURATED, AmplifierCheck
+from controller.core.emg.channel import MuscleChannel
+from controller.core.emg.estimator import EmgEstimator
+from controller.core.emg.m_wave import Cleaned
+from controller.core.emg.params import EmgElectrode, EmgParams
+from controller.core.emg.pulse_finder import PulseFinder
 
 DATA = Path(os.environ.get("DORSI_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
-Array = NDArray[np.float64]
-START_NS = 10**12
-METHODS: tuple[MWaveMethod, ...] = get_args(MWaveMethod)
-STRIDE_S = 1.2
-SETTLED_S = 6.0  # of a run; the first five strides teach
-FULL_MA, WIDTH_US = 30.0, 300.0
-FRAME_S = 0.010
-DELAYED_S = np.arange(0.0, 0.125, 0.005)  # by which an envelope may lag the truth, found in each run
+BEHIND_S = 0.06  # half the envelope's window
 
 
-def frames(volts: Array, rate_hz: float, sensor: str = "emg", frame_s: float = FRAME_S) -> list[EmgFrame]:
-    """Frames of (n, channels) that arrive as their last sample is taken."""
-    step = max(1, round(frame_s * rate_hz))
-    made = []
-    for first in range(0, len(volts), step):
-        rows = tuple(tuple(row) for row in volts[first : first + step].tolist())
-        t_ns = START_NS + round(first / rate_hz * 1e9)
-        arrival_ns = START_NS + round((first + len(rows)) / rate_hz * 1e9)
-        made.append(EmgFrame(sensor, t_ns, arrival_ns, first, rate_hz, rows))
-    return made
+# --- recordings
 
 
-def run(estimator: EmgEstimator, made: Sequence[EmgFrame], pulses: Sequence[PulseGiven]) -> list[EmgEstimate]:
-    """The estimate at each frame's arrival; pulses are told with the frame of their time."""
-    told, seen = 0, []
-    for frame in made:
-        first = told
-        while told < len(pulses) and pulses[told].t_ns <= frame.arrival_ns:
-            told += 1
-        estimator.take(frame, pulses[first:told])
-        seen.append(estimator.at(frame.arrival_ns))
-    return seen
+class Listening(MuscleChannel):
+    """A channel that keeps every clean sample that is known: time and volts."""
+
+    def __init__(self, electrode: EmgElectrode, params: EmgParams) -> None:
+        self.heard: list[tuple[int, float]] = []
+        super().__init__(electrode, params)
+
+    def _emit(self, samples: list[Cleaned]) -> None:
+        self.heard += [(one.t_ns, one.volts) for one in samples if one.known]
+        super()._emit(samples)
 
 
-# --- a synthesised muscle
+def handcycle() -> None:
+    """Arm EMG during stimulation without a log: rails, pulses, and what is left of M-waves."""
+    with np.load(DATA / "emg_fes_handcycle" / "fes_emg_16ch_0-3s.npz") as file:
+        rate_hz, names, volts = (
+            float(file["fs"]),
+            [str(name) for name in file["names"]],
+            file["emg_V"].astype(float).T,
+        )
+    clipped = total = wrong = 0
+    for column in volts.T:
+        check, truth = AmplifierCheck(rate_hz, None), np.abs(column) > 5.3e-3
+        said = np.array([check.step(float(x)) == SATURATED for x in column])
+        total, clipped, wrong = (
+            total + truth.sum(),
+            clipped + (said & truth).sum(),
+            wrong + (said & ~truth).sum(),
+        )
+    print(f"arm recording: {clipped} of {total} samples on the rail found, {wrong} others")
+    finder = PulseFinder(rate_hz, len(names))
+    found = [one for n, row in enumerate(volts) if (one := finder.step(round(n * 1e9 / rate_hz), row))]
+    print(f"  {len(found)} pulses found; at the side stimulated, burst by burst (pulses, median interval):")
+    for side, electrodes in (("right", ("bic_d", "tric_d")), ("left", ("bic_g", "tri_g"))):
+        given = reference_pulses(volts[:, [names.index(name) for name in electrodes]], rate_hz)
+        bursts = np.split(given, np.flatnonzero(np.diff(given) > 0.045) + 1)
+        times = np.array([one.t_ns / 1e9 for one in found])
+        met = [int(np.sum([np.min(np.abs(times - one)) <= 0.0025 for one in burst])) for burst in bursts]
+        steps = [1e3 * np.median(np.diff(burst)) for burst in bursts if len(burst) > 2]
+        print(
+            f"    {side:5s} {sum(met)} of {len(given)}: "
+            + ", ".join(f"{m}/{len(b)}" for m, b in zip(met, bursts, strict=True))
+            + f"; {np.median(steps):.1f} ms"
+        )
+    print(
+        "  r.m.s. to 16 ms after a pulse over that from 16 ms on, each channel, pulses at least 20 ms apart:"
+    )
+    times_ns = np.array([one.t_ns for one in found]) + START_NS
+    long = np.append(np.diff(times_ns) > 20e6, False)
+    for method in METHODS:
+        params = EmgParams(
+            tuple(EmgElectrode("emg", n, name) for n, name in enumerate(names)), method=method, pulses="found"
+        )
+        with patch.object(estimator_room, "MuscleChannel", Listening):
+            estimator = EmgEstimator(params)
+        run(estimator, frames(volts, rate_hz), ())
+        cells = []
+        for channel in estimator._channels:
+            heard = np.array(channel.heard)
+            if len(heard) == 0:
+                continue
+            at = np.searchsorted(times_ns, heard[:, 0], side="right") - 1
+            use = (at >= 0) & long[at]
+            since_s = (heard[:, 0] - times_ns[at]) / 1e9
+            early, late = (
+                heard[use & (since_s < 0.016), 1],
+                heard[use & (since_s >= 0.016) & (since_s < 0.03), 1],
+            )
+            if len(early) > 50 and len(late) > 50:
+                cells.append(
+                    f"{channel.electrode.muscle} {np.sqrt(np.mean(early**2) / np.mean(late**2)):.2f}"
+                )
+        print(f"    {method}: " + ", ".join(cells))
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A stimulated muscle's EMG (n, 1) with its truth: own activity, its rms at this effort, M-waves."""
-
-    rate_hz: float
-    volts: Array
-    own: Array
-    envelope: Array
-    m_wave: Array
-    pulses: tuple[PulseGiven, ...]
-
-
-def efforts(seconds: float, rate_hz: float, rng: np.random.Generator) -> Array:
-    """Efforts of 0.5 to 1.5 s at 40 to 100 %, with rests alike; rising and falling within 0.15 s."""
-    t_s, at_s = np.arange(round(seconds * rate_hz)) / rate_hz, 0.5
-    wanted = np.zeros_like(t_s)
-    while at_s < seconds:
-        long_s = rng.uniform(0.5, 1.5)
-        wanted[(t_s >= at_s) & (t_s < at_s + long_s)] = rng.uniform(0.4, 1.0)
-        at_s += long_s + rng.uniform(0.5, 1.5)
-    edge = np.hanning(round(0.15 * rate_hz) + 2)
-    return np.convolve(wanted, edge / np.sum(edge), "same")
+def reference_pulses(volts: Array, rate_hz: float) -> Array:
+    """Pulse times at the stimulated muscles' own electrodes: onsets of the artefact, in seconds."""
+    curve = np.max(np.abs(np.diff(volts, 2, axis=0)), axis=1)
+    quiet = np.median(curve)
+    window = round(0.02 * rate_hz)
+    out: list[float] = []
+    for n in range(4, len(curve)):
+        before = np.max(curve[max(0, n - 8) : n - 1])
+        if curve[n] > 3.0 * before and curve[n] > 4.0 * quiet and (not out or n - out[-1] > window):
+            out.append(n)
+    return (np.array(out) + 2) / rate_hz
 
 
-def stride_share(t_s: float, rng_levels: Array) -> float:
-    """Of the current in a stride: a trapezoid in the swing, each stride's height its own, 0 to 100 %."""
-    phase = t_s % STRIDE_S / STRIDE_S
-    height = rng_levels[int(t_s / STRIDE_S) % len(rng_levels)]
-    return float(height * np.clip(min((phase - 0.5) / 0.1, (1.0 - phase) / 0.1), 0.0, 1.0))
+# --- walking
 
 
-def make(
-    seconds: float, rate_hz: float, pulse_hz: float, *, seed: int, ratio_db: float | None = -20.0,
-    muscle: MuscleParams | None = None, share: Callable[[float, Array], float] = stride_share,
-) -> Made:  # fmt: skip
-    """``ratio_db``: volition at full effort over the M-wave at full recruitment, both r.m.s.; None: none."""
-    rng = np.random.default_rng(seed)
-    base = muscle or MuscleParams(m_wave_v=0.0015)
-    # r.m.s. of 2 z exp(-z^2) over a pulse's interval
-    z = np.arange(-8.0, 8.0, 0.01)
-    wave_v = base.m_wave_v * np.sqrt(np.sum((2.0 * z * np.exp(-z * z)) ** 2) * 0.01 * base.m_wave_scale_s * pulse_hz)
-    volition_v = 0.0 if ratio_db is None else wave_v * 10.0 ** (ratio_db / 20.0)
-    emg = SurfaceEmg(replace(base, volition_v=float(volition_v)), np.ones((1, 1)), np.ones((1, 1)), seed)
-    levels = rng.uniform(0.0, 1.0, 97)
-    wanted = efforts(seconds, rate_hz, rng) if ratio_db is not None else np.zeros(round(seconds * rate_hz))
-    pulses, blocks, at_s = [], [], 0.1
-    block = round(0.05 * rate_hz)
-    for first in range(0, len(wanted), block):
-        end_s = (first + block) / rate_hz
-        while at_s < end_s:
-            given = share(at_s, levels)
-            tired = min(0.6, at_s / 300.0)
-            if given * FULL_MA >= 1.0:
-                recruited = 1.0 / (1.0 + np.exp(-(given - 0.5) / 0.12))
-                emg.pulse(at_s, 0, given * FULL_MA, 2e-6 * WIDTH_US, [recruited], [tired])
-                pulses.append(PulseGiven(0, START_NS + round(at_s * 1e9), given * FULL_MA, WIDTH_US))
-            at_s += 1.0 / pulse_hz
-        blocks.append(emg.read_parts(first / rate_hz, rate_hz, wanted[first : first + block, None]))
-    parts = [np.concatenate([getattr(one, name) for one in blocks])[:, 0] for name in ("volition", "envelope", "m_wave")]
-    return Made(rate_hz, np.concatenate([one.volts for one in blocks]), *parts, tuple(pulses))
+def phases() -> None:
+    """Envelopes of shin and calf over the stride, each over its own mean, in walking without stimulation."""
+    print(
+        "walking: envelope over its mean (loading 0 to 10 % of the stride, mid stance 20 to 30, late 30 to 50,"
+    )
+    print("swing 70 to 95 %); half the window taken off the time")
+    walks: dict[str, list[tuple[Array, Array]]] = {"treadmill TA": [], "treadmill GM": []}
+    table = np.loadtxt(DATA / "emg_walk_TA_GM" / "emg_uV.csv", delimiter=",", skiprows=1)
+    with (DATA / "emg_walk_TA_GM" / "emg_uV.csv").open() as file:
+        names = next(csv.reader(file))
+    cycles = np.loadtxt(DATA / "emg_walk_TA_GM" / "cycles.csv", delimiter=",", skiprows=1)
+    seen = _walked(1e-6 * table[:, [names.index("TA"), names.index("GM")]], 1000.0)
+    for begin, end in zip(cycles[:-1, 0], cycles[1:, 0], strict=True):
+        at = (seen[0] - BEHIND_S - (begin - table[0, 0])) / (end - begin)
+        for k, name in enumerate(("treadmill TA", "treadmill GM")):
+            walks[name].append((at, seen[1 + k]))
+    for path in sorted((DATA / "emg_gait_lencioni").glob("*.npz")):
+        with np.load(path) as file:
+            rows = [str(name) for name in file["muscles"]]
+            both = [
+                next(n for n, name in enumerate(rows) if name.lower().startswith(want))
+                for want in ("ti", "ga")
+            ]
+            for key in (name for name in file if name.startswith("emg_mV_")):
+                stride = 1e-3 * file[key][both].T
+                seen = _walked(np.tile(stride, (3, 1)), 1000.0)  # one stride alone has no past
+                at = (seen[0] - BEHIND_S) / (len(stride) / 1000.0) - 2.0
+                for k, name in enumerate(("TA", "GM")):
+                    walks.setdefault(f"{path.stem} {name}", []).append((at, seen[1 + k]))
+    for name, strides in walks.items():
+        at, value = (np.concatenate(part) for part in zip(*strides, strict=True))
+        inside = (at >= 0.0) & (at < 1.0) & np.isfinite(value)
+        mean = np.mean(value[inside])
+        cells = [
+            np.mean(value[inside & (at >= low) & (at < high)]) / mean
+            for low, high in ((0, 0.1), (0.2, 0.3), (0.3, 0.5), (0.7, 0.95))
+        ]
+        print(
+            f"  {name:14s} loading {cells[0]:.2f}, mid stance {cells[1]:.2f}, "
+            f"late stance {cells[2]:.2f}, swing {cells[3]:.2f}"
+        )
 
 
-def rest_of(rate_hz: float, seed: int, muscle: MuscleParams | None = None) -> tuple[float, float]:
-    """Mean and SD of the envelope of the same electrodes at rest, without stimulation."""
-    made = make(20.0, rate_hz, 40.0, seed=seed + 1000, ratio_db=None, muscle=muscle, share=lambda *_: 0.0)
-    estimator = EmgEstimator(EmgParams((EmgElectrode("emg", 0, "muscle"),)))
-    run(estimator, frames(made.volts[: round(3.0 * rate_hz)], rate_hz), ())
-    seen = run(estimator, frames(made.volts, rate_hz)[round(3.0 / FRAME_S) :], ())
-    values = [e.muscles[0].envelope_v for e in seen if e.muscles[0].envelope_v is not None]
-    return float(np.mean(values)), float(np.std(values))
+def _walked(volts: Array, rate_hz: float) -> tuple[Array, Array, Array]:
+    params = EmgParams(tuple(EmgElectrode("emg", n, name) for n, name in enumerate(("TA", "GM"))))
+    seen = run(EmgEstimator(params), frames(volts, rate_hz), ())
+    value = np.array([[np.nan if m.envelope_v is None else m.envelope_v for m in e.muscles] for e in seen])
+    return np.array([(e.now_ns - START_NS) / 1e9 for e in seen]), value[:, 0], value[:, 1]
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """``follows``: correlation with the r.m.s. of volition itself; ``effort``: with the effort that made it."""
-
-    follows: float
-    effort: float
-    lag_s: float
-    known: float
-    rest_ratio: float
-    rest_worst: float
-    onsets: int
+# --- cost
 
 
-def score(made: Made, silent: Made, method: MWaveMethod, rest: tuple[float, float]) -> Score:
-    electrode = EmgElectrode("emg", 0, "muscle", rest_v=rest[0], rest_sd_v=rest[1])
-    params = EmgParams((electrode,), method=method)
-    seen = run(EmgEstimator(params), frames(made.volts, made.rate_hz), made.pulses)
-    t_s, value_v, known = told(seen)
-    window = round(0.125 * made.rate_hz)
-    power = np.convolve(made.own**2, np.ones(window) / window)[: len(made.own)]
-    grid_s = np.arange(len(made.own)) / made.rate_hz
-    use = known & (t_s > SETTLED_S)
+def cost(seconds: float) -> None:
+    """Processor time of 8 channels at 1 kHz, all stimulated at 40 Hz, beside offline tools."""
+    made = make(seconds, 1000.0, 40.0, seed=3, share=lambda *_: 0.6)
+    volts = np.repeat(made.volts, 8, axis=1)
+    params = EmgParams(tuple(EmgElectrode("emg", n, str(n), rest_v=5e-6, rest_sd_v=5e-7) for n in range(8)))
+    estimator, given = EmgEstimator(params), frames(volts, 1000.0)
 
-    def follow(truth: Array) -> tuple[float, float]:
-        r = [np.corrcoef(value_v[use], np.interp(t_s[use] - lag, grid_s, truth))[0, 1] for lag in DELAYED_S]
-        return float(np.max(r)), float(DELAYED_S[int(np.argmax(r))])
+    def spent() -> float:
+        return 100.0 * (time.process_time() - begun) / seconds
 
-    follows, lag_s = follow(np.sqrt(power))
-    effort, _ = follow(made.envelope)
-    quiet = run(EmgEstimator(params), frames(silent.volts, silent.rate_hz), silent.pulses)
-    t0_s, v0, known0 = told(quiet)
-    after = known0 & (t0_s > SETTLED_S)
-    return Score(
-        follows, effort, lag_s, float(np.mean(known[t_s > SETTLED_S])),
-        float(np.sqrt(np.mean(v0[after] ** 2)) / rest[0]), float(np.max(v0[after]) / rest[0]),
-        quiet[-1].muscles[0].onsets,
-    )  # fmt: skip
+    begun = time.process_time()
+    run(estimator, given, made.pulses)
+    print(f"cost of 8 channels at 1 kHz, pulses 40 Hz: {spent():.1f} % of a core, causal")
+    begun = time.process_time()
+    band = signal.sosfiltfilt(
+        signal.butter(2, (20.0, 400.0), "bandpass", fs=1000.0, output="sos"), volts, axis=0
+    )
+    for mains_hz in (50.0, 150.0):
+        band = signal.filtfilt(*signal.iirnotch(mains_hz, 30.0, 1000.0), band, axis=0)
+    for (
+        pulse
+    ) in made.pulses:  # a template of the 25 samples after each pulse, taken off: whole recording in view
+        first = round((pulse.t_ns - START_NS) / 1e6)
+        band[first : first + 5] = 0.0
+    firsts = [round((p.t_ns - START_NS) / 1e6) for p in made.pulses]
+    cut = np.array([band[first : first + 25] for first in firsts if first + 25 <= len(band)])
+    for first, one in zip(firsts, cut - np.mean(cut, axis=0), strict=False):
+        band[first : first + 25] = one
+    signal.sosfiltfilt(signal.butter(2, 5.0, fs=1000.0, output="sos"), np.abs(band), axis=0)
+    print(f"  scipy.signal offline (band-pass, notches, mean answer taken off, envelope): {spent():.2f} %")
+    if find_spec("neurokit2") is None:
+        print("  neurokit2 is not installed (pip install neurokit2): left out")
+        return
+    import neurokit2
 
-
-def told(seen: Sequence[EmgEstimate]) -> tuple[Array, Array, NDArray[np.bool_]]:
-    t_s = np.array([(e.now_ns - START_NS) / 1e9 for e in seen])
-    value = np.array([np.nan if e.muscles[0].envelope_v is None else e.muscles[0].envelope_v for e in seen])
-    known = np.array([e.muscles[0].quality == "" for e in seen]) & np.isfinite(value)
-    return t_s, value, known
-
-
-def changing(seconds: float) -> None:
-    """Amplitude 0 to 100 % every stride, volition 20 dB below the M-wave; and no volition at all."""
-    print(f"M-waves of 0 to 100 % each stride, volition {-20} dB, {seconds:g} s: correlation with the volition's own r.m.s.")
-    print("(with the effort that made it), share known; without volition r.m.s. over rest (worst moment), onsets")
-    for rate_hz, pulse_hz in ((1000.0, 25.0), (1000.0, 33.0), (1000.0, 40.0), (2000.0, 33.0), (500.0, 33.0), (200.0, 25.0)):
-        rest = rest_of(rate_hz, 1)
-        made = make(seconds, rate_hz, pulse_hz, seed=1)
-        silent = make(seconds, rate_hz, pulse_hz, seed=2, ratio_db=None)
-        for method in METHODS:
-            s = score(made, silent, method, rest)
-            print(
-                f"  {rate_hz:5.0f} Hz, pulses {pulse_hz:g} Hz, {method:13s} {s.follows:5.3f} ({s.effort:5.3f}, lag {1e3 * s.lag_s:3.0f} ms)"
-                f" {100 * s.known:3.0f} %; {s.rest_ratio:5.2f} ({s.rest_worst:5.2f}), {s.onsets}", flush=True,
-            )  # fmt: skip
+    begun = time.process_time()
+    for column in volts.T:
+        neurokit2.emg_process(column, sampling_rate=1000)
+    print(f"  neurokit2 offline (no M-waves taken off): {spent():.2f} %")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help="one part")
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--only", help="one part: changing, trigger, proportional, cost, handcycle, phases")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each run of changing")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of rest with stimulation")
+    parser.add_argument("--patients", type=int, default=20, help="in proportional control")
     args = parser.parse_args()
-    parts: dict[str, Callable[[], None]] = {"changing": lambda: changing(args.seconds)}
+    parts: dict[str, Callable[[], None]] = {
+        "changing": lambda: changing(args.seconds),
+        "trigger": lambda: trigger(args.minutes),
+        "proportional": lambda: proportional(args.patients),
+        "cost": lambda: cost(20.0),
+    }
+    if DATA.is_dir():
+        parts |= {"handcycle": handcycle, "phases": phases}
     for name, part in parts.items():
         if args.only in (None, name):
             part()

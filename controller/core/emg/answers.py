@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.core.emg.prediction import Array
 
@@ -13,8 +15,20 @@ MEAN_OF = 16  # answers a mean reaches back over
 KNOWN_AFTER = 4  # answers of a kind
 LATER_MAX = 2  # samples by which a reference may be seen later than a segment
 PLACE_TOLERANCE = 0.1  # of a sample
+NOISE_MIN_V2 = 1e-18
 TAPS = np.arange(-2, 4)
-IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """References on a segment's grid, newest first: rows (n, frame), the noise power in each, which is the
+    strongest, and the samples from ``first`` to before ``reach`` that all of them are seen in."""
+
+    rows: Array
+    noise_v2: Array
+    strongest: int
+    first: int
+    reach: int
 
 
 class Answers:
@@ -29,16 +43,15 @@ class Answers:
         self.rows = np.zeros((RECENT + BINS, frame))
         self.noise_v2 = np.zeros(RECENT + BINS)
         self.offset = np.zeros(RECENT + BINS)
-        self.first = np.zeros(RECENT + BINS, dtype=int)
-        self.length = np.zeros(RECENT + BINS, dtype=int)
-        self._weight = np.zeros(RECENT + BINS)  # answers in a row
+        self._seen = [(0, 0)] * (RECENT + BINS)
+        self._energy = [0.0] * (RECENT + BINS)
+        self._weight = [0.0] * (RECENT + BINS)  # answers in a row
 
     def add(self, samples: Array, seen: tuple[int, int], offset: float, noise_v2: float) -> None:
         """Keep one answer in place of the oldest."""
         at = self.count % RECENT
-        self.rows[at], self.noise_v2[at], self.offset[at] = samples, noise_v2, offset
-        self.first[at], self.length[at] = seen
-        self._weight[at] = 1.0
+        self.rows[at], self.noise_v2[at], self.offset[at], self._seen[at] = samples, noise_v2, offset, seen
+        self._energy[at], self._weight[at] = float(samples @ samples), 1.0
         self.count += 1
 
     def mean(self, place: int, samples: Array, seen: tuple[int, int], noise_v2: float) -> None:
@@ -46,27 +59,31 @@ class Answers:
         at = RECENT + place
         before = self._weight[at]
         weight = self._weight[at] = min(before + 1.0, MEAN_OF)
-        self.rows[at] += (samples - self.rows[at]) / weight
+        row = self.rows[at]
+        row += (samples - row) / weight
+        self._energy[at] = float(row @ row)
         noise_v2 = self.noise_v2[at] * before + (noise_v2 - self.noise_v2[at] * before) / weight
         self.noise_v2[at] = noise_v2 / weight
-        self.length[at] = min(seen[1], self.length[at]) if before else seen[1]
-        self.first[at] = max(seen[0], self.first[at])
+        kept = self._seen[at] if before else seen
+        self._seen[at] = max(kept[0], seen[0]), min(kept[1], seen[1])
 
-    def order(self) -> IntArray:
-        """Rows in use, the newest answer first."""
-        kept = min(self.count, RECENT)
-        recent = (self.count - 1 - np.arange(kept)) % RECENT
-        return np.concatenate((recent, RECENT + np.flatnonzero(self._weight[RECENT:])))
-
-    def seen_from(self, first: int, offset: float) -> tuple[IntArray, int]:
-        """Rows in use that are seen from about this sample of a segment on, and the sample that all are seen
-        from; those seen earliest where they are too few."""
-        at = self.order()
-        begins = np.ceil(self.first[at] + self.offset[at] - offset - PLACE_TOLERANCE).astype(int)
-        early = begins <= first + LATER_MAX
-        if np.count_nonzero(early) < KNOWN_AFTER:
-            early = begins <= np.sort(begins)[KNOWN_AFTER - 1]
-        return at[early], max(first, int(np.max(begins[early])))
+    def of_use(self, first: int, offset: float) -> Chosen:
+        """References of a segment seen from sample ``first`` on; those seen earliest where few are."""
+        newest = self.count - 1
+        at = [(newest - back) % RECENT for back in range(min(self.count, RECENT))]
+        at += [place for place in range(RECENT, RECENT + BINS) if self._weight[place]]
+        offsets = self.offset.tolist()
+        begins = {k: math.ceil(self._seen[k][0] + offsets[k] - offset - PLACE_TOLERANCE) for k in at}
+        latest = max(first + LATER_MAX, sorted(begins.values())[KNOWN_AFTER - 1])
+        at = [k for k in at if begins[k] <= latest]
+        energy = [self._energy[k] for k in at]
+        return Chosen(
+            rows=shifted(self.rows[at], offset - self.offset[at]),
+            noise_v2=np.maximum(self.noise_v2[at], NOISE_MIN_V2),
+            strongest=energy.index(max(energy)),
+            first=max(first, *(begins[k] for k in at)),
+            reach=min(self._seen[k][1] for k in at),
+        )
 
 
 def shifted(rows: Array, shift: Array) -> Array:

@@ -170,8 +170,7 @@ class MuscleChannel:
         """The envelope and why it is not to be relied on."""
         if self._last_ns is None or now_ns - self._last_ns > SILENT_S * 1e9:
             return None, "no EMG arrives"
-        self._envelope.forget(now_ns if now_ns < self._last_ns else self._last_ns)
-        value_v = self._envelope.value_v
+        value_v = self._envelope.value_v(min(now_ns, self._last_ns))
         if self._unknown_ns is not None and now_ns - self._unknown_ns < UNKNOWN_S * 1e9:
             return value_v, "not known yet: the first answers to stimulation are being learned"
         loud_v = LOUD * (self.rest_mean_v or NOISE_V)

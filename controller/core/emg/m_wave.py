@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from controller.core.emg.answers import BINS, KNOWN_AFTER, Answers, shifted
+from controller.core.emg.answers import BINS, KNOWN_AFTER, NOISE_MIN_V2, Answers, shifted
 from controller.core.emg.params import MWaveMethod
 from controller.core.emg.prediction import Array, Flags, Prediction, References, predict
 from controller.core.signals import PulseGiven
@@ -27,7 +27,6 @@ FRAME_S = 0.040  # nothing of it is left later
 FIT_SAMPLES_MIN = 8  # at 200 Hz a segment of 40 ms
 SEEN_MIN = 4  # good samples in a segment
 ACTIVE_MAX = 6  # pulses whose answers may reach into a segment
-NOISE_MIN_V2 = 1e-18
 ALIGN_SAMPLES = 2  # by which a pulse found in the EMG may be placed wrongly
 STRONGER = 1.15  # times the charge of the answers learned: what more gives is not known
 OVERLAP_S = 0.020  # so long an answer that is not known yet hides what is the person's own
@@ -87,7 +86,7 @@ class MWaveFilter:
         self._frame = max(self._fit, round(FRAME_S * rate_hz))
         turns = ring ** np.arange(self._frame)
         self._ring = np.array([turns.real, turns.imag])
-        self._since_s = np.arange(self._frame) / rate_hz
+        self._widens_s = USUAL_WIDTH * np.arange(self._frame) / rate_hz
         self._kinds: dict[Key, Answers] = {}
         self._active: list[_Response] = []  # oldest first; the last one's segment is open
         self._solved = True  # the open segment
@@ -249,20 +248,18 @@ class MWaveFilter:
             self.peak_to_peak_v = float(np.ptp((raw - own)[good]))
 
     def _predict(self, one: _Response, kind: Answers, y: Array, good: Flags) -> None:
-        at, one.first = kind.seen_from(int(np.argmax(good)), one.offset)
-        one.reach = int(np.min(kind.length[at]))
+        chosen = kind.of_use(int(good.argmax()), one.offset)
+        one.first, one.reach = chosen.first, chosen.reach
         good = good.copy()
         good[: one.first] = False
         good[one.reach :] = False
         if np.count_nonzero(good) < SEEN_MIN:
             return
-        rows = shifted(kind.rows[at], one.offset - kind.offset[at])
+        rows, strongest = chosen.rows, chosen.rows[chosen.strongest]
         if self._aligned:
-            rows = self._align(one, rows, y, good)
-        noise_v2 = np.maximum(kind.noise_v2[at], NOISE_MIN_V2)
-        references = References(
-            rows, noise_v2, self._changes(rows, one.first), max(self._noise_v2, NOISE_MIN_V2)
-        )
+            rows = self._align(one, rows, strongest, y, good)
+        changes = self._changes(strongest, one.first)
+        references = References(rows, chosen.noise_v2, changes, max(self._noise_v2, NOISE_MIN_V2))
         one.prediction = predict(self._method, references, y, good)
         left_v2 = ((y - one.prediction.volts[: len(y)]) * one.prediction.gain) ** 2
         one.known = one.charge_nc <= STRONGER * kind.strongest_nc[0]
@@ -276,14 +273,15 @@ class MWaveFilter:
         """
         early, late = left_v2[: self._late][good[: self._late]], left_v2[self._late :][good[self._late :]]
         if len(late) == 0:
-            return float(np.mean(early)) if len(early) else self._noise_v2
-        here_v2 = float(np.mean(late))
+            return float(early.sum()) / len(early) if len(early) else self._noise_v2
+        here_v2 = float(late.sum()) / len(late)
         before_v2 = here_v2 if self._late_v2 is None else self._late_v2
         self._late_v2 = before_v2 + LATE_STEP * (here_v2 - before_v2)
         if len(early) == 0:
             return here_v2
-        self._note_leak(float(np.mean(early)) - here_v2)
-        early_v2, most_v2 = float(np.mean(early)), EARLY_OVER_LATE * max(self._late_v2, here_v2)
+        early_v2 = float(early.sum()) / len(early)
+        self._note_leak(early_v2 - here_v2)
+        most_v2 = EARLY_OVER_LATE * max(self._late_v2, here_v2)
         if early_v2 > most_v2 and self._method not in ("comb", "blanking"):
             one.early_gain = math.sqrt(most_v2 / early_v2)
         return (len(early) * min(early_v2, most_v2) + len(late) * here_v2) / (len(early) + len(late))
@@ -298,9 +296,8 @@ class MWaveFilter:
 
     # --- references
 
-    def _align(self, one: _Response, rows: Array, y: Array, good: Flags) -> Array:
+    def _align(self, one: _Response, rows: Array, strongest: Array, y: Array, good: Flags) -> Array:
         """References shifted to where the strongest fits best; the pulse was so much earlier or later."""
-        strongest = rows[int(np.argmax(np.einsum("ij,ij->i", rows, rows)))]
         padded = np.pad(strongest, ALIGN_SAMPLES, mode="edge")
         lags = range(-ALIGN_SAMPLES, ALIGN_SAMPLES + 1)
         moved = np.array([padded[ALIGN_SAMPLES + lag :][: len(y)][good] for lag in lags])
@@ -313,16 +310,16 @@ class MWaveFilter:
         one.offset += lag
         return shifted(rows, np.full(len(rows), lag))
 
-    def _changes(self, rows: Array, first: int) -> Array:
+    def _changes(self, strongest: Array, first: int) -> Array:
         """What a usual change of delay and of width adds to the strongest reference (its tangents), and the
         high-pass's own ringing after a bridge that missed the true course."""
-        strongest = rows[int(np.argmax(np.einsum("ij,ij->i", rows, rows)))]
-        slope = np.zeros_like(strongest)
-        slope[1:-1] = (strongest[2:] - strongest[:-2]) * (0.5e9 / self._ts_ns)
-        ring = np.zeros((2, self._frame))
+        out = np.zeros((4, self._frame))
+        slope = (strongest[2:] - strongest[:-2]) * (0.5e9 / self._ts_ns)
+        out[0, 1:-1] = USUAL_DELAY_S * slope
+        out[1, 1:-1] = self._widens_s[1:-1] * slope
         missed_v = USUAL_MISS * math.sqrt(float(strongest @ strongest) / self._frame)
-        ring[:, first:] = missed_v * self._ring[:, : self._frame - first]
-        return np.concatenate(([USUAL_DELAY_S * slope, USUAL_WIDTH * self._since_s * slope], ring))
+        out[2:, first:] = missed_v * self._ring[:, : self._frame - first]
+        return out
 
     def _learn(self, one: _Response) -> None:
         """Keep a whole answer, less what others left in it, as a reference for the next ones."""
@@ -335,7 +332,7 @@ class MWaveFilter:
             return
         samples = np.zeros(self._frame)
         samples[:length] = filtered - self._expected(one.start, end, one)
-        at_pulse = shifted(samples[None, :], np.array([-one.offset]))[0]
+        at_pulse = shifted(samples[None, :], np.array([-one.offset]))[0] if one.offset else samples
         kind = self._kinds.get(one.key) or self._kinds.setdefault(one.key, Answers(self._frame))
         length = max(length, self._fit)
         seen = int(np.argmax(good)), length

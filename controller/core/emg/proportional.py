@@ -8,23 +8,26 @@ gain is lowered where the product would pass ``LOOP_GAIN_MAX`` (Yeom and Chang 2
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 LOOP_GAIN_MAX = 0.5  # a loop of gain g multiplies an effort by 1 / (1 - g) and forgets it in time
 SLOPE_TAU_S = 2.0  # of stimulation, over which the residual is measured
-SHARE_MIN = 0.05  # of the full current; below it the residual tells nothing of the slope
+SHARE_MIN = 0.03  # of the full current: less is not felt, and tells nothing of the slope
+ENDS_S = 0.03
 ELAPSED_MAX_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class ProportionalParams:
-    """``gain``: share of the full current for a full effort. Below ``begins`` there is none.
+    """``gain``: share of the full current for a full effort. It begins at an activation of ``begins`` and
+    ends where that has not been held for ``ENDS_S``, or at half of it. A share below ``SHARE_MIN`` is none.
 
     ``gain_rise_s``: time in which the gain comes in, from 0; ``rise_per_s``: how fast the share may rise.
     """
 
     gain: float = 1.5
-    begins: float = 0.10  # activation at which the current begins; it ends at half of it
+    begins: float = 0.12
     least: float = 0.0  # share of the current where it begins
     most: float = 1.0
     gain_rise_s: float = 1.0
@@ -57,7 +60,7 @@ class Proportional:
         self.params = params
         self._slope: float | None = None  # activation that a full current alone would feign
         self._rise_s = 0.0
-        self._share = 0.0
+        self._share = self._asked = self._below_s = 0.0
         self._on = False
 
     def step(
@@ -75,14 +78,17 @@ class Proportional:
                 else max(slope * step, self._slope + step * (slope - self._slope))
             )
         if quality:
-            self._share, self._rise_s, self._on = 0.0, 0.0, False
+            self._share, self._asked, self._rise_s, self._on = 0.0, 0.0, 0.0, False
             return ProportionalOutput(0.0, 0.0, self.loop_gain(0.0), quality)
         self._rise_s = min(p.gain_rise_s, self._rise_s + elapsed_s)
         wanted = p.gain * self._rise_s / p.gain_rise_s
         gain = wanted if not self._slope else min(wanted, LOOP_GAIN_MAX / self._slope)
-        self._on = activation >= (0.5 * p.begins if self._on else p.begins)
-        aim = min(p.most, p.least + gain * max(0.0, activation - 0.5 * p.begins)) if self._on else 0.0
-        self._share = min(aim, self._share + p.rise_per_s * elapsed_s)
+        own = math.sqrt(max(0.0, activation**2 - (leak or 0.0) ** 2))
+        self._below_s = self._below_s + elapsed_s if own < p.begins else 0.0
+        self._on = own >= p.begins or (self._on and own >= 0.5 * p.begins and self._below_s < ENDS_S)
+        aim = min(p.most, p.least + gain * max(0.0, own - 0.5 * p.begins)) if self._on else 0.0
+        self._asked = min(aim, self._asked + p.rise_per_s * elapsed_s)
+        self._share = self._asked if self._asked >= SHARE_MIN else 0.0
         reason = "" if gain == wanted or wanted < p.gain else "gain lowered: stimulation is heard in the EMG"
         return ProportionalOutput(self._share, gain, self.loop_gain(gain), reason)
 

@@ -129,7 +129,7 @@ def reference_pulses(volts: Array, rate_hz: float) -> Array:
 def phases() -> None:
     """Envelopes of shin and calf over the stride, each over its own mean, in walking without stimulation."""
     print(
-        "walking: envelope over its mean (loading 0 to 10 % of the stride, mid stance 20 to 30, late 30 to 50,"
+        "walking: envelope over its mean (loading 0 to 10 % of a stride, mid stance 20 to 30, late 30 to 50,"
     )
     print("swing 70 to 95 %); half the window taken off the time")
     walks: dict[str, list[tuple[Array, Array]]] = {"treadmill TA": [], "treadmill GM": []}

@@ -1,7 +1,7 @@
-"""EMG of a synthesised muscle under stimulation with its truth, and what ``controller.core.emg`` makes of it.
+"""EMG of a synthesised muscle under stimulation, its truth, and what ``controller.core.emg`` makes of it.
 
-Of use to ``benchmarks/emg.py``; prints nothing by itself. ``models.emg`` gives volition, M-waves and artefacts
-apart. What is fixed here: efforts with rests between, a current of another height in every stride.
+Of use to ``benchmarks/emg.py``; prints nothing by itself. ``models.emg`` gives volition, M-waves and
+artefacts apart. What is fixed here: efforts with rests between, a current of another height in every stride.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def rest_of(rate_hz: float, seed: int, muscle: MuscleParams | None = None) -> tu
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """``follows``: correlation with the r.m.s. of volition itself; ``effort``: with the effort that made it."""
+    """``follows``: correlation with volition's own r.m.s.; ``effort``: with the effort that made it."""
 
     follows: float
     effort: float
@@ -190,9 +190,7 @@ def changing(seconds: float) -> None:
     print(
         f"M-waves of 0 to 100 % each stride, volition -20 dB, {seconds:g} s: correlation with its own r.m.s."
     )
-    print(
-        "(with the effort that made it), share known; without volition r.m.s. over rest (worst moment), onsets"
-    )
+    print("(with the effort that made it), share known; without volition r.m.s. over rest (worst), onsets")
     for rate_hz, pulse_hz in (
         (1000.0, 25.0),
         (1000.0, 33.0),
@@ -218,9 +216,7 @@ def changing(seconds: float) -> None:
 
 def trigger(minutes: float) -> None:
     """Onsets without volition while stimulation runs, and how late true ones are told."""
-    print(
-        f"trigger, 1 kHz: false onsets in {minutes:g} min of rest with stimulation; latency after 10 % of effort"
-    )
+    print(f"trigger, 1 kHz: false onsets in {minutes:g} min of stimulated rest; latency after 10 % of effort")
     with ProcessPoolExecutor(2) as pool:
         for line in pool.map(_triggered, ((hz, minutes) for hz in (25.0, 33.0, 40.0))):
             print(line, flush=True)
@@ -274,7 +270,7 @@ FALL_S = 0.02  # time constant with which an effort ends; over below a hundredth
 
 
 def proportional(patients: int) -> None:
-    """Efforts of 2 s between rests, the current following the EMG from a cold start, in each of five troubles."""
+    """Efforts of 2 s between rests, the current following the EMG from a cold start, in five troubles."""
     print(
         f"proportional control, {patients} muscles, cold start: time to no current after an effort, worst and"
     )

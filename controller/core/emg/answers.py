@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ MEAN_OF = 16  # answers a mean reaches back over
 KNOWN_AFTER = 4  # answers of a kind
 LATER_MAX = 2  # samples by which a reference may be seen later than a segment
 PLACE_TOLERANCE = 0.1  # of a sample
+LAG_ALIKE_NS, LAGS_ALIKE = 1_000_000, 8  # of the last ones
 NOISE_MIN_V2 = 1e-18
 TAPS = np.arange(-2, 4)
 
@@ -40,6 +42,7 @@ class Answers:
     def __init__(self, frame: int) -> None:
         self.count = 0
         self.strongest_nc: tuple[float, ...] = ()  # the largest charges of which answers were learned
+        self.lags_ns: deque[int | None] = deque(maxlen=RECENT)  # after another channel
         self.rows = np.zeros((RECENT + BINS, frame))
         self.noise_v2 = np.zeros(RECENT + BINS)
         self.offset = np.zeros(RECENT + BINS)
@@ -66,6 +69,13 @@ class Answers:
         self.noise_v2[at] = noise_v2 / weight
         kept = self._seen[at] if before else seen
         self._seen[at] = max(kept[0], seen[0]), min(kept[1], seen[1])
+
+    def met(self, lag_ns: int | None) -> bool:
+        """Whether the last answers all came so long after another channel's pulse, whose own they hold."""
+        if lag_ns is None:
+            return True
+        alike = [one is not None and abs(one - lag_ns) < LAG_ALIKE_NS for one in self.lags_ns]
+        return sum(alike) >= LAGS_ALIKE
 
     def of_use(self, first: int, offset: float) -> Chosen:
         """References of a segment seen from sample ``first`` on; those seen earliest where few are."""

@@ -109,7 +109,7 @@ class MuscleChannel:
         if good:
             if self._gap:
                 self._bridge(x)
-            self._filter(t_ns, x, good=t_ns >= self._blank_until_ns + SETTLE * 1e9 / rate_hz)
+            self._filter(t_ns, x, x, good=t_ns >= self._blank_until_ns + SETTLE * 1e9 / rate_hz)
         else:
             self._gap.append(t_ns)
             if t_ns - self._held_ns > BRIDGE_MAX_S * 1e9:
@@ -126,17 +126,17 @@ class MuscleChannel:
         for one in self._gap:
             if isinstance(one, int):
                 done += 1
-                self._filter(one, from_v + (to_v - from_v) * done / (missing + 1), good=False)
+                self._filter(one, from_v + (to_v - from_v) * done / (missing + 1), math.nan, good=False)
             else:
                 self._emit(self._m_wave.pulse(one))
         self._gap.clear()
 
-    def _filter(self, t_ns: int, volts: float, *, good: bool) -> None:
+    def _filter(self, t_ns: int, volts: float, raw: float, *, good: bool) -> None:
         self._held_ns, self._held_v = t_ns, volts
         y = self._high.step(volts)
         if self._mains is not None:
             y -= self._mains.estimate(t_ns)
-        clean = self._m_wave.take(t_ns, y, volts, good)
+        clean = self._m_wave.take(t_ns, y, raw, good)
         if clean:
             self._emit(clean)
 

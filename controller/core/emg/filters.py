@@ -16,6 +16,8 @@ from controller.core.emg.placement import MAINS_MAX_V, MAINS_SHARE_MAX, MainsSha
 
 JITTER_NS = 1000.0  # of a sample's place; more is placed anew
 LEARN_TOGETHER = 20  # samples; much less than the time in which it adapts
+QUIET_GROWS = 1.02  # a batch: the least power of a second or so
+LOUD_POWER = 3.0  # times the least: above it less is learned
 MAINS_TAU_S = 0.4  # the canceller takes out about 0.4 Hz around the mains and its third harmonic
 
 
@@ -57,6 +59,7 @@ class MainsCanceller:
         self._step_ns, self._last_ns = 1e9 / rate_hz, 0
         self._gain = 2.0 / (MAINS_TAU_S * rate_hz)
         self.left = MainsShare()
+        self._quiet_v2 = 0.0
         self._taught: list[tuple[int, float]] = []
 
     @property
@@ -94,10 +97,14 @@ class MainsCanceller:
             return
         t, left = np.array([one[0] for one in self._taught]), np.array([one[1] for one in self._taught])
         self._taught.clear()
+        power = float(left @ left) / len(left)
+        self._quiet_v2 = min(power, QUIET_GROWS * self._quiet_v2) if self._quiet_v2 else power
+        # an effort's noise would be learned as mains and stay for a while after it
+        gain = self._gain * min(1.0, LOUD_POWER * self._quiet_v2 / max(power, 1e-30))
         phase = self._omega_per_ns * t
         for i, order in enumerate(self._orders):
             line = complex(np.sum(left * np.exp(-1j * order * phase)))
-            self._weights[i] += self._gain * line
+            self._weights[i] += gain * line
             if i == 0:
                 self.left.take(line, float(left @ left), len(left))
         self._place(self._last_ns)

@@ -57,6 +57,7 @@ class _Response:
     key: Key
     t_ns: int
     charge_nc: float
+    lag_ns: int | None = None  # after another channel's pulse
     late: bool = False  # told too late: its first samples were taken for something else
     start: int | None = None  # number of its first sample
     offset: float = 0.0  # of that sample after the pulse, in samples
@@ -120,13 +121,15 @@ class MWaveFilter:
                 one.end = self._next
                 self._learn(one)
         self._charge_max_nc = max(self._charge_max_nc, charge_nc)
-        self._active.append(_Response((pulse.channel,), pulse.t_ns, charge_nc))
+        lag_ns = None if newest is None or pulse.channel in newest.key else pulse.t_ns - newest.t_ns
+        lag_ns = None if lag_ns is None or lag_ns > FRAME_S * 1e9 else lag_ns
+        self._active.append(_Response((pulse.channel,), pulse.t_ns, charge_nc, lag_ns))
         self._solved = False
         self._let_go()
         return out
 
     def take(self, t_ns: int, volts: float, raw: float, good: bool) -> list[Cleaned]:
-        """One filtered sample with its raw one; returns the samples that are now clean, oldest first."""
+        """One filtered sample with its raw one (NaN: bridged); returns samples now clean, oldest first."""
         if not self._active:
             self._first = self._sent = self._sent + 1
             return [Cleaned(t_ns, volts, True)] if good else []
@@ -243,9 +246,11 @@ class MWaveFilter:
         kind = self._kinds.get(one.key)
         if kind is not None and kind.count >= KNOWN_AFTER and not one.late:
             self._predict(one, kind, y, good)
-        if np.count_nonzero(good) >= SEEN_MIN:
-            own = 0.0 if one.prediction is None else filtered - one.prediction.volts[: len(y)]
-            self.peak_to_peak_v = float(np.ptp((raw - own)[good]))
+        shown = np.isfinite(raw)
+        if np.count_nonzero(shown) >= SEEN_MIN:
+            if one.prediction is not None:
+                raw = raw - np.where(good, filtered - one.prediction.volts[: len(y)], 0.0)
+            self.peak_to_peak_v = float(np.ptp(raw[shown]))
 
     def _predict(self, one: _Response, kind: Answers, y: Array, good: Flags) -> None:
         chosen = kind.of_use(int(good.argmax()), one.offset)
@@ -262,7 +267,7 @@ class MWaveFilter:
         references = References(rows, chosen.noise_v2, changes, max(self._noise_v2, NOISE_MIN_V2))
         one.prediction = predict(self._method, references, y, good)
         left_v2 = ((y - one.prediction.volts[: len(y)]) * one.prediction.gain) ** 2
-        one.known = one.charge_nc <= STRONGER * kind.strongest_nc[0]
+        one.known = one.charge_nc <= STRONGER * kind.strongest_nc[0] and kind.met(one.lag_ns)
         one.noise_v2 = self._compare(one, left_v2, good)
         self._noise_v2 += NOISE_STEP * (one.noise_v2 - self._noise_v2)
 
@@ -335,6 +340,7 @@ class MWaveFilter:
         at_pulse = shifted(samples[None, :], np.array([-one.offset]))[0] if one.offset else samples
         kind = self._kinds.get(one.key) or self._kinds.setdefault(one.key, Answers(self._frame))
         length = max(length, self._fit)
+        kind.lags_ns.append(one.lag_ns)
         seen = int(np.argmax(good)), length
         kind.add(samples, seen, one.offset, one.noise_v2)
         kind.strongest_nc = tuple(sorted((*kind.strongest_nc, one.charge_nc))[-KNOWN_AFTER:])

@@ -49,7 +49,8 @@ def _begin() -> None:
 def demo(
     *,
     seconds: Annotated[
-        float | None, typer.Option(min=5, max=3600, help="Seconds each arm walks after its wash-out.")
+        float | None,
+        typer.Option(min=5, max=3600, help="Seconds each arm walks after its wash-out; an exercise, in all."),
     ] = None,
     mode: Annotated[DemoMode, typer.Option(help="One arm, or all.")] = "compare",
     seed: Annotated[int, typer.Option(min=0, help="Which virtual patient's day.")] = 1,
@@ -84,7 +85,7 @@ def demo(
     def conduct() -> int:
         with results_folder(out) as folder:
             if programme is not None:
-                return run_programme_demo(programme, seed, folder, console)
+                return run_programme_demo(programme, seed, folder, console, seconds=seconds)
             return run_demo(only, seconds, seed, folder, console, console_port=port, file=file)
 
     raise typer.Exit(_refusing(conduct))

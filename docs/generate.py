@@ -10,6 +10,7 @@ import ast
 import inspect
 import re
 import sys
+import tempfile
 import tokenize
 import tomllib
 from collections.abc import Callable, Iterable
@@ -21,12 +22,16 @@ import typer.main
 from pydantic.fields import FieldInfo
 
 from controller.cli import app
-from controller.config import person_schema, section
+from controller.commands import config_check, exercise
+from controller.config import exercise_schema, person_schema, section
 from controller.config import schema as config
+from controller.config.exercise import load_exercise
+from controller.config.loader import read_file
 from controller.config.tunables import BY_KEY, KNOBS
+from controller.errors import ConfigError
 from controller.record.records import TOPICS
 from controller.safety.judgement import limits
-from controller.safety.judgement.contraindications import QUESTIONS
+from controller.safety.judgement.contraindications import QUESTIONS, RULES
 from controller.safety.judgement.faults import TABLE
 from controller.safety.judgement.states import Event, Stage, State, transition
 from controller.telemetry.payload_schemas import documents
@@ -220,6 +225,96 @@ def checklist() -> str:
     )
 
 
+def contraindications() -> str:
+    """What each answer forbids, and why."""
+    rows = []
+    for q in QUESTIONS:
+        rules = [rule for rule in RULES if rule.key == q.key]
+        still = "; ".join(
+            f"programmes {'of kind `' + rule.caps + '`' if rule.caps else 'at the ' + str(rule.region)}: "
+            f"{rule.why} ({rule.source})"
+            for rule in rules
+        )
+        accepted = "not possible" if q.absolute else f"forbids {still}" if rules else "forbids none"
+        rows.append((f"`{q.key}`", f"every programme: {q.why}", accepted))
+    return table(("condition", '"yes" forbids', '"accepted"'), rows)
+
+
+# --- exercise
+
+
+def exercise_session() -> str:
+    """The tables of a session file that an exercise has in place of gait assist's."""
+    made = ""
+    head = ("key", "unit", "allowed", "default", "while running", "meaning")
+    for name, one in (
+        ("[therapy]", exercise_schema.ExerciseTherapySection),
+        ("[[therapy.muscles]]", exercise_schema.MuscleSection),
+    ):
+        keys = [(key, field) for key, field in one.model_fields.items() if key != "muscles"]
+        rows = (_row("therapy", key, field) for key, field in keys)
+        made += f"### `{name}`\n\n{_words(one.__doc__ or '')}\n\n{table(head, rows)}\n"
+    return made
+
+
+def programmes() -> str:
+    """The ready programmes, and whether the stimulator of the demo gives them."""
+    rows = []
+    for path in sorted(exercise.PROGRAMMES.glob("*.toml")):
+        file, _ = read_file(path, exercise_schema.ProgrammeFile)
+        pulses = [_pulses(one) for one in file.contractions]
+        course = file.repetitions
+        rows.append(
+            (
+                f"`{path.stem}`",
+                file.programme.title,
+                f"`{file.programme.kind}`",
+                ", ".join(one.muscle for one in file.contractions),
+                "; ".join(dict.fromkeys(pulses)),
+                f"{course.warm_up} + {course.count}" if course.warm_up else f"{course.count}",
+                _given(path),
+            )
+        )
+    head = ("name", "title", "kind", "muscles", "pulses", "repetitions", next(iter(STIMULATORS)))
+    return table(head, rows)
+
+
+def _pulses(one: exercise_schema.ContractionSection) -> str:
+    """A contraction's pulses by their shape."""
+    shape = f"{one.width_us:g} µs"
+    if one.burst_ms is not None:
+        shape = f"bursts of {one.burst_ms:g} ms at {one.carrier_hz:g} Hz"
+    rate = f"{one.rate_hz:g}" + ("" if one.rate_end_hz is None else f" to {one.rate_end_hz:g}")
+    return f"{shape}, {rate} Hz" + ("" if one.doublet_ms is None else f", doublet {one.doublet_ms:g} ms")
+
+
+def _given(path: Path) -> str:
+    """Yes, or why not: what `dorsi config check` says of it for the virtual person."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "session.toml"
+        file.write_text(exercise.virtual_session_text(path), encoding="utf-8")
+        try:
+            found = config_check.objections(load_exercise(file))
+        except ConfigError as error:
+            found = error.problems
+    return "yes" if not found else f"refused: {found[0].partition('): ')[2]}"
+
+
+def therapy_limits() -> str:
+    """The compiled caps of each therapy side by side, with the reason of exercise's."""
+    reasons = _reasons(inspect.getsource(limits), "EXERCISE")
+    rows = (
+        (
+            f"`{name}`",
+            unit(name),
+            *(f"{getattr(one, name):g}" for one in limits.CAPPED.values()),
+            reasons[name],
+        )
+        for name in limits.NAMES
+    )
+    return table(("limit", "unit", *limits.CAPPED, "reason for exercise's"), rows)
+
+
 # --- commands and formats
 
 
@@ -279,6 +374,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "states": state_table,
     "faults": fault_table,
     "checklist": checklist,
+    "contraindications": contraindications,
+    "exercise-session": exercise_session,
+    "programme-file": lambda: settings(exercise_schema.ProgrammeFile),
+    "programmes": programmes,
+    "therapy-limits": therapy_limits,
     "alarms": alarms,
     "commands": commands,
     "recording-topics": topics,

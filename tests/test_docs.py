@@ -13,7 +13,7 @@ import pytest
 import typer.main
 
 from controller.cli import app
-from controller.config import person_schema
+from controller.config import exercise_schema, person_schema
 from controller.config import schema as config
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -194,7 +194,7 @@ def test_a_path_exists(page: Path) -> None:
 def test_a_setting_exists(page: Path) -> None:
     tables = {
         name: field
-        for file in (config.SessionFile, person_schema.PatientFile)
+        for file in (exercise_schema.ProgrammeFile, config.SessionFile, person_schema.PatientFile)
         for name, field in file.model_fields.items()
     }
     for piece in code(read(page)):

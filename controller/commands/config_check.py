@@ -14,13 +14,13 @@ from pathlib import Path
 
 from controller.commands.exercise_check import exercise_objections
 from controller.config.console_settings import read_token
-from controller.config.exercise import ExerciseSession, load_any
+from controller.config.exercise import ExerciseSession, caps_of, load_any
 from controller.config.limits import PulseOutput, broken_by, current_ceilings, first_output, second_output
 from controller.config.loader import place_of
 from controller.config.rig_schema import SensorSection
 from controller.config.session import RigSession, Session, load_session
 from controller.errors import ConfigError, InputError
-from controller.safety.judgement.contraindications import QUESTION, QUESTIONS
+from controller.safety.judgement.contraindications import QUESTIONS, not_enough
 from controller.safety.judgement.limits import charge_uc, density_rms_ma_cm2, energy_mj
 from controller.telemetry.settings import check_lsl, mqtt_settings
 from drivers.catalogue import is_inertial
@@ -68,8 +68,19 @@ def _checklist(session: RigSession) -> Iterator[str]:
             continue
         allowed = "'no'" if question.absolute else "'no', or 'accepted' by the clinician in charge"
         place = place_of(path, session.patient_text, "checklist", question.key)
-        words = QUESTION[question.key].text
-        yield f"{place}: found {answer!r}, which forbids stimulation, allowed: {allowed} ({words})"
+        yield (
+            f"{place}: found {answer!r}, which forbids stimulation, allowed: {allowed} ({question.text}): "
+            f"{question.why}"
+        )
+    if isinstance(session, ExerciseSession):
+        muscles = [one.muscle for one in session.programme.contractions]
+        for rule in not_enough(answers, muscles, caps_of(session.programme)):
+            place = place_of(path, session.patient_text, "checklist", rule.key)
+            what = " ".join(filter(None, (rule.caps, rule.region and f"at the {rule.region}")))
+            yield (
+                f"{place}: found 'accepted', which is not enough for this programme ({what}), allowed: 'no': "
+                f"{rule.why} ({rule.source})"
+            )
 
 
 @dataclass(frozen=True, slots=True)

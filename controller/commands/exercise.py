@@ -30,6 +30,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PROGRAMMES = CONFIGS / "programmes"
 VIRTUAL_PERSON = CONFIGS / "patients" / "virtual_exercise.toml"
 MOTOR, SET, MOST = 0.7, 1.2, 1.55  # the virtual person's currents over that which recruits half of a muscle
+FELT, FELT_MOST = 0.5, 0.65  # the same of TENS: felt, and far from a contraction
 LARGE, LARGE_CM2, SMALL_CM2 = ("quadriceps", "hamstrings"), 60.0, 20.0  # electrodes
 EMG_MAX_UV = 25.0  # of the virtual person's own strongest effort
 
@@ -53,6 +54,7 @@ def virtual_session_text(programme: Path) -> str:
     """A session file for the virtual person, with every muscle of the programme at an output of its own."""
     file, _ = read_file(programme, ProgrammeFile)
     listens = file.programme.kind.startswith("emg-")
+    motor, share, most = (0.0, FELT, FELT_MOST) if file.programme.kind == "comfort" else (MOTOR, SET, MOST)
     lines = [
         "# The session that the demo ran: copy it, and put your own devices and this person's currents in.",
         "",
@@ -76,9 +78,9 @@ def virtual_session_text(programme: Path) -> str:
             f'muscle = "{muscle}"',
             f"output = {output}",
             f"electrode_area_cm2 = {LARGE_CM2 if muscle in LARGE else SMALL_CM2}",
-            f"motor_ma = {float(round(MOTOR * half_ma))}",
-            f"current_ma = {float(round(SET * half_ma))}",
-            f"current_max_ma = {float(round(MOST * half_ma))}",
+            f"motor_ma = {float(round(motor * half_ma))}",
+            f"current_ma = {float(round(share * half_ma))}",
+            f"current_max_ma = {float(round(most * half_ma))}",
         ]
         if listens:
             lines += ['emg_sensor = "emg"', f"emg_channel = {order.index(muscle)}"]
@@ -91,8 +93,10 @@ def virtual_session_text(programme: Path) -> str:
     return "\n".join(lines)
 
 
-def run_programme_demo(name: str, seed: int, out: Path, console: Console) -> int:
-    """The virtual person does a whole programme; returns the exit code."""
+def run_programme_demo(
+    name: str, seed: int, out: Path, console: Console, *, seconds: float | None = None
+) -> int:
+    """The virtual person does a programme, whole or for so many seconds; returns the exit code."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / "session.toml"
     file.write_text(virtual_session_text(programme_path(name)), encoding="utf-8")
@@ -106,7 +110,7 @@ def run_programme_demo(name: str, seed: int, out: Path, console: Console) -> int
     with broker() as port:
         site, rig = session.file.session.site, session.file.session.rig
         mqtt = None if port is None else {"host": "127.0.0.1", "port": port, "site": site, "rig": rig}
-        return run_programme(session, out, console, Virtual(seed, {}), mqtt)
+        return run_programme(session, out, console, Virtual(seed, {}), mqtt, seconds=seconds)
 
 
 def run_programme(

@@ -62,6 +62,11 @@ class GuardConfig:
     rest_file: str | None = None  # where on-times outlive the guard; None: it forgets them
     in_flight_file: str | None = None  # where what is in force outlives it; None: in the rig's folder
 
+    @property
+    def muscles(self) -> tuple[str, ...]:
+        """Of the channels, by whose names they are called."""
+        return tuple(channel.name for channel in self.channels)
+
 
 class _Part:
     """One JSON object of the file, read key by key so that an unread key is an error."""

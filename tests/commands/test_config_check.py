@@ -15,6 +15,7 @@ from controller.cli import CONFIGS, app
 from controller.commands.config_check import LABEL_MAX, load_startable, objections
 from controller.commands.run import run_session
 from controller.config.core_params import core_params
+from controller.config.exercise import load_any
 from controller.config.session import Session, load_session
 from controller.console.setup.patient_file import look
 from controller.errors import ConfigError
@@ -55,7 +56,7 @@ def line_of(file: Path, begin: str) -> int:
 
 @pytest.mark.parametrize("file", sorted((CONFIGS / "sessions").glob("*.toml")), ids=lambda path: path.stem)
 def test_nothing_speaks_against_the_sessions_of_the_repository(file: Path) -> None:
-    assert objections(load_session(file)) == []
+    assert objections(load_any(file)) == []
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.key)

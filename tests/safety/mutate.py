@@ -53,7 +53,12 @@ MIND = (
 # machine without the data would have other survivors.
 MODULES: dict[str, tuple[str, ...]] = {
     "judgement.states": ("test_states",),
-    "judgement.contraindications": ("test_arming", "test_guard_step", "test_settings"),
+    "judgement.contraindications": (
+        "test_contraindications",
+        "test_arming",
+        "test_guard_step",
+        "test_settings",
+    ),
     "judgement.pulse_schedule": ("test_pulse_schedule",),
     "judgement.limits": ("test_limits", "test_tighten"),
     "judgement.wire": ("test_wire", "test_staged_unlock", "test_purpose"),

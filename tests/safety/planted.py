@@ -258,7 +258,7 @@ PLANTS = (
     Plant(
         "arming without the checklist",
         "judgement/requests.py",
-        "why = list(objections(setup.config.checklist if known.checklist is None else known.checklist))",
+        "why = list(objections(answers, setup.config.muscles, setup.config.caps))",
         "why: list[str] = []",
         "test_guard_step.py::test_an_unanswered_checklist_forbids_arming",
     ),

@@ -111,7 +111,7 @@ def test_a_person_at_the_console_answers_todays_checklist_there(
     config = told(tmp_path, load_session(DEMO_SESSION), virtual=virtual, attended=attended)
     assert config.overseen
     assert config.supervised == attended
-    assert bool(objections(config.checklist)) == (attended and not virtual)
+    assert bool(objections(config.checklist, config.muscles, config.caps)) == (attended and not virtual)
     assert config.stop_button is None
 
 

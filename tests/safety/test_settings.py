@@ -299,13 +299,13 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_all_answered_no_raises_no_objection() -> None:
-    assert objections({question.key: "no" for question in QUESTIONS}) == ()
+    assert objections({question.key: "no" for question in QUESTIONS}, ["dorsiflexion"], "gait") == ()
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_each_question_has_to_be_answered(question: Any) -> None:
     answers = {other.key: "no" for other in QUESTIONS if other is not question}
-    (why,) = objections(answers)
+    (why,) = objections(answers, ["dorsiflexion"], "gait")
     said = f"checklist: {question.key} is not answered"
     assert (why.code, why.name, why.text) == ("unanswered", question.key, said)
 
@@ -313,10 +313,12 @@ def test_each_question_has_to_be_answered(question: Any) -> None:
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_yes_forbids_and_only_a_precaution_can_be_accepted(question: Any) -> None:
     answers = {other.key: "no" for other in QUESTIONS}
-    (why,) = objections(answers | {question.key: "yes"})
+    (why,) = objections(answers | {question.key: "yes"}, ["dorsiflexion"], "gait")
     said = f"checklist: {question.key} is answered 'yes'"
     assert (why.code, why.name, why.text) == ("checklist", question.key, said)
-    assert len(objections(answers | {question.key: "accepted"})) == (1 if question.absolute else 0)
+    assert len(objections(answers | {question.key: "accepted"}, ["dorsiflexion"], "gait")) == (
+        1 if question.absolute else 0
+    )
 
 
 def test_the_checklist_asks_for_what_the_design_names() -> None:

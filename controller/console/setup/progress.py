@@ -24,6 +24,7 @@ STEPS: tuple[Step, ...] = (
 Mark = Literal["sensory", "motor", "comfort"]
 EFFECTS = ("nothing", "felt", "moved", "enough", "again")
 MARKS: tuple[Mark, ...] = ("sensory", "motor", "comfort")
+WALKED = ("dorsiflexion", "eversion")  # channels of gait assist, of which this set-up is
 FIRST_MA = 4.0
 COARSE_MA, FINE_MA = 1.0, 0.5  # until something is felt, and from then on
 
@@ -59,7 +60,7 @@ class SetupState:
 
     def objections(self) -> tuple[Refusal, ...]:
         """Why today's answers do not allow stimulation; empty where they do, or where none were given."""
-        return objections(self.answers) if self.answers else ()
+        return objections(self.answers, WALKED, "gait") if self.answers else ()
 
 
 def unanswered(answers: Mapping[str, str]) -> list[str]:

@@ -89,7 +89,7 @@ def _react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tup
         case PulseLeft():
             return on_pulse_left(now_ns, happening, setup, known)
         case Checklist():
-            return on_checklist(now_ns, happening, known)
+            return on_checklist(now_ns, happening, setup, known)
         case Tighten():
             return on_tighten(happening, setup, known)
     if happening.code == LEFT_OUT:

@@ -83,7 +83,8 @@ def begin_test(now_ns: int, by: str, known: Known) -> tuple[tuple[Note, ...], Kn
 def refusals(now_ns: int, setup: Setup, known: Known) -> tuple[Refusal, ...]:
     """Why the guard does not arm now; empty where it does."""
     limits = setup.rules.effective.limits
-    why = list(objections(setup.config.checklist if known.checklist is None else known.checklist))
+    answers = setup.config.checklist if known.checklist is None else known.checklist
+    why = list(objections(answers, setup.config.muscles, setup.config.caps))
     if known.state.stage is not Stage.OFF:
         cause = f" ({known.state.fault}): acknowledge first" if known.state.fault else ""
         why.append(Refusal("state", f"guard is {known.state.stage.value}{cause}"))
@@ -139,7 +140,7 @@ def on_answer(notice: StimulatorNotice, setup: Setup, known: Known) -> tuple[Rea
     return NOTHING, known._replace(contact=test)
 
 
-def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction, Known]:
+def on_checklist(now_ns: int, given: Checklist, setup: Setup, known: Known) -> tuple[Reaction, Known]:
     """Today's answers take the place of the file's; such as forbid stimulation end it."""
     answers = answers_in(given.answers)
     if answers is None:
@@ -147,7 +148,7 @@ def on_checklist(now_ns: int, given: Checklist, known: Known) -> tuple[Reaction,
         return Reaction(notes=(Note("refused", words, by=given.by),)), known
     note = Note("checklist", f"Checklist answered at {given.utc}.", by=given.by, answers=dict(answers))
     known = known._replace(checklist=dict(answers))
-    forbids = objections(answers)
+    forbids = objections(answers, setup.config.muscles, setup.config.caps)
     if not forbids or not known.state.may_pulse:
         return Reaction(notes=(note,)), known
     words = f"Disarmed: {joined(forbids)}."

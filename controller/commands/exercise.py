@@ -11,6 +11,7 @@ from rich.table import Table
 from controller.analysis.dose_book import owner_of
 from controller.analysis.dose_file import add_recording, read_book
 from controller.analysis.exercise import ExerciseSummary, summarise_exercise
+from controller.analysis.report.page import write_report
 from controller.commands.conduct import DISCLAIMER, broker, conduct
 from controller.commands.config_check import load_startable
 from controller.commands.dose import told
@@ -147,10 +148,12 @@ def _sum_up(recording: Path, out: Path, console: Console) -> list[str]:
     try:
         with new_file(out / "summary.json", (".json",)) as file:
             file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+        with new_file(out / "report.html", (".html",)) as file:
+            write_report(recording, file)
     except InputError as error:  # of a place that took the recording
-        console.print(f"Not summed up: {error}. The recording is kept.")
+        console.print(f"Not reported: {error}. The recording is kept; dorsi report makes it later.")
         return []
-    return ["summary.json"]
+    return ["report.html", "summary.json"]
 
 
 def table(summary: ExerciseSummary) -> Table:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import InputError
-from controller.safety.kept_file import ONE_RIG, REST_UNREADABLE, InUseError, KeptFile, locked
+from controller.safety.kept_file import ONE_RIG, REST_FOLDER, REST_UNREADABLE, InUseError, KeptFile, locked
 
-FOLDER = "rest"
+FOLDER = REST_FOLDER
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import threading
 import zlib
 from pathlib import Path
 
+REST_FOLDER = "rest"  # of the runs: what outlives a rig, a person each
 PLACE_BYTES = 4096  # a page: what is being written never shares one with what is safe on the disk
 PLACES = 2
 RETRY_S = 0.5  # after the disk said no

@@ -1,7 +1,7 @@
 """The person's own effort in an exercise: a try, a proportion, and the support that it leaves needed.
 
-A share of the person's largest signal, with hysteresis and a refractory time. Where the signal is not to be
-relied on there is no effort, no try and no proportional current.
+A share of the person's largest signal, with hysteresis and a refractory time. A try begins from a muscle that
+was seen at rest. Where the signal is not to be relied on there is no effort, no try and no proportional current.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Effort:
     _assist: AssistAsNeeded | None = field(init=False)
     _seen: EmgEstimate | None = None
     _ready_ns: int | None = None  # before it no try counts
+    _relaxed: bool = False  # seen below the release since the last effort, contraction or lost signal
     _effort_s: float = 0.0  # of the present contraction, activation times time
     _known_s: float = 0.0
 
@@ -107,7 +108,7 @@ class Effort:
     def rested(self, now_ns: int) -> None:
         """A contraction is over: what did the person do, and from when does the next try count?"""
         self._ready_ns = now_ns + round(self.params.refractory_s * 1e9)
-        self.trying = False
+        self.trying = self._relaxed = False
         if self._assist is not None and self._known_s > 0.0:
             own = self._effort_s / self._known_s
             self._assist.movement(own / self.params.goal, own)
@@ -133,6 +134,7 @@ class Effort:
         share = self.activation
         self.tried = False
         if share is None or share < self.params.release:
-            self.trying = False
-        elif share >= self.params.threshold and not self.trying:
+            self.trying, self._relaxed = False, share is not None
+        elif share >= self.params.threshold and self._relaxed:
+            self._relaxed = False
             self.trying = self.tried = self._ready_ns is None or now_ns >= self._ready_ns

@@ -303,6 +303,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_myo,
             open=_open_myo,
             emulate=_emulate_myo,
+            emg_channels=8,
         ),
         SensorDevice(
             name="openbci-ganglion",
@@ -315,6 +316,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_ganglion,
             open=_open_ganglion,
             emulate=_emulate_ganglion,
+            emg_channels=4,
         ),
         SensorDevice(
             name="oymotion-gforcepro",
@@ -327,6 +329,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_gforce,
             open=_open_gforce,
             emulate=_emulate_gforce,
+            emg_channels=8,
         ),
         SensorDevice(
             name="npg-lite",
@@ -339,6 +342,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_npg,
             open=_open_npg,
             emulate=_emulate_npg,
+            emg_channels=6,
         ),
     )
 )

@@ -50,6 +50,7 @@ class SensorDevice:
     open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
     emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio
     decode_mode: DecodeMode | None = None  # where bytes alone do not tell what they are
+    emg_channels: int = 0  # the most it has
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,20 @@ Each refusal gives the reason and the nearest that can be given; nothing is chan
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from controller.config.exercise import ExerciseSession, cycles_of, exercise_params, output_of
+from controller.config.exercise import (
+    ExerciseSession,
+    caps_of,
+    cycles_of,
+    exercise_params,
+    output_of,
+    repeated_of,
+)
 from controller.config.limits import broken_by, current_ceilings
 from controller.config.loader import place_of
-from controller.core.exercise.programme import MusclePlan
-from controller.safety.judgement.limits import DOSE_WINDOW_S, charge_uc
+from controller.core.exercise.timeline import READY_S
+from controller.safety.judgement.limits import DOSE_WINDOW_S, ON_WINDOW_S
 from drivers.catalogue import STIMULATORS
 
 DENERVATED_WIDTH_US = 10_000.0  # below, muscle without nerve does not answer (docs/exercise.md)
@@ -30,7 +36,8 @@ def _shapes(session: ExerciseSession) -> Iterator[str]:
     for number, one in enumerate(session.programme.contractions, 1):
         place = f"{session.programme_path}: contractions number {number} ({one.muscle})"
         if (one.carrier_hz is None) != (one.burst_ms is None):
-            yield f"{place}: carrier_hz and burst_ms belong together, allowed: both or neither"
+            alone = "carrier_hz" if one.burst_ms is None else "burst_ms"
+            yield f"{place}: {alone}: found alone, allowed: carrier_hz and burst_ms, or neither"
         elif one.carrier_hz is not None and one.burst_ms is not None:
             half_us = 5e5 / one.carrier_hz
             if abs(half_us - one.width_us) > 0.5:
@@ -70,6 +77,11 @@ def _shapes(session: ExerciseSession) -> Iterator[str]:
                 f"{place}: doublet_ms: found {one.doublet_ms:g}, allowed: at least {least_ms:g} by "
                 f"{session.effective.named('rate_max_hz')}; the nearest is {least_ms:g} ms"
             )
+        if one.doublet_ms is not None and one.doublet_ms >= 1e3 / one.rate_hz:
+            yield (
+                f"{place}: doublet_ms: found {one.doublet_ms:g}, allowed: below {1e3 / one.rate_hz:g}, the "
+                f"time between two pulses at {one.rate_hz:g} Hz"
+            )
 
 
 def _currents(session: ExerciseSession) -> Iterator[str]:
@@ -92,34 +104,35 @@ def _lengths(session: ExerciseSession) -> Iterator[str]:
     """Contractions that last too long, or too close to each other, for the limits in force."""
     params = exercise_params(session)
     limits, effective = session.effective.limits, session.effective
-    period_s = params.repetition_s + params.course.rest_s
-    for number, muscle in enumerate(params.muscles, 1):
-        place = f"{session.programme_path}: contractions number {number} ({muscle.muscle})"
-        on_s = muscle.ramp_up_s + muscle.hold_s + muscle.ramp_down_s
-        if on_s > limits.train_max_s:
+    window_s = ON_WINDOW_S[caps_of(session.programme)]
+    again = params.course.total > 1
+    for number, (muscle, (one, place)) in enumerate(zip(params.muscles, session.muscles, strict=True), 1):
+        where = f"{session.programme_path}: contractions number {number} ({muscle.muscle})"
+        if muscle.lasts_s > limits.train_max_s:
             yield (
-                f"{place}: ramps and hold last {on_s:g} s, allowed: at most {limits.train_max_s:g} s by "
-                f"{effective.named('train_max_s')}"
+                f"{where}: ramps and hold last {muscle.lasts_s:g} s, allowed: at most "
+                f"{limits.train_max_s:g} s by {effective.named('train_max_s')}"
             )
-        dose_uc = _dose_uc(muscle, period_s)
-        if dose_uc > limits.dose_max_uc:
+        rest_s = params.repetition_s - muscle.lasts_s + params.course.rest_s if again else DOSE_WINDOW_S
+        contraction = repeated_of(session, one, place)
+        if (dose_uc := contraction.dose_uc(rest_s)) > limits.dose_max_uc:
             yield (
-                f"{place}: gives {dose_uc:.0f} uC in {DOSE_WINDOW_S:g} s at {muscle.current_max_ma:g} mA, "
+                f"{where}: gives {dose_uc:.0f} uC in {DOSE_WINDOW_S:g} s at {muscle.current_max_ma:g} mA, "
                 f"allowed: at most {limits.dose_max_uc:g} uC by {effective.named('dose_max_uc')}; longer "
                 "rests, a lower rate or less current would do"
             )
-    if params.whole_s > limits.session_max_s:
-        yield (
-            f"{session.programme_path}: repetitions: the programme lasts {params.whole_s:.0f} s, allowed: at "
-            f"most {limits.session_max_s:g} s by {effective.named('session_max_s')}"
-        )
-
-
-def _dose_uc(muscle: MusclePlan, period_s: float) -> float:
-    """The most it gives in any window of the dose limit, at its highest current: the sum over its pulses."""
-    a_charge_uc = charge_uc(muscle.current_max_ma, muscle.width_us) * muscle.cycles
-    rate_hz = max(muscle.rate_hz, muscle.rate_end_hz or 0.0)
-    on_s = muscle.hold_s + 0.5 * (muscle.ramp_up_s + muscle.ramp_down_s)
-    whole = math.floor(DOSE_WINDOW_S / period_s)
-    rest_s = min(DOSE_WINDOW_S - whole * period_s, on_s)
-    return a_charge_uc * rate_hz * (whole * on_s + rest_s)
+        elif again and rest_s < muscle.rest_least_s:
+            share = contraction.on_share(window_s, rest_s)
+            yield (
+                f"{where}: rests {rest_s:g} s between two contractions and is on for {share:.0%} of "
+                f"{window_s:g} s, allowed: a rest of at least {muscle.rest_least_s:.2f} s, for "
+                f"{effective.named('on_share_max')} and {effective.named('dose_max_uc')}"
+            )
+    whole_s = READY_S + params.whole_s
+    for name in ("bout_max_s", "session_max_s"):
+        most_s = getattr(limits, name)
+        if whole_s > most_s:
+            yield (
+                f"{session.programme_path}: repetitions: the programme lasts {whole_s:.0f} s "
+                f"with its countdown, allowed: at most {most_s:g} s by {effective.named(name)}"
+            )

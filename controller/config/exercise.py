@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
+from controller.config.exercise_rests import Repeated, repeated
 from controller.config.exercise_schema import (
     ContractionSection,
     ExerciseFile,
@@ -23,7 +25,7 @@ from controller.core.emg.proportional import ProportionalParams
 from controller.core.exercise.effort import EffortParams
 from controller.core.exercise.programme import Course, ExerciseParams, MusclePlan
 from controller.core.signals import Control
-from controller.safety.judgement.limits import Caps
+from controller.safety.judgement.limits import ON_WINDOW_S, Caps
 from drivers.catalogue import SENSORS, STIMULATORS
 
 TICK_S = 0.005
@@ -132,6 +134,11 @@ def _listens(path: Path, file: ExerciseFile, programme_path: Path, programme: Pr
             f"{programme_path}: emg.release_percent: found {programme.emg.release_percent:g}, allowed: below "
             f"threshold_percent, {programme.emg.threshold_percent:g}"
         )
+    elif programme.emg.floor_percent > programme.emg.ceiling_percent:
+        yield (
+            f"{programme_path}: emg.floor_percent: found {programme.emg.floor_percent:g}, allowed: at most "
+            f"ceiling_percent, {programme.emg.ceiling_percent:g}"
+        )
     heard = [place for place in file.therapy.muscles if place.emg_sensor is not None]
     if not heard:
         yield f"{path}: therapy.muscles: no emg_sensor, allowed: one or more for a programme of kind {kind!r}"
@@ -142,6 +149,17 @@ def _listens(path: Path, file: ExerciseFile, programme_path: Path, programme: Pr
             emg = [name for name, one in sensors.items() if SENSORS[one.device].kind == "emg"]
             allowed = ", ".join(emg) or "a sensor of [[sensors]] that measures EMG"
             yield f"{path}: therapy.muscles.emg_sensor: found {place.emg_sensor!r}, allowed: {allowed}"
+        elif place.emg_channel >= (channels := SENSORS[sensor.device].emg_channels):
+            yield (
+                f"{path}: therapy.muscles.emg_channel of {place.muscle}: found {place.emg_channel}, allowed: "
+                f"0 to {channels - 1} with {sensor.device}"
+            )
+    for place, other in combinations(heard, 2):
+        if (place.emg_sensor, place.emg_channel) == (other.emg_sensor, other.emg_channel):
+            yield (
+                f"{path}: therapy.muscles.emg_channel of {other.muscle}: found {other.emg_channel}, allowed: "
+                f"not that of {place.muscle}: one channel shows one muscle"
+            )
 
 
 def caps_of(programme: ProgrammeFile) -> Caps:
@@ -159,8 +177,22 @@ def cycles_of(one: ContractionSection) -> int:
 
 def output_of(one: ContractionSection, place: MuscleSection) -> PulseOutput:
     """Its pulses and its electrode, at the highest rate the programme asks for."""
-    rate_hz = max(one.rate_hz, one.rate_end_hz or 0.0)
+    doublet_hz = 0.0 if one.doublet_ms is None else 1e3 / one.doublet_ms
+    rate_hz = max(one.rate_hz, one.rate_end_hz or 0.0, doublet_hz)
     return PulseOutput(one.width_us, rate_hz, place.electrode_area_cm2, cycles_of(one))
+
+
+def most_ma_of(session: ExerciseSession, one: ContractionSection, place: MuscleSection) -> float:
+    """The highest current that may be set: what the person bears, as far as no limit blocks it."""
+    return min(place.current_max_ma, plannable_ma(session.effective.limits, output_of(one, place)))
+
+
+def repeated_of(session: ExerciseSession, one: ContractionSection, place: MuscleSection) -> Repeated:
+    """Its contraction as it is given again and again, at the highest current that may be set."""
+    rate_hz = max(one.rate_hz, one.rate_end_hz or 0.0)  # a doublet is one interval of a contraction
+    output = replace(output_of(one, place), rate_hz=rate_hz)
+    most_ma = most_ma_of(session, one, place)
+    return repeated(one.ramp_up_s, one.hold_s, one.ramp_down_s, output, most_ma)
 
 
 def exercise_settings(session: ExerciseSession) -> list[tuple[str, str, str]]:
@@ -184,13 +216,16 @@ def exercise_params(session: ExerciseSession) -> ExerciseParams:
                 muscle=one.muscle,
                 channel=channel,
                 current_ma=place.current_ma * one.intensity_percent / 100.0,
-                current_max_ma=min(place.current_max_ma, plannable_ma(limits, output_of(one, place))),
+                current_max_ma=most_ma_of(session, one, place),
                 width_us=one.width_us,
                 rate_hz=one.rate_hz,
                 begin_s=one.begin_s,
                 ramp_up_s=one.ramp_up_s,
                 hold_s=one.hold_s,
                 ramp_down_s=one.ramp_down_s,
+                rest_least_s=repeated_of(session, one, place).rest_least_s(
+                    limits, ON_WINDOW_S[caps_of(session.programme)]
+                ),
                 cycles=cycles_of(one),
                 rate_end_hz=one.rate_end_hz,
                 doublet_ms=one.doublet_ms,

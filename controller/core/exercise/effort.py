@@ -114,6 +114,11 @@ class Effort:
             self._assist.movement(own / self.params.goal, own)
         self._effort_s = self._known_s = 0.0
 
+    @property
+    def marks(self) -> tuple[float | None, tuple[EmgView, ...], bool]:
+        """What the next judgement depends on, for a checksum."""
+        return self.activation, self.view(), self._relaxed
+
     def view(self) -> tuple[EmgView, ...]:
         return tuple(
             EmgView(

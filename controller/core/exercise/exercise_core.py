@@ -1,7 +1,7 @@
 """The control core of an exercise programme: gait assist's door, contractions in place of strides.
 
-No clock, no file, no randomness. Where pulses may not flow it waits, and a contraction that was broken off is
-not made up for.
+No clock, no file, no randomness. Where pulses may not flow it waits, and a repetition that was broken off
+begins anew, after the rest that the limits ask of its muscles.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class _Muscle:
     soft: SoftCurrent
     set_ma: float
     contractions: int = 0
+    on_ns: int | None = None  # when it was last given current
     last_pulse_ns: int | None = None
     hold_pulse_ns: int | None = None  # the first pulse of this hold
     doublet_due: bool = False  # the next interval is the short one
@@ -62,6 +63,13 @@ class _Muscle:
             self.hold_pulse_ns, self.doublet_due = pulse.t_ns, self.plan.doublet_ms is not None
         else:
             self.doublet_due = False
+
+    @property
+    def earliest_ns(self) -> int:
+        """No repetition begins before: this muscle would have rested too little when its turn comes."""
+        if self.on_ns is None:
+            return 0
+        return self.on_ns + round((self.plan.rest_least_s - self.plan.begin_s) * 1e9)
 
     def rate_hz(self, t_s: float) -> float:
         if self.doublet_due and self.plan.doublet_ms is not None:
@@ -103,6 +111,7 @@ class ExerciseCore:
             tried, try_s = self._effort.tried, self._effort.params.try_s
         self.timeline.control = self._control(inputs.scope)
         able = inputs.scope in ("walk", "open_loop")
+        self.timeline.earliest_ns = max(muscle.earliest_ns for muscle in self._muscles)
         self.timeline.tick(now_ns, able=able, tried=tried, try_s=try_s)
         on = self.timeline.phase == "on"
         if on and not self._was_on:
@@ -176,6 +185,7 @@ class ExerciseCore:
         current_ma = muscle.soft.move(elapsed_s, self._wanted_ma(muscle, t_s))
         if current_ma == 0.0:
             return None
+        muscle.on_ns = now_ns
         return ChannelCommand(current_ma, plan.width_us, muscle.rate_hz(t_s), plan.cycles)
 
     def _wanted_ma(self, muscle: _Muscle, t_s: float) -> float:
@@ -240,9 +250,9 @@ class ExerciseCore:
         """A checksum over what the next tick depends on."""
         line = self.timeline
         muscles = [
-            (m.soft.current_ma, m.set_ma, m.last_pulse_ns, m.hold_pulse_ns, m.doublet_due)
+            (m.soft.current_ma, m.set_ma, m.on_ns, m.last_pulse_ns, m.hold_pulse_ns, m.doublet_due)
             for m in self._muscles
         ]
-        effort = None if self._effort is None else (self._effort.activation, self._effort.view())
+        effort = None if self._effort is None else self._effort.marks
         marks = (line.phase, line.since_ns, line.repetition, line.broken_off, line.missed, muscles, effort)
         return zlib.crc32(repr(marks).encode())

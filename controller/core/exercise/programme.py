@@ -31,20 +31,26 @@ class MusclePlan:
     ramp_up_s: float
     hold_s: float
     ramp_down_s: float
+    rest_least_s: float = 0.0  # between two of its contractions, however they follow each other
     cycles: int = 1
     rate_end_hz: float | None = None  # at the end of the hold; None: the rate stays
     doublet_ms: float | None = None
     motor_ma: float = 0.0  # from here on it moves: where a proportional current begins
 
     @property
+    def lasts_s(self) -> float:
+        """Length of its contraction, ramps and all."""
+        return self.ramp_up_s + self.hold_s + self.ramp_down_s
+
+    @property
     def ends_s(self) -> float:
         """When its contraction is over, within the repetition."""
-        return self.begin_s + self.ramp_up_s + self.hold_s + self.ramp_down_s
+        return self.begin_s + self.lasts_s
 
     def share(self, t_s: float) -> float:
         """Of its current, 0 to 1, at a time of the repetition: a trapezoid."""
         t_s -= self.begin_s
-        left_s = self.ramp_up_s + self.hold_s + self.ramp_down_s - t_s
+        left_s = self.lasts_s - t_s
         if t_s < 0.0 or left_s <= 0.0:
             return 0.0
         up = t_s / self.ramp_up_s if t_s < self.ramp_up_s else 1.0

@@ -1,7 +1,7 @@
 """Where in the programme the person is: ready, trying, contracting, resting, paused, done.
 
-Promises that a contraction begins only where pulses may flow, is given whole or counts as broken off, and is
-never begun twice. Refuses nothing; the time is told to it.
+Promises that a contraction begins only where pulses may flow and every muscle has had its least rest, and is
+given whole or counts as broken off; what was broken off begins anew. Refuses nothing; the time is told to it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Timeline:
     repetition: int = 0
     broken_off: int = 0  # contractions that ended before their time
     missed: int = 0  # attempts that came to nothing
+    earliest_ns: int = 0  # no repetition begins before: a muscle still rests
 
     @property
     def warming_up(self) -> bool:
@@ -37,7 +38,10 @@ class Timeline:
     def left_s(self, now_ns: int) -> float | None:
         """Until the next phase; None where a person or the guard decides."""
         lasts = self._lasts_s()
-        return None if lasts is None else max(0.0, lasts - self.age_s(now_ns))
+        if lasts is None:
+            return None
+        resting_s = 0.0 if self.phase == "on" else (self.earliest_ns - now_ns) / 1e9
+        return max(0.0, lasts - self.age_s(now_ns), resting_s)
 
     def tick(self, now_ns: int, *, able: bool, tried: bool = False, try_s: float | None = None) -> None:
         """Go on. ``able``: pulses may flow; ``tried``: the person's own signal has crossed its threshold;
@@ -53,8 +57,7 @@ class Timeline:
             if tried:
                 self._enter("on", now_ns)
             elif try_s is not None and self.age_s(now_ns) >= try_s:
-                self.missed += 1
-                self._next(now_ns)
+                self._miss(now_ns)
         elif self.left_s(now_ns) == 0.0:
             self._over(now_ns)
 
@@ -68,9 +71,11 @@ class Timeline:
             self._enter("ready", now_ns)
 
     def skip(self, now_ns: int) -> None:
-        """The rest, or the attempt, is cut short."""
-        if self.phase in ("rest", "set_rest", "attempt"):
+        """The rest is cut short; an attempt is given up and counts as missed."""
+        if self.phase in ("rest", "set_rest"):
             self._enter("ready", now_ns)
+        elif self.phase == "attempt":
+            self._miss(now_ns)
 
     def _lasts_s(self) -> float | None:
         course = self.params.course
@@ -91,6 +96,10 @@ class Timeline:
             self._next(now_ns)
         else:  # a countdown, a rest
             self._enter("attempt" if self.control == "emg-triggered" else "on", now_ns)
+
+    def _miss(self, now_ns: int) -> None:
+        self.missed += 1
+        self._next(now_ns)
 
     def _next(self, now_ns: int) -> None:
         """One repetition is behind, given or missed."""

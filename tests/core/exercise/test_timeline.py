@@ -96,3 +96,17 @@ def test_nothing_but_a_rest_or_a_try_is_skipped(phase: Phase) -> None:
     line = Timeline(programme(), phase="rest")
     line.skip(S)
     assert line.phase == "ready"
+
+
+def test_a_try_that_is_given_up_is_missed_and_the_programme_goes_on() -> None:
+    line = Timeline(programme(control="emg-triggered"), "emg-triggered", phase="attempt")
+    line.skip(S)
+    assert (line.phase, line.missed, line.repetition) == ("rest", 1, 1)
+
+
+def test_nothing_begins_before_the_least_rest_is_over() -> None:
+    line = Timeline(programme(), phase="paused", earliest_ns=20 * S)
+    line.go_on(10 * S)
+    assert line.left_s(11 * S) == 9.0
+    assert lived(line, 11.0, 20.0) == ["ready"]
+    assert lived(line, 20.0, 20.1) == ["on"]

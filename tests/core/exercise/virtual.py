@@ -122,6 +122,10 @@ class ProgrammeRun:
         """A person's request, for the next tick."""
         self._requests.append(request)
 
+    def request(self, request: Request) -> None:
+        """What a person asks of the guard."""
+        self._feed(request)
+
     def run(self, seconds: float) -> None:
         """Live for so long, or until the programme is done."""
         until_ns = self.now_ns + round(seconds * 1e9)

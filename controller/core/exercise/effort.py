@@ -1,7 +1,7 @@
 """The person's own effort in an exercise: a try, a proportion, and the support that it leaves needed.
 
 A share of the person's largest signal, with hysteresis and a refractory time. A try begins from a muscle that
-was seen at rest. Where the signal is not to be relied on there is no effort, no try and no proportional current.
+was seen at rest. Where the signal is not to be relied on there is no effort, no try, no proportional current.
 """
 
 from __future__ import annotations

@@ -1001,7 +1001,7 @@ def test_pulses_keep_their_distance_over_a_stop_and_a_new_arming() -> None:
     bench.feed(Request("arm"))
     while not bench.tick(GO, ms=1.0).pulses:
         pass
-    assert bench.now_ns - last_ns == 20 * MS  # the closest allowed: a new train waits for no old beat
+    assert bench.now_ns - last_ns == 19 * MS  # the closest allowed: a new train waits for no old beat
 
 
 def test_a_train_that_begins_anew_waits_for_the_closest_pulse_allowed_and_not_for_the_old_beat() -> None:
@@ -1012,7 +1012,7 @@ def test_a_train_that_begins_anew_waits_for_the_closest_pulse_allowed_and_not_fo
     bench.tick(None)
     while not bench.tick(GO, ms=1.0).pulses:
         pass
-    assert bench.now_ns - last_ns == 20 * MS
+    assert bench.now_ns - last_ns == 19 * MS
 
 
 def test_late_ticks_of_before_do_not_count_after_a_new_arming() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,11 @@ class SetupRecord:
     stimulator: StimulatorCapability = CAPABILITY
 
 
-def walk(on_ticks: int = 100) -> Session:
-    """Two swings of half a second or so, then STOP; the bench's guard in virtual time."""
+def walk(on_ticks: int = 100, doublet: bool = False) -> Session:
+    """Two swings of half a second or so, then STOP; the bench's guard in virtual time.
+
+    With a ``doublet`` the first two pulses of each swing are 20 ms apart, the others follow at 30 Hz.
+    """
     bench = Bench().ready()
     limits = asdict(bench.setup.rules.effective.limits)
     session = Session(
@@ -108,7 +112,8 @@ def walk(on_ticks: int = 100) -> Session:
 
     note(bench.feed(Request("arm")))
     for index in range(400):
-        reaction = bench.tick(ON if index % 200 < on_ticks else None)
+        wish = pulse_train(20.0, rate_hz=50.0 if index % 200 < 5 else 30.0) if doublet else ON
+        reaction = bench.tick(wish if index % 200 < on_ticks else None)
         sample = replace(
             imu(index, bench.now_ns + MS, "foot"), arrival_ns=bench.now_ns, t_ns=bench.now_ns - MS
         )
@@ -279,7 +284,7 @@ def forge_session_length(session: Session) -> None:
 def forge_closeness(session: Session) -> None:
     first = session.messages[session.verdicts()[20]][2]
     assert isinstance(first, GuardVerdict)
-    session.alter_pulse(session.verdicts()[21], t_ns=first.pulses[0].t_ns + 19 * MS)
+    session.alter_pulse(session.verdicts()[21], t_ns=first.pulses[0].t_ns + 18 * MS)
 
 
 def forge_silence(session: Session) -> None:
@@ -521,6 +526,17 @@ def test_each_forgery_is_found_by_its_own_name(tmp_path: Path, forge: Callable[[
     session = walk()
     forge(session)
     assert broken(session.judge(tmp_path)) == FORGERIES[forge]
+
+
+def test_a_doublet_is_as_close_as_asked_for_and_dense_for_so_long(tmp_path: Path) -> None:
+    session = walk(doublet=True)
+    findings = {finding.id: finding for finding in session.judge(tmp_path)}
+    assert broken(list(findings.values())) == set()
+    assert findings["pulse_gap_min_ms"].worst == pytest.approx(20.0)
+    gaps_ms = [(b["t_ns"] - a["t_ns"]) / 1e6 for a, b in pairwise(session.log)]
+    assert gaps_ms[:4] == pytest.approx([20.0, 35.0, 35.0, 30.0])  # 33.3 ms on ticks of 5 ms
+    fast = next(f for f in session.judge(tmp_path) if f.id == "rate_max_hz")
+    assert fast.worst == 50.0
 
 
 def test_a_burst_counts_with_all_its_cycles(tmp_path: Path) -> None:

@@ -80,8 +80,52 @@ def test_a_burst_is_ordered_with_its_cycles() -> None:
     assert due == (PulseOrder(0, 20.0, 200.0, 8),)
 
 
-def test_two_pulses_are_never_closer_than_the_rate_limit() -> None:
-    assert fired([0.0, 44.0, 50.0, 63.999, 64.0]) == [0.0, 44.0, 64.0]
+def test_two_pulses_are_never_closer_than_the_rate_limit_but_for_a_millisecond() -> None:
+    assert fired([0.0, 44.0, 50.0, 62.999, 63.0]) == [0.0, 44.0, 63.0]
+
+
+def varied(rates_hz: list[float], written_ms: float = 0.0) -> list[float]:
+    """When pulses leave on ticks of 5 ms of these rates, each written so long after its tick."""
+    metronomes, out = (Metronome(),), []
+    for number, rate_hz in enumerate(rates_hz):
+        now_ns = NOW_NS + number * 5 * MS
+        due, metronomes = orders(
+            now_ns, (replace(AT_40_HZ, rate_hz=rate_hz),), metronomes, RATE_MAX_HZ, CAPABILITY
+        )
+        if due:
+            out.append(number * 5.0)
+            metronomes = written(metronomes, 0, now_ns + round(written_ms * MS))
+    return out
+
+
+@pytest.mark.parametrize("written_ms", [0.0, 0.1, 1.0])
+def test_a_doublet_at_the_rate_limit_leaves_as_asked_and_the_train_goes_on_from_its_second_pulse(
+    written_ms: float,
+) -> None:
+    """20 ms, then 30 Hz: on ticks of 5 ms that is 20 + 33.3 ms and so on, never off by more than a tick."""
+    leaves = varied([50.0] * 5 + [30.0] * 95, written_ms)
+    ideal = [0.0, *(20.0 + 1000.0 / 30.0 * number for number in range(15))]
+    assert leaves[:2] == [0.0, 20.0]
+    assert [after - before for after, before in zip(leaves, ideal, strict=False)] == pytest.approx(
+        [0.0, 0.0, *([1 + 2 / 3, 3 + 1 / 3, 0.0] * 5)[: len(leaves) - 2]]
+    )
+
+
+@pytest.mark.parametrize("written_ms", [0.0, 0.1, 1.0])
+def test_a_train_at_the_rate_limit_keeps_it_though_each_pulse_is_written_after_its_tick(
+    written_ms: float,
+) -> None:
+    assert varied([50.0] * 41, written_ms) == [20.0 * number for number in range(11)]
+
+
+def test_a_pulse_written_later_than_that_moves_the_next_to_another_tick() -> None:
+    assert varied([50.0] * 12, written_ms=1.01) == [0.0, 25.0, 50.0]
+
+
+def test_a_train_whose_rate_falls_is_due_by_the_present_rate() -> None:
+    """50 Hz for 100 ms, then 25 Hz: the pulse on its way waits for the longer period."""
+    assert varied([50.0] * 21 + [25.0] * 20) == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, 140.0, 180.0]
+    assert varied([25.0] * 11 + [50.0] * 10) == [0.0, 40.0, 60.0, 80.0, 100.0]
 
 
 def test_a_pulse_written_late_keeps_the_next_of_its_channel_at_a_distance_and_no_other() -> None:
@@ -89,17 +133,22 @@ def test_a_pulse_written_late_keeps_the_next_of_its_channel_at_a_distance_and_no
     late_ns = NOW_NS + 45 * MS
     after = written(judged, 1, late_ns)
     assert after == (judged[0], Metronome(NOW_NS, late_ns), judged[2])
-    for ms, fires in ((50.0, False), (64.999, False), (65.0, True)):
+    for ms, fires in ((50.0, False), (63.999, False), (64.0, True)):
         assert beat(NOW_NS + round(ms * MS), AT_40_HZ, after[1], RATE_MAX_HZ)[0] == fires
 
 
 def test_the_closest_two_pulses_may_come_is_never_rounded_down() -> None:
-    assert [closest_ns(rate_hz) for rate_hz in (50.0, 30.0, 100.0)] == [20 * MS, 33_333_334, 10 * MS]
+    near_ns = MS
+    assert [closest_ns(rate_hz) + near_ns for rate_hz in (50.0, 30.0, 100.0)] == [
+        20 * MS,
+        33_333_334,
+        10 * MS,
+    ]
 
 
 def test_orders_keep_the_rate_limit_of_each_channel() -> None:
     late = (Metronome(NOW_NS, NOW_NS + 10 * MS), Metronome(NOW_NS, NOW_NS + 10 * MS - 1))
-    due, _ = orders(NOW_NS + 30 * MS - 1, (AT_40_HZ, AT_40_HZ), late, RATE_MAX_HZ, CAPABILITY)
+    due, _ = orders(NOW_NS + 30 * MS - MS - 1, (AT_40_HZ, AT_40_HZ), late, RATE_MAX_HZ, CAPABILITY)
     assert [pulse.channel for pulse in due] == [1]
 
 
@@ -109,8 +158,8 @@ def test_off_and_on_again_starts_at_once_but_not_sooner_than_the_rate_limit() ->
     fires, metronome = beat(NOW_NS + 5 * MS, None, metronome, RATE_MAX_HZ)
     assert not fires
     assert metronome == Metronome(None, NOW_NS)
-    assert not beat(NOW_NS + 20 * MS - 1, AT_40_HZ, metronome, RATE_MAX_HZ)[0]
-    assert beat(NOW_NS + 20 * MS, AT_40_HZ, metronome, RATE_MAX_HZ)[0]
+    assert not beat(NOW_NS + 20 * MS - MS - 1, AT_40_HZ, metronome, RATE_MAX_HZ)[0]
+    assert beat(NOW_NS + 19 * MS, AT_40_HZ, metronome, RATE_MAX_HZ)[0]
 
 
 @given(
@@ -127,7 +176,7 @@ def test_whatever_the_times_and_rates_no_two_pulses_are_too_close(
         fires, metronome = beat(now_ns, channel, metronome, rate_max_hz)
         assert not (fires and channel is None)
         if fires:
-            assert last_ns is None or now_ns - last_ns >= 1e9 / rate_max_hz
+            assert last_ns is None or now_ns - last_ns >= 1e9 / rate_max_hz - MS
             last_ns = now_ns
 
 

@@ -14,6 +14,7 @@ DOSE_WINDOW_NS = 60_000_000_000
 TRAIN_PAUSE_NS = 100_000_000  # a shorter break does not begin a new train
 LOAD_OHM = 500.0  # test load of IEC 60601-2-10
 HALF_PAD = 0.5  # density is judged for a half-lifted electrode
+NEAR_MS = 1.0  # so long after its tick a pulse may be written, and the next in time
 F9_S = 0.025  # F9: what the stop at the end of a bout or session may take; not counted as time armed
 
 
@@ -110,7 +111,7 @@ def _closest(rate_max_hz: float, pulses: list[Pulse]) -> Finding:
         for channel in _by_channel(pulses)
         for before, after in pairwise(channel)
     ]
-    limit_ms = 1e3 / rate_max_hz
+    limit_ms = 1e3 / rate_max_hz - NEAR_MS
     promise = f"two pulses of a channel at least {limit_ms:g} ms apart"
     return worst_of("pulse_gap_min_ms", promise, "ms", limit_ms, gaps_ms, least=True)
 

@@ -189,6 +189,19 @@ def _reasons(source: str, name: str) -> dict[str, str]:
     return found
 
 
+def caps_table() -> str:
+    """Where the compiled limits of the other therapies are not those of gait, with their reasons."""
+    source, names = inspect.getsource(limits), {id(value): name for name, value in vars(limits).items()}
+    rows = []
+    for caps, table_of in limits.CAPPED.items():
+        reasons = _reasons(source, names[id(table_of)])
+        for name in limits.NAMES:
+            cap = getattr(table_of, name)
+            if cap != getattr(limits.COMPILED, name):
+                rows.append((caps, f"`{name}`", unit(name), f"{cap:g}", reasons[name]))
+    return table(("therapy", "limit", "unit", "compiled", "reason"), rows)
+
+
 def fault_table() -> str:
     return table(
         ("id", "condition", "found by", "reaction", "within", "priority"),
@@ -371,6 +384,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "clinic-file": lambda: settings(person_schema.ClinicFile),
     "tunables": tunables,
     "limits": limit_table,
+    "caps": caps_table,
     "states": state_table,
     "faults": fault_table,
     "checklist": checklist,

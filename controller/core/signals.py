@@ -49,12 +49,16 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class PulseGiven:
-    """A pulse written to the stimulator: on which channel of a frame, when (monotonic), how strong."""
+    """A pulse written to the stimulator: on which channel of a frame, when (monotonic), how strong.
+
+    More ``cycles`` than one are a burst of alternating current.
+    """
 
     channel: int
     t_ns: int
     current_ma: float
     width_us: float
+    cycles: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,7 @@ class UnlockGlance:
     needed: int
     by: str
     ceiling_ma: float
+    counted: str = "strides"  # that answered; or the contractions that were given
 
 
 class Live:
@@ -383,7 +384,7 @@ class Live:
         if stage is None or stage.full:
             return None
         answered = None if self._blinded else stage.answered
-        return UnlockGlance(answered, stage.needed, stage.by, stage.ceiling_ma)
+        return UnlockGlance(answered, stage.needed, stage.by, stage.ceiling_ma, stage.counted)
 
 
 def _strongest(channels: tuple[ChannelCommand | None, ...]) -> ChannelCommand | None:

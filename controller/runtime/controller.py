@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from controller.core.signals import Applied, TickInputs
+from controller.core.signals import Applied, PulseGiven, TickInputs
 from controller.ipc import bus, process
 from controller.record import records
 from controller.runtime.exercise import Exercise
@@ -31,10 +31,12 @@ from controller.runtime.therapy import Therapy
 from controller.runtime.ticker import Ticker, wait_ns
 from controller.safety.judgement.wire import (
     FRAME_GAP_MIN_NS,
+    KIND_PULSE,
     KIND_VERDICT,
     BadFrame,
     Frame,
     SensorStamp,
+    decode_pulse,
     decode_verdict,
     encode_frame,
     encode_stamp,
@@ -59,6 +61,7 @@ class Controller:
         self._imu: list[ImuSample] = []
         self._emg: list[EmgFrame] = []
         self._applied: list[Applied] = []
+        self._pulses: list[PulseGiven] = []
         self._frame_seq = 0
         self._stepping = False
         self._stepped_ns = -FRAME_GAP_MIN_NS
@@ -183,8 +186,13 @@ class Controller:
         now_ns = self._stepped_ns = _now()
         for said in self._therapy.before(now_ns):
             self._record(*said)
-        received = TickInputs(imu=tuple(self._imu), emg=tuple(self._emg), applied=tuple(self._applied))
-        self._imu, self._emg, self._applied = [], [], []
+        received = TickInputs(
+            imu=tuple(self._imu),
+            emg=tuple(self._emg),
+            applied=tuple(self._applied),
+            pulses=tuple(self._pulses),
+        )
+        self._imu, self._emg, self._applied, self._pulses = [], [], [], []
         inputs = self._therapy.wishes(received)
         decision = self._therapy.step(now_ns, inputs)
         self._frame_seq += 1
@@ -220,6 +228,8 @@ class Controller:
         while message := bus.receive(self._guard_socket):
             if message[0] == KIND_VERDICT:
                 self._take_verdict(message)
+            elif message[0] == KIND_PULSE:
+                self._take_pulse(message)
             else:
                 self._hear_state(message)
         if message is None:
@@ -233,6 +243,13 @@ class Controller:
             return
         self._therapy.hear_verdict(verdict.state)
         self._applied.append(Applied(verdict.frame_seq, verdict.channels, verdict.verdict, verdict.reason))
+
+    def _take_pulse(self, message: bytes) -> None:
+        told = decode_pulse(message)
+        if isinstance(told, BadFrame):
+            log.error("unreadable pulse: %s", told.reason)
+            return
+        self._pulses.append(PulseGiven(told.channel, told.t_ns, told.current_ma, told.width_us, told.cycles))
 
     def _hear_state(self, message: bytes) -> None:
         try:

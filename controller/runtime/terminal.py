@@ -161,7 +161,8 @@ def _stage(unlock: UnlockGlance | None) -> str:
     waits = "then a person unlocks" if unlock.by == "person" else ""
     if unlock.answered is None:  # blinded
         return f"Staged unlock: {waits}." if waits else ""
-    done = f"{unlock.answered} of {unlock.needed} strides answered"
+    verb = "answered" if unlock.counted == "strides" else "given"
+    done = f"{unlock.answered} of {unlock.needed} {unlock.counted} {verb}"
     open_loop = f"Staged unlock: open loop at no more than {unlock.ceiling_ma:g} mA"
     return f"{open_loop}, {done}{f'; {waits}' if waits else ''}."
 

@@ -43,13 +43,16 @@ from controller.safety.judgement.guard_types import (
 )
 from controller.safety.judgement.leg_motion import MEASURED
 from controller.safety.judgement.liveness import deadline_ns
+from controller.safety.judgement.pulse_schedule import PulseOrder
 from controller.safety.judgement.states import Stage
 from controller.safety.judgement.wire import (
     KIND_STAMP,
     BadFrame,
     Frame,
+    PulseTold,
     decode_frame,
     decode_stamp,
+    encode_pulse,
     encode_verdict,
 )
 from controller.safety.kept_state import KeptState
@@ -285,9 +288,12 @@ class Guard:
             self._peers.push_all(MEASURED)
         return reaction
 
-    def left(self, written_ns: int, pulse: PulseLeft) -> None:
-        """A pulse has been written; nothing is to be done about it."""
-        _, self.known = react(written_ns, pulse, self._setup, self.known)
+    def left(self, written_ns: int, pulse: PulseOrder) -> None:
+        """A pulse has been written; nothing is to be done about it but to tell the controller when."""
+        happening = PulseLeft(pulse.channel, pulse.current_ma)
+        _, self.known = react(written_ns, happening, self._setup, self.known)
+        told = PulseTold(pulse.channel, written_ns, pulse.current_ma, pulse.width_us, pulse.cycles)
+        self._peers.tell_controller(encode_pulse(told))
 
     def tell(self, note: Note) -> None:
         now_ns = self.now_ns()

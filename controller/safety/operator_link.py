@@ -158,6 +158,12 @@ class OperatorLink:
 
     # --- what they are told ---
 
+    def tell_controller(self, message: bytes) -> None:
+        """Now or never: what its socket does not take is dropped."""
+        for connection in self._connections.values():
+            if connection.role == "controller":
+                connection.sender.send(message)
+
     def push_all(self, text: str, by: str = "") -> None:
         for connection in self._connections.values():
             if connection.role:

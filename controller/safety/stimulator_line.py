@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from controller.safety.guard_journal import Payload
 from controller.safety.judgement.frame_check import MS
-from controller.safety.judgement.guard_types import Link, Note, PulseLeft, Trouble
+from controller.safety.judgement.guard_types import Link, Note, Trouble
 from controller.safety.judgement.pulse_schedule import PulseOrder, closest_ns
 from drivers.interface import DeviceError, Stimulator
 
@@ -101,7 +101,7 @@ class StimulatorLine:
                 left_out.append(pulse.channel)
                 continue
             written_ns = self._written_ns[pulse.channel] = guard.now_ns()
-            guard.left(written_ns, PulseLeft(pulse.channel, pulse.current_ma))
+            guard.left(written_ns, pulse)
             sent.append({"t_ns": written_ns, **asdict(pulse), "packet": packet})
         return sent, left_out
 

@@ -134,6 +134,13 @@ def test_a_blinded_arm_is_not_named_by_how_far_its_unlock_is(answered: int, full
         assert seen(live) == ("STOP was pressed.", None)
 
 
+def test_an_exercises_unlock_counts_contractions() -> None:
+    stage = UnlockStage(2, needed=3, by="person", full=False, ceiling_ma=30.0, counted="contractions")
+    live = Live()
+    live.take("guard/event", encode(GuardEvent(6, "answer", "armed", "Given.", unlock=stage)))
+    assert seen(live) == ("Given.", UnlockGlance(2, 3, "person", 30.0, "contractions"))
+
+
 def seen(live: Live) -> tuple[str, UnlockGlance | None]:
     status = live.status(0, "ok")
     return status.guard_text, status.unlock

@@ -30,6 +30,12 @@ KEY = "U = unlock feedback"
             "Staged unlock: open loop at no more than 30 mA, 3 of 3 strides answered; then a person unlocks.",
             True,
         ),
+        (
+            UnlockGlance(1, 3, "person", 30.0, "contractions"),
+            "Staged unlock: open loop at no more than 30 mA, "
+            "1 of 3 contractions given; then a person unlocks.",
+            True,
+        ),
         (UnlockGlance(None, 3, "strides", 30.0), "", False),  # blinded: not how far it is
         (UnlockGlance(None, 3, "person", 30.0), "Staged unlock: then a person unlocks.", True),
     ],

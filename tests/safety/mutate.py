@@ -68,7 +68,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "settings": ("test_settings", "test_purpose", "test_staged_unlock", "test_on_time"),
     "judgement.plausibility": ("test_plausibility", "test_leg_motion"),
     "judgement.electrode_test": ("test_arming", "test_line", "test_purpose"),
-    "judgement.staged_unlock": ("test_staged_unlock", "test_purpose"),
+    "judgement.staged_unlock": ("test_staged_unlock", "test_purpose", "test_contractions"),
     "judgement.arming_refusals": MIND,
     "judgement.on_time": ("test_on_time",),
     "judgement.in_force": ("test_kept_file",),

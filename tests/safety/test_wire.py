@@ -14,12 +14,15 @@ from controller.safety.judgement import wire
 from controller.safety.judgement.wire import (
     BadFrame,
     Frame,
+    PulseTold,
     SensorStamp,
     Verdict,
     decode_frame,
+    decode_pulse,
     decode_stamp,
     decode_verdict,
     encode_frame,
+    encode_pulse,
     encode_stamp,
     encode_verdict,
 )
@@ -42,6 +45,7 @@ stamp = st.builds(
     st.integers(0, 2**32 - 1),
     st.none() | st.tuples(vector, vector),
 )
+pulse = st.builds(PulseTold, st.integers(0, 255), time_ns, number, number, st.integers(0, 255))
 verdict = st.builds(
     Verdict,
     count,
@@ -52,7 +56,7 @@ verdict = st.builds(
     channels,
 )
 FRAME = encode_frame(Frame(7, 3, 10**12, 60.0, (ChannelCommand(20.0, 300.0, 40.0), None)))
-DECODERS = (decode_frame, decode_stamp, decode_verdict)
+DECODERS = (decode_frame, decode_stamp, decode_verdict, decode_pulse)
 
 
 @given(frame)
@@ -68,6 +72,19 @@ def test_any_stamp_comes_out_as_it_went_in(value: SensorStamp) -> None:
 @given(verdict)
 def test_any_verdict_comes_out_as_it_went_in(value: Verdict) -> None:
     assert repr(decode_verdict(encode_verdict(value))) == repr(value)
+
+
+@given(pulse)
+def test_any_pulse_comes_out_as_it_went_in(value: PulseTold) -> None:
+    assert repr(decode_pulse(encode_pulse(value))) == repr(value)
+
+
+def test_a_pulse_with_more_bytes_is_bad_and_one_of_one_cycle_need_not_say_so() -> None:
+    message = encode_pulse(PulseTold(1, 5, 20.0, 300.0))
+    assert decode_pulse(message) == PulseTold(1, 5, 20.0, 300.0, 1)
+    longer = message[:-4] + b"x"
+    sealed = longer + struct.pack("<I", zlib.crc32(longer))
+    assert decode_pulse(sealed) == BadFrame("27 bytes do not hold a pulse")
 
 
 @given(st.binary(max_size=300))
@@ -110,6 +127,7 @@ def test_one_kind_is_never_taken_for_another() -> None:
         FRAME,
         encode_stamp(SensorStamp(7, "foot", 1, 2, True)),
         encode_verdict(Verdict(3, 1, "off", "ok", "", (None,))),
+        encode_pulse(PulseTold(0, 1, 20.0, 300.0)),
     )
     for decode, own in zip(DECODERS, messages, strict=True):
         assert [isinstance(decode(message), BadFrame) for message in messages] == [

@@ -121,7 +121,8 @@ COMFORT = Limits(
     rate_min_hz=1.0,  # as in gait
     rate_max_hz=100.0,  # conventional TENS, 50 to 100 Hz (from memory, unverified)
     cycles_max=1.0,  # single pulses
-    charge_max_uc=12.0,  # 60 mA and 200 us: what a strong muscle contracts at, a proposal
+    # 60 mA and 200 us, a proposal: most muscles contract at less, so a session's own limit has to lie lower
+    charge_max_uc=12.0,
     energy_max_mj=1.0,  # 60 mA and 250 us are 0.9 mJ
     density_rms_max_ma_cm2=1.0,  # half of what asks for attention, as it goes on for an hour; a proposal
     rise_max_ma_per_frame=2.0,  # as in gait

@@ -1,4 +1,4 @@
-"""The bytes between controller and guard: command frames and sensor stamps in, verdicts out.
+"""The bytes between controller and guard: command frames and sensor stamps in, verdicts and pulses out.
 
 Every message carries magic, version and CRC-32; anything else decodes to a :class:`BadFrame` value with a
 reason, never to an exception and never to a command.
@@ -16,6 +16,7 @@ from drivers.interface import ChannelCommand, Vec3
 KIND_FRAME = 0x01
 KIND_STAMP = 0x02
 KIND_VERDICT = 0x03
+KIND_PULSE = 0x04
 KIND_JSON = 0x7B  # "{": requests and state changes are JSON objects
 
 MAGIC = 0xD0F5  # tells a frame of ours from any other bytes that begin alike
@@ -35,6 +36,7 @@ _FRAME = struct.Struct("<QQqdBB")
 _STAMP = struct.Struct("<QqQ?IB")
 _MOTION = struct.Struct("<6d")
 _VERDICT = struct.Struct("<QqBBHB")
+_PULSE = struct.Struct("<BqddB")
 _CHANNEL = struct.Struct("<?dddB")
 _CRC = struct.Struct("<I")
 _VERDICTS: tuple[VerdictKind, ...] = ("ok", "reduced", "blocked")
@@ -72,6 +74,17 @@ class SensorStamp:
     valid: bool
     digest: int = 0
     motion: tuple[Vec3, Vec3] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PulseTold:
+    """A pulse or burst that the guard has just written to the stimulator; ``channel`` is that of a frame."""
+
+    channel: int
+    t_ns: int
+    current_ma: float
+    width_us: float
+    cycles: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +154,11 @@ def encode_verdict(verdict: Verdict) -> bytes:
     return _seal(KIND_VERDICT, head + state + reason + _pack_channels(verdict.channels))
 
 
+def encode_pulse(pulse: PulseTold) -> bytes:
+    body = _PULSE.pack(pulse.channel, pulse.t_ns, pulse.current_ma, pulse.width_us, pulse.cycles)
+    return _seal(KIND_PULSE, body)
+
+
 def _unseal(kind: int, message: bytes, fixed: struct.Struct) -> bytes | BadFrame:
     if len(message) < _HEADER.size + fixed.size + _CRC.size:
         return BadFrame(f"{len(message)} bytes are too short")
@@ -197,6 +215,16 @@ def decode_stamp(message: bytes) -> SensorStamp | BadFrame:
         return SensorStamp(session, name.decode(), t_ns, seq, valid, digest, motion)
     except UnicodeDecodeError:
         return BadFrame("sensor name is not UTF-8")
+
+
+def decode_pulse(message: bytes) -> PulseTold | BadFrame:
+    """Any bytes in."""
+    body = _unseal(KIND_PULSE, message, _PULSE)
+    if isinstance(body, BadFrame):
+        return body
+    if len(body) != _PULSE.size:
+        return BadFrame(f"{len(body)} bytes do not hold a pulse")
+    return PulseTold(*_PULSE.unpack(body))
 
 
 def decode_verdict(message: bytes) -> Verdict | BadFrame:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from controller.core.signals import GaitEvent, Mode
+from controller.core.signals import ExerciseView, GaitEvent, Mode
+from controller.record.contractions import Contractions, ContractionTold, PhaseTold
 from controller.record.privacy import guard_word, process_word
 from controller.record.reader import header, raw_messages
 from controller.record.records import Arm, Clock, GuardEvent, Process, Pulse, TrialKey, decode, decoded
@@ -70,6 +71,7 @@ class _View:
     foot_pitch_deg: float | None
     ankle_deg: float | None
     reference_pitch_deg: float | None
+    exercise: ExerciseView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class Teller:
         self._seq = 0
         self._utc_minus_monotonic_ns: int | None = None
         self._strides = _Strides("", StrideJudge(mode))
+        self._contractions = Contractions()
         self._unblind = unblind
         self._key: dict[str, str] = {}
         self._key_decoder = msgspec.json.Decoder(TrialKey)
@@ -127,12 +130,15 @@ class Teller:
         with contextlib.suppress(msgspec.DecodeError):
             if topic == "tick":
                 tick = decoded(self._tick_decoder, payload)
+                if (exercise := tick.decision.view.exercise) is not None:
+                    return tuple(map(self._exercise, self._contractions.take_tick(tick.now_ns, exercise)))
                 found = [self._tell(event.kind, event.t_ns, encode(event)) for event in tick.decision.events]
                 strides = [self._stride(stride) for stride in self._strides.take_tick(tick)]
                 return (*found, *strides)
             if topic == "guard/verdict":
                 verdict = decoded(self._verdict_decoder, payload)
                 self._strides.take_pulses(verdict.pulses)
+                self._contractions.take_pulses(verdict.pulses)
                 self._strides.hear(verdict.heard)
             elif topic == "trial/key":
                 self._key = decoded(self._key_decoder, payload).modes
@@ -149,7 +155,8 @@ class Teller:
 
     def end(self) -> tuple[Told, ...]:
         """What was still waiting when the records ended."""
-        return tuple(self._stride(stride) for stride in self._strides.end())
+        contractions = tuple(map(self._exercise, self._contractions.end()))
+        return (*contractions, *(self._stride(stride) for stride in self._strides.end()))
 
     def _take_arm(self, payload: bytes) -> tuple[Told, ...]:
         arm = decoded(self._arm_decoder, payload)
@@ -167,6 +174,9 @@ class Teller:
 
     def _stride(self, stride: StrideTold) -> Told:
         return self._tell("stride", stride.t_ns, encode(stride))
+
+    def _exercise(self, one: PhaseTold | ContractionTold) -> Told:
+        return self._tell("exercise" if isinstance(one, PhaseTold) else "contraction", one.t_ns, encode(one))
 
     def _tell(self, kind: str, t_ns: int, payload: bytes) -> Told:
         self._seq += 1
@@ -199,7 +209,8 @@ def _outward(topic: str, payload: bytes) -> bytes:
             raise msgspec.DecodeError(f"{topic} is not told outside")
 
 
-encode: Callable[[GaitEvent | StrideTold | GuardEvent | Process | Arm], bytes] = msgspec.json.Encoder().encode
+Outward = GaitEvent | StrideTold | PhaseTold | ContractionTold | GuardEvent | Process | Arm
+encode: Callable[[Outward], bytes] = msgspec.json.Encoder().encode
 
 
 class _Strides:

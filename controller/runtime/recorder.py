@@ -16,13 +16,14 @@ import socket
 import struct
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from setproctitle import setproctitle
 
+from controller.analysis.exercise import ExerciseSummary, is_exercise, summarise_exercise
 from controller.analysis.summary import Summary, summarise
 from controller.errors import InputError
 from controller.ipc import bus, process
@@ -35,7 +36,7 @@ from controller.record.wall_clock import clock_due, clock_now
 from controller.record.writer import RecordingWriter, recompact
 from controller.telemetry.broker_position import Position
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
-from controller.telemetry.streams import LIVE_PERIOD_S, description, streams
+from controller.telemetry.streams import LIVE_PERIOD_S, description, idle_programme, streams
 from controller.untrusted import clean
 
 BATCH_MESSAGES = 256  # read from one peer before the others get their turn
@@ -84,6 +85,7 @@ class Recorder:
         self._subscribers: dict[int, bus.Sender] = {}
         self._finish = asyncio.Event()
         self._peers_gone = asyncio.Event()
+        self._programme = idle_programme(session.get("core_params", ""))
         self._teller = Teller(session.get("session", out.stem), session.get("mode", ""))
         self._undelivered = 0
         self._trouble = ""
@@ -299,6 +301,8 @@ class Recorder:
         if state != self._rig_state:
             self._rig_state = state
             telemetry.state(state)
+        if status.exercise is None:  # before its first tick: no gait's streams either
+            status = replace(status, exercise=self._programme)
         for name, values in streams(status).items():
             telemetry.stream(name, values)
 
@@ -321,9 +325,9 @@ class Recorder:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _summarise(recording: Path) -> Summary:
+def _summarise(recording: Path) -> Summary | ExerciseSummary:
     process.go_ordinary()
-    return summarise(recording)
+    return summarise_exercise(recording) if is_exercise(recording) else summarise(recording)
 
 
 def _process_name(pid: int) -> str:

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from controller.config.session import load_session
+from controller.config.exercise import load_any
 from controller.errors import ConfigError
 from controller.record.numbered_events import told
 from controller.record.reader import header
@@ -84,7 +84,7 @@ async def forward(
 def run_forward(recording: Path, session_file: Path, progress: Callable[[int], None]) -> int:
     """:func:`forward` to the broker of a session file. Raises ConfigError where that names none."""
     header(recording)  # what is no recording is refused before the session file is looked at
-    settings = mqtt_settings(load_session(session_file))
+    settings = mqtt_settings(load_any(session_file))
     if settings is None:
         raise ConfigError([f"{session_file}: telemetry: missing, allowed: a table that names the broker"])
     return asyncio.run(forward(recording, settings, patience_s=PATIENCE_S, progress=progress))

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
+from controller.analysis.exercise import ExerciseSummary
 from controller.analysis.summary import Summary
-from controller.core.signals import EventKind, GaitEvent
+from controller.core.signals import EventKind, ExerciseView, GaitEvent
+from controller.record.contractions import ContractionTold, PhaseTold
 from controller.record.live import Live
 from controller.record.numbered_events import StrideTold
 from controller.record.records import Arm, GuardEvent, Process
@@ -30,10 +33,16 @@ STAMP: Document = {
     "seq": {"type": "integer", "minimum": 1, "description": "one more with each event of the session"},
     "ts_ms": {"type": ["number", "null"], "description": "UTC in milliseconds; null before a clock is known"},
 }
+NAMED = {  # streams some of whose values are called by a sensor or a muscle
+    "timing": "^age_.+_ms$",
+    "exercise": "^[a-z-]+_(commanded_ma|set_ma|contractions)$",
+}
 NUMBER: Document = {"type": ["number", "null"]}
 EVENTS: Mapping[str, tuple[str, type]] = {
     "gait": (f"({'|'.join(get_args(EventKind))})", GaitEvent),
     "stride": ("stride", StrideTold),
+    "exercise": ("exercise", PhaseTold),
+    "contraction": ("contraction", ContractionTold),
     "guard_event": ("guard_event", GuardEvent),
     "process": ("process", Process),
     "arm": ("arm", Arm),
@@ -46,13 +55,17 @@ def documents() -> dict[str, Document]:
     for name, (kind, of) in EVENTS.items():
         root, definitions = _schema(of)
         made[f"event_{name}"] = _document(f"event/{kind}", _stamped(root), definitions)
-    for name, values in streams(Live().status(0, "ok")).items():
+    walking = Live().status(0, "ok")
+    exercising = replace(walking, exercise=ExerciseView("cyclic", "waiting", None, 0, 0, False, 0, 0, ()))
+    for name, values in {**streams(walking), **streams(exercising)}.items():
         properties: Document = {"ts_ms": {"type": "number"}, **dict.fromkeys(values, NUMBER)}
         flat = {"type": "object", "properties": properties, "required": sorted(properties)}
-        ages = {"patternProperties": {"^age_.+_ms$": NUMBER}} if name == "timing" else {}
-        made[f"stream_{name}"] = _document(f"t/{name}", {**flat, **ages, "additionalProperties": False}, {})
-    root, definitions = _schema(Summary)
-    made["summary"] = _document("session/[^/]+/summary", root, definitions)
+        more = {"patternProperties": {NAMED[name]: NUMBER}} if name in NAMED else {}
+        made[f"stream_{name}"] = _document(f"t/{name}", {**flat, **more, "additionalProperties": False}, {})
+    walked, definitions = _schema(Summary)
+    exercised, more_definitions = _schema(ExerciseSummary)
+    both = {"description": "of a walk, or of an exercise programme", "anyOf": [walked, exercised]}
+    made["summary"] = _document("session/[^/]+/summary", both, {**definitions, **more_definitions})
     made["description"] = _document(r"\$description", _description(), {})
     states = [*get_args(RigState), "lost"]
     made["state"] = _document(r"\$state", {"enum": states, "description": "plain text, no quotes"}, {})

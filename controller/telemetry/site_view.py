@@ -72,6 +72,9 @@ class _Event(msgspec.Struct):
     cadence_spm: float | None = None
     ankle_at_initial_contact_deg: float | None = None
     charge_uc: float | None = None
+    phase: str = ""
+    repetition: int = 0
+    repetitions: int = 0
 
 
 class Site:
@@ -122,6 +125,8 @@ class Site:
         if kind == "stride":
             rig.cadence_spm, rig.charge_uc = event.cadence_spm, event.charge_uc
             rig.contact_deg = event.ankle_at_initial_contact_deg
+        elif kind == "exercise":
+            rig.said = f"{event.phase[:TEXT_MAX]}, {event.repetition} of {event.repetitions}"
         elif event.text:
             rig.said = event.text[:TEXT_MAX]
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
+from msgspec.json import encode
 
+from controller.analysis.exercise import summarise_exercise
 from controller.analysis.summary import summarise
 from controller.record.live import Live
 from controller.record.numbered_events import told
 from controller.record.reader import header, raw_messages
 from controller.telemetry.payload_schemas import SCHEMAS, documents, text
 from controller.telemetry.streams import description, streams
+from tests.analysis.exercised import exercised
 from tests.record.walk import record_walk
 
 
@@ -42,20 +46,27 @@ def test_the_files_say_what_the_types_say() -> None:
         )
 
 
-def test_every_published_payload_fits_its_schema(walk: Path) -> None:
-    used = {check(f"dorsi/1/lab/rig-1/event/{event.kind}", event.payload_json) for event in told(walk)}
+def published(recording: Path, summary: object) -> set[str]:
+    """The schemas of all that a recording's session publishes, each payload held against its own."""
+    used = {check(f"dorsi/1/lab/rig-1/event/{event.kind}", event.payload_json) for event in told(recording)}
     live = Live()
-    for message in raw_messages(walk):
+    for message in raw_messages(recording):
         live.take(message.topic, message.payload)
     for name, values in streams(live.status(10**12, "ok")).items():
         payload = json.dumps({"ts_ms": 1.8e12, **values}).encode()
         used.add(check(f"dorsi/1/lab/rig-1/t/{name}", payload))
-    from msgspec.json import encode
+    used.add(check("dorsi/1/lab/rig-1/session/walk/summary", encode(summary)))
+    used.add(check("dorsi/1/lab/rig-1/$description", description(header(recording))))
+    return used | {check("dorsi/1/lab/rig-1/$state", b'"lost"')}
 
-    used.add(check("dorsi/1/lab/rig-1/session/walk/summary", encode(summarise(walk))))
-    used.add(check("dorsi/1/lab/rig-1/$description", description(header(walk))))
-    used.add(check("dorsi/1/lab/rig-1/$state", b'"lost"'))
-    assert used >= set(documents()) - {"event_process"}
+
+def test_every_published_payload_fits_its_schema(walk: Path, tmp_path: Path) -> None:
+    noon = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+    exercise = exercised(tmp_path / "one" / "session.mcap", noon)
+    walked, done = published(walk, summarise(walk)), published(exercise, summarise_exercise(exercise))
+    assert {"stream_gait", "event_stride"} <= walked - done
+    assert {"stream_exercise", "event_exercise", "event_contraction"} <= done - walked
+    assert walked | done >= set(documents()) - {"event_process"}
 
 
 @pytest.mark.parametrize("payload", [b"{}", b'{"session":"s","seq":0,"ts_ms":1.0}', b"5"])

@@ -19,12 +19,14 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from controller.analysis.arms import trial_key
+from controller.analysis.exercise import is_exercise
 from controller.analysis.export.bids import write_bids
 from controller.analysis.export.edf import write_edf
 from controller.analysis.export.folder import Owners
 from controller.analysis.export.signals import Signals
 from controller.core.gait.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.errors import InputError
+from controller.record.contractions import ContractionTold, PhaseTold
 from controller.record.numbered_events import StrideTold, Teller, Told
 from controller.record.privacy import guard_word, process_word
 from controller.record.reader import header, messages, raw_messages, read
@@ -80,9 +82,16 @@ TABLES: dict[str, list[tuple[str, pyarrow.DataType]]] = {
         ("swing_pitch_rmse_deg", _FLOAT), ("charge_uc", _FLOAT), ("pulses", _INT), ("current_max_ma", _FLOAT),
         ("state", _TEXT),
     ],
+    "contractions": [
+        ("t_ns", _INT), ("muscle", _TEXT), ("repetition", _INT), ("seconds", _FLOAT), ("pulses", _INT),
+        ("charge_uc", _FLOAT), ("current_max_ma", _FLOAT), ("width_us", _FLOAT), ("whole", _BOOL),
+        ("warming_up", _BOOL),
+    ],
     "clock": [("monotonic_ns", _INT), ("utc_ns", _INT), ("boottime_ns", _INT)],
 }  # fmt: skip
 
+# Of a walk, or of an exercise, alone
+WALKED, EXERCISED = ("strides",), ("contractions",)
 DOSE = ("charge_uc", "pulses", "current_max_ma")  # of a stride
 
 Row = Sequence[object]
@@ -128,7 +137,7 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
         owners = Owners(folder, recording)
         if kind in ("csv", "parquet"):
-            for name in TABLES:
+            for name in _tables(recording):
                 owners.claim(f"{name}.{kind}")
             owners.keep()
             return _write_tables(recording, kind, folder, progress, veil)
@@ -152,10 +161,10 @@ def _rows(
     for count, message in enumerate(raw_messages(recording), 1):
         if message.topic in TOPICS:
             yield from _rows_of(read(message), veil)
-            yield from _stride_rows(teller.take(message.topic, message.payload), veil)
+            yield from _told_rows(teller.take(message.topic, message.payload), veil)
         if count % PROGRESS_EVERY == 0:
             progress(count)
-    yield from _stride_rows(teller.end(), veil)
+    yield from _told_rows(teller.end(), veil)
     progress(count)
 
 
@@ -221,7 +230,7 @@ def _tick_row(tick: Tick, veil: _Veil) -> Row:
     )  # fmt: skip
 
 
-def _stride_rows(events: Iterable[Told], veil: _Veil) -> Iterator[tuple[str, Row]]:
+def _told_rows(events: Iterable[Told], veil: _Veil) -> Iterator[tuple[str, Row]]:
     for event in events:
         if event.kind == "stride":
             stride = msgspec.json.decode(event.payload_json, type=StrideTold)
@@ -230,6 +239,19 @@ def _stride_rows(events: Iterable[Told], veil: _Veil) -> Iterator[tuple[str, Row
             if veil.hidden:
                 row |= dict.fromkeys(DOSE)
             yield "strides", list(row.values())
+        elif event.kind == "contraction":
+            one = msgspec.json.decode(event.payload_json, type=ContractionTold)
+            yield "contractions", [getattr(one, name) for name, _ in TABLES["contractions"]]
+        elif event.kind == "exercise":
+            phase = msgspec.json.decode(event.payload_json, type=PhaseTold)
+            words = f"{phase.phase}, {phase.repetition} of {phase.repetitions}"
+            yield "events", (phase.t_ns, "exercise", words, None, None, None)
+
+
+def _tables(recording: Path) -> list[str]:
+    """Those that a recording of its therapy has."""
+    others = WALKED if is_exercise(recording) else EXERCISED
+    return [name for name in TABLES if name not in others]
 
 
 class _Table:
@@ -260,7 +282,7 @@ def _write_tables(
     recording: Path, kind: Kind, folder: Path, progress: Progress, veil: _Veil
 ) -> tuple[Path, ...]:
     with ExitStack() as stack:
-        tables = {name: _Table(name, kind, folder, stack) for name in TABLES}
+        tables = {name: _Table(name, kind, folder, stack) for name in _tables(recording)}
         for name, row in _rows(recording, header(recording), progress, veil):
             tables[name].add(row)
         for table in tables.values():

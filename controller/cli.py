@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from controller.commands.results import OWNER_ONLY, new_file, results_folder
 from controller.errors import ConfigError, InputError
-from drivers.catalogue import DECODERS
+from drivers.catalogue import DECODERS, STIMULATORS
 
 Result = TypeVar("Result")
 DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
@@ -75,6 +76,7 @@ def demo(
     """A virtual patient with a drop foot walks, or does an exercise; sensors, radio, guard and stimulator are
     emulated byte for byte.
     """
+    from controller.commands.attended import console_for
     from controller.commands.exercise import run_programme_demo
     from controller.commands.run import DEMO_SESSION, run_demo
 
@@ -85,7 +87,10 @@ def demo(
     def conduct() -> int:
         with results_folder(out) as folder:
             if programme is not None:
-                return run_programme_demo(programme, seed, folder, console, seconds=seconds)
+                attend = None
+                if port is not None:
+                    attend = partial(console_for, out=folder, console=console, port=port, virtual=True)
+                return run_programme_demo(programme, seed, folder, console, attend=attend, seconds=seconds)
             return run_demo(only, seconds, seed, folder, console, console_port=port, file=file)
 
     raise typer.Exit(_refusing(conduct))
@@ -124,6 +129,30 @@ def run(
             )
 
     raise typer.Exit(_refusing(conduct))
+
+
+@app.command()
+def programmes(
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder with programme files.")
+    ] = CONFIGS / "programmes",
+    *,
+    device: Annotated[str, typer.Option(help="Stimulator that is to give them.")] = next(iter(STIMULATORS)),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """The exercise programmes: aim, source, length, muscles, and what the stimulator cannot give and why."""
+    from dataclasses import asdict
+
+    from controller.commands.programmes import all_programmes, programmes_table
+
+    if device not in STIMULATORS:
+        _refuse(ConfigError([f"--device: found {device!r}, allowed: {', '.join(STIMULATORS)}"]))
+    found = list(all_programmes(device, folder))
+    if as_json:
+        for one in found:
+            typer.echo(json.dumps(asdict(one)))
+    else:
+        console.print(programmes_table(found, STIMULATORS[device].capability.name))
 
 
 @app.command()

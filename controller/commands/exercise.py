@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,19 +22,21 @@ from controller.config.exercise_schema import ProgrammeFile
 from controller.config.loader import read_file
 from controller.errors import ConfigError, InputError
 from controller.runtime.person_files import FOLDER
-from controller.runtime.supervisor import Virtual
+from controller.runtime.supervisor import Attended, Virtual
 from controller.runtime.virtual_bodies import limb_of
 from controller.trial.schedule import ArmPlan
 from drivers.catalogue import SENSORS, STIMULATORS
 from models.exercise_limbs import LIMBS
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+VIRTUAL_STIMULATOR = next(iter(STIMULATORS))
 PROGRAMMES = CONFIGS / "programmes"
 VIRTUAL_PERSON = CONFIGS / "patients" / "virtual_exercise.toml"
 MOTOR, SET, MOST = 0.7, 1.2, 1.55  # the virtual person's currents over that which recruits half of a muscle
 FELT, FELT_MOST = 0.5, 0.65  # the same of TENS: felt, and far from a contraction
 LARGE, LARGE_CM2, SMALL_CM2 = ("quadriceps", "hamstrings"), 60.0, 20.0  # electrodes
 EMG_MAX_UV = 25.0  # of the virtual person's own strongest effort
+Attend = Callable[[ExerciseSession], Attended]
 
 
 def programme_names() -> list[str]:
@@ -51,7 +54,7 @@ def programme_path(name: str) -> Path:
     raise ConfigError([f"--programme: found {name!r}, allowed: a file, or {', '.join(programme_names())}"])
 
 
-def virtual_session_text(programme: Path) -> str:
+def virtual_session_text(programme: Path, stimulator: str = VIRTUAL_STIMULATOR) -> str:
     """A session file for the virtual person, with every muscle of the programme at an output of its own."""
     file, _ = read_file(programme, ProgrammeFile)
     listens = file.programme.kind.startswith("emg-")
@@ -89,15 +92,23 @@ def virtual_session_text(programme: Path) -> str:
     if listens:  # the quickest, as a slow one cannot tell the muscle from its answer to a pulse
         emg = max((one for one in SENSORS.values() if one.kind == "emg"), key=lambda one: one.rate_hz)
         lines += ["", "[[sensors]]", 'name = "emg"', f'device = "{emg.name}"', 'address = "EMG armband"']
-    stimulator = next(iter(STIMULATORS))
     lines += ["", "[stimulator]", f'device = "{stimulator}"', 'port = "/dev/ttyACM0"', ""]
     return "\n".join(lines)
 
 
 def run_programme_demo(
-    name: str, seed: int, out: Path, console: Console, *, seconds: float | None = None
+    name: str,
+    seed: int,
+    out: Path,
+    console: Console,
+    *,
+    attend: Attend | None = None,
+    seconds: float | None = None,
 ) -> int:
-    """The virtual person does a programme, whole or for so many seconds; returns the exit code."""
+    """The virtual person does a programme, whole or for so many seconds; returns the exit code.
+
+    With ``attend`` a person arms from the therapist's console.
+    """
     out.mkdir(parents=True, exist_ok=True)
     file = out / "session.toml"
     file.write_text(virtual_session_text(programme_path(name)), encoding="utf-8")
@@ -111,7 +122,10 @@ def run_programme_demo(
     with broker() as port:
         site, rig = session.file.session.site, session.file.session.rig
         mqtt = None if port is None else {"host": "127.0.0.1", "port": port, "site": site, "rig": rig}
-        return run_programme(session, out, console, Virtual(seed, {}), mqtt, seconds=seconds)
+        attended = None if attend is None else attend(session)
+        return run_programme(
+            session, out, console, Virtual(seed, {}), mqtt, attended=attended, seconds=seconds
+        )
 
 
 def run_programme(
@@ -121,6 +135,7 @@ def run_programme(
     virtual: Virtual | None,
     mqtt: dict[str, object] | None,
     *,
+    attended: Attended | None = None,
     seconds: float | None = None,
 ) -> int:
     """Run an exercise session to its end, or until stopped; returns the exit code."""
@@ -130,7 +145,15 @@ def run_programme(
         return _sum_up(recording, out, console)
 
     return conduct(
-        session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=None, sum_up=sum_up, seconds=seconds
+        session,
+        arms,
+        out,
+        console,
+        virtual=virtual,
+        mqtt=mqtt,
+        attended=attended,
+        sum_up=sum_up,
+        seconds=seconds,
     )
 
 

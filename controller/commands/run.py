@@ -5,7 +5,6 @@ A recording is only ever streamed to the emulated stimulator, never to a real on
 
 from __future__ import annotations
 
-import importlib.util
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -19,12 +18,11 @@ from controller.analysis.imu_file import load_sensor_file
 from controller.analysis.report.page import write_pdf, write_report
 from controller.analysis.summary import ArmSummary, Latency, Spread, summarise
 from controller.analysis.tables import left_out_words
+from controller.commands.attended import console_for
 from controller.commands.conduct import DISCLAIMER, FAILED, broker, conduct, confirmed, devices_here
 from controller.commands.config_check import load_startable, load_walk
 from controller.commands.exercise import run_programme
 from controller.commands.results import new_file
-from controller.config.console_settings import ConsoleSettings
-from controller.config.core_params import normal_reference
 from controller.config.exercise import ExerciseSession
 from controller.config.session import Session, arm_plans
 from controller.console.recordings.file_jobs import mark
@@ -69,10 +67,10 @@ def run_demo(
             console.print(
                 f"Watch it live: mosquitto_sub -h 127.0.0.1 -p {port} -t 'dorsi/1/{site}/{rig}/#' -v"
             )
-        attended = None
+        who = None
         if console_port is not None:
-            attended = _attended(session, out, console, port=console_port, virtual=True)
-        return _walk(session, arms, out, console, virtual=Virtual(seed, {}), mqtt=mqtt, attended=attended)
+            who = console_for(session, out, console, port=console_port, virtual=True)
+        return _walk(session, arms, out, console, virtual=Virtual(seed, {}), mqtt=mqtt, attended=who)
 
 
 def run_session(
@@ -99,17 +97,16 @@ def run_session(
     if warning := unencrypted_warning(session):
         console.print(warning, style="bold red", markup=False)
     mqtt = None if settings is None else asdict(settings)
+    who = None
+    if with_console:
+        port, is_virtual = session.file.console.port, virtual is not None
+        who = console_for(session, out, console, port=port, virtual=is_virtual)
     if isinstance(session, ExerciseSession):
-        return run_programme(session, out, console, virtual, mqtt, seconds=seconds)
+        return run_programme(session, out, console, virtual, mqtt, attended=who, seconds=seconds)
     arms = arm_plans(session, secrets.randbits(32))
     if len(arms) > 1:
         console.print(f"Arms: {', '.join(map(_words, arms))}")
-    attended = None
-    if with_console:
-        attended = _attended(
-            session, out, console, port=session.file.console.port, virtual=virtual is not None
-        )
-    return _walk(session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=attended, seconds=seconds)
+    return _walk(session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=who, seconds=seconds)
 
 
 def _walk(
@@ -171,43 +168,6 @@ def _words(arm: ArmPlan) -> str:
     if arm.strides is not None:
         return f"{arm.title} {arm.strides} strides"
     return arm.title if arm.seconds is None else f"{arm.title} {arm.seconds:g} s"
-
-
-def _attended(session: Session, out: Path, console: Console, *, port: int, virtual: bool) -> Attended:
-    """What the console is told; its address is printed when it listens."""
-    if importlib.util.find_spec("nicegui") is None:
-        raise ConfigError(["--console: nicegui is not installed, allowed: pip install 'dorsi[console]'"])
-    given, folder = session.file.console, session.path.parent
-
-    def beside(name: str | None) -> str | None:
-        return None if name is None else str((folder / name).resolve())
-
-    reference = normal_reference(session.patient.reference.speed_mps)
-    settings = ConsoleSettings(
-        host=given.host,
-        port=port,
-        runs=str(out.resolve().parent),
-        token_file=beside(given.token_file),
-        cert_file=beside(given.cert_file),
-        key_file=beside(given.key_file),
-        session=out.name,
-        pseudonym=session.patient.patient.pseudonym,
-        mode=session.file.session.mode,
-        virtual=virtual,
-        reference_pitch_deg=reference.foot_pitch_deg,
-        normal_swing_percent=100.0 - reference.toe_off_percent,
-        speed_mps=session.patient.reference.speed_mps,
-        side=session.patient.patient.paretic_side,
-        sensors=tuple((sensor.name, sensor.device, sensor.segment) for sensor in session.file.sensors),
-        checklist=tuple(session.patient.checklist.items()),
-        patient_file="" if virtual else str((folder / session.file.session.patient_file).resolve()),
-    )
-    return Attended(
-        settings,
-        lambda url: console.print(
-            f"Console: {url}  (arm there; STOP there or here)", markup=False, soft_wrap=True
-        ),
-    )
 
 
 def _recordings(session: Session | ExerciseSession, given: list[str]) -> dict[str, Path]:

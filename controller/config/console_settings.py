@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from controller.config.exercise_facts import ExerciseFacts, exercise_facts
 from controller.errors import InputError
 
 TOKEN_MIN = 16  # characters: what nobody guesses over a network
@@ -47,6 +48,7 @@ class ConsoleSettings:
     sensors: tuple[tuple[str, str, str], ...] = ()  # name, device, segment
     checklist: tuple[tuple[str, str], ...] = ()  # question, answer in the patient file
     patient_file: str = ""  # empty where the body is virtual: what is found then is not this person's
+    exercise: ExerciseFacts | None = None  # of a programme; None in gait assist
 
     @property
     def scheme(self) -> str:
@@ -131,9 +133,10 @@ def read_settings(path: Path) -> ConsoleSettings:
     """Raises InputError where the file is not what :func:`write_settings` writes."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        settings = ConsoleSettings(
-            **{field.name: _frozen(values[field.name]) for field in fields(ConsoleSettings)}
-        )
+        told = {field.name: _frozen(values[field.name]) for field in fields(ConsoleSettings)}
+        if told["exercise"] is not None:
+            told["exercise"] = exercise_facts(told["exercise"])
+        settings = ConsoleSettings(**told)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(str(path), "console settings", repr(error), "what the supervisor writes") from None
     found = objections(settings.host, settings.token_file, settings.cert_file, settings.key_file)

@@ -29,17 +29,14 @@ from controller.config.console_settings import (
 )
 from controller.console import layout
 from controller.console.access import COOKIE_DAYS, Entry
+from controller.console.exercise.routes import ExercisePages
+from controller.console.gait_pages import GaitPages
 from controller.console.hold_button import HoldButton
 from controller.console.i18n import COOKIE, LANGUAGES, Texts, choose, load_texts
 from controller.console.live.browser_messages import Json
-from controller.console.live.charts import UNITS, options
 from controller.console.live.feed import Feed
 from controller.console.recordings import downloads, recordings_page
 from controller.console.recordings.file_jobs import Desk
-from controller.console.setup.routes import SetupPages
-from controller.console.tuning.controller_link import TuningLink
-from controller.console.tuning.profiles import Profiles
-from controller.console.tuning.routes import TuningPages
 from controller.errors import InputError
 from controller.ipc import process
 from controller.untrusted import clean
@@ -54,26 +51,18 @@ class Console:
     def __init__(self, rig: Path, settings: ConsoleSettings, token: str | None) -> None:
         self._rig = rig
         self._settings = settings
-        self._texts = load_texts()
+        self._texts = load_texts("walk" if settings.exercise is None else "exercise")
         self._feed = Feed(rig, settings, self._broadcast)
         self._clients: set[Client] = set()
         self._token = token
         self._runs = Path(settings.runs)
-        self._link = TuningLink(rig)
-        profiles = Profiles(self._runs / "profiles", settings.pseudonym or "unnamed")
-        self._setup = SetupPages(rig, settings, self._feed, self._link, texts_of=self._of)
-        self._tuning = TuningPages(
-            settings,
-            self._feed,
-            self._link,
-            profiles,
-            texts_of=self._of,
-            trail=self._setup.trail,
-            found=self._setup.found,
-        )
+        self._pages: GaitPages | ExercisePages
+        if settings.exercise is None:
+            self._pages = GaitPages(rig, settings, self._feed, texts_of=self._of)
+        else:
+            self._pages = ExercisePages(rig, settings, settings.exercise, self._feed, texts_of=self._of)
         self._desk = Desk(lambda: self._feed.may_pulse)
         self._files = downloads.SessionFiles(self._runs, self._desk, texts_of=self._of)
-        self._feed.left_over = lambda: bool(self._tuning.left_over())
 
     async def run(self) -> None:
         """Until SIGTERM."""
@@ -98,12 +87,11 @@ class Console:
             ws="websockets-sansio",
             ws_max_size=MESSAGE_MAX_BYTES,
         )
-        tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._link.run())]
+        tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._pages.link.run())]
         await uvicorn.Server(config).serve()
         for task in tasks:
             task.cancel()
-        await self._tuning.close()
-        await self._setup.close()
+        await self._pages.close()
         await self._desk.close()
 
     # --- live ---
@@ -121,21 +109,9 @@ class Console:
         ui.add_body_html(layout.bar(texts, "/", with_state=True))
         ui.add_body_html(f"<noscript><p>{escape(texts.get('page.noscript'))}</p></noscript>")
         with ui.element("div").classes("main"):
-            ui.html(layout.live_top(texts, self._settings), sanitize=False)
-            charts: dict[str, int] = {}
-            with ui.element("div").classes("charts"):
-                for name in (*layout.OVERLAYS, *layout.STRIPS):
-                    with ui.element("section").classes("card"):
-                        ui.html(layout.chart_title(texts, name, UNITS[name]), sanitize=False)
-                        if name in layout.OVERLAYS:
-                            shape = options(name, texts, self._settings.reference_pitch_deg)
-                            chart = ui.echart(shape).classes("chart tall").props("aria-hidden=true")
-                            charts[name] = chart.id
-                        else:
-                            ui.html(layout.strip(name), sanitize=False)
-                        ui.html(layout.twin(texts, name), sanitize=False)
+            told = self._pages.draw(texts, request)
             ui.html(layout.footer(texts), sanitize=False)
-        ui.add_body_html(layout.live_script(texts, self._settings, charts))
+        ui.add_body_html(told)
         button = HoldButton()
 
         def on_hold(told: object) -> None:
@@ -150,7 +126,7 @@ class Console:
         client.on_disconnect(lambda: self._clients.discard(client))
 
     def _welcome(self, client: Client) -> None:
-        script = (STATIC / "console.js").read_text(encoding="utf-8")
+        script = "".join((STATIC / name).read_text(encoding="utf-8") for name in self._pages.scripts)
         client.run_javascript(f"if (!window.dorsi) {{ {script} }}")
         client.run_javascript(f"window.dorsi.push({json.dumps(self._feed.snapshot())})")
         self._clients.add(client)
@@ -172,8 +148,7 @@ class Console:
 
     def _routes(self, app: FastAPI) -> None:
         app.mount(layout.STATIC, StaticFiles(directory=STATIC))
-        self._tuning.routes(app)
-        self._setup.routes(app)
+        self._pages.routes(app)
         self._files.routes(app)
 
         @app.get("/language/{code}")

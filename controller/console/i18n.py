@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from controller.errors import InputError
 from controller.safety.judgement.faults import TABLE
@@ -17,6 +18,8 @@ from controller.safety.judgement.faults import TABLE
 WORDS = Path(__file__).parent / "locales"
 LANGUAGES = ("en", "de")  # the first is the one for everybody else
 COOKIE = "dorsi_lang"
+Therapy = Literal["walk", "exercise"]  # what a session's pages are about
+INSTEAD = "instead."  # of the words of a walk, in an exercise session
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +29,28 @@ class Texts:
     language: str
     words: Mapping[str, str]
     phrases: Mapping[str, str] = field(default_factory=dict)  # the longest first
+    therapy: Therapy = "walk"
 
     def get(self, key: str) -> str:
         """Raises KeyError on a key that no file has: a mistake in the program."""
         return self.words[key]
 
 
-def load_texts() -> dict[str, Texts]:
-    """All languages. Raises InputError where a file lacks a key of the others."""
+def load_texts(therapy: Therapy = "walk") -> dict[str, Texts]:
+    """All languages, as this therapy's pages say it. Raises InputError where a file lacks a key."""
     found: dict[str, Texts] = {}
     for language in LANGUAGES:
-        path = WORDS / f"{language}.toml"
-        words = _flat(tomllib.loads(path.read_text(encoding="utf-8")))
-        found[language] = Texts(language, {**_fault_words(), **words}, _phrases(language))
+        words = {**_fault_words(), **_file(f"{language}.toml"), **_file(f"exercise.{language}.toml")}
+        instead = {
+            key.removeprefix(INSTEAD): words.pop(key) for key in tuple(words) if key.startswith(INSTEAD)
+        }
+        for key in sorted(set(instead) - set(words)):
+            raise InputError(
+                f"locales/exercise.{language}.toml", key, "in place of nothing", "a key of the walk's"
+            )
+        if therapy == "exercise":
+            words |= instead
+        found[language] = Texts(language, words, _phrases(language), therapy)
     wanted = set(found[LANGUAGES[0]].words)
     for language, texts in found.items():
         for key in sorted(wanted ^ set(texts.words)):
@@ -46,6 +58,10 @@ def load_texts() -> dict[str, Texts]:
                 f"locales/{language}.toml", key, "missing or too much", "the keys of every language"
             )
     return found
+
+
+def _file(name: str) -> dict[str, str]:
+    return _flat(tomllib.loads((WORDS / name).read_text(encoding="utf-8")))
 
 
 def _phrases(language: str) -> dict[str, str]:

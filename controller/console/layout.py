@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 
 from controller.config.console_settings import STOP_PATH, ConsoleSettings
-from controller.console.i18n import LANGUAGES, Texts
+from controller.console.i18n import LANGUAGES, Texts, Therapy
 
 STRIPS = ("pitch", "ankle", "current", "emg", "phase")
 OVERLAYS = ("overlay", "overlay_current")
@@ -38,14 +38,23 @@ TILES: tuple[tuple[str, str], ...] = (  # name, unit
     ("signal", "%"),
     ("battery", "%"),
 )
-NAVIGATION = (
-    ("/", "live"),
-    ("/tuning", "tuning"),
-    ("/audit", "audit"),
-    ("/setup", "setup"),
-    ("/profiles", "profiles"),
-    ("/sessions", "sessions"),
-)
+NAVIGATION: dict[Therapy, tuple[tuple[str, str], ...]] = {
+    "walk": (
+        ("/", "live"),
+        ("/tuning", "tuning"),
+        ("/audit", "audit"),
+        ("/setup", "setup"),
+        ("/profiles", "profiles"),
+        ("/sessions", "sessions"),
+    ),
+    "exercise": (
+        ("/", "live"),
+        ("/checklist", "checklist"),
+        ("/programmes", "programmes"),
+        ("/audit", "audit"),
+        ("/sessions", "sessions"),
+    ),
+}
 STOP_WORDS = ("pressed", "unreachable", "hint", "deaf", "deaf_hint", "other", "silent")  # its script's
 STATIC = "/console-static"
 PAGE_WORDS = (
@@ -64,7 +73,7 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
     t = texts.get
     links = "".join(
         f'<a href="{path}"{" aria-current=page" if path == here else ""}>{escape(t(f"page.{name}"))}</a>'
-        for path, name in NAVIGATION
+        for path, name in NAVIGATION[texts.therapy]
     )
     state = (
         '<div id="state" class="state-waiting" role="status">'
@@ -137,9 +146,7 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
         f'<h1 class="unseen">Dorsi: {escape(t("page.live"))}</h1>'
         f'<div id="stale" role="status"><span id="stale-words">{escape(t("page.loading"))}</span></div>'
         '<div id="alarms" role="alert"></div>'
-        f'<div class="card" id="control"><button type="button" id="arm" aria-disabled="true">'
-        f'<span id="arm-word">{escape(t("arm.label"))}</span><small>{escape(t("arm.hint"))}</small></button>'
-        f'<button type="button" id="disarm" hidden>{escape(t("arm.disarm"))}</button>'
+        f'<div class="card" id="control">{arm_buttons(texts)}'
         f'<div><p>{escape(t("mode.label"))}: <strong id="mode">–</strong> · {escape(who)}</p>'
         '<p id="stage" role="status" hidden><span id="stage-words"></span> '
         f'<button type="button" id="unlock" class="button small">{escape(t("unlock.label"))}</button></p>'
@@ -148,6 +155,16 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
         '<p id="why"><span id="reason"></span></p><p id="refusals" role="status"></p>'
         '<p id="telemetry" class="quiet" role="status" hidden></p></div></div>'
         f'<dl id="tiles">{tiles}</dl>'
+    )
+
+
+def arm_buttons(texts: Texts) -> str:
+    """Press and hold to arm, and in its place, once armed, the one that disarms."""
+    t = texts.get
+    return (
+        '<button type="button" id="arm" aria-disabled="true">'
+        f'<span id="arm-word">{escape(t("arm.label"))}</span><small>{escape(t("arm.hint"))}</small></button>'
+        f'<button type="button" id="disarm" hidden>{escape(t("arm.disarm"))}</button>'
     )
 
 

@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -18,6 +19,13 @@ from controller.runtime.console_server import Consoles
 from controller.runtime.tuning import BY_MAX
 
 STEP_MAX_MA = 2.0  # the intensity rises by no more in one request; it may fall at once
+RefusalCode = Literal[
+    "by",  # nobody's name, or too long a one
+    "muscle",  # not one of the programme
+    "number",  # no current
+    "most",  # more than this muscle may be given
+    "step",  # more at once than one request may add
+]
 log = logging.getLogger("dorsi.controller")
 
 
@@ -31,13 +39,25 @@ class ExerciseAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a request was not taken; ``most_ma`` is the largest current that would have been, for a current."""
+
+    code: RefusalCode
+    text: str  # for the recording, in English
+    most_ma: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExerciseTold:
-    """What a console is told, as JSON; ``refused`` is why the last request was not taken."""
+    """What a console is told, as JSON. ``asked`` counts the requests heard so far, ``refused`` is why the
+    last of them was not taken.
+    """
 
     params: ExerciseParams
     view: ExerciseView
     trail: tuple[Audit, ...]
-    refused: str
+    asked: int
+    refused: Refused | None
 
 
 class ExerciseConsoles(Consoles):
@@ -49,7 +69,8 @@ class ExerciseConsoles(Consoles):
         self._requests: list[ExerciseRequest] = []
         self._entries: list[Audit] = []
         self._trail: list[Audit] = []
-        self._refused = ""
+        self._asked = 0
+        self._refused: Refused | None = None
         self._version = 0
 
     def requests(self) -> tuple[ExerciseRequest, ...]:
@@ -64,21 +85,22 @@ class ExerciseConsoles(Consoles):
 
     def take(self, message: bytes) -> None:
         asked = msgspec.json.decode(message, type=ExerciseAsked)
-        self._refused = self._why_not(asked)
+        self._asked += 1
+        self._refused = refused = self._why_not(asked)
         before = self._set_ma(asked.request.muscle)
-        if not self._refused:
+        if refused is None:
             self._requests.append(asked.request)
         if asked.request.op == "intensity" and before is not None:
-            self._version += not self._refused
+            self._version += refused is None
             key = f"intensity.{asked.request.muscle}_ma"
             entry = Audit(
                 t_ns=time.monotonic_ns(),
                 utc_ns=asked.utc_ns,
                 version=self._version,
-                kind="refused" if self._refused else "change",
+                kind="change" if refused is None else "refused",
                 by=asked.by,
                 reason="intensity",
-                text=self._refused,
+                text="" if refused is None else refused.text,
                 changes=(Change(key, before, asked.request.current_ma),),
             )
             self._entries.append(entry)
@@ -87,25 +109,28 @@ class ExerciseConsoles(Consoles):
     def told(self, now_ns: int) -> bytes:
         view = self._core.seen()
         return msgspec.json.encode(
-            ExerciseTold(self._core.params, view, tuple(self._trail[-20:]), self._refused)
+            ExerciseTold(self._core.params, view, tuple(self._trail[-20:]), self._asked, self._refused)
         )
 
     def _set_ma(self, muscle: str) -> float | None:
         return next((m.set_ma for m in self._core.seen().muscles if m.muscle == muscle), None)
 
-    def _why_not(self, asked: ExerciseAsked) -> str:
-        """Why the request is not taken; empty where it is."""
+    def _why_not(self, asked: ExerciseAsked) -> Refused | None:
+        """Why the request is not taken; None where it is."""
         if not 0 < len(asked.by.strip()) <= BY_MAX:
-            return f"by: found {len(asked.by.strip())} characters, allowed: 1 to {BY_MAX}"
+            return Refused("by", f"by: found {len(asked.by.strip())} characters, allowed: 1 to {BY_MAX}")
         request = asked.request
         if request.op != "intensity":
-            return ""
+            return None
         plan = next((m for m in self._core.params.muscles if m.muscle == request.muscle), None)
         now_ma = self._set_ma(request.muscle)
         if plan is None or now_ma is None:
             known = ", ".join(m.muscle for m in self._core.params.muscles)
-            return f"muscle: found {request.muscle!r}, allowed: {known}"
+            return Refused("muscle", f"muscle: found {request.muscle!r}, allowed: {known}")
         most_ma = min(plan.current_max_ma, now_ma + STEP_MAX_MA)
-        if not (math.isfinite(request.current_ma) and 0.0 <= request.current_ma <= most_ma):
-            return f"current_ma: found {request.current_ma:g}, allowed: 0 to {most_ma:g}"
-        return ""
+        text = f"current_ma: found {request.current_ma:g}, allowed: 0 to {most_ma:g}"
+        if not (math.isfinite(request.current_ma) and request.current_ma >= 0.0):
+            return Refused("number", text, most_ma)
+        if request.current_ma > most_ma:
+            return Refused("most" if request.current_ma > plan.current_max_ma else "step", text, most_ma)
+        return None

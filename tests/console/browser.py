@@ -104,13 +104,15 @@ class Rig:
             time.sleep(0.005)
 
 
+WALK = ("--mode", "feedback", "--seconds", "600")
+
+
 @contextmanager
-def demo_with_console(folder: Path) -> Iterator[Rig]:
-    """`dorsi demo --console` until the block ends."""
+def demo_with_console(folder: Path, *what: str) -> Iterator[Rig]:
+    """`dorsi demo --console` until the block ends; ``what`` in place of ten minutes of walking."""
     with patch.dict(os.environ, TMPDIR=str(folder)):  # the rig's folder of sockets goes with the test's
         process = start(
-            "demo", "--console", "--console-port", "0", "--mode", "feedback", "--seconds", "600",
-            "--out", str(folder / "run"),
+            "demo", "--console", "--console-port", "0", *(what or WALK), "--out", str(folder / "run"),
         )  # fmt: skip
     rig = Rig(process, folder / "run")
     assert process.stdout is not None

@@ -357,6 +357,7 @@ class Feed:
             "unlifted_swings": status.unlifted_swings,
             "reference_speed_mps": status.reference_speed_mps,
             "links": links,
+            "exercise": None if status.exercise is None else asdict(status.exercise),
             "telemetry": None if status.telemetry is None else asdict(status.telemetry),
         }
         self._show({**self._last, **self._words(), "points": points, "events": events, "strides": strides})

@@ -97,6 +97,13 @@ def _patient(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
 
 
 def _checklist(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
+    return checklist_html(texts, settings, state.answers, "/setup/checklist")
+
+
+def checklist_html(
+    texts: Texts, settings: ConsoleSettings, answers: Mapping[str, str], action: str, *, more: str = ""
+) -> str:
+    """The form with every question; ``answers`` are today's so far, ``more`` stands above its button."""
     t = texts.get
     file = dict(settings.checklist)
     rows = []
@@ -104,7 +111,7 @@ def _checklist(texts: Texts, settings: ConsoleSettings, state: SetupState) -> st
         choices = ("no", "yes") if question.absolute else ("no", "yes", "accepted")
         radios = "".join(
             f'<label><input type="radio" name="{question.key}" value="{choice}" required'
-            f"{' checked' if state.answers.get(question.key) == choice else ''}>"
+            f"{' checked' if answers.get(question.key) == choice else ''}>"
             f"{escape(t(f'setup.answer_{choice}'))}</label>"
             for choice in choices
         )
@@ -114,8 +121,10 @@ def _checklist(texts: Texts, settings: ConsoleSettings, state: SetupState) -> st
             f"<fieldset><legend>{escape(t(f'question.{question.key}'))}</legend>{radios}"
             f'<span class="quiet">{escape(t("setup.in_file"))} {before_word}</span></fieldset>'
         )
-    return _form("checklist", f'<div class="questions">{"".join(rows)}</div>'
-                 f'<p class="tools">{_button(texts, "setup.checklist_ok")}</p>')  # fmt: skip
+    return (
+        f'<form method="post" action="{action}"><div class="questions">{"".join(rows)}</div>{more}'
+        f'<p class="tools">{_button(texts, "setup.checklist_ok")}</p></form>'
+    )
 
 
 def _sensors(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:

@@ -1,174 +1,20 @@
-// The live page: keeps what the server sends as increments, shows it, and greys it when nothing comes any more.
+// The live page of a walk: keeps what the server sends as increments, and draws it.
 "use strict";
 (() => {
-  const STALE_MS = 500; // beyond, a value is old and must not look new
-  const DEAF_MS = 1000; // beyond, the state itself is old: the server speaks at least three times a second
+  const { page, texts, $, formats, show, set, element, hear } = window.dorsiRig;
   const SHOWN_S = 8;
   const DRAW_MS = 100; // the feed's own rate
   const TABLE_MS = 1000; // a table that changes faster can't be read
-  const HOLD_MS = 1000;
-  const HELD_MS = 50; // how often a held button says so
   const STRIDES = 10;
-  const DRAWN = { // drawn, as fonts differ; a box of 24
-    ring: "M12 2a10 10 0 1 0 0 20a10 10 0 1 0 0-20zm0 4a6 6 0 1 1 0 12a6 6 0 1 1 0-12z",
-    disc: "M12 2a10 10 0 1 0 0 20a10 10 0 1 0 0-20z",
-    up: "M12 2L23 21H1z",
-    down: "M12 22L1 3H23z",
-    octagon: "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9z",
-    diamond: "M12 1L23 12L12 23L1 12z",
-    dash: "M2 9h20v6H2z",
-  };
-  const SHAPES = { off: "ring", contact_test: "up", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash", waiting: "dash" };
-  const SIGNALS = { high: "octagon", medium: "up", low: "diamond" };
   const INK = { foot: "#0b57a4", reference: "#5b6570", ankle: "#00695c", set: "#5b6570", delivered: "#6a1b9a", older: "#7fa8d1" };
-
-  const page = JSON.parse(document.getElementById("dorsi-page").textContent);
-  const texts = page.texts;
-  const $ = (id) => document.getElementById(id);
-  const number = (digits) => new Intl.NumberFormat(page.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const formats = [number(0), number(1), number(2)];
-  const show = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value));
   const percent = (share) => (share === null || share === undefined ? null : 100 * share);
-  const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-  const plain = (text) => page.phrases.reduce((said, [english, own]) => said.replaceAll(english, own), text); // in the reader's language
-  const clock = (ms) => new Date(ms).toLocaleTimeString(page.language, { hour12: false });
-  const set = (id, text) => {
-    const element = $(id);
-    if (element && element.textContent !== text) element.textContent = text;
-  };
 
   let points = [];
   let events = [];
   let strides = [];
-  let dataMs = null; // when the newest data was made, on this browser's clock
-  let state = "";
-  let alarmsShown = "";
-  let heardMs = performance.now();
   let drawnMs = 0;
   let tabledMs = 0;
   let waiting = false;
-  let cutMs = null; // since when the live connection is lost
-
-  // --- state, alarms, arming ---
-
-  const drawn = (shape) => {
-    const [svg, path] = ["svg", "path"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
-    svg.setAttribute("viewBox", "0 0 24 24");
-    svg.setAttribute("aria-hidden", "true");
-    path.setAttribute("d", DRAWN[shape]);
-    svg.append(path);
-    return svg;
-  };
-
-  const showState = (name, scope = "") => {
-    const tests = scope === "tests" && (name === "armed" || name === "active");
-    set("state-text", texts[`state_text.${tests ? "tests" : name}`]);
-    if (name === state) return;
-    state = name;
-    $("state").className = `state-${name}`;
-    $("state-shape").replaceChildren(drawn(SHAPES[name]));
-    set("state-word", texts[`state.${name}`]);
-    const on = ["armed", "active", "ramp"].includes(name);
-    $("arm").hidden = on;
-    $("disarm").hidden = !on;
-    if (on) release();
-  };
-
-  const element = (name, text = "", cls = "") => Object.assign(document.createElement(name), { textContent: text, className: cls });
-
-  const alarmCard = (alarm) => {
-    const card = element("section", "", `alarm ${alarm.priority}`);
-    const text = (part) => texts[`fault.${alarm.fault}.${part}`];
-    const head = element("h2");
-    const mark = element("span", "", "shape");
-    mark.append(drawn(SIGNALS[alarm.priority]));
-    head.append(mark, ` ${texts[`alarm.${alarm.priority}`]}: ${text("happened")}`);
-    const parts = element("div", "", "parts");
-    parts.append(element("p", `${text("done")}.`), element("p", `${text("next")}.`, "next"));
-    const list = element("dl");
-    const times = alarm.times > 1 ? `, ${say("alarm.times", { count: alarm.times })}` : "";
-    const rows = {
-      condition: `${alarm.fault}: ${text("condition")}${alarm.detail ? ` (${plain(alarm.detail)})` : ""}`,
-      occurrence: clock(alarm.since_s * 1000) + times,
-      signal: texts[`alarm.${alarm.priority}`],
-      suppression: texts[alarm.latched ? "alarm.latched" : "alarm.passing"],
-    };
-    for (const [key, value] of Object.entries(rows)) list.append(element("dt", texts[`alarm.${key}`]), element("dd", value));
-    card.append(head, parts, list);
-    if (alarm.latched) {
-      const button = element("button", texts["alarm.acknowledge"], "acknowledge");
-      button.type = "button";
-      button.addEventListener("click", () => emitEvent("dorsi_acknowledge"));
-      card.append(button);
-    }
-    return card;
-  };
-
-  const showAlarms = (alarms) => {
-    const key = JSON.stringify(alarms.map((a) => [a.fault, a.latched, a.times, a.detail]));
-    if (key === alarmsShown) return;
-    alarmsShown = key;
-    const focused = document.activeElement?.classList.contains("acknowledge");
-    $("alarms").replaceChildren(...alarms.map(alarmCard));
-    if (focused) document.querySelector(".acknowledge")?.focus();
-  };
-
-  const showRefusals = (all) => {
-    const refusals = all.filter(([key]) => key !== "current"); // passes with every stride: holding waits for it
-    const ready = refusals.length === 0 && state === "off";
-    $("arm").setAttribute("aria-disabled", String(!ready));
-    const first = state === "tripped" ? refusals.filter(([key]) => key === "state") : refusals;
-    const words = first.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name }));
-    set("refusals", state === "off" || state === "tripped" ? (ready ? texts["arm.ready"] : words.join(" ")) : "");
-  };
-
-  const showStage = (answered, needed) => {
-    const open = answered !== null && answered !== undefined;
-    $("stage").hidden = !open;
-    if (!open) return;
-    set("stage-words", say("unlock.stage", { answered, needed }));
-    $("unlock").hidden = answered < needed;
-  };
-
-  let holding = null;
-  const hold = () => {
-    if (holding !== null || $("arm").hidden) return;
-    $("arm").classList.add("holding");
-    set("arm-word", texts["arm.holding"]);
-    emitEvent("dorsi_hold", { what: "down" });
-    holding = setTimeout(held, HOLD_MS);
-  };
-  const held = () => { // until the guard arms or the person lets go: it arms between two supports only
-    $("arm").classList.add("held");
-    set("arm-word", texts["arm.waiting"]);
-    emitEvent("dorsi_hold", { what: "held", screen: window.dorsiStop.screen });
-    holding = setTimeout(held, HELD_MS);
-  };
-  const release = () => {
-    if (holding === null) return;
-    clearTimeout(holding);
-    holding = null;
-    $("arm").classList.remove("held");
-    $("arm").classList.remove("holding");
-    set("arm-word", texts["arm.label"]);
-    emitEvent("dorsi_hold", { what: "up" });
-  };
-
-  const wire = () => {
-    const arm = $("arm");
-    arm.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      arm.setPointerCapture(event.pointerId); // a page that moves under the finger ends no hold
-      hold();
-    });
-    for (const kind of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) arm.addEventListener(kind, release);
-    arm.addEventListener("contextmenu", (event) => event.preventDefault());
-    arm.addEventListener("keydown", (event) => event.key === "Enter" && !event.repeat && hold());
-    arm.addEventListener("keyup", (event) => event.key === "Enter" && release());
-    $("unlock").addEventListener("click", () => emitEvent("dorsi_unlock"));
-    $("disarm").addEventListener("click", () => emitEvent("dorsi_disarm"));
-    for (const twin of document.querySelectorAll("details.twin")) twin.addEventListener("toggle", () => drawTables(true));
-  };
 
   // --- values ---
 
@@ -203,40 +49,6 @@
     for (const [name, [value, digits]] of Object.entries(values)) set(`tile-${name}`, show(value, digits));
     $("tile-battery").title = batteries.length ? "" : texts["tile.unreported"];
     set("mode", texts[`mode.${now.mode}`] ?? now.mode);
-    set("reason", plain(now.reason));
-    showTelemetry(now.telemetry);
-  };
-
-  const showTelemetry = (link) => {
-    $("telemetry").hidden = !link;
-    if (!link) return;
-    const waits = link.behind ? ` ${say("telemetry.behind", { count: show(link.behind, 0) })}` : "";
-    const lost = link.dropped ? ` ${say("telemetry.dropped", { count: show(link.dropped, 0) })}` : "";
-    const state = link.connected ? texts["telemetry.connected"] : texts[`telemetry.${link.kind || "connecting"}`] ?? link.why;
-    set("telemetry", `${texts["telemetry.label"]}: ${state}${waits}${lost}`);
-    $("telemetry").classList.toggle("cut", Boolean(link.kind));
-  };
-
-  const watch = () => {
-    if (performance.now() - heardMs > DEAF_MS) {
-      showState("waiting");
-      $("arm").setAttribute("aria-disabled", "true");
-      set("refusals", "");
-    }
-    const age = dataMs === null ? null : performance.now() - dataMs;
-    const stale = age === null || age > STALE_MS;
-    document.body.classList.toggle("stale", stale);
-    $("stale").hidden = !stale;
-    if (!stale) {
-      set("stale-words", "");
-      return;
-    }
-    const cut = window.socket !== undefined && window.socket !== null && !window.socket.connected;
-    cutMs = cut ? cutMs ?? performance.now() : null;
-    const since = age === null ? texts["data.never"] : say("data.none", { seconds: show(age / 1000, 1), clock: clock(Date.now() - age) });
-    // only what a try since then has shown; where STOP's way is cut too, the bar says so
-    const lost = !cut || window.dorsiStop.deaf() ? "" : texts[window.dorsiStop.provenSince(cutMs) ? "data.cut" : "data.cut_unproven"];
-    set("stale-words", `${lost} ${since}`.trim());
   };
 
   // --- charts ---
@@ -410,23 +222,17 @@
   // --- what the server calls ---
 
   const push = (news) => {
-    heardMs = performance.now();
+    hear(news);
     if (news.whole || (news.points?.length && points.length && news.points[0][0] < points[points.length - 1][0])) {
       points = [];
       events = [];
       strides = [];
     }
-    if (news.state) showState(news.state, news.scope);
-    if (news.refusals) showRefusals(news.refusals);
-    if ("answered" in news) showStage(news.answered, news.needed);
-    if ("left_over" in news) $("left-over").hidden = !news.left_over;
-    if (news.alarms) showAlarms(news.alarms);
     if (news.points) {
       points.push(...news.points);
       while (points.length && points[points.length - 1][0] - points[0][0] > SHOWN_S + 2) points.shift();
       events.push(...(news.events ?? []));
       events = events.slice(-40);
-      if (news.data_age_ms !== undefined && news.data_age_ms !== null) dataMs = performance.now() - news.data_age_ms;
     }
     if (news.mode !== undefined) showTiles(news);
     if (news.strides?.length || news.whole) {
@@ -434,12 +240,8 @@
       drawStrides();
     }
     drawSoon();
-    watch();
   };
 
-  document.documentElement.lang = page.language;
+  for (const twin of document.querySelectorAll("details.twin")) twin.addEventListener("toggle", () => drawTables(true));
   window.dorsi = { push };
-  wire();
-  showState("waiting");
-  setInterval(watch, 100);
 })();

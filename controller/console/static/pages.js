@@ -123,7 +123,7 @@
     set("pitch", show(now.moved_deg, 1));
     set("train", now.running ? texts["setup.live_running"] : texts["setup.live_ended"]);
   };
-  hear.push(showSetup);
+  if (document.querySelector(".step[data-step]")) hear.push(showSetup);
 
   const HOLD_MS = 1000;
   const HELD_MS = 100;

@@ -1,62 +1,31 @@
-"""The console's line to the controller process: the settings in force, and wishes to change them.
+"""What the console asks of the controller process in gait assist: changes of settings, test trains.
 
-Promises to be connected again after each restart of the controller, and an answer to every wish: taken,
-refused, or not heard.
+Promises an answer to every wish: taken, refused, or not heard.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from controller.ipc import bus
+from controller.console.controller_line import ControllerLine
 from controller.runtime.console_messages import Asked, Told
 from controller.runtime.test_trains import ProbeWish
 from controller.runtime.tuning import Wish
 
-RECONNECT_S = 0.2
 POLL_S = 0.2
 ANSWER_S = 1.0  # the controller answers within a tick or two
 APPLIED_S = 6.0  # a stride with its window takes less; where nobody walks it is at once
 
 
-class TuningLink:
-    """Holds what the controller told last; ``None`` while there is no controller."""
+class TuningLink(ControllerLine[Told]):
+    """The settings in force, and wishes to change them."""
 
     def __init__(self, rig: Path) -> None:
-        self._rig = rig
-        self.on_told: Callable[[], None] = lambda: None
-        self._sock: socket.socket | None = None
-        self._sender: bus.Sender | None = None
-        self._decoder = msgspec.json.Decoder(Told)
-        self._news = asyncio.Event()
-        self.now: Told | None = None
-
-    async def run(self) -> None:
-        while True:
-            if self._sock is None:
-                with contextlib.suppress(TimeoutError, OSError):
-                    self._sock = bus.connect(self._rig, "controller", timeout_s=0.0)
-                    self._sender = bus.Sender(self._sock)
-                    asyncio.get_running_loop().add_reader(self._sock.fileno(), self._hear)
-            await asyncio.sleep(RECONNECT_S)
-
-    def _hear(self) -> None:
-        assert self._sock is not None
-        while message := bus.receive(self._sock):
-            with contextlib.suppress(msgspec.DecodeError):
-                self.now = self._decoder.decode(message)
-        if message is None:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
-            self._sock.close()
-            self._sock = self._sender = self.now = None
-        self._news.set()
-        self.on_told()
+        super().__init__(rig, Told)
 
     async def wish(self, wish: Wish) -> str:
         """Ask for a change and wait until it holds. Empty where it does, else why not, in the log's words."""

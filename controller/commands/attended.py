@@ -1,0 +1,97 @@
+"""What the console of a session is told, and that its address is printed."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from controller.commands.programmes import all_programmes, facts_of
+from controller.config.console_settings import ConsoleSettings
+from controller.config.core_params import normal_reference
+from controller.config.exercise import ExerciseSession, exercise_params, output_of
+from controller.config.exercise_facts import ExerciseFacts, IntensityFacts
+from controller.config.limits import current_ceilings
+from controller.config.session import Session
+from controller.errors import ConfigError
+from controller.runtime.supervisor import Attended
+from drivers.catalogue import STIMULATORS
+
+
+def console_for(
+    session: Session | ExerciseSession, out: Path, console: Console, *, port: int, virtual: bool
+) -> Attended:
+    """Raises ConfigError where the console is not installed."""
+    if importlib.util.find_spec("nicegui") is None:
+        raise ConfigError(["--console: nicegui is not installed, allowed: pip install 'dorsi[console]'"])
+    settings = _settings(session, out, port=port, virtual=virtual)
+    if isinstance(session, Session):
+        settings = _walking(settings, session)
+    else:
+        settings = replace(settings, mode="programme", exercise=_exercise(session))
+    return Attended(
+        settings,
+        lambda url: console.print(
+            f"Console: {url}  (arm there; STOP there or here)", markup=False, soft_wrap=True
+        ),
+    )
+
+
+def _settings(session: Session | ExerciseSession, out: Path, *, port: int, virtual: bool) -> ConsoleSettings:
+    given, folder = session.file.console, session.path.parent
+
+    def beside(name: str | None) -> str | None:
+        return None if name is None else str((folder / name).resolve())
+
+    return ConsoleSettings(
+        host=given.host,
+        port=port,
+        runs=str(out.resolve().parent),
+        token_file=beside(given.token_file),
+        cert_file=beside(given.cert_file),
+        key_file=beside(given.key_file),
+        session=out.name,
+        pseudonym=session.patient.patient.pseudonym,
+        virtual=virtual,
+        side=session.patient.patient.paretic_side,
+        checklist=tuple(session.patient.checklist.items()),
+        patient_file="" if virtual else str((folder / session.file.session.patient_file).resolve()),
+    )
+
+
+def _walking(settings: ConsoleSettings, session: Session) -> ConsoleSettings:
+    speed_mps = session.patient.reference.speed_mps
+    reference = normal_reference(speed_mps)
+    return replace(
+        settings,
+        mode=session.file.session.mode,
+        reference_pitch_deg=reference.foot_pitch_deg,
+        normal_swing_percent=100.0 - reference.toe_off_percent,
+        speed_mps=speed_mps,
+        sensors=tuple((sensor.name, sensor.device, sensor.segment) for sensor in session.file.sensors),
+    )
+
+
+def _exercise(session: ExerciseSession) -> ExerciseFacts:
+    device = session.file.stimulator.device
+    return ExerciseFacts(
+        programme=facts_of(session.programme_path.stem, session),
+        intensities=tuple(_intensities(session)),
+        programmes=tuple(all_programmes(device)),
+        stimulator=STIMULATORS[device].capability.name,
+    )
+
+
+def _intensities(session: ExerciseSession) -> list[IntensityFacts]:
+    """Each muscle's most, in the order of the programme, with what holds it there."""
+    found = []
+    for plan, (one, place) in zip(exercise_params(session).muscles, session.muscles, strict=True):
+        if plan.current_max_ma >= place.current_max_ma:
+            found.append(IntensityFacts(plan.muscle, plan.current_max_ma, "comfort"))
+            continue
+        _, name = min(current_ceilings(session.effective.limits, output_of(one, place)))
+        set_by = session.effective.set_by[name]
+        found.append(IntensityFacts(plan.muscle, plan.current_max_ma, name, set_by))
+    return found

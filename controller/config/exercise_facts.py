@@ -1,0 +1,76 @@
+"""What pages and lists say of exercise programmes: plain facts, without the files they come from.
+
+Standard library alone: the console's door reads them with its settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ContractionFacts:
+    """One muscle's pulses and contraction; ``on_s`` is ramps and hold."""
+
+    muscle: str
+    width_us: float
+    rate_hz: float
+    on_s: float
+    carrier_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeFacts:
+    """One programme. ``cannot`` is why a session with this stimulator would not begin, a line each."""
+
+    name: str
+    title: str
+    kind: str
+    aim: str
+    source: str
+    minutes: float
+    repetitions: int
+    warm_up: int
+    set_of: int | None  # a longer rest after so many
+    contractions: tuple[ContractionFacts, ...]
+    cannot: tuple[str, ...] = ()
+    contractions_per_day: int | None = None
+    minutes_per_day: float | None = None
+    days_per_week: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntensityFacts:
+    """The largest current of one muscle, and what holds it there: ``comfort``, or a limit and who set it."""
+
+    muscle: str
+    most_ma: float
+    bound_by: str
+    set_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseFacts:
+    """What an exercise session's pages are told; ``programmes`` are those there are, for this stimulator."""
+
+    programme: ProgrammeFacts
+    intensities: tuple[IntensityFacts, ...]
+    programmes: tuple[ProgrammeFacts, ...]
+    stimulator: str
+
+
+def exercise_facts(told: Mapping[str, Any]) -> ExerciseFacts:  # Any: JSON values
+    """From JSON. Raises KeyError or TypeError where it is not what ``asdict`` made."""
+    return ExerciseFacts(
+        programme=_programme(told["programme"]),
+        intensities=tuple(IntensityFacts(**one) for one in told["intensities"]),
+        programmes=tuple(_programme(one) for one in told["programmes"]),
+        stimulator=str(told["stimulator"]),
+    )
+
+
+def _programme(told: Mapping[str, Any]) -> ProgrammeFacts:
+    contractions = tuple(ContractionFacts(**one) for one in told["contractions"])
+    return ProgrammeFacts(**{**told, "contractions": contractions, "cannot": tuple(told["cannot"])})

@@ -76,8 +76,9 @@ def _walking(settings: ConsoleSettings, session: Session) -> ConsoleSettings:
 
 def _exercise(session: ExerciseSession) -> ExerciseFacts:
     device = session.file.stimulator.device
+    minutes = exercise_params(session).whole_s / 60.0
     return ExerciseFacts(
-        programme=facts_of(session.programme_path.stem, session),
+        programme=facts_of(session.programme_path.stem, session.programme, minutes),
         intensities=tuple(_intensities(session)),
         programmes=tuple(all_programmes(device)),
         stimulator=STIMULATORS[device].capability.name,

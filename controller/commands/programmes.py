@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table
 
 from controller.commands.exercise import PROGRAMMES, VIRTUAL_STIMULATOR, virtual_session_text
 from controller.commands.exercise_check import exercise_objections
-from controller.config.exercise import ExerciseSession, exercise_params, load_exercise
+from controller.config.exercise import exercise_params, load_exercise
 from controller.config.exercise_facts import ContractionFacts, ProgrammeFacts
+from controller.config.exercise_schema import ProgrammeFile
+from controller.config.loader import read_file
 from controller.errors import ConfigError
 
 
@@ -23,21 +27,25 @@ def all_programmes(device: str = VIRTUAL_STIMULATOR, folder: Path = PROGRAMMES) 
 
 def programme_facts(path: Path, device: str) -> ProgrammeFacts:
     """One programme file; one that cannot be read has its name, and why."""
+    try:
+        file, _ = read_file(path, ProgrammeFile)
+    except ConfigError as error:
+        nothing = ProgrammeFacts(path.stem, path.stem, "", "", "", None, 0, 0, None, ())
+        return replace(nothing, cannot=_plain(error.problems, path))
     with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "session.toml"
+        session_file = Path(place) / "session.toml"
+        session_file.write_text(virtual_session_text(path, device), encoding="utf-8")
         try:
-            file.write_text(virtual_session_text(path, device), encoding="utf-8")
-            session = load_exercise(file)
+            session = load_exercise(session_file)
         except ConfigError as error:
-            why = tuple(_plain(line, path) for line in str(error).splitlines())
-            return ProgrammeFacts(path.stem, path.stem, "", "", "", 0.0, 0, 0, None, (), why)
-        why = tuple(_plain(line, path) for line in exercise_objections(session))
-        return facts_of(path.stem, session, why)
+            return replace(facts_of(path.stem, file, None), cannot=_plain(error.problems, path, session_file))
+        why = exercise_objections(session)
+        minutes = exercise_params(session).whole_s / 60.0
+        return replace(facts_of(path.stem, file, minutes), cannot=_plain(why, path, session_file))
 
 
-def facts_of(name: str, session: ExerciseSession, cannot: tuple[str, ...] = ()) -> ProgrammeFacts:
-    """What a checked session's programme is."""
-    params, file = exercise_params(session), session.programme
+def facts_of(name: str, file: ProgrammeFile, minutes: float | None) -> ProgrammeFacts:
+    """What a programme file says; ``minutes`` is its whole length."""
     prescribed = file.prescription
     return ProgrammeFacts(
         name=name,
@@ -45,7 +53,7 @@ def facts_of(name: str, session: ExerciseSession, cannot: tuple[str, ...] = ()) 
         kind=file.programme.kind,
         aim=file.programme.aim,
         source=file.programme.source,
-        minutes=params.whole_s / 60.0,
+        minutes=minutes,
         repetitions=file.repetitions.count,
         warm_up=file.repetitions.warm_up,
         set_of=file.repetitions.set_of,
@@ -59,16 +67,18 @@ def facts_of(name: str, session: ExerciseSession, cannot: tuple[str, ...] = ()) 
             )
             for one in file.contractions
         ),
-        cannot=cannot,
         contractions_per_day=prescribed.contractions_per_day if prescribed else None,
         minutes_per_day=prescribed.minutes_per_day if prescribed else None,
         days_per_week=prescribed.days_per_week if prescribed else None,
     )
 
 
-def _plain(line: str, path: Path) -> str:
-    """A reason without the path of the file it is about: the list names that."""
-    return line.removeprefix(f"{path}: ")
+def _plain(lines: Sequence[str], *paths: Path) -> tuple[str, ...]:
+    """Reasons without the paths of the files they are about: the list names the programme."""
+    for path in paths:
+        where = re.compile(rf"{re.escape(str(path))}(, line \d+)?: ")
+        lines = [where.sub("", line) for line in lines]
+    return tuple(lines)
 
 
 def programmes_table(found: list[ProgrammeFacts], stimulator: str) -> Table:
@@ -79,7 +89,8 @@ def programmes_table(found: list[ProgrammeFacts], stimulator: str) -> Table:
             for part in one.contractions
         )
         warm_up = f"{one.warm_up} to warm up, then " if one.warm_up else ""
-        length = f"{one.minutes:.0f} min, {warm_up}{one.repetitions} repetitions" if one.repetitions else ""
+        lasts = "" if one.minutes is None else f"{one.minutes:.0f} min, "
+        length = f"{lasts}{warm_up}{one.repetitions} repetitions" if one.repetitions else ""
         table.add_row(
             one.name,
             "\n".join(

@@ -23,14 +23,17 @@ class ContractionFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeFacts:
-    """One programme. ``cannot`` is why a session with this stimulator would not begin, a line each."""
+    """One programme; a file that cannot be read has its name alone.
+
+    ``cannot`` is why a session with this stimulator would not begin, a line each.
+    """
 
     name: str
     title: str
     kind: str
     aim: str
     source: str
-    minutes: float
+    minutes: float | None  # where nobody pauses; None where no session could be made of it
     repetitions: int
     warm_up: int
     set_of: int | None  # a longer rest after so many

@@ -35,6 +35,12 @@ class Texts:
         """Raises KeyError on a key that no file has: a mistake in the program."""
         return self.words[key]
 
+    def own(self, said: str) -> str:
+        """An English sentence from elsewhere in this language, as far as its phrases are known."""
+        for phrase, own in self.phrases.items():
+            said = said.replace(phrase, own)
+        return said
+
 
 def load_texts(therapy: Therapy = "walk") -> dict[str, Texts]:
     """All languages, as this therapy's pages say it. Raises InputError where a file lacks a key."""

@@ -10,12 +10,16 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed (
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.console.axe import axe_program
 from tests.console.browser import TABLET, Rig, chromium, demo_with_console, open_console
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The set-up lowers the session's largest current for good: it comes last."""
-    items.sort(key=lambda item: item.path.name == "test_setup_browser.py")
+    """The exercise has a rig of its own, gone before the walk's comes up; the set-up comes last, as it lowers
+    the largest current of that one for good.
+    """
+    order = {"test_exercise_browser.py": -1, "test_setup_browser.py": 1}
+    items.sort(key=lambda item: order.get(item.path.name, 0))
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +32,12 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The program of axe-core; installed at the first time."""
+    return axe_program()
 
 
 @pytest.fixture(scope="session")

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
-from typing import Any
-
 import msgspec
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)")
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from controller.analysis.report.page import write_report
 from controller.analysis.summary import summarise
 from controller.console import layout
 from controller.console.i18n import LANGUAGES, load_texts
 from controller.console.setup.progress import STEPS
+from tests.console.axe import violations
 from tests.console.browser import CHROMIUM, TABLET, Rig, open_console
 from tests.record.walk import record_walk
 
-AXE = Path(__file__).resolve().parents[2] / ".build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-INSTALL_S = 120.0
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-RUN = """async (tags) => {
-  const found = await axe.run(document, { runOnly: { type: "tag", values: tags } });
-  return found.violations.map((rule) => [rule.id, rule.nodes.slice(0, 4).map((n) => n.html.slice(0, 160))]);
-}"""
 WHOLE = "19990101-walk"  # a recording that is summed up and has a report
 PAGES = (
     "/", "/tuning", "/audit", "/profiles", *(f"/setup?step={step}" for step in STEPS), "/setup/file",
@@ -43,30 +32,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def axe() -> str:
-    """The program; installed at the first time."""
-    if shutil.which("npm") is None and not AXE.exists():
-        pytest.skip("npm is not installed (Debian package npm)")
-    script = Path(__file__).with_name("axe.sh")
-    done = subprocess.run(["sh", str(script)], capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    if not AXE.exists():
-        pytest.skip(f"axe-core could not be installed from npm: {(done.stdout + done.stderr).strip()[-200:]}")
-    return AXE.read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
 def recorded(rig: Rig) -> None:
     folder = rig.folder.parent / WHOLE
     folder.mkdir()
     recording = record_walk(folder / "session.mcap", strides=2)
     (folder / "summary.json").write_bytes(msgspec.json.encode(summarise(recording)))
     write_report(recording, folder / "report.html")
-
-
-def violations(page: Page, axe: str) -> list[Any]:  # Any: what axe found, as JSON
-    page.evaluate(axe)
-    found: list[Any] = page.evaluate(RUN, WCAG)
-    return found
 
 
 @pytest.mark.usefixtures("recorded")

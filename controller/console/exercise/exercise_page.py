@@ -32,12 +32,12 @@ def exercise_html(texts: Texts, settings: ConsoleSettings, facts: ExerciseFacts,
         f'<div id="stale" role="status"><span id="stale-words">{escape(t("page.loading"))}</span></div>'
         '<div id="alarms" role="alert"></div>'
         f"{_cue(texts)}"
+        f'<section class="card" id="activity" hidden><h2>{escape(t("emg.title"))}</h2>'
+        f'<ul class="muscles">{activity}</ul></section>'
         '<section class="card" id="result" role="status" hidden></section>'
         f"{_control(texts)}"
         f'<section class="card" id="intensity"><h2>{escape(t("exercise.intensity"))}</h2>'
         f'<ul class="muscles">{muscles}</ul><p id="said" role="status"></p></section>'
-        f'<section class="card" id="activity" hidden><h2>{escape(t("emg.title"))}</h2>'
-        f'<ul class="muscles">{activity}</ul></section>'
         f"{_goal(texts)}{_details(texts, settings, facts, by)}"
     )
 

@@ -20,13 +20,14 @@ def _card(texts: Texts, one: ProgrammeFacts, *, runs: bool) -> str:
     running = f' <span class="kind change">{escape(t("programmes.running"))}</span>' if runs else ""
     rows = [("aim", escape(one.aim)), ("source", escape(one.source))] if one.aim else []
     if one.contractions:
-        rows.append(("length", escape(_length(texts, one))))
+        if one.minutes is not None:
+            rows.append(("length", escape(_length(texts, one, one.minutes))))
         muscles = "".join(f"<li>{escape(_contraction(texts, part))}</li>" for part in one.contractions)
         rows.append(("muscles", f"<ul>{muscles}</ul>"))
     if prescribed := prescribed_words(texts, one):
         rows.append(("prescription", escape(prescribed)))
     if one.cannot:
-        why = "".join(f"<li>{escape(_own(texts, line))}</li>" for line in one.cannot)
+        why = "".join(f"<li>{escape(texts.own(line))}</li>" for line in one.cannot)
         verdict = f'<p class="cannot">{escape(t("programmes.cannot"))}</p><ul class="cannot">{why}</ul>'
     else:
         verdict = f'<p class="can">✓ {escape(t("programmes.can"))}</p>'
@@ -38,9 +39,9 @@ def _card(texts: Texts, one: ProgrammeFacts, *, runs: bool) -> str:
     )
 
 
-def _length(texts: Texts, one: ProgrammeFacts) -> str:
+def _length(texts: Texts, one: ProgrammeFacts, minutes: float) -> str:
     words = texts.get("programmes.length_words")
-    said = words.format(minutes=figure(texts, max(1, round(one.minutes))), count=one.repetitions)
+    said = words.format(minutes=figure(texts, max(1, round(minutes))), count=one.repetitions)
     warm_up = texts.get("programmes.warm_up").format(count=one.warm_up)
     return f"{said}, {warm_up}" if one.warm_up else said
 
@@ -64,14 +65,7 @@ def prescribed_words(texts: Texts, one: ProgrammeFacts) -> str:
     if one.contractions_per_day is not None:
         parts.append(t("programmes.per_day").format(count=one.contractions_per_day))
     if one.minutes_per_day is not None:
-        parts.append(t("exercise.goal_minutes").format(day=figure(texts, one.minutes_per_day)))
+        parts.append(t("programmes.minutes").format(day=figure(texts, one.minutes_per_day)))
     if one.days_per_week is not None:
         parts.append(t("exercise.goal_week").format(days=one.days_per_week))
     return ", ".join(parts)
-
-
-def _own(texts: Texts, line: str) -> str:
-    """A reason in the reader's language, as far as its phrases are known."""
-    for phrase, own in texts.phrases.items():
-        line = line.replace(phrase, own)
-    return line

@@ -30,11 +30,10 @@ def _row(texts: Texts, entry: Audit) -> tuple[str, ...]:
     t = texts.get
     when = time.strftime("%H:%M:%S", time.localtime(entry.utc_ns / 1e9))
     changes = "<br>".join(
-        f"{escape(t(f'knob.{c.key}.name') if c.key in BY_KEY else c.key)} "
-        f"{number(texts, c.old)} → <b>{number(texts, c.new)}</b>"
+        f"{escape(_name(texts, c.key))} {number(texts, c.old)} → <b>{number(texts, c.new)}</b>"
         for c in entry.changes
     )
-    what = "<br>".join(part for part in (changes, escape(entry.text)) if part)
+    what = "<br>".join(part for part in (changes, escape(texts.own(entry.text))) if part)
     predicted = entry.preview.get("predicted_error_deg")
     before, after = entry.preview.get("error_deg_before"), entry.preview.get("error_deg_after")
     seen = "–"
@@ -43,7 +42,16 @@ def _row(texts: Texts, entry: Audit) -> tuple[str, ...]:
     elif before is not None and after is not None:
         seen = f"{number(texts, round(before, 1))}° → {number(texts, round(after, 1))}°"
     kind = f'<span class="kind {entry.kind}">{escape(t(f"audit.{entry.kind}"))}</span>'
-    return (when, escape(entry.by), kind, what, escape(entry.reason), seen)
+    why = t("exercise.intensity") if entry.reason == "intensity" else entry.reason
+    return (when, escape(entry.by), kind, what, escape(why), seen)
+
+
+def _name(texts: Texts, key: str) -> str:
+    """What was changed: a setting of gait assist, or a muscle's intensity."""
+    table, _, muscle = key.removesuffix("_ma").partition(".")
+    if table == "intensity" and f"muscle.{muscle}" in texts.words:
+        return f"{texts.get('exercise.intensity')}, {texts.get(f'muscle.{muscle}')}, mA:"
+    return texts.get(f"knob.{key}.name") if key in BY_KEY else key
 
 
 def number(texts: Texts, value: float) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from controller.analysis.dose_book import Owner
+from controller.analysis.dose_file import read_book
 from controller.commands.programmes import all_programmes, facts_of
 from controller.config.console_settings import ConsoleSettings
 from controller.config.core_params import normal_reference
@@ -15,7 +19,8 @@ from controller.config.exercise import ExerciseSession, exercise_params, output_
 from controller.config.exercise_facts import ExerciseFacts, IntensityFacts
 from controller.config.limits import current_ceilings
 from controller.config.session import Session
-from controller.errors import ConfigError
+from controller.errors import ConfigError, InputError
+from controller.runtime.person_files import FOLDER
 from controller.runtime.supervisor import Attended
 from drivers.catalogue import STIMULATORS
 
@@ -30,7 +35,9 @@ def console_for(
     if isinstance(session, Session):
         settings = _walking(settings, session)
     else:
-        settings = replace(settings, mode="programme", exercise=_exercise(session))
+        settings = replace(
+            settings, mode="programme", exercise=_exercise(session, out.resolve().parent, virtual=virtual)
+        )
     return Attended(
         settings,
         lambda url: console.print(
@@ -74,12 +81,15 @@ def _walking(settings: ConsoleSettings, session: Session) -> ConsoleSettings:
     )
 
 
-def _exercise(session: ExerciseSession) -> ExerciseFacts:
+def _exercise(session: ExerciseSession, runs: Path, *, virtual: bool) -> ExerciseFacts:
     device = session.file.stimulator.device
+    today = _contractions_today(runs, Owner(session.patient.patient.pseudonym, virtual))
     minutes = exercise_params(session).whole_s / 60.0
     return ExerciseFacts(
         programme=facts_of(session.programme_path.stem, session.programme, minutes),
-        intensities=tuple(_intensities(session)),
+        intensities=tuple(
+            replace(one, earlier_today=today.get(one.muscle, 0)) for one in _intensities(session)
+        ),
         programmes=tuple(all_programmes(device)),
         stimulator=STIMULATORS[device].capability.name,
     )
@@ -95,4 +105,20 @@ def _intensities(session: ExerciseSession) -> list[IntensityFacts]:
         _, name = min(current_ceilings(session.effective.limits, output_of(one, place)))
         set_by = session.effective.set_by[name]
         found.append(IntensityFacts(plan.muscle, plan.current_max_ma, name, set_by))
+    return found
+
+
+def _contractions_today(runs: Path, owner: Owner) -> Counter[str]:
+    """Of each muscle, in today's sessions so far; a book that cannot be read counts for none."""
+    found: Counter[str] = Counter()
+    try:
+        entries = read_book(runs / FOLDER, owner).entries
+    except InputError:
+        return found
+    today = (
+        datetime.now(UTC).astimezone().date().isoformat()
+    )  # the day of this computer's calendar, as the book's
+    for entry in entries:
+        if entry.day == today:
+            found.update({muscle.muscle: muscle.contractions for muscle in entry.muscles})
     return found

@@ -46,12 +46,16 @@ class ProgrammeFacts:
 
 @dataclass(frozen=True, slots=True)
 class IntensityFacts:
-    """The largest current of one muscle, and what holds it there: ``comfort``, or a limit and who set it."""
+    """The largest current of one muscle, and what holds it there: ``comfort``, or a limit and who set it.
+
+    ``earlier_today`` are the contractions of today's sessions before this one, by the dose book.
+    """
 
     muscle: str
     most_ma: float
     bound_by: str
     set_by: str = ""
+    earlier_today: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,16 @@ NAVIGATION: dict[Therapy, tuple[tuple[str, str], ...]] = {
         ("/sessions", "sessions"),
     ),
 }
-STOP_WORDS = ("pressed", "unreachable", "hint", "deaf", "deaf_hint", "other", "silent")  # its script's
+STOP_WORDS = (
+    "pressed",
+    "unreachable",
+    "hint",
+    "deaf",
+    "deaf_hint",
+    "deaf_over",
+    "other",
+    "silent",
+)  # its script's
 STATIC = "/console-static"
 PAGE_WORDS = (
     "state",

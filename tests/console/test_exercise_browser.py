@@ -220,11 +220,14 @@ def test_the_own_activity_shows_against_threshold_and_target_and_hides_where_the
 def test_the_end_says_what_was_done(page: Page) -> None:
     push(page, phase="done", repetition=61)
     result = page.locator("#result")
-    expect(result).to_contain_text("60 of 60 repetitions")
+    expect(result).to_contain_text("58 of 60 repetitions")  # two tries were missed
     expect(result).to_contain_text("1 broken off")
     expect(result).to_contain_text("Wrist extensors: 5 contractions, 17.5 mA set")
     for button in ("#pause", "#go-on", "#skip"):
         expect(page.locator(button)).to_be_hidden()
+    page.context.set_offline(True)
+    expect(page.locator("#stop-deaf")).to_contain_text("The programme was done", timeout=STEP_MS)
+    expect_cue(page, "done")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
+from controller.analysis.exercise import ExerciseSummary, MuscleDose
 from controller.commands.programmes import all_programmes
 from controller.config.console_settings import ConsoleSettings, read_settings, write_settings
 from controller.config.exercise_facts import ContractionFacts, ExerciseFacts, IntensityFacts, ProgrammeFacts
@@ -17,7 +19,9 @@ from controller.console import layout
 from controller.console.exercise.exercise_page import SCRIPT_WORDS, bound_words, exercise_html
 from controller.console.exercise.programmes_page import programmes_html
 from controller.console.i18n import LANGUAGES, load_texts
+from controller.console.recordings import recordings_page
 from controller.core.signals import Phase
+from controller.record.writer import RecordingWriter
 from controller.runtime.exercise_console import RefusalCode
 from controller.safety.judgement.limits import WHO
 from drivers.catalogue import STIMULATORS
@@ -144,3 +148,22 @@ def test_every_ready_programme_is_listed_with_its_facts_for_every_stimulator(tmp
     (broken,) = all_programmes(device, tmp_path)
     assert (broken.name, broken.contractions) == ("broken", ())
     assert broken.cannot
+
+
+def test_an_exercise_among_the_recordings_is_found_and_says_what_was_done(tmp_path: Path) -> None:
+    folder = tmp_path / "20261130"
+    folder.mkdir()
+    writer = RecordingWriter(folder / "session.mcap", {"pseudonym": "P007"})
+    writer.finish()
+    writer.close()
+    dose = MuscleDose("quadriceps", 11, 300, 1.25, 33.0, 60.5, 61.0)
+    done = ExerciseSummary("short", "Strong <legs>", 90.0, 9, 10, False, 2, 0, 1, (dose,))
+    (folder / "summary.json").write_bytes(msgspec.json.encode(done))
+    (item,) = recordings_page.found(tmp_path, "strong p007")
+    assert item.exercise == done
+    texts = load_texts()["de"]  # a walk's console lists it too
+    listed = recordings_page.list_html(texts, [item], "")
+    assert "Strong &lt;legs&gt;: 9 von 10 Wiederholungen, 2 abgebrochen" in listed
+    detail = recordings_page.detail_html(texts, item)
+    for figure in ("Quadrizeps", "<td>11</td>", "<td>60,5</td>", "<td>1,25</td>"):
+        assert figure in detail

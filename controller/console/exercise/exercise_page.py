@@ -80,7 +80,8 @@ def _muscle(texts: Texts, one: IntensityFacts) -> str:
     most = t("exercise.most").format(most=figure(texts, one.most_ma), why=bound_words(texts, one))
     key = escape(one.muscle)
     return (
-        f'<li data-muscle="{key}" data-most="{one.most_ma:g}"><p class="name">{escape(name)}</p>'
+        f'<li data-muscle="{key}" data-most="{one.most_ma:g}" '
+        f'data-today="{one.earlier_today}"><p class="name">{escape(name)}</p>'
         f'<button type="button" class="tap less" data-taps="-1" '
         f'aria-label="{escape(t("exercise.weaker").format(muscle=name))}">−</button>'
         f'<p class="set"><b class="set-ma">–</b> mA<small>{escape(t("exercise.now"))} '

@@ -15,9 +15,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from controller.analysis.exercise import ExerciseSummary
 from controller.analysis.summary import ArmSummary, Latency, Spread, Summary
 from controller.console.i18n import Texts
 from controller.console.layout import table
+from controller.console.recordings.exercise_recording import done_words, muscles_html, read_summary
 from controller.errors import InputError
 from controller.record.reader import header
 
@@ -49,6 +51,7 @@ class Recorded:
     pseudonym: str
     arms: tuple[ArmSummary, ...]
     has_report: bool
+    exercise: ExerciseSummary | None = None  # in place of arms, where it was one
 
 
 def found(runs: Path, search: str = "") -> list[Recorded]:
@@ -75,7 +78,8 @@ def one(runs: Path, name: str) -> Recorded | None:
 
 
 def _haystack(item: Recorded) -> str:
-    return " ".join((item.name, item.pseudonym, *(arm.mode for arm in item.arms))).lower()
+    title = item.exercise.title if item.exercise else ""
+    return " ".join((item.name, item.pseudonym, title, *(arm.mode for arm in item.arms))).lower()
 
 
 def _read(folder: Path) -> Recorded:
@@ -87,7 +91,8 @@ def _read(folder: Path) -> Recorded:
         pseudonym = header(folder / "session.mcap").get("pseudonym", "")
     except InputError:
         pseudonym = ""
-    return Recorded(folder.name, pseudonym, arms, (folder / "report.html").is_file())
+    exercise = None if arms else read_summary(folder)
+    return Recorded(folder.name, pseudonym, arms, (folder / "report.html").is_file(), exercise)
 
 
 def list_html(texts: Texts, items: Sequence[Recorded], search: str) -> str:
@@ -112,16 +117,19 @@ def list_html(texts: Texts, items: Sequence[Recorded], search: str) -> str:
             if item.has_report
             else "–"
         )
-        modes = ", ".join(escape(_walked(texts, arm)) for arm in item.arms) or escape(t("sessions.running"))
+        modes = ", ".join(_walked(texts, arm) for arm in item.arms) or t("sessions.running")
+        trips = [arm.trips for arm in item.arms]
+        if item.exercise is not None:
+            modes, trips = done_words(texts, item.exercise), [item.exercise.trips]
         rows.append(
             [
                 choice,
                 f'<a href="{path}">{escape(item.name)}</a>',
                 escape(item.pseudonym),
-                modes,
+                escape(modes),
                 " / ".join(_counted(texts, arm) for arm in item.arms),
                 " / ".join(value_text(texts, arm.swing_pitch_rmse_deg, "°") for arm in item.arms),
-                " / ".join(str(arm.trips) for arm in item.arms),
+                " / ".join(map(str, trips)),
                 report,
             ]
         )
@@ -135,8 +143,9 @@ def list_html(texts: Texts, items: Sequence[Recorded], search: str) -> str:
 
 
 def detail_html(texts: Texts, item: Recorded, links: str = "", pictures: str = "") -> str:
-    """One recording: ``links`` to its files, its ``pictures``, the figures, an arm a column."""
-    return f"<p>{escape(item.pseudonym)}</p>{links}{pictures}{_figures_html(texts, [item])}{_back(texts)}"
+    """One recording: ``links`` to its files, ``pictures``, the figures, a column an arm or a row a muscle."""
+    figures = muscles_html(texts, item.exercise) if item.exercise else _figures_html(texts, [item])
+    return f"<p>{escape(item.pseudonym)}</p>{links}{pictures}{figures}{_back(texts)}"
 
 
 def pictures_html(report: Path) -> str:

@@ -26,7 +26,7 @@
   // --- the cue ---
 
   const showCue = () => {
-    const old = now === null || document.body.classList.contains("stale");
+    const old = now === null || (now.phase !== "done" && document.body.classList.contains("stale"));
     const phase = old ? "unknown" : now.phase;
     if (phase !== shown) {
       shown = phase;
@@ -127,21 +127,24 @@
     put(row, ".target-words", say("emg.target", { value: percent(target) }));
     const good = share !== null && share !== undefined && share >= target;
     put(row, ".reached", good ? texts["emg.reached"] : emg.triggered ? texts["emg.triggered"] : "");
-    row.classList.toggle("reached", good);
+    row.classList.toggle("good", good);
   };
 
   // --- goal and result ---
 
-  const worked = () => Math.max(0, Math.min(page.repetitions, now.repetition - page.warm_up));
+  const worked = () => Math.max(0, Math.min(page.repetitions, now.repetition - page.warm_up) - now.missed);
   const lost = () => [["broken_off", now.broken_off], ["missed", now.missed]]
     .filter(([, count]) => count > 0).map(([key, count]) => say(`exercise.${key}`, { count }));
 
   const showGoal = () => {
     $("goal-bar").value = worked() / page.repetitions;
     set("goal-words", say("exercise.goal_repetitions", { done: worked(), whole: page.repetitions }));
-    const done = Math.max(0, ...now.muscles.map((m) => m.contractions));
     const parts = lost();
-    if (page.contractions_per_day) parts.push(say("exercise.goal_day", { done, day: page.contractions_per_day }));
+    if (page.contractions_per_day) { // is of each muscle: the one that has had least
+      const counts = now.muscles.map((m) => [m.contractions, Number(muscles[m.muscle]?.dataset.today ?? 0)]);
+      const [done, earlier] = counts.reduce((least, one) => (one[0] + one[1] < least[0] + least[1] ? one : least));
+      parts.push(say("exercise.goal_day", { done, earlier, day: page.contractions_per_day }));
+    }
     if (page.minutes_per_day) parts.push(say("exercise.goal_minutes", { day: show(page.minutes_per_day, 0) }));
     if (page.days_per_week) parts.push(say("exercise.goal_week", { days: page.days_per_week }));
     set("goal-more", parts.join(" · "));
@@ -151,6 +154,7 @@
     const box = $("result");
     box.hidden = now.phase !== "done";
     if (box.hidden || box.childElementCount) return;
+    window.dorsiStop.over();
     const more = [page.warm_up ? say("exercise.result_warm_up", { count: page.warm_up }) : "", ...lost()].filter(Boolean);
     box.append(
       element("h2", texts["exercise.result_whole"]),

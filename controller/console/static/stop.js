@@ -76,6 +76,7 @@
   let provenMs = -Infinity; // when the last try began that came through
   let tried = false;
   let waiting = null;
+  let over = false; // the page was told that the session's work is done
 
   const deaf = () => tried && performance.now() - provenMs > DEAF_MS;
 
@@ -84,7 +85,7 @@
     if (button.classList.contains("deaf") === now) return;
     button.classList.toggle("deaf", now);
     hint.textContent = now ? texts.deaf_hint : texts.hint;
-    alarm.textContent = now ? texts.deaf : ""; // an alert is read out when its words come
+    alarm.textContent = now ? (over ? texts.deaf_over : texts.deaf) : ""; // an alert is read out when its words come
     if (now) watch.hidden = true;
   };
 
@@ -129,6 +130,6 @@
   addEventListener("online", beat);
   addEventListener("offline", beat);
   setInterval(show, 200);
-  window.dorsiStop = { screen: screenName, provenSince: (ms) => provenMs > ms, deaf };
+  window.dorsiStop = { screen: screenName, provenSince: (ms) => provenMs > ms, deaf, over: () => (over = true) };
   beat();
 })();

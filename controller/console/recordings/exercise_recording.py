@@ -1,0 +1,55 @@
+"""An exercise among the recordings: what was done, in a line and as a table of its muscles."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import msgspec
+
+from controller.analysis.exercise import ExerciseSummary
+from controller.console.i18n import Texts
+from controller.console.layout import table
+
+FIGURES = ("contractions", "minutes", "current", "set", "charge")
+
+
+def read_summary(folder: Path) -> ExerciseSummary | None:
+    """None where there is none yet, or the recording is of a walk."""
+    try:
+        return msgspec.json.decode((folder / "summary.json").read_bytes(), type=ExerciseSummary)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def done_words(texts: Texts, done: ExerciseSummary) -> str:
+    """Programme and repetitions, and what went otherwise."""
+    t = texts.get
+    parts = [t("exercise.result").format(done=done.repetitions, whole=done.planned)]
+    if done.broken_off:
+        parts.append(t("exercise.broken_off").format(count=done.broken_off))
+    if done.missed:
+        parts.append(t("exercise.missed").format(count=done.missed))
+    return f"{done.title}: {', '.join(parts)}"
+
+
+def muscles_html(texts: Texts, done: ExerciseSummary) -> str:
+    t = texts.get
+    heads = [escape(t("programmes.muscles")), *(escape(t(f"exercise_figure.{name}")) for name in FIGURES)]
+    rows = [
+        [
+            escape(t(f"muscle.{one.muscle}")),
+            str(one.contractions),
+            _number(texts, one.on_s / 60.0, 1),
+            _number(texts, one.current_ma, 1),
+            _number(texts, one.set_ma, 1),
+            _number(texts, one.charge_mc, 2),
+        ]
+        for one in done.muscles
+    ]
+    return f'<p class="big">{escape(done_words(texts, done))}</p>{table(heads, rows)}'
+
+
+def _number(texts: Texts, value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text.replace(".", ",") if texts.language == "de" else text

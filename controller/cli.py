@@ -18,7 +18,7 @@ from rich.table import Table
 
 from controller.commands.results import OWNER_ONLY, new_file, results_folder
 from controller.errors import ConfigError, InputError
-from drivers.catalogue import DECODERS, STIMULATORS
+from drivers.catalogue import DECODERS
 
 Result = TypeVar("Result")
 DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
@@ -137,22 +137,25 @@ def programmes(
         Path, typer.Argument(exists=True, file_okay=False, help="Folder with programme files.")
     ] = CONFIGS / "programmes",
     *,
-    device: Annotated[str, typer.Option(help="Stimulator that is to give them.")] = next(iter(STIMULATORS)),
+    device: Annotated[
+        str | None, typer.Option(help="Stimulator that is to give them; the demo's when left out.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """The exercise programmes: aim, source, length, muscles, and what the stimulator cannot give and why."""
     from dataclasses import asdict
 
-    from controller.commands.programmes import all_programmes, programmes_table
+    from controller.commands.exercise import VIRTUAL_STIMULATOR
+    from controller.commands.programmes import all_programmes, programmes_table, stimulator_name
 
-    if device not in STIMULATORS:
-        _refuse(ConfigError([f"--device: found {device!r}, allowed: {', '.join(STIMULATORS)}"]))
-    found = list(all_programmes(device, folder))
+    wanted = device or VIRTUAL_STIMULATOR
+    stimulator = _refusing(lambda: stimulator_name(wanted))
+    found = list(all_programmes(wanted, folder))
     if as_json:
         for one in found:
             typer.echo(json.dumps(asdict(one)))
     else:
-        console.print(programmes_table(found, STIMULATORS[device].capability.name))
+        console.print(programmes_table(found, stimulator))
 
 
 @app.command()

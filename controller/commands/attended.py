@@ -12,7 +12,7 @@ from rich.console import Console
 
 from controller.analysis.dose_book import Owner
 from controller.analysis.dose_file import read_book
-from controller.commands.programmes import all_programmes, facts_of
+from controller.commands.programmes import all_programmes, facts_of, stimulator_name
 from controller.config.console_settings import ConsoleSettings
 from controller.config.core_params import normal_reference
 from controller.config.exercise import ExerciseSession, exercise_params, output_of
@@ -22,7 +22,6 @@ from controller.config.session import Session
 from controller.errors import ConfigError, InputError
 from controller.runtime.person_files import FOLDER
 from controller.runtime.supervisor import Attended
-from drivers.catalogue import STIMULATORS
 
 
 def console_for(
@@ -91,7 +90,7 @@ def _exercise(session: ExerciseSession, runs: Path, *, virtual: bool) -> Exercis
             replace(one, earlier_today=today.get(one.muscle, 0)) for one in _intensities(session)
         ),
         programmes=tuple(all_programmes(device)),
-        stimulator=STIMULATORS[device].capability.name,
+        stimulator=stimulator_name(device),
     )
 
 

@@ -17,6 +17,14 @@ from controller.config.exercise_facts import ContractionFacts, ProgrammeFacts
 from controller.config.exercise_schema import ProgrammeFile
 from controller.config.loader import read_file
 from controller.errors import ConfigError
+from drivers.catalogue import STIMULATORS
+
+
+def stimulator_name(device: str) -> str:
+    """As its maker calls it. Raises ConfigError on a device that the catalogue does not have."""
+    if device not in STIMULATORS:
+        raise ConfigError([f"stimulator: found {device!r}, allowed: {', '.join(STIMULATORS)}"])
+    return STIMULATORS[device].capability.name
 
 
 def all_programmes(device: str = VIRTUAL_STIMULATOR, folder: Path = PROGRAMMES) -> Iterator[ProgrammeFacts]:

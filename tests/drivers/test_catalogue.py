@@ -91,6 +91,7 @@ def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates
         "controller.commands.doctor",
         "controller.commands.exercise",
         "controller.commands.exercise_check",
+        "controller.commands.programmes",
     }  # of names, capability and port
     assert knowing == readers | {"controller.safety.guard", "controller.runtime.virtual_world"}
     for reader in readers:

@@ -15,7 +15,7 @@ from controller.analysis.dose_file import read_book
 from controller.commands.programmes import all_programmes, facts_of, stimulator_name
 from controller.config.console_settings import ConsoleSettings
 from controller.config.core_params import normal_reference
-from controller.config.exercise import ExerciseSession, exercise_params, output_of
+from controller.config.exercise import ExerciseSession, caps_of, exercise_params, output_of
 from controller.config.exercise_facts import ExerciseFacts, IntensityFacts
 from controller.config.limits import current_ceilings
 from controller.config.session import Session
@@ -91,6 +91,7 @@ def _exercise(session: ExerciseSession, runs: Path, *, virtual: bool) -> Exercis
         ),
         programmes=tuple(all_programmes(device)),
         stimulator=stimulator_name(device),
+        caps=caps_of(session.programme),
     )
 
 

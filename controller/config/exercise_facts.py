@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from controller.safety.judgement.limits import Caps
+
 
 @dataclass(frozen=True, slots=True)
 class ContractionFacts:
@@ -66,6 +68,7 @@ class ExerciseFacts:
     intensities: tuple[IntensityFacts, ...]
     programmes: tuple[ProgrammeFacts, ...]
     stimulator: str
+    caps: Caps = "exercise"  # of the guard: with the muscles, which answers of the checklist forbid it
 
 
 def exercise_facts(told: Mapping[str, Any]) -> ExerciseFacts:  # Any: JSON values
@@ -75,6 +78,7 @@ def exercise_facts(told: Mapping[str, Any]) -> ExerciseFacts:  # Any: JSON value
         intensities=tuple(IntensityFacts(**one) for one in told["intensities"]),
         programmes=tuple(_programme(one) for one in told["programmes"]),
         stimulator=str(told["stimulator"]),
+        caps=told["caps"],
     )
 
 

@@ -30,6 +30,7 @@ from controller.console.tuning.tuning_page import figure
 from controller.core.signals import ExerciseRequest
 from controller.runtime.exercise_console import Refused
 from controller.runtime.tuning import BY_MAX
+from controller.safety.judgement.arming_refusals import Refusal
 from controller.safety.judgement.contraindications import ANSWERS, QUESTION, objections
 
 Op = Literal["pause", "go_on", "skip"]
@@ -145,17 +146,26 @@ class ExercisePages:
         self._answers = answers
         self._feed.answer(answers, by)  # allowed or not: the guard judges them, and disarms
         answer = (
-            self._checklist(request, problem=texts.get("setup.forbidden"), status=409)
-            if objections(answers)
+            self._checklist(request, problem=self._forbidden(texts), status=409)
+            if self._objections()
             else RedirectResponse("/", status_code=303)
         )
         remember(answer, by)
         return answer
 
+    def _objections(self) -> tuple[Refusal, ...]:
+        """Why today's answers forbid this programme, as the guard judges them."""
+        muscles = [one.muscle for one in self._facts.intensities]
+        return objections(self._answers, muscles, self._facts.caps)
+
+    def _forbidden(self, texts: Texts) -> str:
+        questions = dict.fromkeys(texts.get(f"question.{one.name}") for one in self._objections())
+        return " ".join((texts.get("setup.forbidden"), *questions))
+
     def _checklist(self, request: Request, *, problem: str = "", status: int = 200) -> Response:
         texts = self._texts_of(request)
         fault = f'<p class="bad box" role="alert">{escape(problem)}</p>' if problem else ""
-        answered = bool(self._answers) and not objections(self._answers)
+        answered = bool(self._answers) and not self._objections()
         good = f'<p class="notice">{escape(texts.get("checklist.good"))}</p>' if answered else ""
         by = (
             f'<p class="tools"><label>{escape(texts.get("tuning.by"))} <input name="by" '

@@ -4,16 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-RIGS := tests/process tests/chaos/test_process_chaos.py tests/console/test_axe.py $(wildcard tests/console/test_*browser.py)
+LATER := tests/console/test_axe.py tests/console/test_tuning_browser.py $(wildcard tests/console/test_exercise_browser.py)
+RIGS := tests/process tests/chaos/test_process_chaos.py $(filter-out $(LATER),$(wildcard tests/console/test_*browser.py))
 WALKS := $(patsubst %,tests/safety/test_%.py,any_stamp machine pace plausible_people walks) # long, and cover nothing more
 GUARD := $(filter-out $(WALKS),$(wildcard tests/safety/test_*.py))
-APART := $(RIGS:%=--ignore %) $(GUARD:%=--ignore %)
+APART := $(RIGS:%=--ignore %) $(LATER:%=--ignore %) $(GUARD:%=--ignore %)
 PYTEST = pytest -o cache_dir=.pytest_cache/$@
 TRIES ?= 20
 HOURS ?= 10
 MINUTES ?= 60
 
-.PHONY: demo test test-beside test-apart test-guard test-rigs bench validate mutate chaos soak docs lint setup lock clean
+.PHONY: demo test test-beside test-apart test-guard test-rigs test-later bench validate mutate chaos soak docs lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -47,7 +48,7 @@ test: setup
 test-beside: setup # a rig's processes run in real time and wait for nobody
 	@echo "==> beside the rigs: the guard's tests, lint, and all others; told when they are done"
 	@mkdir -p .build
-	@$(MAKE) --no-print-directory test-guard lint test-apart >.build/test-beside.log 2>&1; code=$$?; \
+	@$(MAKE) --no-print-directory test-guard lint test-apart test-later >.build/test-beside.log 2>&1; code=$$?; \
 	    echo; cat .build/test-beside.log; exit $$code
 
 test-apart: setup
@@ -63,6 +64,10 @@ test-guard: setup
 test-rigs: setup
 	@echo "==> whole rigs in real time"
 	@$(BIN)/$(PYTEST) $(RIGS)
+
+test-later: setup # browsers on rigs of their own: a second lane, as rigs take real time one after the other
+	@echo "==> pages in a browser, behind the tests without a rig"
+	@$(BIN)/$(PYTEST) $(LATER)
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done

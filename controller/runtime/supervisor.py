@@ -127,6 +127,7 @@ class Supervisor:
         self._beat_s = 0.0
         self._room: bus.Sender | None = None  # to the virtual world
         self._cued = b"rest"
+        self._unlock_asked_s = 0.0
 
     def run(
         self, arms: Sequence[ArmPlan], mqtt: Mapping[str, object] | None, seconds: float | None = None
@@ -277,7 +278,9 @@ class Supervisor:
         unlock = None if status is None else status.unlock
         if self._virtual is None or self._attended is not None or unlock is None or not unlock.answered:
             return
-        if proportional(self._session) and unlock.answered >= unlock.needed:
+        due = time.monotonic() - self._unlock_asked_s >= ARM_AGAIN_S
+        if due and proportional(self._session) and unlock.answered >= unlock.needed:
+            self._unlock_asked_s = time.monotonic()
             self._ask("unlock", by="virtual therapist")
 
     def _after_crash(self, *, keyboard: bool) -> None:

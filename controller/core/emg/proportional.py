@@ -15,6 +15,7 @@ LOOP_GAIN_MAX = 0.5  # a loop of gain g multiplies an effort by 1 / (1 - g) and 
 SLOPE_TAU_S = 2.0  # of stimulation, over which the residual is measured
 SHARE_MIN = 0.03  # of the full current: less is not felt, and tells nothing of the slope
 ENDS_S = 0.03
+FEIGNS_S = 0.25  # after the last pulse nothing of it is left in the envelope, whose window is half as long
 ELAPSED_MAX_S = 0.1
 
 
@@ -62,6 +63,7 @@ class Proportional:
         self._rise_s = 0.0
         self._share = self._asked = self._below_s = 0.0
         self._on = False
+        self._idle_s = 0.0  # since current was last asked for
 
     def step(
         self, elapsed_s: float, activation: float, leak: float | None, quality: str
@@ -83,7 +85,9 @@ class Proportional:
         self._rise_s = min(p.gain_rise_s, self._rise_s + elapsed_s)
         wanted = p.gain * self._rise_s / p.gain_rise_s
         gain = wanted if not self._slope else min(wanted, LOOP_GAIN_MAX / self._slope)
-        own = math.sqrt(max(0.0, activation**2 - (leak or 0.0) ** 2))
+        self._idle_s = 0.0 if self._share > 0.0 else self._idle_s + elapsed_s
+        feigned = leak if leak is not None and self._idle_s < FEIGNS_S else 0.0
+        own = math.sqrt(max(0.0, activation**2 - feigned**2))
         self._below_s = self._below_s + elapsed_s if own < p.begins else 0.0
         self._on = own >= p.begins or (self._on and own >= 0.5 * p.begins and self._below_s < ENDS_S)
         aim = min(p.most, p.least + gain * max(0.0, own - 0.5 * p.begins)) if self._on else 0.0

@@ -132,3 +132,15 @@ def test_numbers_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
         ProportionalParams(**bad)
     with pytest.raises(ValueError, match="must be"):
         AssistParams(floor=0.9, ceiling=0.5)
+
+
+def test_what_old_pulses_feigned_holds_nothing_down_once_they_are_over() -> None:
+    """The estimator knows no newer answer while no pulse is given: its last word ages."""
+    control = Proportional(ProportionalParams())
+    for _ in range(200):
+        given = control.step(0.005, 0.7, 0.0, "")
+    assert given.share > 0.3
+    shares = [control.step(0.005, 0.7, 0.9, "").share for _ in range(200)]
+    assert shares[0] == 0.0
+    assert max(shares[:49]) == 0.0
+    assert max(shares[50:]) > 0.0

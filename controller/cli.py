@@ -134,8 +134,9 @@ def run(
 @app.command()
 def programmes(
     folder: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="Folder with programme files.")
-    ] = CONFIGS / "programmes",
+        Path | None,
+        typer.Argument(exists=True, file_okay=False, help="Folder with programme files; the ready ones."),
+    ] = None,
     *,
     device: Annotated[
         str | None, typer.Option(help="Stimulator that is to give them; the demo's when left out.")
@@ -150,7 +151,7 @@ def programmes(
 
     wanted = device or VIRTUAL_STIMULATOR
     stimulator = _refusing(lambda: stimulator_name(wanted))
-    found = list(all_programmes(wanted, folder))
+    found = list(all_programmes(wanted, folder or CONFIGS / "programmes"))
     if as_json:
         for one in found:
             typer.echo(json.dumps(asdict(one)))

@@ -17,6 +17,7 @@ from controller.errors import InputError
 from controller.record.reader import header, messages
 from controller.record.records import Clock, GuardEvent, GuardVerdict, Tick
 from controller.record.wall_clock import offset_ns, utc
+from controller.safety.judgement.states import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def summarise_exercise(path: Path) -> ExerciseSummary:
                     tally.on_ns += record.now_ns - before_ns
             begin_ns = begin_ns or record.now_ns
             before_ns = record.now_ns
-        elif isinstance(record, GuardVerdict):
-            for pulse in record.pulses:
+        elif isinstance(record, GuardVerdict) and record.state != Stage.CONTACT.value:
+            for pulse in record.pulses:  # those that test the electrodes, too weak to feel, are no dose
                 tally = tallies[pulse.channel]
                 tally.pulses += 1
                 tally.charge_uc += pulse.charge_uc

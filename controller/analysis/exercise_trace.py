@@ -15,6 +15,7 @@ from controller.core.exercise.programme import MusclePlan
 from controller.core.signals import Phase
 from controller.record.reader import header, messages
 from controller.record.records import GuardEvent, GuardVerdict, Tick
+from controller.safety.judgement.states import Stage
 
 Floats = npt.NDArray[np.float64]
 TRAIN_GAP_S = 0.5  # a longer interval between two pulses is a rest, not a rate
@@ -77,7 +78,8 @@ def read_trace(path: Path) -> ExerciseTrace:
         elif isinstance(record, GuardVerdict):
             if record.verdict == "blocked":
                 blocked[record.reason] += 1
-            for pulse in record.pulses:
+            tested = record.state == Stage.CONTACT.value  # the electrodes, by pulses too weak to feel
+            for pulse in () if tested else record.pulses:
                 if pulse.channel < len(found):
                     found[pulse.channel].append((pulse.t_ns, pulse.current_ma, pulse.width_us))
                     cycles[pulse.channel] = max(cycles[pulse.channel], pulse.cycles)

@@ -66,6 +66,11 @@ def exercised(
     writer = RecordingWriter(path, facts | head)
     utc_ns = 0 if begin is None else int(begin.timestamp() * 1e9)
     writer.add("clock", 0, encode(Clock(0, utc_ns, 0)))
+    test = Pulse(
+        1, 0, 45.0, 20.0, 0
+    )  # of the electrodes: stronger and much shorter than any of the programme
+    tested = GuardVerdict(0, 1, 1, "contact test", "ok", "", (None,) * params.channels, (test,))
+    writer.add("guard/verdict", 1, encode(tested))
     core, last_ns, given = ExerciseCore(params), [-(10**9)] * params.channels, ()
     for seq in range(1, round(seconds / 0.005) + 1):
         now_ns = seq * TICK_NS

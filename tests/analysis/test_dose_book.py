@@ -58,6 +58,12 @@ def test_an_entry_holds_what_the_pulses_of_the_recording_add_up_to(tmp_path: Pat
     assert made.prescription.contractions_per_day == 4
 
 
+def test_pulses_that_test_the_electrodes_are_no_dose(tmp_path: Path) -> None:
+    """The recordings of these tests begin with one of 45 mA."""
+    muscle = _made(tmp_path / "one" / "session.mcap").muscles[0]
+    assert muscle.current_ma == 20.0
+
+
 def test_a_burst_counts_with_all_its_cycles(tmp_path: Path) -> None:
     plain = _made(tmp_path / "one" / "session.mcap").muscles[0]
     burst = programme(dataclasses.replace(EXTENSORS, cycles=8))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from controller.core.exercise.effort import Effort
 from controller.core.exercise.programme import ExerciseParams, MusclePlan
-from controller.core.exercise.soft_current import SoftCurrent
+from controller.core.exercise.soft_current import SAVED_S, SoftCurrent
 from controller.core.exercise.timeline import Timeline
 from controller.core.signals import (
     Applied,
@@ -37,6 +37,7 @@ WORDS = {
     "paused": "paused by a person",
     "done": "the programme is done",
 }
+SETTING_RISE_MA_PER_S = 2.0  # of a higher intensity as it takes effect, however often it is raised; proposal
 RESTS = ("ready", "rest", "set_rest")  # the person is told to rest
 
 
@@ -47,6 +48,7 @@ class _Muscle:
     plan: MusclePlan
     soft: SoftCurrent
     set_ma: float
+    full_ma: float  # the intensity in effect: it follows what is set, slowly upwards and at once downwards
     contractions: int = 0
     on_ns: int | None = None  # when it was last given current
     last_pulse_ns: int | None = None
@@ -70,6 +72,11 @@ class _Muscle:
         if self.on_ns is None:
             return 0
         return self.on_ns + round((self.plan.rest_least_s - self.plan.begin_s) * 1e9)
+
+    def follow(self, elapsed_s: float) -> None:
+        """One tick of taking effect; a late tick is not made up for."""
+        rise_ma = SETTING_RISE_MA_PER_S * max(0.0, min(elapsed_s, SAVED_S))
+        self.full_ma = min(self.set_ma, self.full_ma + rise_ma)
 
     def rate_hz(self, t_s: float) -> float:
         if self.doublet_due and self.plan.doublet_ms is not None:
@@ -96,6 +103,7 @@ class ExerciseCore:
             _Muscle(
                 plan,
                 SoftCurrent(params.current_step_ma, params.rise_ma_per_tick, params.rise_ma_per_250ms),
+                plan.current_ma,
                 plan.current_ma,
             )
             for plan in params.muscles
@@ -182,6 +190,7 @@ class ExerciseCore:
     def _command(self, muscle: _Muscle, now_ns: int, elapsed_s: float) -> ChannelCommand | None:
         """What this muscle is given now; off, which is not zero, outside its contraction."""
         t_s, plan = self._t_s(now_ns), muscle.plan
+        muscle.follow(elapsed_s)
         current_ma = muscle.soft.move(elapsed_s, self._wanted_ma(muscle, t_s))
         if current_ma == 0.0:
             return None
@@ -189,7 +198,7 @@ class ExerciseCore:
         return ChannelCommand(current_ma, plan.width_us, muscle.rate_hz(t_s), plan.cycles)
 
     def _wanted_ma(self, muscle: _Muscle, t_s: float) -> float:
-        share, full_ma = muscle.plan.share(t_s), muscle.set_ma
+        share, full_ma = muscle.plan.share(t_s), muscle.full_ma
         if self.timeline.warming_up:
             share *= self.params.course.warm_up_share
         if self._effort is None:
@@ -250,7 +259,7 @@ class ExerciseCore:
         """A checksum over what the next tick depends on."""
         line = self.timeline
         muscles = [
-            (m.soft.current_ma, m.set_ma, m.on_ns, m.last_pulse_ns, m.hold_pulse_ns, m.doublet_due)
+            (m.soft.current_ma, m.set_ma, m.full_ma, m.on_ns, m.last_pulse_ns, m.hold_pulse_ns, m.doublet_due)
             for m in self._muscles
         ]
         effort = None if self._effort is None else self._effort.marks

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import pickle
 from collections.abc import Iterator
 
 import pytest
 
-from controller.core.exercise.exercise_core import ExerciseCore
+from controller.core.exercise.exercise_core import SETTING_RISE_MA_PER_S, ExerciseCore
 from controller.core.exercise.programme import ExerciseParams
 from controller.core.exercise.soft_current import SoftCurrent
 from controller.core.exercise.timeline import READY_S
@@ -114,6 +115,50 @@ def test_the_intensity_follows_a_person_within_the_persons_maximum() -> None:
         assert core.seen().muscles[0].set_ma == set_ma
     core.step(0, TickInputs(exercise=(ExerciseRequest("intensity", "quadriceps", 5.0),)))
     assert core.seen().muscles[0].set_ma == 0.0
+
+
+def test_however_often_an_intensity_is_raised_it_takes_effect_slowly_and_falls_at_once() -> None:
+    """Twenty requests of 2 mA each in 100 ms of a contraction, each of them from two consoles."""
+    core = ExerciseCore(programme(dataclasses.replace(EXTENSORS, current_ma=10.0, hold_s=10.0)))
+    begin_s, given_ma = READY_S + 2.0, []
+    list(run(core, begin_s))
+    for k in range(20):
+        wanted = ExerciseRequest("intensity", "wrist-extensors", 10.0 + 2.0 * k)
+        inputs = dataclasses.replace(AT_WORK, exercise=(wanted, wanted))
+        list(run(core, 0.005, begin_s + 0.005 * k, inputs))
+    assert core.seen().muscles[0].set_ma == 30.0
+    for t_s, decision in run(core, 5.0, begin_s + 0.1):
+        (channel,) = decision.command.channels
+        assert channel is not None
+        given_ma.append(channel.current_ma)
+        assert channel.current_ma <= 10.0 + SETTING_RISE_MA_PER_S * (t_s + 0.005 - begin_s) + 1e-6
+    assert max(given_ma) >= 19.5
+    fall = dataclasses.replace(AT_WORK, exercise=(ExerciseRequest("intensity", "wrist-extensors", 5.0),))
+    (channel,) = core.step(round((begin_s + 5.1) * S), fall).command.channels
+    assert channel is not None
+    assert channel.current_ma == 5.0
+
+
+@pytest.mark.parametrize("wanted_ma", [math.nan, math.inf, -math.inf, -0.0])
+def test_an_intensity_that_is_no_current_never_exceeds_the_persons_maximum(wanted_ma: float) -> None:
+    core = ExerciseCore(programme())
+    list(run(core, READY_S + 2.0))
+    wanted = ExerciseRequest("intensity", "wrist-extensors", wanted_ma)
+    for _, decision in run(core, 0.5, READY_S + 2.0, dataclasses.replace(AT_WORK, exercise=(wanted,))):
+        (channel,) = decision.command.channels
+        assert channel is None or 0.0 < channel.current_ma <= 22.0
+
+
+@pytest.mark.parametrize("late_s", [0.1, 3.0, 1e4])
+def test_a_late_tick_or_a_clock_that_jumps_makes_no_current_rise_at_once(late_s: float) -> None:
+    core = ExerciseCore(programme())
+    *_, (_, last) = run(core, READY_S + 0.2)
+    (before,) = last.command.channels
+    (after,) = core.step(round((READY_S + 0.2 + late_s) * S), AT_WORK).command.channels
+    assert before is not None
+    assert after is None or after.current_ma <= before.current_ma + 1.0
+    (back,) = core.step(S, AT_WORK).command.channels  # and backwards
+    assert back is None or back.current_ma <= before.current_ma + 2.0
 
 
 def test_a_person_pauses_goes_on_and_skips_a_rest() -> None:

@@ -10,10 +10,11 @@ import pytest
 from controller.commands.exercise import virtual_session_text
 from controller.commands.exercise_check import exercise_objections
 from controller.config.exercise import load_exercise
+from controller.core.exercise.timeline import READY_S
 from controller.core.signals import ExerciseRequest, Phase
 from controller.safety.judgement.guard_types import Request
 from controller.safety.judgement.states import Stage
-from tests.core.exercise.virtual import ProgrammeRun, programme_run
+from tests.core.exercise.virtual import EPOCH_NS, ProgrammeRun, programme_run
 
 TICK_S = 0.005
 NEAR_THE_LIMIT = """
@@ -61,7 +62,7 @@ def made(tmp_path: Path) -> Iterator[Made]:
         file.write_text(virtual_session_text(programme) + TIGHT)
         session = load_exercise(file)
         assert exercise_objections(session) == []
-        runs.append(programme_run(session, repetitions=50))
+        runs.append(programme_run(session, repetitions=session.programme.repetitions.count))
         return runs[-1]
 
     yield make
@@ -87,13 +88,13 @@ def fidgety(run: ProgrammeRun, phase: Phase) -> None:
     """Pauses in the middle of every contraction, and goes on at once."""
     if phase == "paused":
         run.ask(ExerciseRequest("go_on"))
-    elif phase == "on" and run.core.timeline.age_s(run.now_ns + 10**9) > 5.0:
+    elif phase == "on" and run.core.timeline.age_s(run.now_ns + EPOCH_NS) > 5.0:
         run.ask(ExerciseRequest("pause"))
 
 
 def stops_and_arms(run: ProgrammeRun, phase: Phase) -> None:
     """Disarms at the end of every contraction, and arms again at once."""
-    if phase == "on" and run.core.timeline.age_s(run.now_ns + 10**9) > 9.8:
+    if phase == "on" and run.core.timeline.age_s(run.now_ns + EPOCH_NS) > 9.8:
         run.request(Request("disarm"))
     elif run.known.state.stage is Stage.OFF:
         run.request(Request("arm"))
@@ -109,3 +110,49 @@ def test_no_haste_of_a_person_takes_a_muscle_past_a_limit(
     assert {*run.verdicts} <= {"ok", "blocked"}
     assert not [reason for reason in run.reasons if "beyond" in reason], run.reasons
     assert run.core.seen().muscles[0].contractions >= 2
+
+
+PHASES = """
+[programme]
+title = "All phases"
+kind = "{kind}"
+aim = "Each phase there is."
+source = "A test"
+
+[[contractions]]
+muscle = "wrist-extensors"
+width_us = 300.0
+rate_hz = 35.0
+ramp_up_s = 0.5
+hold_s = 1.0
+ramp_down_s = 0.5
+
+[repetitions]
+count = 4
+rest_s = 9.0
+set_of = 2
+set_rest_s = 10.0
+"""
+LISTENS = "\n[emg]\nthreshold_percent = 20.0\nrelease_percent = 10.0\n"
+
+
+@pytest.mark.parametrize("phase", ["ready", "on", "rest", "set_rest", "paused", "attempt"])
+def test_stop_ends_the_pulses_in_every_phase_and_nothing_begins_by_itself(made: Made, phase: Phase) -> None:
+    listens = phase == "attempt"
+    run = made(PHASES.format(kind="emg-triggered" if listens else "cyclic") + (LISTENS if listens else ""))
+    if phase == "paused":
+        lived(run, READY_S + 1.5, lambda *_: None)
+        run.ask(ExerciseRequest("pause"))
+    while run.core.timeline.phase != phase or run.core.timeline.age_s(run.now_ns + EPOCH_NS) < 0.2:
+        run.run(TICK_S)
+        assert run.t_s < 60.0
+    stopped_s, broken_off = run.t_s, run.core.timeline.broken_off
+    run.request(Request("stop"))
+    for request in ("go_on", "skip", "go_on"):
+        run.ask(ExerciseRequest(request))  # type: ignore[arg-type]
+        run.run(2.0)
+    assert run.known.state.stage is Stage.TRIPPED
+    assert [given for given in run.given() if given.t_s > stopped_s] == []
+    ticks = round(6.0 / TICK_S) - 2  # the frame after the stop is on its way
+    assert all(decision.command.channels == (None,) for decision in run.decisions[-ticks:])
+    assert run.core.timeline.broken_off == broken_off + (phase == "on")

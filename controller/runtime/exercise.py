@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from controller.core.exercise.exercise_core import ExerciseCore
 from controller.core.exercise.programme import ExerciseParams
-from controller.core.signals import Decision, Scope, TickInputs
+from controller.core.signals import Decision, ExerciseRequest, Scope, TickInputs
 from controller.record import records
 from controller.runtime.exercise_console import ExerciseConsoles
 from controller.runtime.plan import ControllerPlan
@@ -26,6 +28,7 @@ class Exercise:
         self._consoles = ExerciseConsoles(rig, self._core)
         self._guard_state, self._armed_for = "", "walk"
         self._unlocked = params.control != "emg-proportional"
+        self._most_ma = math.inf  # that the guard lets out since a person has lowered it
         self._begun = False
         self.over = False
 
@@ -48,7 +51,8 @@ class Exercise:
         return [Said("audit", entry) for entry in self._consoles.entries()]
 
     def wishes(self, received: TickInputs) -> TickInputs:
-        return dataclasses.replace(received, scope=self._scope(), exercise=self._consoles.requests())
+        asked = self._consoles.requests()
+        return dataclasses.replace(received, scope=self._scope(), exercise=(*asked, *self._lowering(asked)))
 
     def step(self, now_ns: int, inputs: TickInputs) -> Decision:
         return self._core.step(now_ns, inputs)
@@ -70,6 +74,18 @@ class Exercise:
             self._guard_state, self._armed_for = str(word["state"]), str(word.get("scope", "walk"))
             proportional = self._core.params.control == "emg-proportional"
             self._unlocked = not proportional or bool(word.get("unlocked"))
+
+        most_ma = word.get("current_max_ma")
+        if isinstance(most_ma, float):
+            self._most_ma = most_ma
+
+    def _lowering(self, asked: tuple[ExerciseRequest, ...]) -> Iterator[ExerciseRequest]:
+        """What is set, or asked for now, beyond what the guard lets out: planned within it again."""
+        wanted = {one.muscle: one.set_ma for one in self._core.seen().muscles}
+        wanted |= {one.muscle: one.current_ma for one in asked if one.op == "intensity"}
+        for muscle, current_ma in wanted.items():
+            if current_ma > self._most_ma:
+                yield ExerciseRequest("intensity", muscle, self._most_ma)
 
     def ended(self, now_ns: int) -> list[Said]:
         return [Said("arm", self._arm(now_ns, "end"))] if self._begun else []

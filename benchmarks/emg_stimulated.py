@@ -315,7 +315,7 @@ def _closed(asked: tuple[int, Trouble]) -> tuple[list[float], float, float, floa
         given = []
         if share > 0.0 and at_s >= next_s:
             recruited = 1.0 / (1.0 + np.exp(-(share - 0.5) / 0.12))
-            emg.pulse(at_s, 0, share * FULL_MA, 2e-6 * WIDTH_US, [recruited])
+            emg.pulse(at_s, 0, share * FULL_MA, 2e-6 * WIDTH_US, [recruited], [0.0])
             given, next_s = (
                 [PulseGiven(0, START_NS + round(at_s * 1e9), share * FULL_MA, WIDTH_US)],
                 at_s + 0.025,

@@ -141,6 +141,8 @@ class MuscleChannel:
             self._emit(clean)
 
     def _emit(self, samples: list[Cleaned]) -> None:
+        if samples and self._mains is not None:
+            self._mains.careful = samples[-1].t_ns - self._pulse_ns > STIMULATED_S * 1e9
         for t_ns, volts, known in samples:
             if known:
                 self._envelope.take(t_ns, volts)

@@ -48,7 +48,11 @@ class HighPass:
 
 
 class MainsCanceller:
-    """Follows the mains and its third harmonic; ``amplitude_v`` is the size of the fundamental."""
+    """Follows the mains and its third harmonic; ``amplitude_v`` is the size of the fundamental.
+
+    ``careful``: what is loud is not learned from. Not so while pulses run, as a loose electrode's mains then
+    looks like answers, and its size is what tells it.
+    """
 
     def __init__(self, mains_hz: float, rate_hz: float) -> None:
         self._omega_per_ns = 2.0 * math.pi * mains_hz / 1e9
@@ -60,6 +64,7 @@ class MainsCanceller:
         self._gain = 2.0 / (MAINS_TAU_S * rate_hz)
         self.left = MainsShare()
         self._quiet_v2 = 0.0
+        self.careful = True
         self._taught: list[tuple[int, float]] = []
 
     @property
@@ -100,7 +105,9 @@ class MainsCanceller:
         power = float(left @ left) / len(left)
         self._quiet_v2 = min(power, QUIET_GROWS * self._quiet_v2) if self._quiet_v2 else power
         # an effort's noise would be learned as mains and stay for a while after it
-        gain = self._gain * min(1.0, LOUD_POWER * self._quiet_v2 / max(power, 1e-30))
+        gain = self._gain
+        if self.careful:
+            gain *= min(1.0, LOUD_POWER * self._quiet_v2 / max(power, 1e-30))
         phase = self._omega_per_ns * t
         for i, order in enumerate(self._orders):
             line = complex(np.sum(left * np.exp(-1j * order * phase)))

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 
 HELD_S = 0.008  # above the threshold; a knock on the electrode is shorter
-# The answer to a pulse unlike those before leaves 1.2 to 1.8 times the rest for a moment (docs/emg.md).
-STIMULATED_SD_SHARE = 0.22
+# The answer to a pulse unlike those before leaves 1.2 to 2.5 times the rest for a moment (docs/emg.md).
+STIMULATED_SD_SHARE = 0.3
 SD_SHARE_MIN = 0.08  # of the mean: a rest measured for a short time looks steadier than it is
 
 

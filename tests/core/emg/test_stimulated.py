@@ -152,22 +152,3 @@ def test_slow_sensors_measure_an_effort_between_trains(rate_hz: float) -> None:
     on = [(e.now_ns - START_NS) / 1e9 for e in seen if e.muscles[0].triggered]
     assert 3.0 < on[0] < 3.12
     assert 4.4 < on[-1] < 4.7
-
-
-def test_an_electrode_that_half_lifts_while_pulses_run_is_told() -> None:
-    """Its mains, in step with nothing, looks like answers that change."""
-    emg = SurfaceEmg(MuscleParams(m_wave_v=0.001), np.ones((1, 1)), np.ones((1, 1)), 4)
-    pulses, blocks = train(0.1, 8.0, 40.0, 20.0), []
-    for block in range(160):
-        at_s = block * 0.05
-        if block == 80:
-            emg.set_contact(0, 0.5)
-        for pulse in pulses:
-            pulse_s = (pulse.t_ns - START_NS) / 1e9
-            if at_s <= pulse_s < at_s + 0.05:
-                emg.pulse(pulse_s, 0, 20.0, 0.0006, [0.7], [0.0])
-        blocks.append(emg.read(at_s, 1000.0, np.zeros((50, 1)))[:, 0])
-    seen = run(EmgEstimator(PARAMS), frames(np.concatenate(blocks), 1000.0), pulses)
-    assert {e.muscles[0].quality for e in seen[200:395]} == {""}
-    assert LOOSE in {e.muscles[0].quality for e in seen[430:460]}
-    assert max(e.muscles[0].activation for e in seen[500:]) == 0.0

@@ -194,6 +194,10 @@ def test_a_sample_that_is_none_shows_nothing_of_the_leg(spoil: str) -> None:
     assert leg.known.plausibility is before
 
 
+def test_a_guard_begins_with_the_largest_current_in_force() -> None:
+    assert begin(Bench().setup).plausibility.current_max_ma == 40.0
+
+
 def test_a_pulse_is_kept_apart_from_when_it_was_written() -> None:
     bench = Bench().active()
     bench.feed(PulseLeft(0, 20.0))

@@ -110,8 +110,8 @@ PLANTS = (
     Plant(
         "more cycles are no rise",
         "judgement/frame_check.py",
-        "charge = 0.0 if channel is None else burst_uc(channel.current_ma, channel.width_us, channel.cycles)",
-        "charge = 0.0 if channel is None else burst_uc(channel.current_ma, channel.width_us, 8)",
+        "/ burst_uc(1.0, channel.width_us, channel.cycles), name))",
+        "/ burst_uc(1.0, channel.width_us, 1), name))",
         "test_frame_check.py::test_more_cycles_at_the_same_current_are_a_rise_and_fewer_are_none",
     ),
     Plant(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from controller.errors import InputError
 from controller.safety.judgement.frame_check import MS
 from controller.safety.judgement.guard_types import Request, prepare
 from controller.safety.judgement.liveness import deadline_ns
@@ -87,7 +88,7 @@ def test_a_silent_emg_sensor_forbids_arming() -> None:
 
 
 def test_a_walk_without_a_sensor_is_refused_and_with_a_silent_one_not_armed() -> None:
-    with pytest.raises(Exception, match="a list of 1 to 16 objects"):
+    with pytest.raises(InputError, match="a list of 1 to 16 objects"):
         Bench(sensors=[])
     bench = Bench(sensors=[{"name": "shank"}]).ready()
     bench.feed(Request("arm"))

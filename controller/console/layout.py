@@ -221,7 +221,8 @@ def page_script(texts: Texts) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the cells are HTML already."""
+    """A table; the cells are HTML already. On a narrow screen it scrolls, by the keys too."""
     head = "".join(f"<th scope=col>{cell}</th>" for cell in heads)
     lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide card"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    inner = f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f'<div class="wide card" tabindex="0">{inner}</div>'

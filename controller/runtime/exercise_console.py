@@ -18,6 +18,7 @@ from controller.record.records import Audit, Change
 from controller.runtime.console_server import Consoles
 from controller.runtime.tuning import BY_MAX
 
+WORDS = {"pause": "exercise paused", "go_on": "exercise goes on", "skip": "rest or try cut short"}
 STEP_MAX_MA = 2.0  # the intensity rises by no more in one request; it may fall at once
 RefusalCode = Literal[
     "by",  # nobody's name, or too long a one
@@ -90,21 +91,36 @@ class ExerciseConsoles(Consoles):
         before = self._set_ma(asked.request.muscle)
         if refused is None:
             self._requests.append(asked.request)
-        if asked.request.op == "intensity" and before is not None:
+        if asked.request.op != "intensity":
+            self._note(asked, "setup", text=WORDS[asked.request.op])
+        elif before is not None:
             self._version += refused is None
-            key = f"intensity.{asked.request.muscle}_ma"
-            entry = Audit(
-                t_ns=time.monotonic_ns(),
-                utc_ns=asked.utc_ns,
-                version=self._version,
-                kind="change" if refused is None else "refused",
-                by=asked.by,
-                reason="intensity",
-                text="" if refused is None else refused.text,
-                changes=(Change(key, before, asked.request.current_ma),),
-            )
-            self._entries.append(entry)
-            self._trail.append(entry)
+            change = Change(f"intensity.{asked.request.muscle}_ma", before, asked.request.current_ma)
+            self._note(asked, "change", reason="intensity", changes=(change,))
+
+    def _note(
+        self,
+        asked: ExerciseAsked,
+        kind: Literal["change", "setup"],
+        *,
+        reason: str = "",
+        text: str = "",
+        changes: tuple[Change, ...] = (),
+    ) -> None:
+        """Who asked for what, taken or not."""
+        refused = self._refused
+        entry = Audit(
+            t_ns=time.monotonic_ns(),
+            utc_ns=asked.utc_ns,
+            version=self._version,
+            kind=kind if refused is None else "refused",
+            by=asked.by,
+            reason=reason,
+            text=text if refused is None else refused.text,
+            changes=changes,
+        )
+        self._entries.append(entry)
+        self._trail.append(entry)
 
     def told(self, now_ns: int) -> bytes:
         view = self._core.seen()

@@ -84,13 +84,14 @@ def test_a_rise_at_once_is_refused_where_the_muscle_would_bear_it(tmp_path: Path
     assert (refused.code, refused.most_ma) == ("step", 22.0)
 
 
-def test_every_intensity_asked_for_is_recorded_taken_or_not(consoles: ExerciseConsoles) -> None:
+def test_everything_asked_for_is_recorded_taken_or_not(consoles: ExerciseConsoles) -> None:
     ask(consoles, PAUSE)
     ask(consoles, wanted(21.0))
     told = ask(consoles, wanted(22.0))
-    taken, refused = consoles.entries()
+    paused, taken, refused = consoles.entries()
     assert consoles.entries() == []
-    assert told.trail == (taken, refused)
+    assert told.trail == (paused, taken, refused)
+    assert (paused.kind, paused.by, paused.text, paused.changes) == ("setup", "AB", "exercise paused", ())
     assert (taken.kind, taken.by, taken.utc_ns, taken.version) == ("change", "AB", 7, 1)
     assert [(c.key, c.old, c.new) for c in taken.changes] == [("intensity.wrist-extensors_ma", 20.0, 21.0)]
     assert (refused.kind, refused.version) == ("refused", 1)

@@ -204,7 +204,7 @@ def _emulate_npg(name: str, number: int, body: Body) -> Peripheral:
 
 
 def _decode_sm4(payload: bytes, channel: str | None) -> dict[str, object]:
-    from drivers.stimulators.sciencemode4 import decode
+    from drivers.stimulators.sciencemode4_words import decode
 
     return decode(payload, channel)
 
@@ -241,6 +241,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_dot,
             open=_open_dot,
             emulate=_emulate_dot,
+            uuid_base="1517{}-4947-11e9-8646-d663bd873d93",
             decode_mode=_decode_dot_mode,
         ),
         SensorDevice(
@@ -254,6 +255,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_capture2go,
             open=_open_capture2go,
             emulate=_emulate_capture2go,
+            uuid_base="8003{}-e629-4c98-9324-aa7fc0c66de7",
         ),
         SensorDevice(
             name="witmotion-wt901ble",
@@ -266,6 +268,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_witmotion,
             open=_open_witmotion,
             emulate=_emulate_witmotion,
+            uuid_base="0000{}-0000-1000-8000-00805f9a34fb",
         ),
         SensorDevice(
             name="mbientlab-metamotion",
@@ -278,6 +281,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_metamotion,
             open=_open_metamotion,
             emulate=_emulate_metamotion,
+            uuid_base="326a{}-85cb-9195-d9dd-464cfbbae75a",
             decode_mode=_decode_metamotion_mode,
         ),
         SensorDevice(
@@ -291,6 +295,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_thingy52,
             open=_open_thingy52,
             emulate=_emulate_thingy52,
+            uuid_base="ef68{}-9b35-4933-9b10-52ffa9740042",
         ),
         SensorDevice(
             name="myo",
@@ -303,6 +308,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_myo,
             open=_open_myo,
             emulate=_emulate_myo,
+            uuid_base="d506{}-a904-deb9-4748-2c7f4a124842",
             emg_channels=8,
         ),
         SensorDevice(
@@ -316,6 +322,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_ganglion,
             open=_open_ganglion,
             emulate=_emulate_ganglion,
+            uuid_base="2d30{}-f39f-4ce6-923f-3484ea480596",
             emg_channels=4,
         ),
         SensorDevice(
@@ -329,6 +336,7 @@ SENSORS: Mapping[str, SensorDevice] = _by_name(
             decode=_decode_gforce,
             open=_open_gforce,
             emulate=_emulate_gforce,
+            uuid_base="f000{}-0451-4000-b000-000000000000",
             emg_channels=8,
         ),
         SensorDevice(
@@ -369,6 +377,9 @@ DECODERS: Mapping[str, Decode] = MappingProxyType(
 )
 MODE_DECODERS: Mapping[str, DecodeMode] = MappingProxyType(
     {sensor.protocol: sensor.decode_mode for sensor in SENSORS.values() if sensor.decode_mode is not None}
+)
+UUID_BASES: Mapping[str, str] = MappingProxyType(
+    {sensor.protocol: sensor.uuid_base for sensor in SENSORS.values()}
 )
 
 

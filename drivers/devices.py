@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Decode = Callable[[bytes, str | None], dict[str, object]]  # payload, UUID of the characteristic
 DecodeMode = Callable[[bytes, str | None, int], dict[str, object]]  # and the payload mode it was sent in
+BLUETOOTH_BASE = "0000{}-0000-1000-8000-00805f9b34fb"  # of numbers that Bluetooth assigns
 OnPulse = Callable[[int, int, list[tuple[int, float]]], None]  # time ns, output, points in us and mA
 
 
@@ -51,6 +52,7 @@ class SensorDevice:
     emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio
     decode_mode: DecodeMode | None = None  # where bytes alone do not tell what they are
     emg_channels: int = 0  # the most it has
+    uuid_base: str = BLUETOOTH_BASE  # its characteristics' UUIDs, with a place for four digits
 
 
 @dataclass(frozen=True, slots=True)

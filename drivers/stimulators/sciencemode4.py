@@ -135,12 +135,6 @@ def decode_frame(packet: bytes) -> Frame:
     return frame
 
 
-def decode(data: bytes, channel: str | None) -> dict[str, object]:
-    """Packet number, command and data (hex) of one packet; ``channel`` has no meaning on a serial line."""
-    frame = decode_frame(data)
-    return {"packet_number": frame.packet_number, "command": frame.command, "data": frame.data.hex()}
-
-
 class FrameSplitter:
     """Finds frames in a byte stream cut anywhere; the same frames come out however it is cut.
 

@@ -30,7 +30,8 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
        "drivers.emg.npg_lite", "drivers.emulated.npg_lite",
-       "drivers.stimulators.p24", "drivers.stimulators.sciencemode4", "drivers.stimulators.sheets",
+       "drivers.stimulators.p24", "drivers.stimulators.sciencemode4",
+       "drivers.stimulators.sciencemode4_words", "drivers.stimulators.sheets",
        "drivers.emulated.p24"}  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.stimulators import sciencemode4 as sm4
+from drivers.stimulators import sciencemode4_words as words
 from drivers.stimulators.sciencemode4 import Command, Frame, FrameSplitter, MidLevelChannel, Point
 from tests.data import REFERENCE, needs_reference
 
@@ -134,7 +135,80 @@ def test_every_vendor_packet_is_covered_by_a_meaning() -> None:
 
 @every_vector
 def test_vendor_packet_decodes_to_its_values(vector: Vector) -> None:
-    assert sm4.decode(vector.packet, None) == vector.decoded
+    decoded = words.decode(vector.packet, None)
+    assert {key: decoded[key] for key in vector.decoded} == vector.decoded
+    assert "problem" not in decoded
+
+
+# Three packets of the reference file in words, by hand from the library's headers.
+WORDS: dict[str, dict[str, object]] = {
+    "f08155814c811681e90402a20c8550000644b0000c8410000f": {
+        "name": "LlChannelConfig",
+        "channel": "channel 1 (blue, yellow connector)",
+        "execute": True,
+        "points": [
+            {"time_us": 200, "current_ma": 20.0},
+            {"time_us": 100, "current_ma": 0.0},
+            {"time_us": 200, "current_ma": -20.0},
+        ],
+    },
+    "f08155815a81be8146fc030a10000f": {
+        "name": "LlChannelConfigAck",
+        "result_text": sm4.RESULT_TEXT[10],
+        "channel": "channel 4 (red, green connector)",
+    },
+    "f08155814681288127a025000411103000020f": {
+        "name": "MlGetCurrentDataAck",
+        "result_text": "ok",
+        "running": ["channel 0 (red, yellow connector)", "channel 4 (red, green connector)"],
+        "channel_states": ["ok", "electrode error", "ok", "low current", "ok", "ok", "timeout", "ok"],
+    },
+    "f08155817e81f081d00820112300e70c8550000644b0000c8410002000640c8550000644b0000c8410000f": {
+        "name": "MlUpdate",
+        "channels": [
+            {
+                "channel": name,
+                "ramp_pulses": ramp,
+                "period_ms": period_ms,
+                "points": [
+                    {"time_us": 200, "current_ma": 20.0},
+                    {"time_us": 100, "current_ma": 0.0},
+                    {"time_us": 200, "current_ma": -20.0},
+                ],
+            }
+            for name, ramp, period_ms in (
+                ("channel 0 (red, yellow connector)", 3, 28.75),
+                ("channel 4 (red, green connector)", 0, 25.0),
+            )
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("packet_hex", WORDS)
+def test_a_packet_in_words(packet_hex: str) -> None:
+    decoded = words.decode(bytes.fromhex(packet_hex), None)
+    assert {key: decoded[key] for key in WORDS[packet_hex]} == WORDS[packet_hex]
+
+
+@pytest.mark.parametrize("command", sorted(Command))
+def test_a_packet_cut_within_its_data_tells_its_problem_and_never_raises(command: Command) -> None:
+    whole = {
+        Command.LL_CHANNEL_CONFIG: sm4.ll_channel_config(1, VENDOR_PULSE),
+        Command.ML_UPDATE: sm4.ml_update({4: MidLevelChannel(25.0, VENDOR_PULSE)}),
+        Command.LL_INIT: sm4.ll_init(),
+        Command.ML_INIT: sm4.ml_init(),
+        Command.ML_GET_CURRENT_DATA: sm4.ml_get_current_data(),
+    }.get(command, b"")
+    assert "problem" not in words.meaning(Frame(0, command, whole))
+    for cut in range(len(whole)):
+        assert "problem" in words.meaning(Frame(0, command, whole[:cut])), cut
+    assert "problem" in words.meaning(Frame(0, command + 1, b""))  # an answer says at least its result
+
+
+@given(st.integers(0, 1023), st.binary(max_size=40))
+def test_any_data_of_any_command_is_told_in_words(command: int, data: bytes) -> None:
+    assert words.meaning(Frame(0, command, data))["name"]
 
 
 @every_vector
@@ -237,7 +311,7 @@ def test_a_flipped_bit_yields_no_frame(frame: Frame, data: st.DataObject) -> Non
     packet[bit // 8] ^= 1 << bit % 8
     assert FrameSplitter().feed(bytes(packet)) == []
     with pytest.raises(ValueError, match=r"^(start|header|length|stop|crc): "):
-        sm4.decode(bytes(packet), None)
+        words.decode(bytes(packet), None)
 
 
 @given(frames, st.data())
@@ -246,7 +320,7 @@ def test_a_truncated_packet_yields_no_frame(frame: Frame, data: st.DataObject) -
     cut = data.draw(st.integers(0, len(packet) - 1))
     assert FrameSplitter().feed(packet[:cut]) == []
     with pytest.raises(ValueError, match=r"^(start|length): "):
-        sm4.decode(packet[:cut], None)
+        words.decode(packet[:cut], None)
     if cut:
         assert FrameSplitter().feed(packet[cut:]) == []
 
@@ -271,7 +345,7 @@ def test_garbage_never_raises_and_never_holds_back_a_frame_for_long(garbage: byt
 def test_decode_of_any_bytes_gives_values_or_a_named_reason(data: bytes) -> None:
     reason = ""
     try:
-        sm4.decode(data, None)
+        words.decode(data, None)
     except ValueError as error:
         reason = str(error)
     assert reason.partition(":")[0] in {"", "start", "header", "length", "stop", "crc"}

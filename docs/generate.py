@@ -100,11 +100,14 @@ def _row(section: str, key: str, field: FieldInfo) -> tuple[str, ...]:
 
 
 def _limit(name: str, low: float, high: float) -> tuple[str, str]:
-    """What a file may set, within the device's and the compiled limit; and what holds where no file does."""
-    layers = [limits.device_layer(one.capability) for one in STIMULATORS.values()]
-    holds = limits.merge(layers)
-    caps = [layer.values[name] for layer in (*layers, limits.compiled_layer()) if name in layer.values]
-    low, high = (max(low, *caps), high) if limits.is_floor(name) else (low, min(high, *caps))
+    """What a file may set, within the compiled limit and what any stimulator can; what holds without one."""
+    devices = [limits.device_layer(one.capability).values for one in STIMULATORS.values()]
+    floor = limits.is_floor(name)
+    widest = {key: (min if limits.is_floor(key) else max)(one[key] for one in devices) for key in devices[0]}
+    layers = (limits.Layer("device", widest), limits.compiled_layer())
+    holds = limits.merge(layers[:1])
+    caps = [layer.values[name] for layer in layers if name in layer.values]
+    low, high = (max(low, *caps), high) if floor else (low, min(high, *caps))
     return f"{low:g} to {high:g}", f"{getattr(holds.limits, name):g} ({holds.set_by[name]})"
 
 

@@ -221,6 +221,24 @@ def _emulate_p24(pulse_log: Path, on_pulse: OnPulse) -> StimulatorPeer:
     return EmulatedP24(pulse_log, on_pulse)
 
 
+def _decode_sm2(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.stimulators.sciencemode2 import decode
+
+    return decode(payload, channel)
+
+
+def _open_rehastim2(port: str) -> Stimulator:
+    from drivers.stimulators.rehastim2 import RehaStim2
+
+    return RehaStim2(port, real_time=True)
+
+
+def _emulate_rehastim2(pulse_log: Path, on_pulse: OnPulse) -> StimulatorPeer:
+    from drivers.emulated.rehastim2 import EmulatedRehaStim2
+
+    return EmulatedRehaStim2(pulse_log, on_pulse)
+
+
 Device = TypeVar("Device", SensorDevice, StimulatorDevice)
 
 
@@ -368,6 +386,19 @@ STIMULATORS: Mapping[str, StimulatorDevice] = _by_name(
             decode=_decode_sm4,
             open=_open_p24,
             emulate=_emulate_p24,
+        ),
+        StimulatorDevice(
+            name="hasomed-rehastim2",
+            protocol="hasomed-rehastim2-sm2",
+            title="Hasomed RehaStim2 (ScienceMode2, single pulses)",
+            what="stimulator, USB serial",
+            verified="against bytes made from the vendor's description; no hardware yet",
+            short="RehaStim2",
+            usb=(0x0403, 0x6001),  # the FTDI adapter within; other devices have one too (unverified which)
+            capability=sheets.REHASTIM2,
+            decode=_decode_sm2,
+            open=_open_rehastim2,
+            emulate=_emulate_rehastim2,
         ),
     )
 )

@@ -13,7 +13,6 @@ from pathlib import Path
 from serial.tools import list_ports
 
 from drivers.catalogue import STIMULATORS
-from drivers.devices import StimulatorDevice
 
 MQTT_PORT = 1883
 CLOCK_STEP_MAX_NS = 1_000_000  # ticks of 5 ms want a clock that is much finer
@@ -31,7 +30,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; never fails and starts nothing."""
-    return [bluetooth(), *map(_stimulator, STIMULATORS.values()), _broker(), _clock(), _real_time(), _disk()]
+    return [bluetooth(), *_stimulators(), _broker(), _clock(), _real_time(), _disk()]
 
 
 def without(port: str, *, radio: bool) -> list[Finding]:
@@ -64,15 +63,21 @@ def serial_port(port: str) -> Finding:
     return Finding(name, True, port, "")
 
 
-def _stimulator(device: StimulatorDevice) -> Finding:
+def _stimulators() -> list[Finding]:
+    """A finding for each port that shows itself as a stimulator does, or one that none is there."""
     ports = list(list_ports.comports())
-    likely = [port.device for port in ports if (port.vid, port.pid) == device.usb]
-    what = f"{device.short} serial port"
-    if likely:
-        return Finding(what, True, ", ".join(likely), f"put port = '{likely[0]}' in the session file")
+    found = []
+    for device in STIMULATORS.values():
+        likely = [port.device for port in ports if (port.vid, port.pid) == device.usb]
+        if likely:
+            to_do = f"put port = '{likely[0]}' in the session file"
+            found.append(Finding(f"{device.short} serial port", True, ", ".join(likely), to_do))
+    if found:
+        return found
+    names = ", ".join(device.short for device in STIMULATORS.values())
     others = ", ".join(port.device for port in ports) or "no serial port"
-    to_do = f"connect the {device.short} by USB and switch it on; the demo needs none"
-    return Finding(what, False, others, to_do)
+    to_do = f"connect a stimulator ({names}) by USB and switch it on; the demo needs none"
+    return [Finding("stimulator's serial port", False, others, to_do)]
 
 
 def _broker() -> Finding:

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from drivers.catalogue import STIMULATORS
 
-CURRENT_STEP_MA = max(device.capability.current_step_ma for device in STIMULATORS.values())
+# The core plans in the finest steps of any stimulator; the guard cuts what it gives to the device's own.
+CURRENT_STEP_MA = min(device.capability.current_step_ma for device in STIMULATORS.values())
 NAME = r"^[A-Za-z0-9_.-]{1,40}$"  # goes into file names: ASCII, no slash
 TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_-]{0,39}$"  # goes into MQTT topics, which dashboards want in lower case
 HOST = r"^[A-Za-z0-9_.-]+$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.%a-z0-9]*$"  # a name, IPv4 or IPv6

@@ -10,22 +10,13 @@ Not emulated: measuring, selections 2 and 3 of the mid-level state, the 40 ms th
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import contextlib
-import fcntl
-import json
-import os
-import signal
-import struct
-import termios
 import time
-import tty
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from drivers.emulated.serial_peer import OnPulse, PulsePoints, SerialPeer, arguments_of, serve
 from drivers.stimulators.sciencemode4 import (
     GENERAL_ERROR,
     UNKNOWN_COMMAND,
@@ -34,9 +25,6 @@ from drivers.stimulators.sciencemode4 import (
     FrameSplitter,
     encode,
 )
-
-PulsePoints = list[tuple[int, float]]
-OnPulse = Callable[[int, int, PulsePoints], None]
 
 OK, TRANSFER, PARAMETER, NOT_INITIALISED, ELECTRODE, INVALID = 0, 1, 2, 7, 10, 11
 NO_LEVEL, LOW, MID, MID_RUNNING = 0, 1, 2, 3
@@ -48,8 +36,6 @@ PULSE_OVERHEAD_US = 60
 SECOND_US = 1_000_000
 KEEP_ALIVE_NS = 2_000_000_000  # mid level pauses without a sign of the host for this long
 NEVER_NS = 1 << 62
-READ_BYTES = 4096
-TIOCGEXCL = 0x80045440  # whether a terminal is in exclusive use; Python has no name for it
 
 SERIAL_NUMBER = b"EMULATED24"
 BATTERY_PERCENT, BATTERY_MV = 87, 3912
@@ -69,17 +55,8 @@ class _Train:
     error: int = 0  # as in the answer to get_current_data: 0 none, 1 electrode
 
 
-class EmulatedP24:
-    """One device. ``service()`` does all its work: call it when ``fileno()`` is readable.
-
-    In mid level the device pulses by itself: ``service()`` gives every pulse that has come due since its last
-    call, stamped with its due time, so call it at least as often as the log is looked at. ``on_pulse`` gets
-    (CLOCK_MONOTONIC ns, channel 0 to 7, [(time_us, current_ma), ...]).
-
-    Faults to plant: ``loose_electrodes`` (channels), ``mute`` (works but does not answer),
-    ``answer_after_ns`` (works, and answers with the first ``service()`` after that time), ``let_in`` (a
-    second program may open the port beside the host, as root may), ``vanish()``.
-    """
+class EmulatedP24(SerialPeer):
+    """A P24; in mid level it pulses by itself. Another fault to plant: ``loose_electrodes`` (channels)."""
 
     def __init__(
         self,
@@ -88,21 +65,8 @@ class EmulatedP24:
         *,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        super().__init__(FrameSplitter(), pulse_log, on_pulse, clock=clock)
         self.loose_electrodes: set[int] = set()
-        self.mute = False
-        self.answer_after_ns = 0
-        self.let_in = False
-        self.pulses_given = 0
-        self._on_pulse = on_pulse
-        self._clock = clock
-        self._log = pulse_log.open("a", buffering=1, encoding="utf-8") if pulse_log else None
-        self._master, self._slave = os.openpty()  # the slave stays open here: a host may come and go
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.port = os.ttyname(self._slave)
-        self._closed = False
-        self._answers: deque[tuple[int, bytes]] = deque()  # when each may leave
-        self._splitter = FrameSplitter()
         self._level = NO_LEVEL
         self._stop_all_on_error = False
         self._trains: dict[int, _Train] = {}
@@ -113,66 +77,13 @@ class EmulatedP24:
 
     @property
     def running_by_itself(self) -> bool:
-        """Whether pulses come due without a command (mid level)."""
         return self._level == MID_RUNNING
 
-    def fileno(self) -> int:
-        return self._master
+    def _hear_broken(self) -> None:
+        self._answer(0, GENERAL_ERROR, bytes((TRANSFER,)))
 
-    def service(self) -> None:
-        """Reads what is there, obeys, answers; gives the pulses that are due. Does nothing once closed."""
-        self.tend()
-        chunk = bytes(READ_BYTES)
-        while len(chunk) == READ_BYTES and not self._closed:
-            try:
-                chunk = os.read(self._master, READ_BYTES)
-            except BlockingIOError:
-                return
-            bad_before = self._splitter.bad_frames
-            frames = self._splitter.feed(chunk)
-            if self._splitter.bad_frames != bad_before:
-                self._answer(0, GENERAL_ERROR, bytes((TRANSFER,)))
-            for frame in frames:
-                self._obey(frame)
-            self._answer_due()
-
-    def tend(self) -> None:
-        """The same without reading."""
-        if self._closed:
-            return
-        self._give_due(self._clock())
-        self._forget_host()
-        self._answer_due()
-
-    def _forget_host(self) -> None:
-        """A port forgets a host that was killed; this one's end stays open, and with it exclusive use.
-
-        A host takes the lock before exclusive use and gives it back after: without the lock nobody is there.
-        """
-        (exclusive,) = struct.unpack("i", fcntl.ioctl(self._slave, TIOCGEXCL, bytes(4)))
-        if not exclusive:
-            return
-        if not self.let_in:
-            try:
-                fcntl.flock(self._slave, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            fcntl.flock(self._slave, fcntl.LOCK_UN)
-        fcntl.ioctl(self._slave, termios.TIOCNXCL)
-
-    def vanish(self) -> None:
-        """The cable is pulled: the line hangs up at the host's end."""
-        self.close()
-
-    def close(self) -> None:
-        """Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        os.close(self._master)
-        os.close(self._slave)
-        if self._log is not None:
-            self._log.close()
+    def _pass_time(self, now_ns: int) -> None:
+        self._give_due(now_ns)
 
     # --- commands ---
 
@@ -213,14 +124,7 @@ class EmulatedP24:
         self._answer(frame.packet_number, frame.command + 1, reply)
 
     def _answer(self, packet_number: int, command: int, data: bytes) -> None:
-        if not self.mute:
-            self._answers.append((self._clock() + self.answer_after_ns, encode(packet_number, command, data)))
-
-    def _answer_due(self) -> None:
-        while self._answers and self._answers[0][0] <= self._clock():
-            # A host that does not read loses answers, as with a full USB buffer.
-            with contextlib.suppress(BlockingIOError):
-                os.write(self._master, self._answers.popleft()[1])
+        self._say(encode(packet_number, command, data))
 
     def _stop(self, *levels: int) -> int:
         if self._level not in levels:
@@ -332,14 +236,6 @@ class EmulatedP24:
                 for other in self._trains.values():
                     other.due_ns = NEVER_NS
 
-    def _give(self, t_ns: int, channel: int, points: PulsePoints, packet_number: int) -> None:
-        self.pulses_given += 1
-        if self._log is not None:
-            pulse = {"t_ns": t_ns, "channel": channel, "points": points, "packet": packet_number}
-            self._log.write(json.dumps(pulse) + "\n")
-        if self._on_pulse is not None:
-            self._on_pulse(t_ns, channel, points)
-
     def _loose(self, channel: int, points: PulsePoints) -> bool:
         strongest_ma = max(abs(current_ma) for _, current_ma in points)
         return channel in self.loose_electrodes and strongest_ma >= ELECTRODE_DETECT_MA
@@ -393,61 +289,13 @@ def _read_trains(data: bytes, now_ns: int) -> dict[int, _Train] | None:
     return None if rest or not data else trains
 
 
-# --- as a process of its own ---
-
-
-def _link(port: str, path: Path) -> None:
-    """A stable name for the port; replaces an older link, never a file."""
-    if path.exists() and not path.is_symlink():
-        raise SystemExit(f"{path} exists and is not a link: remove it or choose another --link")
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.symlink_to(port)
-    fresh.replace(path)
-
-
-async def _serve(device: EmulatedP24) -> None:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    loop.add_reader(device.fileno(), device.service)
-    while not ended.is_set():
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.005 if device.running_by_itself else 0.1):
-                await ended.wait()
-        device.service()
-    loop.remove_reader(device.fileno())
-
-
 def main() -> None:
     """``python -m drivers.emulated.p24``: prints the port, serves until told to end."""
-    parser = argparse.ArgumentParser(description="An emulated Hasomed P24 on a pseudo-terminal.")
-    parser.add_argument(
-        "--pulse-log", type=Path, help="file to which each pulse given is added as a JSON line"
-    )
-    parser.add_argument("--link", type=Path, help="stable name for the port: a link to it is made here")
-    parser.add_argument(
-        "--let-in", action="store_true", help="a second program may open the port, as root may"
-    )
-    parser.add_argument("--loose", type=int, action="append", default=[], help="channel of a loose electrode")
-    arguments = parser.parse_args()
-
-    from setproctitle import setproctitle
-
-    setproctitle("dorsi-p24")
+    arguments = arguments_of("An emulated Hasomed P24 on a pseudo-terminal.").parse_args()
     device = EmulatedP24(arguments.pulse_log)
     device.loose_electrodes.update(arguments.loose)
     device.let_in = arguments.let_in
-    link: Path | None = arguments.link
-    try:
-        if link is not None:
-            _link(device.port, link)
-        print(device.port, flush=True)
-        asyncio.run(_serve(device))
-    finally:
-        if link is not None and link.is_symlink() and str(link.readlink()) == device.port:
-            link.unlink()
-        device.close()
+    serve(device, "dorsi-p24", arguments.link)
 
 
 if __name__ == "__main__":

@@ -33,11 +33,19 @@ class SerialLink:
     """
 
     def __init__(
-        self, port: str, *, baud: int, stop_bits: int = 1, rts_cts: bool = False, real_time: bool = False
+        self,
+        port: str,
+        *,
+        baud: int,
+        stop_bits: int = 1,
+        even_parity: bool = False,
+        rts_cts: bool = False,
+        real_time: bool = False,
     ) -> None:
         self.port = port
         self._baud = baud
         self._stop_bits = stop_bits
+        self._parity = serial.PARITY_EVEN if even_parity else serial.PARITY_NONE
         self._rts_cts = rts_cts
         self._real_time = real_time
         self._serial: serial.Serial | None = None
@@ -57,6 +65,7 @@ class SerialLink:
                 self.port,
                 self._baud,
                 stopbits=self._stop_bits,
+                parity=self._parity,
                 rtscts=self._rts_cts,
                 timeout=0,
                 write_timeout=0,
@@ -75,6 +84,10 @@ class SerialLink:
         except (OSError, termios.error) as error:
             line.close()
             raise DeviceError(self.port, f"cannot be set up: {error}", transient=True) from error
+        with contextlib.suppress(
+            ValueError, OSError
+        ):  # not every port has it; a USB adapter's 16 ms become 1 ms
+            line.set_low_latency_mode(True)
         self._serial = line
         if self._real_time:
             self._watch = InputWatch(line.fd)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from binascii import crc_hqx
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -135,14 +135,19 @@ def decode_frame(packet: bytes) -> Frame:
     return frame
 
 
+Parse = Callable[[bytes | bytearray], "tuple[Frame, int] | None"]
+
+
 class FrameSplitter:
     """Finds frames in a byte stream cut anywhere; the same frames come out however it is cut.
 
     The byte after a 0x81 is data, never a delimiter: the stuffed header does contain raw 0xF0 and 0x0F. After
     a broken frame the search goes on behind its start byte, so a whole frame is never lost to the one before.
+    ``parse`` is that of a relative with the same start byte; it judges from left to right.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parse: Parse | None = None) -> None:
+        self._parse = parse or _parse
         self._pending = bytearray()
         self.bad_frames = 0  # beginnings that turned out not to be a frame
         self.skipped_bytes = 0  # bytes that belong to no frame
@@ -157,7 +162,7 @@ class FrameSplitter:
                 self._skip(start if start > 0 else len(self._pending))
                 continue
             try:
-                parsed = _parse(self._pending)
+                parsed = self._parse(self._pending)
             except ValueError:
                 self.bad_frames += 1
                 self._skip(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drivers.interface import ContactCheck, StimulatorCapability
+from drivers.stimulators import sciencemode2 as sm2
 from drivers.stimulators import sciencemode4 as sm4
 
 P24 = StimulatorCapability(
@@ -17,4 +18,20 @@ P24 = StimulatorCapability(
     verified="vendor-code",
     contact=ContactCheck(sm4.ELECTRODE_DETECT_MA, sm4.ELECTRODE_ERROR),
     cycles_max=sm4.MAX_CYCLES,
+)
+
+REHASTIM2 = StimulatorCapability(
+    name="Hasomed RehaStim2 (ScienceMode2 single pulses)",
+    channels=sm2.CHANNELS,
+    # The vendor's table of the device (ScienceMode2 README): 0 to 126 mA in steps of 2 mA, 20 to 500 us. What
+    # it does with 25 mA is not told, so it is never asked.
+    current_max_ma=126.0,
+    current_step_ma=2.0,
+    width_min_us=float(sm2.WIDTH_MIN_US),
+    width_max_us=float(sm2.WIDTH_MAX_US),
+    rate_max_hz=40.0,  # the same table: a command takes effect within 10 to 24 ms, and one is waited for
+    own_watchdog="no command, no pulse (single pulses): one pulse per command, none by itself; a list that "
+    "another host left running ends 1.2 s after its last packet",
+    verified="spec",
+    contact=None,  # it reports an electrode error by itself, without the channel or a least current
 )

@@ -118,9 +118,10 @@ class StimulatorContract:
             rig.stimulator.pulse(0, silly, 200.0)
         with pytest.raises(DeviceError, match="width_us"):
             rig.stimulator.pulse(0, 10.0, silly)
-        rig.stimulator.pulse(0, 1.0, 200.0)  # the next good one is the first to arrive
+        least_ma = rig.stimulator.capability.current_step_ma
+        rig.stimulator.pulse(0, least_ma, 200.0)  # the next good one is the first to arrive
         until(lambda: bool(rig.pulses))
-        assert max(current_ma for _, current_ma in rig.pulses[0][2]) == 1.0
+        assert max(current_ma for _, current_ma in rig.pulses[0][2]) == least_ma
 
     def test_limits_are_included_and_one_step_beyond_is_refused(self, rig: Rig) -> None:
         sheet = rig.stimulator.capability
@@ -171,7 +172,8 @@ class StimulatorContract:
         assert not any(notice.fault for notice in notices_until(rig.stimulator, bool))
         rig.intrude()
         (notice,) = notices_until(rig.stimulator, bool)
-        assert (notice.fault, notice.channel, notice.code) == (True, 2, FOREIGN_ANSWER)
+        assert (notice.fault, notice.code) == (True, FOREIGN_ANSWER)
+        assert notice.channel in (2, None)  # some devices' answers do not name it
         assert max(current_ma for _, current_ma in rig.pulses[-1][2]) == 60.0
 
     def test_stop_is_idempotent_and_nothing_follows_until_opened_again(self, rig: Rig) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import tokenize
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from drivers.emg import ganglion, gforce, myo, npg_lite
 from drivers.imu import capture2go, metamotion, movella_dot, thingy52, witmotion
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
+from drivers.stimulators.rehastim2 import RehaStim2
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = sorted(path for room in ("controller", "drivers", "models") for path in (ROOT / room).rglob("*.py"))
@@ -30,16 +31,18 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
        "drivers.emg.npg_lite", "drivers.emulated.npg_lite",
-       "drivers.stimulators.p24", "drivers.stimulators.sciencemode4",
+       "drivers.stimulators.p24", "drivers.stimulators.pulse_line", "drivers.stimulators.sciencemode4",
        "drivers.stimulators.sciencemode4_words", "drivers.stimulators.sheets",
-       "drivers.emulated.p24"}  # fmt: skip
+       "drivers.stimulators.rehastim2", "drivers.stimulators.sciencemode2",
+       "drivers.emulated.p24", "drivers.emulated.rehastim2", "drivers.emulated.serial_peer"}  # fmt: skip
 
 
 def module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-def texts(path: Path) -> Iterator[str]:
+@functools.cache
+def texts(path: Path) -> tuple[str, ...]:
     """Every string in the code of a file; comments and docstrings name devices as they like."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docs = {
@@ -49,9 +52,11 @@ def texts(path: Path) -> Iterator[str]:
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-            yield node.value
+    return tuple(
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    )
 
 
 def names_used(path: Path) -> set[str]:
@@ -134,10 +139,14 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "mbientlab-metamotion",
         "thingy52",
     }
-    stimulator = STIMULATORS["hasomed-p24"].open("/dev/null")
-    assert isinstance(stimulator, P24)
-    capability: StimulatorCapability = stimulator.capability
-    assert capability == STIMULATORS["hasomed-p24"].capability
+    stimulators = {name: device.open("/dev/null") for name, device in STIMULATORS.items()}
+    assert {name: type(one) for name, one in stimulators.items()} == {
+        "hasomed-p24": P24,
+        "hasomed-rehastim2": RehaStim2,
+    }
+    for name, one in stimulators.items():
+        capability: StimulatorCapability = one.capability
+        assert capability == STIMULATORS[name].capability
 
 
 def test_the_readme_has_every_device_with_what_it_was_verified_against() -> None:

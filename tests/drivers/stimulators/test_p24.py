@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from drivers.interface import FOREIGN_ANSWER, DeviceError, StimulatorNotice
-from drivers.stimulators import p24
+from drivers.stimulators import p24, pulse_line
 from drivers.stimulators import sciencemode4 as sm4
 from drivers.stimulators.p24 import P24
 from tests.drivers.contract_stimulator import Rig, StimulatorContract, notices_until, until
@@ -91,7 +91,7 @@ def test_command_without_answer_becomes_a_fault_after_its_time(served: ServedP24
     assert driver.poll() == []
     now_ns[0] += 1
     (fault,) = driver.poll()
-    assert (fault.fault, fault.channel, fault.code) == (True, 1, p24.NO_ANSWER)
+    assert (fault.fault, fault.channel, fault.code) == (True, 1, pulse_line.NO_ANSWER)
     assert driver.poll() == []  # told once
     driver.close()
 
@@ -154,7 +154,7 @@ def test_stop_nobody_answers_becomes_a_fault(served: ServedP24) -> None:
     served.device.mute = True
     driver.stop()
     now_ns[0] += 10_000_000_000
-    assert {(notice.fault, notice.code) for notice in driver.poll()} == {(True, p24.NO_ANSWER)}
+    assert {(notice.fault, notice.code) for notice in driver.poll()} == {(True, pulse_line.NO_ANSWER)}
     driver.close()
 
 
@@ -267,6 +267,6 @@ def test_broken_and_short_and_repeated_answers_are_told_and_never_raise(
     broken = bytearray(good)
     broken[-2] ^= 1
     notices = _answered(driver, served, bytes(broken), good, good, sm4.encode(number, 3, b""))
-    codes = [0, FOREIGN_ANSWER, p24.NOT_UNDERSTOOD, p24.BROKEN_ANSWERS]
+    codes = [0, FOREIGN_ANSWER, pulse_line.NOT_UNDERSTOOD, pulse_line.BROKEN_ANSWERS]
     assert [notice.code for notice in notices] == codes
     assert [notice.fault for notice in notices] == [False, True, True, False]

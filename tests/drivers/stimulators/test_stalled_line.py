@@ -15,7 +15,7 @@ import pytest
 
 from drivers.emulated.p24 import EmulatedP24
 from drivers.interface import FOREIGN_ANSWER, LEFT_OUT, StimulatorNotice
-from drivers.stimulators import p24
+from drivers.stimulators import p24, pulse_line
 from drivers.stimulators.p24 import P24
 from tests.drivers.contract_stimulator import notices_until, until
 
@@ -182,10 +182,10 @@ def test_the_dead_line_is_told_in_time_and_its_late_answer_is_ours(line: Line) -
     assert line.driver.poll() == []
     line.now_ns += 1
     (told,) = line.driver.poll()
-    assert (told.fault, told.channel, told.code) == (True, 0, p24.NO_ANSWER)
+    assert (told.fault, told.channel, told.code) == (True, 0, pulse_line.NO_ANSWER)
     line.go(60.0)
     (late,) = notices_until(line.driver, bool) if not line.notices else line.notices
-    assert (late.fault, late.channel, late.code) == (False, 0, p24.LATE)
+    assert (late.fault, late.channel, late.code) == (False, 0, pulse_line.LATE)
     assert "late answer" in late.text
     assert len(line.given) == 1
 
@@ -207,4 +207,4 @@ def test_after_a_stop_in_a_stall_nothing_comes_but_what_was_written_before(
     after = [channel for _, channel in line.given[len(before) :]]
     assert len(after) == len(set(after)) <= 2
     assert FOREIGN_ANSWER not in [notice.code for notice in line.notices]
-    assert [code for code in line.faults() if code != p24.NO_ANSWER] == []
+    assert [code for code in line.faults() if code != pulse_line.NO_ANSWER] == []

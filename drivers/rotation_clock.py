@@ -33,13 +33,15 @@ class Counted:
     """Place of one notification: ``count`` since the first, ``t_ns`` on the host's monotonic clock.
 
     ``doubtful``: both may be wrong by whole cycles. ``repeated``: a loss was taken back, and until the count
-    has caught up with what was told before, it stands still.
+    has caught up with what was told before, it stands still. ``reason`` says in words what a sample with
+    this place has to be told with, or is empty.
     """
 
     count: int
     t_ns: int
     doubtful: bool = False
     repeated: bool = False
+    reason: str = ""
 
 
 class RotationClock:
@@ -84,10 +86,12 @@ class RotationClock:
         self._slot, self._arrival_ns = slot, arrival_ns
         count = self._judged(self._count, arrival_ns)
         self._count = count
-        t_ns = max(self._clock.map(count * self._period_ns, arrival_ns).t_ns, self._told.t_ns)
+        mapped = self._clock.map(count * self._period_ns, arrival_ns)
+        t_ns = max(mapped.t_ns, self._told.t_ns)
         repeated = count <= self._told.count
         doubtful = self._assumed > 0 or arrival_ns - self._timely_ns > DOUBT_AFTER_NS
-        self._told = Counted(max(count, self._told.count), t_ns, doubtful, repeated)
+        reason = DOUBTFUL if doubtful else mapped.reason
+        self._told = Counted(max(count, self._told.count), t_ns, doubtful, repeated, reason)
         return self._told
 
     def _judged(self, count: int, arrival_ns: int) -> int:

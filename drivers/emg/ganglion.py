@@ -16,7 +16,7 @@ from typing import Literal
 from drivers.interface import DeviceError, EmgFrame
 from drivers.links.ble import BleBackend, BleLink, BleSensor
 from drivers.packet_order import OUT_OF_ORDER, PacketOrder
-from drivers.rotation_clock import DOUBTFUL, REPEATED, RotationClock
+from drivers.rotation_clock import REPEATED, RotationClock
 
 VERIFIED = "vendor-code"
 
@@ -228,7 +228,7 @@ class Ganglion(BleSensor[EmgFrame]):
         self._next_seq = seq + len(packet.rows)
         if isinstance(rows, str):
             return self._invalid(rows, arrival_ns)
-        reason = DOUBTFUL if place.doubtful else "" if self._exact else OFFSET
+        reason = place.reason or ("" if self._exact else OFFSET)
         volts = tuple(tuple(count * VOLTS_PER_COUNT for count in row) for row in rows)
         self._t_ns = max(self._t_ns, place.t_ns - (len(rows) - 1) * SAMPLE_NS)
         return EmgFrame(self.name, self._t_ns, arrival_ns, seq, RATE_HZ, volts, reason=reason)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from drivers.interface import DeviceError, EmgFrame
 from drivers.links.ble import BleBackend, BleLink, BleSensor
-from drivers.rotation_clock import DOUBTFUL, REPEATED, RotationClock
+from drivers.rotation_clock import REPEATED, RotationClock
 
 VERIFIED = "vendor-code"
 
@@ -348,7 +348,7 @@ class GForce(BleSensor[EmgFrame]):
         seq = place.count * self._samples
         self._next_seq = seq + self._samples
         volts = tuple(tuple(count * self._volts_per_count for count in row) for row in samples)
-        reason = DOUBTFUL if place.doubtful else ""
+        reason = place.reason
         first_ns = place.t_ns - self._first_to_last_ns
         return EmgFrame(
             self.name, first_ns, arrival_ns, seq, float(self._settings.rate_hz), volts, reason=reason

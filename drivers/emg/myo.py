@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from drivers.interface import ZERO3, EmgFrame, ImuSample
 from drivers.links.ble import BleBackend, BleLink, BleSensor
-from drivers.rotation_clock import DOUBTFUL, REPEATED, Counted, RotationClock
+from drivers.rotation_clock import REPEATED, Counted, RotationClock
 
 VERIFIED = "vendor-code"
 
@@ -217,7 +217,7 @@ class Myo(BleSensor[ImuSample | EmgFrame]):
             return self._invalid(REPEATED, arrival_ns)
         volts = tuple(tuple(value * VOLTS_PER_COUNT for value in sample) for sample in samples)
         first_ns = place.t_ns - _FIRST_TO_LAST_NS
-        reason = DOUBTFUL if place.doubtful else ""
+        reason = place.reason
         return EmgFrame(self.name, first_ns, arrival_ns, self._emg_seq, EMG_RATE_HZ, volts, reason=reason)
 
     def accept_imu(self, data: bytes, arrival_ns: int) -> ImuSample:
@@ -238,5 +238,5 @@ class Myo(BleSensor[ImuSample | EmgFrame]):
             (ax * g, ay * g, az * g),
             (math.radians(gx), math.radians(gy), math.radians(gz)),
             (w, i, j, k),
-            reason=DOUBTFUL if place.doubtful else "",
+            reason=place.reason,
         )

@@ -12,7 +12,7 @@ import struct
 from drivers.interface import DeviceError, EmgFrame
 from drivers.links.ble import BleBackend, BleLink, BleSensor
 from drivers.packet_order import OUT_OF_ORDER, PacketOrder
-from drivers.rotation_clock import DOUBTFUL, REPEATED, RotationClock
+from drivers.rotation_clock import REPEATED, RotationClock
 
 VERIFIED = "vendor-code"
 
@@ -130,5 +130,5 @@ class NpgLite(BleSensor[EmgFrame]):
         self._next_seq = seq + len(rows)
         volts = tuple(tuple((count - COUNT_ZERO) * VOLTS_PER_COUNT for count in row) for row in rows)
         first_ns = place.t_ns - (len(rows) - 1) * SAMPLE_NS
-        reason = DOUBTFUL if place.doubtful else ""
+        reason = place.reason
         return EmgFrame(self.name, first_ns, arrival_ns, seq, RATE_HZ, volts, reason=reason)

@@ -273,7 +273,7 @@ class Capture2Go(BleSensor[ImuSample]):
             step = max(round(passed), 1)
         self._device_ns = mapped.device_ns
         self._seq += step
-        reason = "rate or acceleration clipped" if full.flags & CLIPPED else ""
+        reason = "rate or acceleration clipped" if full.flags & CLIPPED else mapped.reason
         return ImuSample(
             self.name,
             mapped.t_ns,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from drivers.interface import ZERO3, DeviceError, ImuSample, Vec3
 from drivers.links.ble import BleBackend, BleLink, BleSensor
-from drivers.rotation_clock import DOUBTFUL, REPEATED, RotationClock
+from drivers.rotation_clock import REPEATED, RotationClock
 
 VERIFIED = "vendor-code"
 
@@ -275,7 +275,7 @@ class MetaMotion(BleSensor[ImuSample]):
         if place.repeated:
             return [self._invalid(REPEATED, arrival_ns)]
         scale = math.radians(1.0 / GYR_COUNTS[GYR_RANGE_DPS])
-        reason = DOUBTFUL if place.doubtful else ""
+        reason = place.reason
         for index, (x, y, z) in enumerate(_vectors(data)):
             self._t_ns = max(self._t_ns, place.t_ns - (PACKED - 1 - index) * PERIOD_NS)
             rate = (x * scale, y * scale, z * scale)

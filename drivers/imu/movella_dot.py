@@ -342,5 +342,12 @@ class MovellaDot(BleSensor[ImuSample]):
         self._device_ns = mapped.device_ns
         self._seq += step
         return ImuSample(
-            self.name, mapped.t_ns, arrival_ns, self._seq, frame.acc_mps2, frame.gyr_rps, frame.quat_wxyz
+            self.name,
+            mapped.t_ns,
+            arrival_ns,
+            self._seq,
+            frame.acc_mps2,
+            frame.gyr_rps,
+            frame.quat_wxyz,
+            reason=mapped.reason,
         )

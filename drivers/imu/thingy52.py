@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from drivers.interface import ZERO3, ImuSample
 from drivers.links.ble import BleBackend, BleLink, BleSensor
-from drivers.rotation_clock import DOUBTFUL, REPEATED, RotationClock
+from drivers.rotation_clock import REPEATED, RotationClock
 
 VERIFIED = "spec"
 
@@ -176,5 +176,5 @@ class Thingy52(BleSensor[ImuSample]):
             place.count,
             (ax * g, ay * g, az * g),
             (math.radians(gx), math.radians(gy), math.radians(gz)),
-            reason=DOUBTFUL if place.doubtful else "",
+            reason=place.reason,
         )

@@ -15,7 +15,7 @@ import struct
 from drivers.clock import DeviceClock
 from drivers.interface import ZERO3, DeviceError, ImuSample
 from drivers.links.ble import BleBackend, BleLink, BleSensor
-from drivers.rotation_clock import DOUBTFUL, REPEATED, RotationClock
+from drivers.rotation_clock import REPEATED, RotationClock
 
 VERIFIED = "capture"
 
@@ -264,7 +264,7 @@ class WitMotion(BleSensor[ImuSample]):
         if place.repeated:
             return None, REPEATED
         self._seq = max(place.count, self._seq + 1)
-        return place.t_ns, DOUBTFUL if place.doubtful else ""
+        return place.t_ns, place.reason
 
     def _timed(self, frame: bytes, arrival_ns: int) -> tuple[int | None, str]:
         """Time of a long frame by the device's clock, or none and why."""
@@ -283,4 +283,4 @@ class WitMotion(BleSensor[ImuSample]):
             step = max(round(passed), 1)
         self._device_ns = mapped.device_ns
         self._seq += step
-        return mapped.t_ns, ""
+        return mapped.t_ns, mapped.reason

@@ -8,7 +8,8 @@ from collections import deque
 from controller.core.emg.artefact import AmplifierCheck
 from controller.core.emg.envelope import Envelope
 from controller.core.emg.filters import HighPass, MainsCanceller
-from controller.core.emg.m_wave import NOISE_V, Cleaned, MWaveFilter
+from controller.core.emg.loose import JUMP_FROM, SUDDEN, Line, MainsAppears, MainsGrew
+from controller.core.emg.m_wave import LATE_S, NOISE_V, Cleaned, MWaveFilter
 from controller.core.emg.onset import RestMeasure, Trigger
 from controller.core.emg.params import EmgElectrode, EmgParams
 from controller.core.emg.placement import LOOSE
@@ -25,6 +26,8 @@ REST_STEP_S = 0.02
 WATCH_NS = 4_000_000  # between two looks at the envelope
 STIMULATED_S = 0.3  # after the last pulse its answer is out of the envelope
 PULSES_MAX = 512  # that wait for the samples of their time
+JUMPED_S = 0.17  # after mains has appeared or gone: the envelope's window and a segment
+JUMPED_MAX_S = 1.0  # then rest is another one, and the signal counts
 LOUD = 2.0  # times rest: more than noise
 SETTLE = 2  # samples after a blank in which what is filtered and interpolated still holds the bridge
 RATE_HZ = 1000.0  # until the first frame tells
@@ -55,6 +58,11 @@ class MuscleChannel:
         self._high = HighPass(min(DRIFT_HZ, DRIFT_SHARE * rate_hz), rate_hz)
         mains_hz = self._params.mains_hz
         self._mains = MainsCanceller(mains_hz, rate_hz) if mains_hz and mains_hz < 0.45 * rate_hz else None
+        self._appears = (
+            MainsAppears(mains_hz, self._mains.orders, rate_hz) if mains_hz and self._mains else None
+        )
+        self._grew = MainsGrew()
+        self._jumped_ns: int | None = None
         self._m_wave = MWaveFilter(
             rate_hz, self._params.method, self._high.ring, aligned=self._params.pulses == "found"
         )
@@ -136,6 +144,10 @@ class MuscleChannel:
         y = self._high.step(volts)
         if self._mains is not None:
             y -= self._mains.estimate(t_ns)
+            since_ns = t_ns - self._pulse_ns
+            if self._appears is not None and good and since_ns > LATE_S * 1e9:
+                after = round(min(since_ns, 10**9) * self._rate_hz / 1e9)
+                self._appeared(self._appears.late(t_ns, y, self.rest_mean_v or NOISE_V, after))
         clean = self._m_wave.take(t_ns, y, raw, good)
         if clean:
             self._emit(clean)
@@ -146,13 +158,30 @@ class MuscleChannel:
         for t_ns, volts, known in samples:
             if known:
                 self._envelope.take(t_ns, volts)
+                if self._appears is not None:
+                    behind = self._m_wave.behind(t_ns)
+                    found = self._appears.cleaned(t_ns, volts, self.rest_mean_v or NOISE_V, behind=behind)
+                    self._appeared(found)
                 if self._mains is not None:
                     self._mains.learn(t_ns, volts)
             else:
                 self._unknown_ns = t_ns
 
+    def _appeared(self, found: Line | None) -> None:
+        """Mains that has just appeared or gone: what was learned with the other is of no use."""
+        if self._appears is not None:
+            self._m_wave.teaches = not self._appears.sudden
+        if found is not None and self._mains is not None:
+            self._mains.jump(found.weights)
+            self._m_wave.learn_anew()
+            self._jumped_ns = self._held_ns
+
     def _watch(self, t_ns: int) -> None:
         """Trigger and rest, on the envelope of the newest sample."""
+        self._grew.step(
+            WATCH_NS / 1e9, self.mains_v, self._envelope.value_v(t_ns), self.rest_mean_v or NOISE_V
+        )
+        self._settle(t_ns)
         envelope_v, quality = self.envelope_at(t_ns)
         if self._rest is not None and not quality and envelope_v is not None and t_ns >= self._rest_next_ns:
             self._rest_next_ns = t_ns + round(REST_STEP_S * 1e9)
@@ -168,11 +197,24 @@ class MuscleChannel:
                 stimulated=t_ns - self._pulse_ns < STIMULATED_S * 1e9,
             )
 
+    def _settle(self, t_ns: int) -> None:
+        """After mains has appeared or gone the signal counts again once the muscle was seen at rest."""
+        if self._jumped_ns is None or self._grew.loose:
+            return
+        value_v, since_s = self._envelope.value_v(t_ns), (t_ns - self._jumped_ns) / 1e9
+        at_rest = value_v is not None and value_v < JUMP_FROM * (self.rest_mean_v or NOISE_V)
+        if since_s > JUMPED_MAX_S or (since_s > JUMPED_S and at_rest):
+            self._jumped_ns = None
+
     def envelope_at(self, now_ns: int) -> tuple[float | None, str]:
         """The envelope and why it is not to be relied on."""
         if self._last_ns is None or now_ns - self._last_ns > SILENT_S * 1e9:
             return None, "no EMG arrives"
         value_v = self._envelope.value_v(min(now_ns, self._last_ns))
+        if self._grew.loose:
+            return value_v, LOOSE
+        if self._jumped_ns is not None or (self._appears is not None and self._appears.sudden):
+            return value_v, SUDDEN
         if self._unknown_ns is not None and now_ns - self._unknown_ns < UNKNOWN_S * 1e9:
             return value_v, "not known yet: the first answers to stimulation are being learned"
         loud_v = LOUD * (self.rest_mean_v or NOISE_V)

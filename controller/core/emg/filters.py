@@ -56,10 +56,10 @@ class MainsCanceller:
 
     def __init__(self, mains_hz: float, rate_hz: float) -> None:
         self._omega_per_ns = 2.0 * math.pi * mains_hz / 1e9
-        self._orders = [order for order in (1, 3) if order * mains_hz < 0.45 * rate_hz]
-        self._weights = [0j for _ in self._orders]
-        self._turn = [cmath.exp(2j * math.pi * order * mains_hz / rate_hz) for order in self._orders]
-        self._now = [0j for _ in self._orders]  # the mains at the last sample
+        self.orders = [order for order in (1, 3) if order * mains_hz < 0.45 * rate_hz]
+        self._weights = [0j for _ in self.orders]
+        self._turn = [cmath.exp(2j * math.pi * order * mains_hz / rate_hz) for order in self.orders]
+        self._now = [0j for _ in self.orders]  # the mains at the last sample
         self._step_ns, self._last_ns = 1e9 / rate_hz, 0
         self._gain = 2.0 / (MAINS_TAU_S * rate_hz)
         self.left = MainsShare()
@@ -92,8 +92,14 @@ class MainsCanceller:
         phase = self._omega_per_ns * t_ns
         self._now = [
             weight * cmath.exp(1j * order * phase)
-            for weight, order in zip(self._weights, self._orders, strict=True)
+            for weight, order in zip(self._weights, self.orders, strict=True)
         ]
+
+    def jump(self, by: tuple[complex, ...]) -> None:
+        """Take mains that has appeared at once, a complex amplitude for each order."""
+        self._weights = [weight + one for weight, one in zip(self._weights, by, strict=True)]
+        self._taught.clear()
+        self._place(self._last_ns)
 
     def learn(self, t_ns: int, residual: float) -> None:
         """Take what was left of a sample that held no pulse's response."""
@@ -109,7 +115,7 @@ class MainsCanceller:
         if self.careful:
             gain *= min(1.0, LOUD_POWER * self._quiet_v2 / max(power, 1e-30))
         phase = self._omega_per_ns * t
-        for i, order in enumerate(self._orders):
+        for i, order in enumerate(self.orders):
             line = complex(np.sum(left * np.exp(-1j * order * phase)))
             self._weights[i] += gain * line
             if i == 0:

@@ -104,6 +104,17 @@ class MWaveFilter:
         self.peak_to_peak_v: float | None = None
         self.leak_v2: float | None = None
         self._excess_v2 = self._excess_var = 0.0
+        self.teaches = True  # while False no answer is learned
+
+    def behind(self, t_ns: int) -> bool:
+        """Whether a sample just given out lies behind the answers to pulses."""
+        return not self._active or t_ns - self._active[-1].t_ns > LATE_S * 1e9
+
+    def learn_anew(self) -> None:
+        """Forget all answers, also of pulses whose answer is not over."""
+        self._kinds.clear()
+        for one in self._active:
+            one.late = True
 
     def pulse(self, pulse: PulseGiven) -> list[Cleaned]:
         """A pulse begins a segment; returns what the one before still held."""
@@ -328,7 +339,7 @@ class MWaveFilter:
 
     def _learn(self, one: _Response) -> None:
         """Keep a whole answer, less what others left in it, as a reference for the next ones."""
-        if one.start is None or one.late:
+        if one.start is None or one.late or not self.teaches:
             return
         end = min(self._next, one.start + self._frame)
         filtered, _, good = self._span(one.start, end)

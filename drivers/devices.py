@@ -68,3 +68,17 @@ class StimulatorDevice:
     decode: Decode
     open: Callable[[str], Stimulator]  # port
     emulate: Callable[[Path, OnPulse], StimulatorPeer]  # its pulse log
+
+
+@dataclass(frozen=True, slots=True)
+class BytesDevice:
+    """A stimulator known by its bytes alone: `dorsi decode` reads it, no session may use it, and why."""
+
+    name: str  # as a session file would call it
+    protocol: str  # for `dorsi decode`
+    title: str
+    what: str
+    verified: str
+    refused: str  # why no session may use it, in words that end a sentence
+    decode: Decode
+    uuid_base: str = BLUETOOTH_BASE

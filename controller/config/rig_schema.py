@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from controller.config.person_schema import LimitsSection
 from controller.config.section import HOST, NAME, TOPIC_LEVEL, Section
-from drivers.catalogue import SENSORS, STIMULATORS
+from drivers.catalogue import REFUSED, SENSORS, STIMULATORS
+from drivers.devices import BytesDevice
 
 TherapyKind = Literal["gait-assist", "exercise", "emg-assist"]
 
@@ -32,20 +33,23 @@ class RigSection(Section):
     STOP."""
 
 
-def _one_of(devices: Iterable[str]) -> AfterValidator:
-    """A device of the catalogue; anything else is refused by naming them all."""
+def _one_of(devices: Iterable[str], refused: Mapping[str, BytesDevice] | None = None) -> AfterValidator:
+    """A device of the catalogue; anything else is refused by naming them all, and a known one with why."""
     allowed = " | ".join(repr(device) for device in devices)
 
     def known(name: str) -> str:
         if repr(name) not in allowed.split(" | "):
-            raise ValueError(allowed)
+            known_one = (refused or {}).get(name)
+            raise ValueError(
+                allowed if known_one is None else f"{allowed} (not {name!r}: {known_one.refused})"
+            )
         return name
 
     return AfterValidator(known)
 
 
 SensorName = Annotated[str, _one_of(SENSORS)]
-StimulatorName = Annotated[str, _one_of(STIMULATORS)]
+StimulatorName = Annotated[str, _one_of(STIMULATORS, REFUSED)]
 
 
 class SensorSection(Section):

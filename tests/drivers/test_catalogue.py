@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.catalogue import DECODERS, SENSORS, STIMULATORS, is_inertial
+from drivers.catalogue import DECODERS, REFUSED, SENSORS, STIMULATORS, is_inertial
 from drivers.emg import ganglion, gforce, myo, npg_lite
 from drivers.imu import capture2go, metamotion, movella_dot, thingy52, witmotion
 from drivers.interface import StimulatorCapability
@@ -19,8 +19,8 @@ from drivers.stimulators.rehastim2 import RehaStim2
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = sorted(path for room in ("controller", "drivers", "models") for path in (ROOT / room).rglob("*.py"))
-CATALOGUE = ROOT / "drivers" / "catalogue.py"
-NAMES = {*SENSORS, *STIMULATORS, *DECODERS}
+CATALOGUE = {ROOT / "drivers" / f"catalogue{part}.py" for part in ("", "_imu", "_emg", "_stimulators")}
+NAMES = {*SENSORS, *STIMULATORS, *REFUSED, *DECODERS}
 # a device's own codec, driver and emulated peer, and what peers of its kind share
 OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.imu.capture2go", "drivers.imu.capture2go_packages", "drivers.emulated.capture2go",
@@ -34,6 +34,7 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.stimulators.p24", "drivers.stimulators.pulse_line", "drivers.stimulators.sciencemode4",
        "drivers.stimulators.sciencemode4_words", "drivers.stimulators.sheets",
        "drivers.stimulators.rehastim2", "drivers.stimulators.sciencemode2",
+       "drivers.stimulators.openemsstim", "drivers.stimulators.motimove8",
        "drivers.emulated.p24", "drivers.emulated.rehastim2", "drivers.emulated.serial_peer"}  # fmt: skip
 
 
@@ -68,7 +69,9 @@ def names_used(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_devices_name_is_spelled_in_the_catalogue_alone(name: str) -> None:
-    spelled = [module(path) for path in PRODUCT if path != CATALOGUE and any(name in t for t in texts(path))]
+    spelled = [
+        module(path) for path in PRODUCT if path not in CATALOGUE and any(name in t for t in texts(path))
+    ]
     assert spelled == []
     scripts = [*(ROOT / "controller" / "console" / "static").glob("*.js")]
     assert scripts
@@ -77,7 +80,7 @@ def test_a_devices_name_is_spelled_in_the_catalogue_alone(name: str) -> None:
 
 def test_a_devices_modules_are_imported_by_the_catalogue_and_by_each_other_alone() -> None:
     for path in PRODUCT:
-        if path == CATALOGUE or module(path) in OWN:
+        if path in CATALOGUE or module(path) in OWN:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -88,7 +91,9 @@ def test_a_devices_modules_are_imported_by_the_catalogue_and_by_each_other_alone
 
 def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates_a_device() -> None:
     """Both are attributes of an entry: who knows the stimulators' entries, and who calls ``emulate``."""
-    knowing = {module(path) for path in PRODUCT if path != CATALOGUE and "STIMULATORS" in names_used(path)}
+    knowing = {
+        module(path) for path in PRODUCT if path not in CATALOGUE and "STIMULATORS" in names_used(path)
+    }
     readers = {
         "controller.config.rig_schema",
         "controller.config.section",
@@ -103,7 +108,7 @@ def test_the_guard_alone_opens_a_stimulator_and_the_virtual_world_alone_emulates
     for reader in readers:
         path = ROOT / Path(*reader.split(".")).with_suffix(".py")
         assert ".open(" not in path.read_text(encoding="utf-8")
-    emulating = {module(path) for path in PRODUCT if path != CATALOGUE and "emulate" in names_used(path)}
+    emulating = {module(path) for path in PRODUCT if path not in CATALOGUE and "emulate" in names_used(path)}
     assert emulating == {
         "controller.runtime.virtual_world",
         "drivers.devices",
@@ -151,5 +156,5 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
 
 def test_the_readme_has_every_device_with_what_it_was_verified_against() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for device in (*SENSORS.values(), *STIMULATORS.values()):
+    for device in (*SENSORS.values(), *STIMULATORS.values(), *REFUSED.values()):
         assert f"| {device.title} | {device.what} | {device.verified} |" in readme

@@ -1,0 +1,143 @@
+"""The catalogue's EMG sensors; read them by :mod:`drivers.catalogue`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.devices import Body, SensorDevice
+from drivers.interface import Sensor
+
+if TYPE_CHECKING:
+    from drivers.emulated.radio import Peripheral
+    from drivers.links.ble import BleBackend
+
+
+def _decode_myo(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.myo import decode
+
+    return decode(payload, channel)
+
+
+def _open_myo(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.myo import Myo
+
+    return Myo(name, address, backend)
+
+
+def _emulate_myo(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.myo import EmulatedMyo
+
+    return EmulatedMyo(body.emg, name=name, address=f"C0:4D:59:00:00:{number:02X}")
+
+
+def _decode_ganglion(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.ganglion import decode
+
+    return decode(payload, channel)
+
+
+def _open_ganglion(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.ganglion import Ganglion
+
+    return Ganglion(name, address, backend)
+
+
+def _emulate_ganglion(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.ganglion import EmulatedGanglion
+
+    return EmulatedGanglion(body.emg, name=name, address=f"E9:53:00:CE:00:{number:02X}")
+
+
+def _decode_gforce(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.gforce import decode
+
+    return decode(payload, channel)
+
+
+def _open_gforce(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.gforce import GForce
+
+    return GForce(name, address, backend)
+
+
+def _emulate_gforce(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.gforce import EmulatedGForce
+
+    return EmulatedGForce(body.emg, name=name, address=f"F0:00:FF:E1:00:{number:02X}")
+
+
+def _decode_npg(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.npg_lite import decode
+
+    return decode(payload, channel)
+
+
+def _open_npg(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.npg_lite import NpgLite
+
+    return NpgLite(name, address, backend)
+
+
+def _emulate_npg(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.npg_lite import EmulatedNpgLite
+
+    return EmulatedNpgLite(body.emg, name=name, address=f"E4:B0:63:00:00:{number:02X}")
+
+
+EMG: tuple[SensorDevice, ...] = (
+    SensorDevice(
+        name="myo",
+        protocol="myo",
+        title="Thalmic Myo",
+        what="EMG 200 Hz and IMU, BLE",
+        verified="layout from the vendor's header; its gain is unverified",
+        kind="emg",
+        rate_hz=200.0,
+        decode=_decode_myo,
+        open=_open_myo,
+        emulate=_emulate_myo,
+        uuid_base="d506{}-a904-deb9-4748-2c7f4a124842",
+        emg_channels=8,
+    ),
+    SensorDevice(
+        name="openbci-ganglion",
+        protocol="openbci-ganglion",
+        title="OpenBCI Ganglion (firmware 2 and 3)",
+        what="EMG 4 channels 200 Hz, BLE",
+        verified="against the vendor's documentation, driver and tests; firmware 3 as BrainFlow has it",
+        kind="emg",
+        rate_hz=200.0,
+        decode=_decode_ganglion,
+        open=_open_ganglion,
+        emulate=_emulate_ganglion,
+        uuid_base="2d30{}-f39f-4ce6-923f-3484ea480596",
+        emg_channels=4,
+    ),
+    SensorDevice(
+        name="oymotion-gforcepro",
+        protocol="oymotion-gforcepro",
+        title="OYMotion gForcePro+ (8 bits)",
+        what="EMG 8 channels 1000 Hz, BLE",
+        verified="layout from the vendor's SDK and LibEMG; its gain is unverified",
+        kind="emg",
+        rate_hz=1000.0,
+        decode=_decode_gforce,
+        open=_open_gforce,
+        emulate=_emulate_gforce,
+        uuid_base="f000{}-0451-4000-b000-000000000000",
+        emg_channels=8,
+    ),
+    SensorDevice(
+        name="npg-lite",
+        protocol="npg-lite",
+        title="Upside Down Labs NPG Lite",
+        what="EMG 3 or 6 channels 500 Hz, BLE",
+        verified="layout from the vendor's firmware; its gain is unverified",
+        kind="emg",
+        rate_hz=500.0,
+        decode=_decode_npg,
+        open=_open_npg,
+        emulate=_emulate_npg,
+        emg_channels=6,
+    ),
+)

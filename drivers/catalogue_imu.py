@@ -1,0 +1,185 @@
+"""The catalogue's inertial sensors; read them by :mod:`drivers.catalogue`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.devices import Body, SensorDevice
+from drivers.interface import Sensor
+
+if TYPE_CHECKING:
+    from drivers.emulated.radio import Peripheral
+    from drivers.links.ble import BleBackend
+
+
+def _decode_dot(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.movella_dot import decode
+
+    return decode(payload, channel)
+
+
+def _decode_dot_mode(payload: bytes, channel: str | None, mode: int) -> dict[str, object]:
+    from drivers.imu.movella_dot import decode
+
+    return decode(payload, channel, mode)
+
+
+def _open_dot(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.movella_dot import MovellaDot
+
+    return MovellaDot(name, address, backend)
+
+
+def _emulate_dot(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.dot import EmulatedDot
+
+    return EmulatedDot(body.imu, name=name, address=f"D4:22:CD:00:00:{number:02X}")
+
+
+def _decode_capture2go(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.capture2go import decode
+
+    return decode(payload, channel)
+
+
+def _open_capture2go(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.capture2go import Capture2Go
+
+    return Capture2Go(name, address, backend)
+
+
+def _emulate_capture2go(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.capture2go import EmulatedCapture2Go
+
+    return EmulatedCapture2Go(body.imu, name=name, address=f"C2:60:00:00:00:{number:02X}")
+
+
+def _decode_witmotion(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.witmotion import decode
+
+    return decode(payload, channel)
+
+
+def _open_witmotion(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.witmotion import WitMotion
+
+    return WitMotion(name, address, backend)
+
+
+def _emulate_witmotion(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.witmotion import EmulatedWitMotion
+
+    return EmulatedWitMotion(body.imu, name=name, address=f"E9:01:00:00:00:{number:02X}")
+
+
+def _decode_thingy52(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.thingy52 import decode
+
+    return decode(payload, channel)
+
+
+def _open_thingy52(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.thingy52 import Thingy52
+
+    return Thingy52(name, address, backend)
+
+
+def _emulate_thingy52(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.thingy52 import EmulatedThingy52
+
+    return EmulatedThingy52(body.imu, name=name, address=f"EF:68:04:00:00:{number:02X}")
+
+
+def _decode_metamotion(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.metamotion import decode
+
+    return decode(payload, channel)
+
+
+def _decode_metamotion_mode(payload: bytes, channel: str | None, mode: int) -> dict[str, object]:
+    from drivers.imu.metamotion import decode
+
+    return decode(payload, channel, mode)
+
+
+def _open_metamotion(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.metamotion import MetaMotion
+
+    return MetaMotion(name, address, backend)
+
+
+def _emulate_metamotion(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.metamotion import EmulatedMetaMotion
+
+    return EmulatedMetaMotion(body.imu, name=name, address=f"E2:32:6A:00:00:{number:02X}")
+
+
+INERTIAL: tuple[SensorDevice, ...] = (
+    SensorDevice(
+        name="movella-dot",
+        protocol="movella-dot",
+        title="Movella DOT (custom mode 5)",
+        what="IMU, BLE, 60 Hz",
+        verified="against the vendor's specification; no capture of a measurement is public",
+        kind="imu",
+        rate_hz=60.0,
+        decode=_decode_dot,
+        open=_open_dot,
+        emulate=_emulate_dot,
+        uuid_base="1517{}-4947-11e9-8646-d663bd873d93",
+        decode_mode=_decode_dot_mode,
+    ),
+    SensorDevice(
+        name="capture2go",
+        protocol="capture2go",
+        title="SensorStim Capture2Go (real-time channel)",
+        what="IMU, BLE, 100 Hz",
+        verified="against bytes of the vendor's SDK; no hardware yet",
+        kind="imu",
+        rate_hz=100.0,
+        decode=_decode_capture2go,
+        open=_open_capture2go,
+        emulate=_emulate_capture2go,
+        uuid_base="8003{}-e629-4c98-9324-aa7fc0c66de7",
+    ),
+    SensorDevice(
+        name="witmotion-wt901ble",
+        protocol="witmotion-wt901ble",
+        title="WitMotion WT901BLE, BWT901BLE5.0",
+        what="IMU, BLE, 100 Hz",
+        verified="against the datasheet's example and captured frames of others",
+        kind="imu",
+        rate_hz=100.0,
+        decode=_decode_witmotion,
+        open=_open_witmotion,
+        emulate=_emulate_witmotion,
+        uuid_base="0000{}-0000-1000-8000-00805f9a34fb",
+    ),
+    SensorDevice(
+        name="mbientlab-metamotion",
+        protocol="mbientlab-metamotion",
+        title="MbientLab MetaMotion R, S",
+        what="IMU, BLE, 100 Hz",
+        verified="against messages of the vendor's tests; no hardware yet",
+        kind="imu",
+        rate_hz=100.0,
+        decode=_decode_metamotion,
+        open=_open_metamotion,
+        emulate=_emulate_metamotion,
+        uuid_base="326a{}-85cb-9195-d9dd-464cfbbae75a",
+        decode_mode=_decode_metamotion_mode,
+    ),
+    SensorDevice(
+        name="thingy52",
+        protocol="thingy52",
+        title="Nordic Thingy:52",
+        what="IMU, BLE, 100 Hz",
+        verified="against the vendor's documentation; no capture is public",
+        kind="imu",
+        rate_hz=100.0,
+        decode=_decode_thingy52,
+        open=_open_thingy52,
+        emulate=_emulate_thingy52,
+        uuid_base="ef68{}-9b35-4933-9b10-52ffa9740042",
+    ),
+)

@@ -424,7 +424,8 @@ def decode(
     device: Annotated[str, typer.Argument(help=", ".join(DECODERS))],
     payload: Annotated[str, typer.Argument(metavar="HEX", help="The bytes, in hexadecimal.")],
     channel: Annotated[
-        str | None, typer.Option(help="UUID of the characteristic, for Bluetooth devices.")
+        str | None,
+        typer.Option(help="UUID of the characteristic, or its four digits; Movesense: or the path."),
     ] = None,
     mode: Annotated[
         int | None,

@@ -114,6 +114,24 @@ def _emulate_metamotion(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedMetaMotion(body.imu, name=name, address=f"E2:32:6A:00:00:{number:02X}")
 
 
+def _decode_movesense(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.movesense import decode
+
+    return decode(payload, channel)
+
+
+def _open_movesense(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.movesense import Movesense
+
+    return Movesense(name, address, backend)
+
+
+def _emulate_movesense(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.movesense import EmulatedMovesense
+
+    return EmulatedMovesense(body.imu, name=name, address=f"0C:8C:DC:00:00:{number:02X}")
+
+
 INERTIAL: tuple[SensorDevice, ...] = (
     SensorDevice(
         name="movella-dot",
@@ -181,5 +199,18 @@ INERTIAL: tuple[SensorDevice, ...] = (
         open=_open_thingy52,
         emulate=_emulate_thingy52,
         uuid_base="ef68{}-9b35-4933-9b10-52ffa9740042",
+    ),
+    SensorDevice(
+        name="movesense",
+        protocol="movesense",
+        title="Movesense (IMU6)",
+        what="IMU, BLE, 104 Hz",
+        verified="against packets captured by others and the device's own log of them",
+        kind="imu",
+        rate_hz=104.0,
+        decode=_decode_movesense,
+        open=_open_movesense,
+        emulate=_emulate_movesense,
+        uuid_base="3480{}-7185-4d5d-b431-630e7050e8f0",
     ),
 )

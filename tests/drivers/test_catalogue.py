@@ -12,7 +12,7 @@ import pytest
 
 from drivers.catalogue import DECODERS, REFUSED, SENSORS, STIMULATORS, is_inertial
 from drivers.emg import ganglion, gforce, myo, npg_lite
-from drivers.imu import capture2go, metamotion, movella_dot, thingy52, witmotion
+from drivers.imu import capture2go, metamotion, movella_dot, movesense, thingy52, witmotion
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
 from drivers.stimulators.rehastim2 import RehaStim2
@@ -27,6 +27,7 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.imu.witmotion", "drivers.emulated.witmotion",
        "drivers.imu.thingy52", "drivers.emulated.thingy52",
        "drivers.imu.metamotion", "drivers.emulated.metamotion",
+       "drivers.imu.movesense", "drivers.emulated.movesense",
        "drivers.emg.myo", "drivers.emulated.myo",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
@@ -123,6 +124,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "witmotion-wt901ble": witmotion.WitMotion,
         "mbientlab-metamotion": metamotion.MetaMotion,
         "thingy52": thingy52.Thingy52,
+        "movesense": movesense.Movesense,
         "myo": myo.Myo,
         "openbci-ganglion": ganglion.Ganglion,
         "oymotion-gforcepro": gforce.GForce,
@@ -136,6 +138,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
     assert SENSORS["capture2go"].rate_hz in capture2go.RATES_HZ
     assert SENSORS["witmotion-wt901ble"].rate_hz in witmotion.RATE_CODES
     assert SENSORS["mbientlab-metamotion"].rate_hz == metamotion.RATE_HZ
+    assert SENSORS["movesense"].rate_hz in movesense.RATES_HZ
     assert thingy52.RATE_MIN_HZ <= SENSORS["thingy52"].rate_hz <= thingy52.RATE_MAX_HZ
     assert {name for name in SENSORS if is_inertial(name)} == {
         "movella-dot",
@@ -143,6 +146,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "witmotion-wt901ble",
         "mbientlab-metamotion",
         "thingy52",
+        "movesense",
     }
     stimulators = {name: device.open("/dev/null") for name, device in STIMULATORS.items()}
     assert {name: type(one) for name, one in stimulators.items()} == {

@@ -38,6 +38,7 @@ class MuscleEntry:
     most_ma: float  # the comfort maximum then, within the limits
     hold_s: float
     own_share: float | None = None
+    support: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class DoseEntry:
     programme: str
     title: str
     seconds: float
-    repetitions: int  # done, the warm-up's too
+    repetitions: int  # given whole, the warm-up's too
     planned: int
     count: int  # of the programme, without the warm-up
     whole: bool
@@ -165,7 +166,8 @@ def entry_of(path: Path) -> DoseEntry | None:
                 set_ma=one.set_ma,
                 most_ma=plan.current_max_ma,
                 hold_s=plan.hold_s,
-                own_share=one.own_share,
+                own_share=_rounded(one.own_share),
+                support=_rounded(one.support),
             )
             for one, plan in zip(summary.muscles, params.muscles, strict=True)
         ),
@@ -265,6 +267,10 @@ def _prescription(text: str) -> Prescription | None:
     except ConfigError:
         return None
     return None if given is None else Prescription(**given.model_dump())
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
 
 
 def _local_day(begin_utc: str | None) -> str:

@@ -6,8 +6,9 @@ One definition for summary, report and dose book. Refuses a recording of another
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 
 import msgspec
 
@@ -22,8 +23,11 @@ from controller.safety.judgement.states import Stage
 
 @dataclass(frozen=True, slots=True)
 class MuscleDose:
-    """What one muscle was given. ``charge_mc`` is the sum of the charges of the phases of one sign, of all
-    cycles of a burst; ``on_s`` the time of its contractions, ``current_ma`` the highest that was given.
+    """What one muscle was given, in repetitions broken off too, which are no ``contractions``.
+
+    ``charge_mc`` is the sum of the charges of the phases of one sign, of all cycles of a burst; ``on_s`` the
+    time with current, ``current_ma`` the highest that was given. ``own_share`` of the movement and
+    ``support``, of the current, are means over the repetitions given whole.
     """
 
     muscle: str
@@ -33,21 +37,25 @@ class MuscleDose:
     on_s: float
     current_ma: float
     set_ma: float  # the full intensity as it was set last
-    own_share: float | None = None  # of the movement, the person's own; None where nothing measures it
+    own_share: float | None = None  # the person's own; None where no support is withdrawn as it grows
+    support: float | None = None  # None where it is not withdrawn
 
 
 @dataclass(frozen=True, slots=True)
 class ExerciseSummary:
     """One session of one programme. ``seconds`` runs from the first tick that was armed to the last, and
     ``begin_utc`` is when that first one was, or the first of all; None where the clock was not set.
+
+    A repetition is given whole, broken off (by STOP, a pause, the guard, the recording's end), or missed
+    where the person's try did not come. One broken off begins anew, one missed does not.
     """
 
     programme: str
     title: str
     seconds: float
-    repetitions: int  # done, the warm-up's too
+    repetitions: int  # given whole, the warm-up's too
     planned: int
-    whole: bool  # all of the programme was done
+    whole: bool  # all that were planned were given
     broken_off: int
     missed: int
     trips: int
@@ -61,6 +69,27 @@ class _Tally:
     charge_uc: float = 0.0
     on_ns: int = 0
     most_ma: float = 0.0
+
+
+@dataclass(slots=True)
+class _Assisted:
+    """The person's own share and the support, repetition by repetition."""
+
+    own: list[float] = field(default_factory=list)
+    supports: list[float] = field(default_factory=list)
+    _known: bool = False  # whether the signal was to be relied on in this repetition
+
+    def take(self, seen: ExerciseView, before: ExerciseView | None) -> None:
+        known = any(one.activation is not None for one in seen.emg)
+        if seen.phase == "on":
+            self._known = known or (self._known and before is not None and before.phase == "on")
+        elif before is not None and before.phase == "on" and seen.given > before.given:
+            support = next((one.support for one in before.emg if one.support is not None), None)
+            own = next((one.own_share for one in seen.emg if one.own_share is not None), None)
+            if support is not None:
+                self.supports.append(support)
+            if own is not None and self._known:
+                self.own.append(own)
 
 
 def is_exercise(path: Path) -> bool:
@@ -86,12 +115,15 @@ def summarise_exercise(path: Path) -> ExerciseSummary:
     params = params_of(path, header(path))
     tallies = [_Tally() for _ in params.muscles]
     seen: ExerciseView | None = None
+    assisted = _Assisted()
     first_ns = last_ns = before_ns = trips = begin_ns = 0
     offset: int | None = None
     for message in messages(path, ("tick", "guard/verdict", "guard/event", "clock")):
         record = message.record
         if isinstance(record, Tick):
-            seen = record.decision.view.exercise or seen
+            if (view := record.decision.view.exercise) is not None:
+                assisted.take(view, seen)
+                seen = view
             armed = seen is not None and seen.phase != "waiting"
             if armed:
                 first_ns = first_ns or record.now_ns
@@ -117,10 +149,10 @@ def summarise_exercise(path: Path) -> ExerciseSummary:
         programme=params.name,
         title=params.title,
         seconds=(last_ns - first_ns) / 1e9,
-        repetitions=0 if seen is None else seen.repetition,
+        repetitions=0 if seen is None else seen.given,
         planned=params.course.total,
-        whole=seen is not None and seen.phase == "done",
-        broken_off=0 if seen is None else seen.broken_off,
+        whole=seen is not None and seen.given >= params.course.total,
+        broken_off=0 if seen is None else seen.broken_off + (seen.phase == "on"),
         missed=0 if seen is None else seen.missed,
         trips=trips,
         muscles=tuple(
@@ -132,6 +164,8 @@ def summarise_exercise(path: Path) -> ExerciseSummary:
                 on_s=tally.on_ns / 1e9,
                 current_ma=tally.most_ma,
                 set_ma=views[plan.muscle].set_ma if plan.muscle in views else plan.current_ma,
+                own_share=mean(assisted.own) if assisted.own else None,
+                support=mean(assisted.supports) if assisted.supports else None,
             )
             for plan, tally in zip(params.muscles, tallies, strict=True)
         ),

@@ -34,12 +34,15 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class OwnShareWeek:
-    """The person's own share of a muscle's movement in one week: the mean over its contractions."""
+    """The person's own share of a muscle's movement in one week, and the support that they were given: means
+    over its contractions. ``support`` is None where no session of the week tells it.
+    """
 
     monday: str
     muscle: str
     share: float
     contractions: int
+    support: float | None = None
 
 
 def proposals(entries: Sequence[DoseEntry]) -> tuple[Proposal, ...]:
@@ -83,9 +86,9 @@ def own_share_weeks(entries: Iterable[DoseEntry]) -> tuple[OwnShareWeek, ...]:
         OwnShareWeek(
             monday,
             muscle,
-            sum((one.own_share or 0.0) * one.contractions for one in ones)
-            / sum(one.contractions for one in ones),
+            _mean([(one.own_share, one.contractions) for one in ones]) or 0.0,
             sum(one.contractions for one in ones),
+            _mean([(one.support, one.contractions) for one in ones]),
         )
         for (monday, muscle), ones in sorted(parts.items())
     )
@@ -96,9 +99,21 @@ def share_words(weeks: Sequence[OwnShareWeek]) -> list[str]:
     said = []
     for muscle in sorted({one.muscle for one in weeks}):
         *before, last = [one for one in weeks if one.muscle == muscle]
-        text = f"own share of {muscle}: {last.share:.0%} in the week of {last.monday}"
-        said.append(f"{text}, {before[-1].share:.0%} in that of {before[-1].monday}" if before else text)
+        text = f"own share of {muscle}: {_share_words(last)} in the week of {last.monday}"
+        said.append(f"{text}, {_share_words(before[-1])} in that of {before[-1].monday}" if before else text)
     return said
+
+
+def _share_words(one: OwnShareWeek) -> str:
+    support = "" if one.support is None else f" with a support of {one.support:.0%}"
+    return f"{one.share:.0%}{support}"
+
+
+def _mean(weighed: Iterable[tuple[float | None, int]]) -> float | None:
+    """Of the values that are there, each counted so often; None where there is none."""
+    known = [(value, count) for value, count in weighed if value is not None]
+    counts = sum(count for _, count in known)
+    return sum(value * count for value, count in known) / counts if counts else None
 
 
 def _values(entry: DoseEntry, told: Prescription) -> tuple[tuple[str, float, float], ...]:

@@ -120,7 +120,7 @@ class MuscleView:
     muscle: str
     current_ma: float
     set_ma: float
-    contractions: int  # begun since the start
+    contractions: int  # of repetitions given whole, in which it was given a pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +147,18 @@ class ExerciseView:
     control: Control
     phase: Phase
     left_s: float | None
-    repetition: int  # whole ones behind, the warm-up's too
+    repetition: int  # behind, given whole or missed, the warm-up's too
     repetitions: int  # of the whole programme
     warming_up: bool
-    broken_off: int  # contractions that ended before their time
-    missed: int  # tries that came to nothing
+    broken_off: int  # repetitions that ended before their time; each begins anew
+    missed: int  # repetitions in which the person's try did not come
     muscles: tuple[MuscleView, ...]
     emg: tuple[EmgView, ...] = ()
+
+    @property
+    def given(self) -> int:
+        """Repetitions given whole, the warm-up's too."""
+        return self.repetition - self.missed
 
 
 @dataclass(frozen=True, slots=True)

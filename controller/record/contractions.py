@@ -17,7 +17,9 @@ SETTLED_NS = 100_000_000  # after the end of a contraction, for the verdicts on 
 
 @dataclass(frozen=True, slots=True)
 class PhaseTold:
-    """The programme has come to another phase; ``repetition`` counts whole ones, the warm-up's too."""
+    """The programme has come to another phase; ``repetition`` counts those behind, given whole or missed, the
+    warm-up's too.
+    """
 
     t_ns: int
     phase: Phase
@@ -30,7 +32,10 @@ class PhaseTold:
 
 @dataclass(frozen=True, slots=True)
 class ContractionTold:
-    """One muscle's part of one repetition. ``charge_uc`` is of the phases of one sign, of all cycles."""
+    """One muscle's part of one repetition. ``charge_uc`` is of the phases of one sign, of all cycles.
+
+    A repetition that was broken off begins anew: its number comes again.
+    """
 
     t_ns: int  # when its repetition began
     muscle: str
@@ -40,7 +45,7 @@ class ContractionTold:
     charge_uc: float
     current_max_ma: float
     width_us: float | None  # of its last pulse; None where there was none
-    whole: bool
+    whole: bool  # with a pulse at least
     warming_up: bool
 
 
@@ -75,7 +80,7 @@ class Contractions:
         if view.phase != self._phase:
             if self._on is not None:
                 self._on.end_ns = now_ns
-                self._on.whole = view.repetition > self._on.view.repetition
+                self._on.whole = view.given > self._on.view.given
                 self._over.append(self._on)
                 self._on = None
             if view.phase == "on":
@@ -114,6 +119,6 @@ def _told(one: _Repetition) -> Iterator[ContractionTold]:
             sum(pulse.charge_uc for pulse in mine),
             max((pulse.current_ma for pulse in mine), default=0.0),
             mine[-1].width_us if mine else None,
-            one.whole,
+            one.whole and bool(mine),
             one.view.warming_up,
         )

@@ -129,6 +129,11 @@ class ExerciseConsoles(Consoles):
         )
 
     def _set_ma(self, muscle: str) -> float | None:
+        """As it will be at the next tick; None where there is no such muscle."""
+        asked = [one for one in self._requests if (one.op, one.muscle) == ("intensity", muscle)]
+        return asked[-1].current_ma if asked else self._present_ma(muscle)
+
+    def _present_ma(self, muscle: str) -> float | None:
         return next((m.set_ma for m in self._core.seen().muscles if m.muscle == muscle), None)
 
     def _why_not(self, asked: ExerciseAsked) -> Refused | None:
@@ -139,11 +144,12 @@ class ExerciseConsoles(Consoles):
         if request.op != "intensity":
             return None
         plan = next((m for m in self._core.params.muscles if m.muscle == request.muscle), None)
-        now_ma = self._set_ma(request.muscle)
-        if plan is None or now_ma is None:
+        present_ma, next_ma = self._present_ma(request.muscle), self._set_ma(request.muscle)
+        if plan is None or present_ma is None or next_ma is None:
             known = ", ".join(m.muscle for m in self._core.params.muscles)
             return Refused("muscle", f"muscle: found {request.muscle!r}, allowed: {known}")
-        most_ma = min(plan.current_max_ma, now_ma + STEP_MAX_MA)
+        least_ma = min(present_ma, next_ma)  # of one tick only one step up, whatever else it was asked for
+        most_ma = min(plan.current_max_ma, least_ma + STEP_MAX_MA)
         text = f"current_ma: found {request.current_ma:g}, allowed: 0 to {most_ma:g}"
         if not (math.isfinite(request.current_ma) and request.current_ma >= 0.0):
             return Refused("number", text, most_ma)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,21 @@ from typing import Any
 import msgspec
 
 from controller.analysis.dose_book import DoseEntry, MuscleEntry, Prescription
+from controller.core.emg.assist import AssistParams
+from controller.core.emg.params import EmgElectrode, EmgParams
+from controller.core.exercise.effort import EffortParams
 from controller.core.exercise.exercise_core import ExerciseCore
 from controller.core.exercise.programme import ExerciseParams
 from controller.core.signals import PulseGiven, TickInputs
 from controller.record.records import Clock, GuardVerdict, Pulse, Tick, encode
 from controller.record.writer import RecordingWriter
+from drivers.interface import EmgFrame
 from tests.core.exercise.numbers import programme
 
 MS = 1_000_000
 TICK_NS = 5 * MS
+EMG_HZ, EMG_MAX_V, REST_V = 1000.0, 100e-6, 1e-6
+TRYING = ("attempt", "on")
 PROGRAMME_FILE = """
 [programme]
 title = "Short"
@@ -49,10 +56,12 @@ def exercised(
     *,
     params: ExerciseParams | None = None,
     seconds: float = 60.0,
+    own_share: float | None = None,
     **head: str,
 ) -> Path:
     """A session that begins at ``begin`` and is armed from its first tick, until the programme is done or for
-    ``seconds``; ``head`` replaces entries of its header. None for ``begin``: a clock that was not set."""
+    ``seconds``; ``head`` replaces entries of its header. None for ``begin``: a clock that was not set. With
+    ``own_share`` the person's signal is that share of their largest in each try and contraction."""
     params = params or programme()
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {
@@ -74,7 +83,12 @@ def exercised(
     core, last_ns, given = ExerciseCore(params), [-(10**9)] * params.channels, ()
     for seq in range(1, round(seconds / 0.005) + 1):
         now_ns = seq * TICK_NS
-        inputs = TickInputs(scope="walk", pulses=given)
+        emg = (
+            ()
+            if own_share is None
+            else (_heard(now_ns, own_share if core.timeline.phase in TRYING else 0.0),)
+        )
+        inputs = TickInputs(scope="walk", pulses=given, emg=emg)
         decision = core.step(now_ns, inputs)
         writer.add("tick", now_ns, encode(Tick(now_ns, seq, seq, 0.0, 0.0, inputs, decision)))
         pulses = []
@@ -93,6 +107,21 @@ def exercised(
     writer.finish()
     writer.close()
     return path
+
+
+def listening(assist: AssistParams | None, **course: Any) -> ExerciseParams:
+    """Contractions that the person's own try begins; 5 % of their largest signal needs no support."""
+    electrode = EmgElectrode("emg", 0, "wrist-extensors", maximum_v=EMG_MAX_V)
+    heard = EmgParams((electrode,), mains_hz=None)
+    effort = EffortParams(heard, 0.2, 0.1, refractory_s=1.0, try_s=5.0, assist=assist, goal=0.05)
+    return dataclasses.replace(programme(control="emg-triggered", **course), effort=effort)
+
+
+def _heard(now_ns: int, share: float) -> EmgFrame:
+    """The last tick of a muscle that is at rest, or at so much of its largest."""
+    noise = random.Random(now_ns)  # of no pulse's time: a signal that repeats is taken for the answer to one
+    rows = tuple((noise.gauss(0.0, max(REST_V, share * EMG_MAX_V)),) for _ in range(5))
+    return EmgFrame("emg", now_ns - TICK_NS, now_ns, now_ns // MS, EMG_HZ, rows)
 
 
 def entry(day: str, number: int = 1, **changes: Any) -> DoseEntry:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -21,8 +22,11 @@ from controller.analysis.dose_book import (
     programme_weeks,
 )
 from controller.analysis.dose_file import add_recording, book_path, read_book, rebuild
+from controller.core.emg.assist import AssistParams
 from controller.errors import InputError
-from tests.analysis.exercised import entry, exercised
+from controller.record.reader import messages
+from controller.record.records import Tick
+from tests.analysis.exercised import entry, exercised, listening
 from tests.core.exercise.numbers import EXTENSORS, FLEXORS, programme
 from tests.record.made import write
 
@@ -73,8 +77,38 @@ def test_a_burst_counts_with_all_its_cycles(tmp_path: Path) -> None:
 
 def test_a_session_that_was_stopped_is_entered_with_what_was_given_until_then(tmp_path: Path) -> None:
     made = _made(tmp_path / "one" / "session.mcap", seconds=5.0)  # 3 s of countdown, 2 s of the first
-    assert (made.whole, made.repetitions, made.muscles[0].contractions) == (False, 0, 1)
+    assert (made.whole, made.repetitions, made.broken_off) == (False, 0, 1)
+    assert made.muscles[0].contractions == 0
     assert made.muscles[0].charge_mc == pytest.approx(20.0 * 1.5 * 0.3 * 40 / 1e3, rel=0.05)
+
+
+def test_tries_that_did_not_come_are_no_repetitions_and_the_session_is_not_whole(tmp_path: Path) -> None:
+    asleep = exercised(tmp_path / "one" / "session.mcap", NOON, params=listening(None), own_share=0.0)
+    made = entry_of(asleep)
+    assert made is not None
+    assert (made.whole, made.repetitions, made.missed, made.planned) == (False, 0, 2, 2)
+    assert (made.muscles[0].contractions, made.muscles[0].pulses) == (0, 0)
+    awake = _made(tmp_path / "two" / "session.mcap", params=listening(None), own_share=0.6)
+    assert (awake.whole, awake.repetitions, awake.missed) == (True, 2, 0)
+    assert awake.muscles[0].own_share is awake.muscles[0].support is None  # nothing is withdrawn
+
+
+def test_own_share_and_support_are_means_over_the_repetitions_given(tmp_path: Path) -> None:
+    """Who reaches the goal each time: support 1, 0.9, 0.81, 0.729; own / (own + support) of each."""
+    path = tmp_path / "one" / "session.mcap"
+    made = _made(path, params=listening(AssistParams(0.2, 1.0, start=1.0), repetitions=4), own_share=0.6)
+    own: dict[int, list[float]] = {}
+    for message in messages(path, ("tick",)):
+        assert isinstance(message.record, Tick)
+        seen = message.record.decision.view.exercise
+        assert seen is not None
+        if seen.phase == "on" and seen.emg[0].activation is not None:
+            own.setdefault(seen.repetition, []).append(seen.emg[0].activation)
+    supports = [1.0, 0.9, 0.81, 0.729]
+    shares = [fmean(own[number]) / (fmean(own[number]) + supports[number]) for number in range(4)]
+    assert fmean(own[0]) == pytest.approx(0.55, abs=0.1)
+    assert made.muscles[0].support == pytest.approx(fmean(supports), abs=1e-4)
+    assert made.muscles[0].own_share == pytest.approx(fmean(shares), abs=2e-3)
 
 
 def test_the_day_is_the_local_one_on_which_the_session_began(tmp_path: Path) -> None:

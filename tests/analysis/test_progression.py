@@ -92,3 +92,28 @@ def test_the_persons_own_share_is_told_week_by_week_where_something_measured_it(
     assert share_words(weeks) == [
         "own share of wrist-extensors: 50% in the week of 2026-03-09, 35% in that of 2026-03-02"
     ]
+
+
+def test_the_support_that_withdraws_is_told_beside_the_own_share() -> None:
+    """Means over contractions: (10 x 0.9 + 30 x 0.5) / 40 = 0.6; an older entry counts for none."""
+
+    def session(day: str, share: float, support: float | None, contractions: int) -> DoseEntry:
+        one = entry(day)
+        muscle = dataclasses.replace(
+            one.muscles[0], own_share=share, support=support, contractions=contractions
+        )
+        return dataclasses.replace(one, muscles=(muscle,))
+
+    weeks = own_share_weeks(
+        [
+            session("2026-03-02", 0.2, 0.9, 10),
+            session("2026-03-04", 0.4, 0.5, 30),
+            session("2026-03-09", 0.5, 0.2, 5),
+            session("2026-03-10", 0.5, None, 500),
+        ]
+    )
+    assert [one.support for one in weeks] == [pytest.approx(0.6), pytest.approx(0.2)]
+    assert share_words(weeks) == [
+        "own share of wrist-extensors: 50% with a support of 20% in the week of 2026-03-09, "
+        "35% with a support of 60% in that of 2026-03-02"
+    ]

@@ -18,7 +18,6 @@ from bumble.gatt import Characteristic
 from controller.ipc import bus, process
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
 from controller.runtime.virtual_world import World
-from drivers.emulated.dot import EmulatedDot
 from drivers.emulated.p24 import EmulatedP24
 from drivers.emulated.radio import Peripheral
 
@@ -31,7 +30,7 @@ SEED = 4
 
 
 class ChaosWorld(World):
-    """The world, and what happens to its inertial sensors and its serial line on demand."""
+    """The world, and what happens to its sensors and its serial line on demand."""
 
     def __init__(self, rig: Path, plan: WorldPlan, recorder: bus.Sender) -> None:
         super().__init__(plan, recorder, rig)
@@ -60,11 +59,10 @@ class ChaosWorld(World):
 
     def _peripheral(self, sensor: SensorPlan, number: int) -> Peripheral:
         peripheral = super()._peripheral(sensor, number)
-        if isinstance(peripheral, EmulatedDot):
-            self._spoil(peripheral)
+        self._spoil(peripheral)
         return peripheral
 
-    def _spoil(self, sensor: EmulatedDot) -> None:
+    def _spoil(self, sensor: Peripheral) -> None:
         send = sensor.notify
         last: list[bytes] = []
         hand: list[bytes] = []

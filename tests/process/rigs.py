@@ -55,10 +55,10 @@ class LoggedPulse:
     packet: int
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    """`dorsi ARGUMENTS` as a process of its own."""
+def start(*arguments: str, module: str = "controller.cli") -> subprocess.Popen[str]:
+    """`dorsi ARGUMENTS` as a process of its own; another ``module`` may change what its rig meets."""
     return subprocess.Popen(
-        [sys.executable, "-m", "controller.cli", *arguments],
+        [sys.executable, "-m", module, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from itertools import pairwise
@@ -9,16 +11,22 @@ from pathlib import Path
 
 import pytest
 
+from controller.analysis.dose_book import owner_of
+from controller.analysis.dose_file import read_book
 from controller.analysis.exercise import summarise_exercise
 from controller.analysis.judge import judge_recording
 from controller.record import records
 from controller.record.reader import messages
 from controller.record.replay import replay
+from controller.runtime.person_files import FOLDER
 from controller.safety.judgement.faults import FAULTS
 from tests.process.rigs import (
     LoggedPulse,
     assert_every_pulse_is_accounted_for,
+    children,
+    finish,
     pulse_log,
+    start,
     undisturbed,
     wait_for_pulses,
 )
@@ -40,6 +48,7 @@ EXTENSORS = {"muscle": "wrist-extensors", "width_us": 300.0, "rate_hz": 40.0, "b
 FLEXORS = {"muscle": "finger-flexors", "width_us": 200.0, "rate_hz": 25.0, "begin_s": 2.2, "hold_s": 0.5}
 OUTPUT = {"wrist-extensors": 0, "finger-flexors": 1}  # in the order of the programme
 SHORT = HEAD.format(kind="cyclic") + CONTRACTION.format(**EXTENSORS) + CONTRACTION.format(**FLEXORS)
+LISTENS = "\n[emg]\nthreshold_percent = 20.0\nrelease_percent = 10.0\n"
 LONG = CONTRACTION.format(**{**EXTENSORS, "hold_s": 25.0})  # long enough to be in its middle on any machine
 PERIOD_NS = 25_000_000  # 40 Hz
 PULSES_FIRST = 40  # of them up to 10 are the electrodes' test
@@ -65,10 +74,9 @@ def in_a_contraction(process: subprocess.Popen[str], folder: Path) -> None:
         time.sleep(0.001)
 
 
-@pytest.fixture
-def long(tmp_path: Path) -> Path:
-    programme = tmp_path / "long.toml"
-    programme.write_text(HEAD.format(kind="cyclic") + LONG + TURNS.format(count=1))
+def long_programme(folder: Path, kind: str, more: str = "") -> Path:
+    programme = folder / "long.toml"
+    programme.write_text(HEAD.format(kind=kind) + LONG + TURNS.format(count=1) + more)
     return programme
 
 
@@ -137,9 +145,9 @@ def split(pulses: list[LoggedPulse]) -> list[list[LoggedPulse]]:
     return trains
 
 
-def test_the_stop_key_in_a_contraction_ends_the_pulses(tmp_path: Path, long: Path) -> None:
-    folder = tmp_path / "run"
-    terminal = Terminal("demo", "--programme", str(long), "--out", str(folder))
+def test_the_stop_key_in_a_contraction_ends_the_pulses(tmp_path: Path) -> None:
+    folder, programme = tmp_path / "run", long_programme(tmp_path, "cyclic")
+    terminal = Terminal("demo", "--programme", str(programme), "--out", str(folder))
     try:
         in_a_contraction(terminal.shell, folder)
         pressed_ns = time.monotonic_ns()
@@ -155,3 +163,50 @@ def test_the_stop_key_in_a_contraction_ends_the_pulses(tmp_path: Path, long: Pat
     assert "Stopped by stop key" in screen
     assert "0 of 1 repetitions, 1 broken off" in " ".join(screen.split())
     assert_replays_identically(folder)
+
+
+def assert_told_and_kept(folder: Path, code: int, output: str, fault: str) -> None:
+    """The fault in words, and what was given in summary, report and dose book; the recording is whole."""
+    words = " ".join(output.split())
+    assert code == 1, output
+    assert FAULTS[fault].happened in words or "process dorsi-controller ended" in words
+    assert "0 of 1 repetitions, 1 broken off" in words
+    assert faults(folder) == [fault]
+    broken = [f for f in judge_recording(folder / "session.mcap", folder / "pulses.jsonl") if not f.kept]
+    assert broken == []
+    assert_replays_identically(folder)
+    summary = summarise_exercise(folder / "session.mcap")
+    assert (summary.whole, summary.repetitions, summary.broken_off, summary.trips) == (False, 0, 1, 1)
+    assert summary.muscles[0].pulses > 0
+    assert (folder / "report.html").stat().st_size > 0
+    (entry,) = read_book(folder.parent / FOLDER, owner_of(folder / "session.mcap")).entries
+    assert (entry.broken_off, entry.muscles[0].pulses) == (1, summary.muscles[0].pulses)
+
+
+def test_a_controller_killed_in_a_contraction_ends_the_pulses(tmp_path: Path) -> None:
+    folder, programme = tmp_path / "run", long_programme(tmp_path, "cyclic")
+    process = start("demo", "--programme", str(programme), "--out", str(folder))
+    in_a_contraction(process, folder)
+    victim = children(process.pid)["dorsi-controller"]
+    killed_ns = time.monotonic_ns()
+    os.kill(victim, signal.SIGKILL)
+    code, output = finish(process)
+    deadline_ms = FAULTS["F3"].deadline_ms
+    assert deadline_ms is not None
+    assert pulse_log(folder)[-1].t_ns <= killed_ns + deadline_ms * MS + PERIOD_NS
+    assert_told_and_kept(folder, code, output, "F3")
+
+
+def test_an_emg_sensor_silent_in_a_contraction_ends_the_pulses(tmp_path: Path) -> None:
+    folder, programme = tmp_path / "run", long_programme(tmp_path, "emg-triggered", LISTENS)
+    told = ("demo", "--programme", str(programme), "--out", str(folder))
+    process = start(*told, module="tests.process.silent_world")
+    in_a_contraction(process, folder)
+    world = children(process.pid)["dorsi-world"]
+    silent_ns = time.monotonic_ns()
+    os.kill(world, signal.SIGUSR1)
+    code, output = finish(process)
+    deadline_ms = FAULTS["F1"].deadline_ms
+    assert deadline_ms is not None
+    assert pulse_log(folder)[-1].t_ns <= silent_ns + deadline_ms * MS + PERIOD_NS
+    assert_told_and_kept(folder, code, output, "F1")

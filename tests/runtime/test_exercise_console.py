@@ -84,6 +84,22 @@ def test_a_rise_at_once_is_refused_where_the_muscle_would_bear_it(tmp_path: Path
     assert (refused.code, refused.most_ma) == ("step", 22.0)
 
 
+def test_each_request_of_one_tick_is_held_against_the_one_before(tmp_path: Path) -> None:
+    """Lowered to 5 mA, and then 20 mA by a screen that had not heard of it."""
+    with listening(tmp_path, 30.0) as consoles:
+        assert ask(consoles, wanted(5.0)).refused is None
+        refused: Any = ask(consoles, wanted(20.0)).refused
+        assert (refused.code, refused.most_ma) == ("step", 7.0)
+        assert ask(consoles, wanted(7.0)).refused is None
+        assert [(c.old, c.new) for entry in consoles.entries() for c in entry.changes] == [
+            (20.0, 5.0),
+            (5.0, 20.0),
+            (5.0, 7.0),
+        ]
+        assert [one.current_ma for one in consoles.requests()] == [5.0, 7.0]
+        assert ask(consoles, wanted(22.0)).refused is None  # the next tick: what the core has set, 20 mA
+
+
 def test_everything_asked_for_is_recorded_taken_or_not(consoles: ExerciseConsoles) -> None:
     ask(consoles, PAUSE)
     ask(consoles, wanted(21.0))

@@ -25,7 +25,7 @@ from controller.analysis.dose_file import read_book
 from controller.analysis.exercise import ExerciseSummary, summarise_exercise
 from controller.analysis.exercise_trace import ExerciseTrace, read_trace
 from controller.analysis.judge import as_table, judge_recording
-from controller.analysis.progression import own_share_weeks, proposals, share_words, words
+from controller.analysis.progression import own_share_weeks, proposals, words
 from controller.analysis.report.exercise_figures import draw_exercise
 from controller.analysis.report.figures import Picture
 from controller.analysis.report.layout import (
@@ -117,7 +117,14 @@ def _pictures(read: _Read) -> tuple[Picture, ...]:
 
 
 def _sheets(recording: Path, read: _Read) -> list[Sheet]:
-    made = [_done(read.summary), _doses(read), _programmes(read), _pulses(read.trace), _next(read)]
+    made = [
+        _done(read.summary),
+        _doses(read),
+        _programmes(read),
+        _pulses(read.trace),
+        _weeks(read),
+        _next(read),
+    ]
     return [*(sheet for sheet in made if sheet.rows), _judged(recording), _guard(read.trace)]
 
 
@@ -126,12 +133,15 @@ def _done(summary: ExerciseSummary) -> Sheet:
     rows = [
         ("programme", f"{summary.title} ({summary.programme})"),
         ("done", state),
-        ("repetitions", f"{summary.repetitions} of {summary.planned}"),
+        ("repetitions given", f"{summary.repetitions} of {summary.planned}"),
         ("minutes from the first armed tick to the last", f"{summary.seconds / 60.0:.1f}"),
-        ("contractions broken off", f"{summary.broken_off}"),
+        ("repetitions broken off, which begin anew", f"{summary.broken_off}"),
         ("tries that came to nothing", f"{summary.missed}"),
         ("trips", f"{summary.trips}"),
     ]
+    shares = next(((one.own_share, one.support) for one in summary.muscles), (None, None))
+    names = ("own share of the movement, mean", "support, mean share of the current")
+    rows += [(name, f"{share:.0%}") for name, share in zip(names, shares, strict=True) if share is not None]
     return Sheet("What was done", ("", ""), tuple(rows))
 
 
@@ -199,9 +209,24 @@ def _pulses(trace: ExerciseTrace) -> Sheet:
     return Sheet("Pulses", heads, rows, note)
 
 
+def _weeks(read: _Read) -> Sheet:
+    rows = tuple(
+        (
+            one.monday,
+            one.muscle,
+            f"{one.contractions}",
+            f"{one.share:.0%}",
+            UNKNOWN if one.support is None else f"{one.support:.0%}",
+        )
+        for one in own_share_weeks(read.book)
+    )
+    heads = ("week of", "muscle", "contractions", "own share", "support")
+    note = "Means over the contractions. Support: share of the current, withdrawn as the own share grows."
+    return Sheet("Own share and support", heads, rows, note)
+
+
 def _next(read: _Read) -> Sheet:
     said = [f"{one.title}: {words(one)}" for one in proposals(read.book)]
-    said += share_words(own_share_weeks(read.book))
     note = "Proposed by the prescription's progression; a therapist decides, and nothing changes by itself."
     return Sheet("What is proposed next", ("",), tuple((one,) for one in said), note)
 

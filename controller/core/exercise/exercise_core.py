@@ -49,14 +49,15 @@ class _Muscle:
     soft: SoftCurrent
     set_ma: float
     full_ma: float  # the intensity in effect: it follows what is set, slowly upwards and at once downwards
-    contractions: int = 0
+    contractions: int = 0  # given whole
+    answered: bool = False  # whether it was given a pulse in this repetition
     on_ns: int | None = None  # when it was last given current
     last_pulse_ns: int | None = None
     hold_pulse_ns: int | None = None  # the first pulse of this hold
     doublet_due: bool = False  # the next interval is the short one
 
     def begin(self) -> None:
-        self.hold_pulse_ns, self.doublet_due = None, False
+        self.hold_pulse_ns, self.doublet_due, self.answered = None, False, False
 
     def note(self, pulse: PulseGiven, *, holding: bool) -> None:
         """A pulse of this muscle was given."""
@@ -120,12 +121,13 @@ class ExerciseCore:
         self.timeline.control = self._control(inputs.scope)
         able = inputs.scope in ("walk", "open_loop")
         self.timeline.earliest_ns = max(muscle.earliest_ns for muscle in self._muscles)
+        given = self.timeline.given
         self.timeline.tick(now_ns, able=able, tried=tried, try_s=try_s)
         on = self.timeline.phase == "on"
-        if on and not self._was_on:
-            for muscle in self._muscles:
+        for muscle in self._muscles:
+            if on and not self._was_on:
                 muscle.begin()
-                muscle.contractions += 1
+            muscle.contractions += self.timeline.given > given and muscle.answered
         if self._was_on and not on and self._effort is not None:
             self._effort.rested(now_ns)
         self._was_on = on
@@ -149,6 +151,8 @@ class ExerciseCore:
             for muscle in self._muscles:
                 if muscle.plan.channel == pulse.channel:
                     muscle.note(pulse, holding=muscle.plan.held_share(t_s) is not None)
+                    if self._was_on and pulse.t_ns >= self.timeline.since_ns:
+                        muscle.answered = self.timeline.answered = True
         for request in inputs.exercise:
             self._obey(now_ns, request)
         if self._effort is not None:
@@ -262,6 +266,16 @@ class ExerciseCore:
             (m.soft.current_ma, m.set_ma, m.full_ma, m.on_ns, m.last_pulse_ns, m.hold_pulse_ns, m.doublet_due)
             for m in self._muscles
         ]
+        answers = (line.answered, [(m.contractions, m.answered) for m in self._muscles])
         effort = None if self._effort is None else self._effort.marks
-        marks = (line.phase, line.since_ns, line.repetition, line.broken_off, line.missed, muscles, effort)
+        marks = (
+            line.phase,
+            line.since_ns,
+            line.repetition,
+            line.broken_off,
+            line.missed,
+            muscles,
+            answers,
+            effort,
+        )
         return zlib.crc32(repr(marks).encode())

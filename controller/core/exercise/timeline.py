@@ -1,7 +1,7 @@
 """Where in the programme the person is: ready, trying, contracting, resting, paused, done.
 
-Promises that a contraction begins only where pulses may flow and every muscle has had its least rest, and is
-given whole or counts as broken off; what was broken off begins anew. Refuses nothing; the time is told to it.
+A contraction begins only where pulses may flow and every muscle has had its least rest. A repetition is given
+whole, broken off (it begins anew), or missed: a try that did not come.
 """
 
 from __future__ import annotations
@@ -17,16 +17,22 @@ STILL: tuple[Phase, ...] = ("waiting", "paused", "done")  # nothing ends these b
 
 @dataclass(slots=True)
 class Timeline:
-    """The phase and since when; ``repetition`` counts whole ones from 0, the warm-up's first."""
+    """The phase and since when; ``repetition`` counts those behind, given or missed, the warm-up's too."""
 
     params: ExerciseParams
     control: Control = "cyclic"  # in force from the next repetition on
     phase: Phase = "waiting"
     since_ns: int = 0
     repetition: int = 0
-    broken_off: int = 0  # contractions that ended before their time
-    missed: int = 0  # attempts that came to nothing
+    broken_off: int = 0  # repetitions that ended before their time
+    missed: int = 0  # repetitions in which the person's try did not come
+    answered: bool = False  # whether a pulse was given since this repetition began
     earliest_ns: int = 0  # no repetition begins before: a muscle still rests
+
+    @property
+    def given(self) -> int:
+        """Repetitions that were given whole, the warm-up's too."""
+        return self.repetition - self.missed
 
     @property
     def warming_up(self) -> bool:
@@ -93,7 +99,8 @@ class Timeline:
     def _over(self, now_ns: int) -> None:
         """This phase has had its time."""
         if self.phase == "on":
-            self._next(now_ns)
+            silent = self.control == "emg-proportional" and not self.answered
+            (self._miss if silent else self._next)(now_ns)
         else:  # a countdown, a rest
             self._enter("attempt" if self.control == "emg-triggered" else "on", now_ns)
 
@@ -118,4 +125,4 @@ class Timeline:
         self._enter(phase, now_ns)
 
     def _enter(self, phase: Phase, now_ns: int) -> None:
-        self.phase, self.since_ns = phase, now_ns
+        self.phase, self.since_ns, self.answered = phase, now_ns, False

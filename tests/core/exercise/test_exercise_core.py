@@ -171,6 +171,34 @@ def test_a_person_pauses_goes_on_and_skips_a_rest() -> None:
         assert core.timeline.phase == phase
 
 
+def contractions(core: ExerciseCore) -> list[int]:
+    return [muscle.contractions for muscle in core.seen().muscles]
+
+
+@pytest.mark.parametrize(
+    ("pulsed", "pause_s", "counted"),
+    [((0, 1), None, [1, 1]), ((1,), None, [0, 1]), ((), None, [0, 0]), ((0, 1), 6.0, [0, 0])],
+)
+def test_a_contraction_counts_once_its_repetition_is_given_where_the_muscle_had_a_pulse(
+    pulsed: tuple[int, ...], pause_s: float | None, counted: list[int]
+) -> None:
+    """The second muscle's part ends at 6.5 s: a pause before that breaks both off, the first one's too."""
+    core = ExerciseCore(programme(EXTENSORS, FLEXORS))
+    list(run(core, READY_S + 1.0))
+    pulses = tuple(PulseGiven(channel, round((READY_S + 0.5) * S), 10.0, 300.0) for channel in pulsed)
+    core.step(round((READY_S + 1.0) * S), dataclasses.replace(AT_WORK, pulses=pulses))
+    assert contractions(core) == [0, 0]
+    list(run(core, 5.0, READY_S + 1.005))
+    if pause_s is not None:
+        paused = dataclasses.replace(AT_WORK, exercise=(ExerciseRequest("pause"),))
+        core.step(round((READY_S + pause_s) * S), paused)
+    list(run(core, 1.0, READY_S + 6.01))
+    assert contractions(core) == counted
+    late = tuple(PulseGiven(channel, round((READY_S + 0.5) * S), 10.0, 300.0) for channel in (0, 1))
+    core.step(round((READY_S + 7.1) * S), dataclasses.replace(AT_WORK, pulses=late))
+    assert contractions(core) == counted
+
+
 def test_the_first_interval_of_a_hold_is_the_doublet() -> None:
     plan = dataclasses.replace(EXTENSORS, doublet_ms=20.0)
     core = ExerciseCore(programme(plan))

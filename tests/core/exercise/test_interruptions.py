@@ -12,6 +12,7 @@ from controller.commands.exercise_check import exercise_objections
 from controller.config.exercise import load_exercise
 from controller.core.exercise.timeline import READY_S
 from controller.core.signals import ExerciseRequest, Phase
+from controller.safety.judgement.faults import FAULTS
 from controller.safety.judgement.guard_types import Request
 from controller.safety.judgement.states import Stage
 from tests.core.exercise.virtual import EPOCH_NS, ProgrammeRun, programme_run
@@ -109,7 +110,9 @@ def test_no_haste_of_a_person_takes_a_muscle_past_a_limit(
     assert run.trips == []
     assert {*run.verdicts} <= {"ok", "blocked"}
     assert not [reason for reason in run.reasons if "beyond" in reason], run.reasons
-    assert run.core.seen().muscles[0].contractions >= 2
+    seen = run.core.seen()
+    assert seen.given + seen.broken_off + (seen.phase == "on") >= 2
+    assert seen.muscles[0].contractions == seen.given == (0 if seen.broken_off else seen.repetition)
 
 
 PHASES = """
@@ -134,6 +137,42 @@ set_of = 2
 set_rest_s = 10.0
 """
 LISTENS = "\n[emg]\nthreshold_percent = 20.0\nrelease_percent = 10.0\n"
+
+
+def in_the_hold(run: ProgrammeRun) -> float:
+    """Live until the middle of a hold; when that is."""
+    while run.core.timeline.phase != "on" or run.core.timeline.age_s(run.now_ns + EPOCH_NS) < 1.0:
+        run.run(TICK_S)
+        assert run.t_s < 60.0
+    return run.t_s
+
+
+def deadline_s(fault: str) -> float:
+    deadline_ms = FAULTS[fault].deadline_ms
+    assert deadline_ms is not None
+    return deadline_ms / 1e3
+
+
+@pytest.mark.parametrize("kind", ["emg-triggered", "emg-proportional"])
+def test_an_emg_sensor_silent_in_a_contraction_ends_the_pulses(made: Made, kind: str) -> None:
+    run = made(PHASES.format(kind=kind) + LISTENS)
+    silent_s = in_the_hold(run)
+    run.silent = True
+    run.run(5.0)
+    assert [text for text in run.trips if FAULTS["F1"].happened not in text] == []
+    assert len(run.trips) == 1
+    times_s = [given.t_s for given in run.given()]
+    assert silent_s < max(times_s) <= silent_s + deadline_s("F1")
+    assert (run.core.timeline.phase, run.core.timeline.broken_off) == ("waiting", 1)
+
+
+def test_a_controller_killed_in_a_contraction_ends_the_pulses(made: Made) -> None:
+    run = made(PHASES.format(kind="cyclic"))
+    killed_s = in_the_hold(run)
+    run.kill_controller()
+    run.run(5.0)
+    assert [FAULTS["F3"].happened in text for text in run.trips] == [True]
+    assert max(given.t_s for given in run.given()) <= killed_s + deadline_s("F3")
 
 
 @pytest.mark.parametrize("phase", ["ready", "on", "rest", "set_rest", "paused", "attempt"])

@@ -110,3 +110,28 @@ def test_nothing_begins_before_the_least_rest_is_over() -> None:
     assert line.left_s(11 * S) == 9.0
     assert lived(line, 11.0, 20.0) == ["ready"]
     assert lived(line, 20.0, 20.1) == ["on"]
+
+
+def test_a_repetition_is_given_missed_or_broken_off_and_the_broken_one_begins_anew() -> None:
+    line = Timeline(programme(control="emg-triggered", repetitions=3), "emg-triggered", phase="attempt")
+    line.skip(S)
+    assert (line.repetition, line.given, line.missed, line.broken_off) == (1, 0, 1, 0)
+    line.phase = "on"
+    line.pause(2 * S)
+    assert (line.repetition, line.given, line.missed, line.broken_off) == (1, 0, 1, 1)
+    line.go_on(3 * S)
+    assert lived(line, 3.0, 3.0 + READY_S + 0.1) == ["ready", "attempt"]
+    line.tick(7 * S, able=True, tried=True)
+    assert lived(line, 7.0, 7.0 + 3.6) == ["on", "rest"]
+    assert (line.repetition, line.given, line.missed, line.broken_off) == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize(("answered", "given"), [(True, 1), (False, 0)])
+def test_a_proportional_repetition_without_a_pulse_is_missed(answered: bool, given: int) -> None:
+    line = Timeline(programme(control="emg-proportional"), "emg-proportional", phase="rest")
+    line.tick(3 * S, able=True)
+    assert (line.phase, line.answered) == ("on", False)
+    line.answered = answered
+    assert lived(line, 3.0, 3.0 + 3.6) == ["on", "rest"]
+    assert (line.repetition, line.given, line.missed) == (1, given, 1 - given)
+    assert not line.answered

@@ -72,6 +72,8 @@ class ProgrammeRun:
     patient: ExercisePatient = field(init=False)
     decisions: list[Decision] = field(default_factory=list)
     lets_go_s: float | None = None  # the person tries no longer than this in each contraction
+    silent: bool = False  # the EMG sensor sends nothing more
+    dead: bool = False  # the controller is killed
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     trips: list[str] = field(default_factory=list)
@@ -141,6 +143,11 @@ class ProgrammeRun:
             if "points" in line
         ]
 
+    def kill_controller(self) -> None:
+        """Its process ends, and with it its connection to the guard."""
+        self.dead = True
+        self._feed(Peer("controller", False))
+
     def close(self) -> None:
         self._driver.close()
         self._device.close()
@@ -158,6 +165,9 @@ class ProgrammeRun:
         pulses, self._pulses = tuple(self._pulses), []
         requests, self._requests = tuple(self._requests), []
         inputs = TickInputs(emg=emg, applied=applied, pulses=pulses, scope=self._scope(), exercise=requests)
+        if self.dead:
+            self._feed(Timer())
+            return
         decision = self.core.step(self._clock(), inputs)
         self.decisions.append(decision)
         self._cue(decision)
@@ -215,8 +225,9 @@ class ProgrammeRun:
             rows = tuple(tuple(row) for row in volts.tolist())
             arrival_ns = t_ns + frame_ns + EMG_LATE_NS
             seq = self._emg_seq * EMG_SAMPLES
-            self._air.append(EmgFrame("emg", t_ns, arrival_ns, seq, EMG_HZ, rows))
-            self._emg_seq += 1
+            if not self.silent:
+                self._air.append(EmgFrame("emg", t_ns, arrival_ns, seq, EMG_HZ, rows))
+                self._emg_seq += 1
             self._emg_ns += frame_ns
 
     def _feed(self, happening: Happening) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table
 
 from controller.commands.exercise import PROGRAMMES, VIRTUAL_STIMULATOR, virtual_session_text
-from controller.commands.exercise_check import exercise_objections
-from controller.config.exercise import exercise_params, load_exercise
-from controller.config.exercise_facts import ContractionFacts, ProgrammeFacts
+from controller.commands.exercise_check import exercise_reasons
+from controller.config.exercise import exercise_params, load_exercise, too_long_words
+from controller.config.exercise_facts import ContractionFacts, ProgrammeFacts, Reason
 from controller.config.exercise_schema import ProgrammeFile
 from controller.config.loader import read_file
 from controller.errors import ConfigError
@@ -39,15 +39,16 @@ def programme_facts(path: Path, device: str) -> ProgrammeFacts:
         file, _ = read_file(path, ProgrammeFile)
     except ConfigError as error:
         nothing = ProgrammeFacts(path.stem, path.stem, "", "", "", None, 0, 0, None, ())
-        return replace(nothing, cannot=_plain(error.problems, path))
+        return replace(nothing, cannot=_plain(map(Reason, error.problems), path))
     with tempfile.TemporaryDirectory() as place:
         session_file = Path(place) / "session.toml"
         session_file.write_text(virtual_session_text(path, device), encoding="utf-8")
         try:
             session = load_exercise(session_file)
         except ConfigError as error:
-            return replace(facts_of(path.stem, file, None), cannot=_plain(error.problems, path, session_file))
-        why = exercise_objections(session)
+            why = _without_nerve(file, device) or [Reason(line) for line in error.problems]
+            return replace(facts_of(path.stem, file, None), cannot=_plain(why, path, session_file))
+        why = exercise_reasons(session)
         minutes = exercise_params(session).whole_s / 60.0
         return replace(facts_of(path.stem, file, minutes), cannot=_plain(why, path, session_file))
 
@@ -81,12 +82,23 @@ def facts_of(name: str, file: ProgrammeFile, minutes: float | None) -> Programme
     )
 
 
-def _plain(lines: Sequence[str], *paths: Path) -> tuple[str, ...]:
+def _without_nerve(file: ProgrammeFile, device: str) -> list[Reason]:
+    """Long pulses for muscle without a nerve that the stimulator has not: no session can be made of them."""
+    most_us = STIMULATORS[device].capability.width_max_us
+    return [
+        Reason(line, "no_long_pulses", one.muscle, one.width_us, most_us)
+        for number, one in enumerate(file.contractions, 1)
+        if (line := too_long_words(file, one, number, device))
+    ]
+
+
+def _plain(reasons: Iterable[Reason], *paths: Path) -> tuple[Reason, ...]:
     """Reasons without the paths of the files they are about: the list names the programme."""
+    made = tuple(reasons)
     for path in paths:
         where = re.compile(rf"{re.escape(str(path))}(, line \d+)?: ")
-        lines = [where.sub("", line) for line in lines]
-    return tuple(lines)
+        made = tuple(replace(one, text=where.sub("", one.text)) for one in made)
+    return made
 
 
 def programmes_table(found: list[ProgrammeFacts], stimulator: str) -> Table:
@@ -107,6 +119,6 @@ def programmes_table(found: list[ProgrammeFacts], stimulator: str) -> Table:
             one.kind,
             muscles,
             length,
-            "[bold red]no:[/bold red] " + "\n".join(one.cannot) if one.cannot else "yes",
+            "[bold red]no:[/bold red] " + "\n".join(why.text for why in one.cannot) if one.cannot else "yes",
         )
     return table

@@ -108,15 +108,22 @@ def _misfits(path: Path, file: ExerciseFile, programme_path: Path, programme: Pr
                 f"{path}: therapy.muscles: current_ma of {place.muscle}: found {place.current_ma:g}, "
                 f"allowed: at most current_max_ma, {place.current_max_ma:g}"
             )
-    sheet = STIMULATORS[file.stimulator.device].capability
     for number, one in enumerate(programme.contractions, 1):
-        if programme.programme.kind == "denervated" and one.width_us > sheet.width_max_us:
-            yield (
-                f"{programme_path}: contractions number {number} ({one.muscle}): width_us: found "
-                f"{one.width_us:g}, allowed: at most {sheet.width_max_us:g} with {sheet.name}; no shorter "
-                "pulse reaches muscle without a nerve, so this stimulator has nothing near it"
-            )
+        if words := too_long_words(programme, one, number, file.stimulator.device):
+            yield f"{programme_path}: {words}"
     yield from _listens(path, file, programme_path, programme)
+
+
+def too_long_words(programme: ProgrammeFile, one: ContractionSection, number: int, device: str) -> str:
+    """Why a long pulse for muscle without a nerve cannot be given; empty where it can."""
+    sheet = STIMULATORS[device].capability
+    if programme.programme.kind != "denervated" or one.width_us <= sheet.width_max_us:
+        return ""
+    return (
+        f"contractions number {number} ({one.muscle}): width_us: found "
+        f"{one.width_us:g}, allowed: at most {sheet.width_max_us:g} with {sheet.name}; no shorter "
+        "pulse reaches muscle without a nerve, so this stimulator has nothing near it"
+    )
 
 
 def _listens(path: Path, file: ExerciseFile, programme_path: Path, programme: ProgrammeFile) -> Iterator[str]:

@@ -24,10 +24,27 @@ class ContractionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a programme could not begin: a ``code`` with its values, for a screen to say; ``text`` is the line
+    of a check, in English. Without a code the text is all there is.
+
+    ``found`` and ``allowed`` are in the code's unit, ``more`` is its own; ``set_by``: whose limit binds.
+    """
+
+    text: str
+    code: str = ""
+    muscle: str = ""
+    found: float = 0.0
+    allowed: float = 0.0
+    set_by: str = ""
+    more: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProgrammeFacts:
     """One programme; a file that cannot be read has its name alone.
 
-    ``cannot`` is why a session with this stimulator would not begin, a line each.
+    ``cannot`` is why a session with this stimulator would not begin.
     """
 
     name: str
@@ -40,7 +57,7 @@ class ProgrammeFacts:
     warm_up: int
     set_of: int | None  # a longer rest after so many
     contractions: tuple[ContractionFacts, ...]
-    cannot: tuple[str, ...] = ()
+    cannot: tuple[Reason, ...] = ()
     contractions_per_day: int | None = None
     minutes_per_day: float | None = None
     days_per_week: int | None = None
@@ -84,4 +101,5 @@ def exercise_facts(told: Mapping[str, Any]) -> ExerciseFacts:  # Any: JSON value
 
 def _programme(told: Mapping[str, Any]) -> ProgrammeFacts:
     contractions = tuple(ContractionFacts(**one) for one in told["contractions"])
-    return ProgrammeFacts(**{**told, "contractions": contractions, "cannot": tuple(told["cannot"])})
+    cannot = tuple(Reason(**{**one, "more": tuple(one["more"])}) for one in told["cannot"])
+    return ProgrammeFacts(**{**told, "contractions": contractions, "cannot": cannot})

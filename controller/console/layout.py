@@ -157,8 +157,7 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
         '<div id="alarms" role="alert"></div>'
         f'<div class="card" id="control">{arm_buttons(texts)}'
         f'<div><p>{escape(t("mode.label"))}: <strong id="mode">–</strong> · {escape(who)}</p>'
-        '<p id="stage" role="status" hidden><span id="stage-words"></span> '
-        f'<button type="button" id="unlock" class="button small">{escape(t("unlock.label"))}</button></p>'
+        f"{unlock_stage(texts)}"
         f'<p id="left-over" role="status" hidden>{escape(t("tuning.reset"))} '
         f'<a href="/tuning">{escape(t("page.tuning"))}</a></p>'
         '<p id="why"><span id="reason"></span></p><p id="refusals" role="status"></p>'
@@ -174,6 +173,15 @@ def arm_buttons(texts: Texts) -> str:
         '<button type="button" id="arm" aria-disabled="true">'
         f'<span id="arm-word">{escape(t("arm.label"))}</span><small>{escape(t("arm.hint"))}</small></button>'
         f'<button type="button" id="disarm" hidden>{escape(t("arm.disarm"))}</button>'
+    )
+
+
+def unlock_stage(texts: Texts) -> str:
+    """How far the staged unlock is, and the button that ends it; hidden where none is under way."""
+    label = escape(texts.get("unlock.label"))
+    return (
+        '<p id="stage" role="status" hidden><span id="stage-words"></span> '
+        f'<button type="button" id="unlock" class="button small">{label}</button></p>'
     )
 
 

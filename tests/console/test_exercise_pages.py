@@ -11,9 +11,16 @@ import msgspec
 import pytest
 
 from controller.analysis.exercise import ExerciseSummary, MuscleDose
+from controller.commands import exercise_check
 from controller.commands.programmes import all_programmes
 from controller.config.console_settings import ConsoleSettings, read_settings, write_settings
-from controller.config.exercise_facts import ContractionFacts, ExerciseFacts, IntensityFacts, ProgrammeFacts
+from controller.config.exercise_facts import (
+    ContractionFacts,
+    ExerciseFacts,
+    IntensityFacts,
+    ProgrammeFacts,
+    Reason,
+)
 from controller.config.exercise_schema import ProgrammeKind
 from controller.console import layout
 from controller.console.exercise.exercise_page import SCRIPT_WORDS, bound_words, exercise_html
@@ -38,7 +45,7 @@ FACTS = ProgrammeFacts(
     warm_up=1,
     set_of=3,
     contractions=(ContractionFacts("wrist-extensors", 300.0, 35.0, 2.5),),
-    cannot=("contractions number 1 (wrist-extensors): ramps and hold last 7 s, allowed: at most 3 s",),
+    cannot=(Reason("ramps and hold last 7 s", "train", "wrist-extensors", 7.0, 3.0, "compiled"),),
     contractions_per_day=60,
 )
 COMFORT = IntensityFacts("wrist-extensors", 22.0, "comfort")
@@ -93,9 +100,8 @@ def test_every_word_that_the_pages_script_says_is_told_to_it() -> None:
     asked = set(re.findall(r'texts\["([\w.]+)"\]|say\("([\w.]+)"', script))
     texts = load_texts("exercise")["en"]
     for key in {one or other for one, other in asked}:
-        if not key.startswith("unlock."):  # closed loop alone
-            assert key in texts.words
-            assert key.startswith(SCRIPT_WORDS), key
+        assert key in texts.words
+        assert key.startswith(SCRIPT_WORDS), key
 
 
 def test_an_exercise_offers_no_page_of_a_walk() -> None:
@@ -118,7 +124,8 @@ def test_the_page_has_a_row_with_both_buttons_for_every_muscle_and_escapes_every
 
 def test_the_programmes_say_what_cannot_be_given_and_why_in_the_readers_language() -> None:
     page = programmes_html(load_texts("exercise")["de"], EXERCISE)
-    assert "Rampen und Halten dauern 7 s, erlaubt: höchstens 3 s" in page
+    assert "Handstrecker: Rampen und Halten dauern 7 s; höchstens 3 s." in page
+    assert "(Begrenzt durch dieses Programm.)" in page
     assert "about" not in page
     assert "60 Kontraktionen am Tag" in page
     good = programmes_html(
@@ -127,6 +134,50 @@ def test_the_programmes_say_what_cannot_be_given_and_why_in_the_readers_language
     assert "Can be given here" in good
     assert "running now" in good
     assert "<b>grasp</b>" not in good
+
+
+WORDS_OF = {  # that a sentence of the other language has none of
+    "en": {"höchstens", "mindestens", "durch", "bei", "über", "von", "und", "der", "die", "Pulse", "Muskel"},
+    "de": {"at", "most", "least", "allowed", "found", "the", "of", "by", "set", "nearest", "number", "and"},
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_why_a_programme_cannot_be_given_is_said_in_one_language_alone(language: str) -> None:
+    texts = load_texts("exercise")[language]
+    said = set()
+    for device in STIMULATORS:
+        told = replace(EXERCISE, programmes=tuple(all_programmes(device)))
+        page = programmes_html(texts, told).replace("&#x27;", "'")
+        assert 'lang="en"' not in page
+        reasons = [part.partition("</ul>")[0] for part in page.split('<ul class="cannot">')[1:]]
+        said |= {line.partition("</li>")[0] for part in reasons for line in part.split("<li>")[1:]}
+    assert len(said) >= 5
+    for line in said:
+        assert not WORDS_OF[language] & set(re.findall(r"\w+", line)), line
+        assert "_" not in line, line
+
+
+def test_every_reason_of_the_check_has_words_and_what_has_none_is_marked_as_english() -> None:
+    check = Path(exercise_check.__file__).read_text(encoding="utf-8")
+    codes = {*re.findall(r'Reason\(\s*text,\s*"(\w+)"', check), "no_long_pulses"}
+    for language in LANGUAGES:
+        words = load_texts("exercise")[language].words
+        assert {key for key in words if key.startswith("programmes_cannot.")} == {
+            f"programmes_cannot.{code}" for code in codes
+        }
+    unread = replace(FACTS, cannot=(Reason("title: found 3, allowed: <text>"),))
+    page = programmes_html(load_texts("exercise")["de"], replace(EXERCISE, programmes=(unread,)))
+    assert '<li lang="en">title: found 3, allowed: &lt;text&gt;</li>' in page
+
+
+def test_the_staged_unlock_counts_contractions_and_is_ended_from_this_page() -> None:
+    for texts in load_texts("exercise").values():
+        page = exercise_html(texts, SETTINGS, EXERCISE, "")
+        assert page.count('id="stage"') == page.count('id="unlock"') == page.count('id="stage-words"') == 1
+        words = texts.get("unlock.stage")
+        assert re.search(r"contractions|Kontraktionen", words)
+        assert not re.search(r"stride|step|Schritt|Zyklen", words)
 
 
 def test_settings_of_an_exercise_come_back_as_written(tmp_path: Path) -> None:
@@ -143,7 +194,7 @@ def test_every_ready_programme_is_listed_with_its_facts_for_every_stimulator(tmp
             assert one.source
             assert one.contractions
             assert one.cannot or one.minutes
-            assert not any(".toml" in line for line in one.cannot)
+            assert not any(".toml" in reason.text for reason in one.cannot)
     (tmp_path / "broken.toml").write_text("[programme]\ntitle = 3\n")
     (broken,) = all_programmes(device, tmp_path)
     assert (broken.name, broken.contractions) == ("broken", ())

@@ -18,7 +18,7 @@ from controller.runtime.tuning import BY_MAX
 RING = 2 * 3.14159265 * 54  # circumference of the countdown's ring
 SCRIPT_WORDS = (  # what the page's scripts say
     "state", "data.", "arm.", "alarm.", "fault.", "refusal.", "question.", "telemetry.",
-    "cue.", "cue_more.", "action.", "muscle.", "exercise.", "emg.",
+    "cue.", "cue_more.", "action.", "muscle.", "exercise.", "emg.", "unlock.",
 )  # fmt: skip
 
 
@@ -69,6 +69,7 @@ def _control(texts: Texts) -> str:
     )
     return (
         f'<div class="card" id="control">{layout.arm_buttons(texts)}'
+        f"{layout.unlock_stage(texts)}"
         f'<div class="tools">{buttons}</div><p id="refusals" role="status"></p></div>'
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from controller.config.exercise_facts import ContractionFacts, ExerciseFacts, ProgrammeFacts
+from controller.config.exercise_facts import ContractionFacts, ExerciseFacts, ProgrammeFacts, Reason
 from controller.console.i18n import Texts
 from controller.console.tuning.tuning_page import figure
 
@@ -27,7 +27,10 @@ def _card(texts: Texts, one: ProgrammeFacts, *, runs: bool) -> str:
     if prescribed := prescribed_words(texts, one):
         rows.append(("prescription", escape(prescribed)))
     if one.cannot:
-        why = "".join(f"<li>{escape(texts.own(line))}</li>" for line in one.cannot)
+        why = "".join(
+            f"<li{attributes}>{escape(said)}</li>"
+            for said, attributes in (_why(texts, reason) for reason in one.cannot)
+        )
         verdict = f'<p class="cannot">{escape(t("programmes.cannot"))}</p><ul class="cannot">{why}</ul>'
     else:
         verdict = f'<p class="can">✓ {escape(t("programmes.can"))}</p>'
@@ -37,6 +40,20 @@ def _card(texts: Texts, one: ProgrammeFacts, *, runs: bool) -> str:
         f'<section class="card programme"><h2>{escape(one.title)}{running}</h2>'
         f'<p class="quiet"><code>{escape(one.name)}</code> {kind}</p><dl>{facts}</dl>{verdict}</section>'
     )
+
+
+def _why(texts: Texts, one: Reason) -> tuple[str, str]:
+    """A reason in the reader's language; a line of a check of the file is English, and marked so."""
+    if not one.code:
+        return one.text, ' lang="en"'
+    said = texts.get(f"programmes_cannot.{one.code}").format(
+        muscle=texts.get(f"muscle.{one.muscle}") if one.muscle else "",
+        found=figure(texts, one.found),
+        allowed=figure(texts, float(f"{one.allowed:.5g}")),
+        more=[figure(texts, value) for value in one.more],
+    )
+    by = texts.get("programmes.set_by").format(who=texts.get(f"who.{one.set_by}")) if one.set_by else ""
+    return f"{said} {by}".rstrip(), ""
 
 
 def _length(texts: Texts, one: ProgrammeFacts, minutes: float) -> str:

@@ -178,7 +178,7 @@ class Feed:
 
     @property
     def answered(self) -> int | None:
-        """Strides that have answered in the staged unlock; ``None`` where none is under way.
+        """Strides that have answered in the staged unlock, or contractions; ``None`` where none is under way.
 
         In a blinded arm only what a person has to act on: an arm without stimulation gets no answers.
         """
@@ -189,7 +189,7 @@ class Feed:
 
     @property
     def needed(self) -> int | None:
-        """Strides that have to answer; ``None`` where no staged unlock is under way."""
+        """Strides or contractions that it needs; ``None`` where no staged unlock is under way."""
         return None if self._unlock is None else self._unlock.needed
 
     @property

@@ -154,6 +154,9 @@ class ExerciseView:
     missed: int  # repetitions in which the person's try did not come
     muscles: tuple[MuscleView, ...]
     emg: tuple[EmgView, ...] = ()
+    held: str = (
+        ""  # why the guard gave less than was asked for, in this repetition or the last; empty: it did not
+    )
 
     @property
     def given(self) -> int:

@@ -144,6 +144,8 @@ def _add_exercise(rows: Table, seen: ExerciseView) -> None:
         f"{seen.repetition} of {total}",
         ProgressBar(total=total, completed=seen.repetition, width=BAR),
     )
+    if seen.held:
+        rows.add_row("guard gave less", Text(seen.held, style="bold yellow"))
     for muscle in seen.muscles:
         rows.add_row(muscle.muscle, f"set {muscle.set_ma:g} mA", Text(f"{muscle.contractions} contractions"))
 

@@ -174,6 +174,7 @@ def test_every_reason_of_the_check_has_words_and_what_has_none_is_marked_as_engl
 def test_the_staged_unlock_counts_contractions_and_is_ended_from_this_page() -> None:
     for texts in load_texts("exercise").values():
         page = exercise_html(texts, SETTINGS, EXERCISE, "")
+        assert '<p id="held" role="status" class="notice" hidden>' in page
         assert page.count('id="stage"') == page.count('id="unlock"') == page.count('id="stage-words"') == 1
         words = texts.get("unlock.stage")
         assert re.search(r"contractions|Kontraktionen", words)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from controller.core.exercise.exercise_core import ExerciseCore
+from controller.core.exercise.programme import MusclePlan
+from controller.core.exercise.timeline import READY_S
+from controller.core.signals import TickInputs
 from controller.errors import InputError
 from controller.safety.judgement.frame_check import MS
 from controller.safety.judgement.guard_types import Request, prepare
+from controller.safety.judgement.limits import Limits
 from controller.safety.judgement.liveness import deadline_ns
 from controller.safety.judgement.requests import refusals
 from controller.safety.settings import parse
 from drivers.interface import ChannelCommand
+from tests.core.exercise.numbers import programme
 from tests.safety.rig import CAPABILITY, Bench, raw_settings
 
 EMG = [{"name": "foot"}]  # the name under which the bench's sensor speaks
@@ -216,3 +223,77 @@ def test_no_dose_of_two_channels_is_the_others() -> None:
         for _ in range(30):
             bench.tick(None, None)
     assert bench.fault is None
+
+
+# --- a programme against each limit: at it, and one step beyond ---
+
+PLAN = MusclePlan(
+    muscle="wrist-extensors",
+    channel=0,
+    current_ma=20.0,
+    current_max_ma=20.0,
+    width_us=300.0,
+    rate_hz=40.0,
+    begin_s=0.0,
+    ramp_up_s=0.5,
+    hold_s=0.5,
+    ramp_down_s=0.25,
+)  # 6 uC, 0.12 mJ in 500 ohm; 20 mA sqrt(2 * 300 us * 40 Hz) over half of 25 cm2: 0.2479 mA/cm2
+RUN_S = 3.0  # two contractions of 1.25 s and a rest of 0.5 s
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[tuple[ChannelCommand | None, ...]]:
+    """What the core asks for in two contractions, planned within no guard's limits."""
+    core = ExerciseCore(programme(PLAN, rest_s=0.5))
+    asked = []
+    for number in range(round((READY_S + RUN_S) * 200) + 2):
+        decision = core.step(number * 5 * MS, TickInputs(scope="walk"))
+        asked.append(decision.command.channels)
+    assert core.timeline.phase == "done"
+    return asked[round(READY_S * 200) :]
+
+
+LIMITED = {  # a value that this programme just keeps, and one that it breaks
+    "current_max_ma": (20.0, 19.9, "blocked"),
+    "width_max_us": (300.0, 299.0, "blocked"),
+    "width_min_us": (300.0, 301.0, "blocked"),
+    "rate_max_hz": (40.0, 39.9, "blocked"),
+    "rate_min_hz": (40.0, 40.1, "blocked"),
+    "charge_max_uc": (6.0, 5.99, "blocked"),
+    "energy_max_mj": (0.1201, 0.1199, "blocked"),
+    "density_rms_max_ma_cm2": (0.248, 0.247, "blocked"),
+    "rise_max_ma_per_frame": (0.5, 0.4, "reduced"),  # 0.2 mA a tick, in steps of 0.5 mA
+    "rise_max_ma_per_250ms": (10.5, 9.0, "reduced"),  # 10 mA, and what a step may add
+    "train_max_s": (1.25, 1.2, "blocked"),
+    "on_share_max": (0.021, 0.020, "blocked"),  # 2.5 s of 120
+    "dose_max_uc": (430.0, 400.0, "blocked"),  # 2 x 0.875 s x 40 Hz x 6 uC is 420
+    "bout_max_s": (3.1, 2.5, "tripped"),
+    "session_max_s": (3.1, 2.5, "tripped"),
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_a_programme_that_keeps_a_limit_is_left_alone_and_one_that_does_not_is_held(
+    name: str, frames: list[tuple[ChannelCommand | None, ...]]
+) -> None:
+    kept, broken, held = LIMITED[name]
+    for value, expected in ((kept, "ok"), (broken, held)):
+        bench = exercise({"rate_max_hz": 50.0, name: value})
+        found, named = "ok", ""
+        for channels in frames:
+            reaction = bench.tick(*channels)
+            assert reaction.verdict is not None
+            if bench.fault == "F9" and found == "ok" and reaction.limit == "":
+                found, named = "tripped", bench.notes[-1].text
+            elif reaction.verdict.verdict != "ok":
+                found, named = reaction.verdict.verdict, reaction.limit
+            if found != "ok":
+                break
+        assert found == expected, named
+        assert found == "ok" or f"{name} " in named
+
+
+def test_every_limit_of_a_programmes_pulses_is_in_the_table() -> None:
+    others = {"cycles_max", "pause_min_s", "session_pause_min_s", "sensor_age_max_ms", "frame_age_max_ms"}
+    assert set(LIMITED) == {field.name for field in fields(Limits)} - others

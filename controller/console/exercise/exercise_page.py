@@ -37,7 +37,8 @@ def exercise_html(texts: Texts, settings: ConsoleSettings, facts: ExerciseFacts,
         '<section class="card" id="result" role="status" hidden></section>'
         f"{_control(texts)}"
         f'<section class="card" id="intensity"><h2>{escape(t("exercise.intensity"))}</h2>'
-        f'<ul class="muscles">{muscles}</ul><p id="said" role="status"></p></section>'
+        f'<ul class="muscles">{muscles}</ul><p id="held" role="status" class="notice" hidden>'
+        f'{escape(t("exercise.held"))}</p><p id="said" role="status"></p></section>'
         f"{_goal(texts)}{_details(texts, settings, facts, by)}"
     )
 

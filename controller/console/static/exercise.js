@@ -177,6 +177,7 @@
     const heard = now.emg ?? [];
     $("activity").hidden = heard.length === 0;
     heard.forEach(showActivity);
+    $("held").hidden = !now.held;
     showGoal();
     showResult();
   };

@@ -95,6 +95,7 @@ class ExerciseCore:
     _last_tick_ns: int | None = None
     _was_on: bool = False
     _effort: Effort | None = field(init=False)
+    _held: str = ""  # why the guard gave less than was asked for in this repetition, or the last
 
     def __post_init__(self) -> None:
         params = self.params
@@ -124,6 +125,7 @@ class ExerciseCore:
         given = self.timeline.given
         self.timeline.tick(now_ns, able=able, tried=tried, try_s=try_s)
         on = self.timeline.phase == "on"
+        self._held = "" if on and not self._was_on else self._held
         for muscle in self._muscles:
             if on and not self._was_on:
                 muscle.begin()
@@ -146,12 +148,12 @@ class ExerciseCore:
     def _take_in(self, now_ns: int, inputs: TickInputs) -> None:
         for applied in inputs.applied:
             self._take_verdict(applied)
-        t_s = self._t_s(now_ns)
         for pulse in inputs.pulses:
+            t_s = (pulse.t_ns - self.timeline.since_ns) / 1e9 if self._was_on else -1.0  # its own, not ours
             for muscle in self._muscles:
                 if muscle.plan.channel == pulse.channel:
                     muscle.note(pulse, holding=muscle.plan.held_share(t_s) is not None)
-                    if self._was_on and pulse.t_ns >= self.timeline.since_ns:
+                    if t_s >= 0.0:
                         muscle.answered = self.timeline.answered = True
         for request in inputs.exercise:
             self._obey(now_ns, request)
@@ -162,6 +164,8 @@ class ExerciseCore:
     def _take_verdict(self, applied: Applied) -> None:
         if applied.verdict == "ok":
             return
+        if self._was_on:
+            self._held = applied.reason
         for muscle in self._muscles:
             number = muscle.plan.channel
             through = applied.channels[number] if number < len(applied.channels) else None
@@ -219,7 +223,8 @@ class ExerciseCore:
     def _words_on(self, now_ns: int) -> str:
         t_s = self._t_s(now_ns)
         at_work = [muscle.plan.muscle for muscle in self._muscles if muscle.plan.share(t_s) > 0.0]
-        return f"contraction: {', '.join(at_work)}" if at_work else "between two muscles of a repetition"
+        said = f"contraction: {', '.join(at_work)}" if at_work else "between two muscles of a repetition"
+        return f"{said}; the guard gives less: {self._held}" if self._held else said
 
     def _view(self, now_ns: int) -> View:
         mode: Mode = "programme"
@@ -253,6 +258,7 @@ class ExerciseCore:
             warming_up=line.warming_up,
             broken_off=line.broken_off,
             missed=line.missed,
+            held=self._held,
             emg=() if self._effort is None else self._effort.view(),
             muscles=tuple(
                 MuscleView(m.plan.muscle, m.soft.current_ma, m.set_ma, m.contractions) for m in self._muscles
@@ -277,5 +283,6 @@ class ExerciseCore:
             muscles,
             answers,
             effort,
+            self._held,
         )
         return zlib.crc32(repr(marks).encode())

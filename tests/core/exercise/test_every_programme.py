@@ -88,6 +88,51 @@ def test_pulses_come_at_the_rate_the_programme_says(run: ProgrammeRun) -> None:
             assert sum(whole) / len(whole) == pytest.approx(1.0 / plan.rate_hz, rel=0.02)
 
 
+def holds(run: ProgrammeRun, plan: MusclePlan) -> list[list[Given]]:
+    """Of each repetition that was given, a muscle's pulses from the first to the last of its hold."""
+    began_s: dict[int, float] = {}
+    for number, decision in enumerate(run.decisions):
+        seen = decision.view.exercise
+        if seen is not None and seen.phase == "on":
+            began_s.setdefault(seen.repetition, number * TICK_S)
+    mine = [given for given in given_by(run) if plan_of(run, given) is plan]
+    return [
+        [g for g in mine if plan.held_share(g.t_s - at_s) is not None]
+        for number, at_s in began_s.items()
+        if number < run.core.timeline.repetition
+    ]
+
+
+def test_a_hold_has_its_pulses_its_doublet_and_its_rising_rate(run: ProgrammeRun) -> None:
+    """As many as the mean rate gives, but for one at each end; a doublet is one more, and comes first."""
+    if run.params.control == "emg-proportional" or not run.core.timeline.given:
+        pytest.skip("the person shapes it, or an hour is not over in a minute")
+    for plan in run.params.muscles:
+        rate_hz = (plan.rate_hz + (plan.rate_end_hz or plan.rate_hz)) / 2.0
+        trains = holds(run, plan)
+        assert len(trains) == run.core.timeline.given
+        for train in trains:
+            gaps_s = [after.t_s - before.t_s for before, after in itertools.pairwise(train)]
+            assert len(train) == pytest.approx(plan.hold_s * rate_hz + (plan.doublet_ms is not None), abs=2)
+            if plan.doublet_ms is not None:
+                assert gaps_s[0] == pytest.approx(plan.doublet_ms / 1e3, abs=TICK_S)
+                assert min(gaps_s[1:]) > 1.0 / plan.rate_hz - TICK_S - 1e-6
+            if plan.rate_end_hz is not None:
+                third = len(gaps_s) // 3
+                first, last = gaps_s[:third], gaps_s[-third:]
+                middle = (plan.rate_end_hz - plan.rate_hz) / 6.0  # of the first third, by the straight line
+                assert third / sum(first) == pytest.approx(plan.rate_hz + middle, rel=0.05)
+                assert third / sum(last) == pytest.approx(plan.rate_end_hz - middle, rel=0.05)
+
+
+def test_no_pulse_comes_outside_a_contraction(run: ProgrammeRun) -> None:
+    """A pulse of a tick is given at once: its tick's phase is its own."""
+    for given in given_by(run):
+        seen = run.decisions[round(given.t_s / TICK_S)].view.exercise
+        assert seen is not None
+        assert seen.phase == "on", given
+
+
 def test_the_current_follows_its_trapezoid(run: ProgrammeRun) -> None:
     """By the clock of the contraction alone: a cyclic or triggered programme in its first full repetition."""
     if run.params.control == "emg-proportional":

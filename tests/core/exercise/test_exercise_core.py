@@ -171,6 +171,25 @@ def test_a_person_pauses_goes_on_and_skips_a_rest() -> None:
         assert core.timeline.phase == phase
 
 
+def test_where_the_guard_gives_less_the_view_and_the_reason_say_so_until_the_next_contraction() -> None:
+    core = ExerciseCore(programme())
+    less = TickInputs(applied=(Applied(1, (None,), "reduced", "20 to 5 mA by the stage"),), scope="walk")
+    early = core.step(0, less)  # no contraction asked for anything
+    assert early.view.exercise is not None
+    assert early.view.exercise.held == ""
+    list(run(core, READY_S + 1.0, 0.005))
+    held = core.step(round((READY_S + 1.005) * S), less)
+    assert held.view.exercise is not None
+    assert held.view.exercise.held == "20 to 5 mA by the stage"
+    assert held.reason == "contraction: wrist-extensors; the guard gives less: 20 to 5 mA by the stage"
+    said = {decision.view.exercise.held for _, decision in run(core, 5.4, READY_S + 1.01)}  # type: ignore[union-attr]
+    assert said == {"20 to 5 mA by the stage"}
+    *_, (_, last) = run(core, 0.2, READY_S + 6.41)
+    assert core.timeline.phase == "on"
+    assert last.view.exercise is not None
+    assert last.view.exercise.held == ""
+
+
 def contractions(core: ExerciseCore) -> list[int]:
     return [muscle.contractions for muscle in core.seen().muscles]
 

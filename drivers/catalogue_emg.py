@@ -84,6 +84,24 @@ def _emulate_npg(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedNpgLite(body.emg, name=name, address=f"E4:B0:63:00:00:{number:02X}")
 
 
+def _decode_shimmer(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.shimmer import decode
+
+    return decode(payload, channel)
+
+
+def _open_shimmer(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.emg.shimmer_exg import ShimmerExg
+
+    return ShimmerExg(name, address, backend)
+
+
+def _emulate_shimmer(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.shimmer_exg import EmulatedShimmerExg
+
+    return EmulatedShimmerExg(body.emg, name=name, address=f"00:06:66:00:00:{number:02X}")
+
+
 EMG: tuple[SensorDevice, ...] = (
     SensorDevice(
         name="myo",
@@ -139,5 +157,18 @@ EMG: tuple[SensorDevice, ...] = (
         open=_open_npg,
         emulate=_emulate_npg,
         emg_channels=6,
+    ),
+    SensorDevice(
+        name="shimmer3r-exg",
+        protocol="shimmer3",
+        title="Shimmer3R EXG (24 bits)",
+        what="EMG 2 channels 512 Hz, BLE",
+        verified="against messages of a public library's tests and the vendor's web client; no hardware yet",
+        kind="emg",
+        rate_hz=512.0,
+        decode=_decode_shimmer,
+        open=_open_shimmer,
+        emulate=_emulate_shimmer,
+        emg_channels=2,
     ),
 )

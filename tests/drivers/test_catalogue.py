@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drivers.catalogue import DECODERS, REFUSED, SENSORS, STIMULATORS, is_inertial
-from drivers.emg import ganglion, gforce, myo, npg_lite
+from drivers.emg import ganglion, gforce, myo, npg_lite, shimmer_exg
 from drivers.imu import capture2go, metamotion, movella_dot, movesense, thingy52, witmotion
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
@@ -32,6 +32,7 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
        "drivers.emg.npg_lite", "drivers.emulated.npg_lite",
+       "drivers.emg.shimmer", "drivers.emg.shimmer_exg", "drivers.emulated.shimmer_exg",
        "drivers.stimulators.p24", "drivers.stimulators.pulse_line", "drivers.stimulators.sciencemode4",
        "drivers.stimulators.sciencemode4_words", "drivers.stimulators.sheets",
        "drivers.stimulators.rehastim2", "drivers.stimulators.sciencemode2",
@@ -129,11 +130,13 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "openbci-ganglion": ganglion.Ganglion,
         "oymotion-gforcepro": gforce.GForce,
         "npg-lite": npg_lite.NpgLite,
+        "shimmer3r-exg": shimmer_exg.ShimmerExg,
     }
     assert SENSORS["myo"].rate_hz == myo.EMG_RATE_HZ
     assert SENSORS["openbci-ganglion"].rate_hz == ganglion.RATE_HZ
     assert SENSORS["oymotion-gforcepro"].rate_hz in gforce.RATES_HZ
     assert SENSORS["npg-lite"].rate_hz == npg_lite.RATE_HZ
+    assert SENSORS["shimmer3r-exg"].rate_hz == shimmer_exg.RATE_HZ
     assert SENSORS["movella-dot"].rate_hz in movella_dot.OUTPUT_RATES_HZ
     assert SENSORS["capture2go"].rate_hz in capture2go.RATES_HZ
     assert SENSORS["witmotion-wt901ble"].rate_hz in witmotion.RATE_CODES

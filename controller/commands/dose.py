@@ -107,7 +107,12 @@ def show(book: DoseBook, days: int, console: Console) -> None:
     newest = sorted({one.day for one in book.entries})[-days:]
     entries = [one for one in book.entries if one.day in newest]
     if not entries:
-        console.print(f"{whose}: no exercise session yet.", markup=False)
+        console.print(
+            f"{whose}: no exercise session in the dose book yet. Where there are recordings of one, "
+            "dorsi dose --rebuild makes it.",
+            markup=False,
+            soft_wrap=True,
+        )
     else:
         console.print(muscle_table(muscle_days(entries), whose))
         console.print(programme_table(entries))

@@ -17,7 +17,7 @@ from controller.analysis.export.signals import Floats, Series, Signals, apart, r
 from controller.errors import InputError
 from controller.untrusted import clean
 
-TASK = "walk"
+WALK, EXERCISE = "walk", "exercise"  # tasks
 LABEL_MAX = 60
 CHANNEL_COLUMNS = ("name", "component", "type", "tracked_point", "units", "sampling_frequency")
 
@@ -44,15 +44,16 @@ def write_bids(recording: Path, signals: Signals, folder: Path, owners: Owners) 
     scans: list[Sequence[object]] = [("filename", "acq_time")]
     labels: set[str] = set()
     version = software_version(signals.facts)
+    task = EXERCISE if signals.core.points else WALK
     for name, one in signals.all():
-        stem = f"{subject}_{session}_task-{TASK}_tracksys-{apart(labels, _label(name, 'sensor'), LABEL_MAX)}"
+        stem = f"{subject}_{session}_task-{task}_tracksys-{apart(labels, _label(name, 'sensor'), LABEL_MAX)}"
         t_ns, values = one.columns()
         at_s = (t_ns - t_ns[0]) / 1e9
         rows = [[f"{at:.6f}", *map(_cell, row)] for at, row in zip(at_s, values, strict=True)]
         put(place / f"{stem}_motion.tsv", _tsv(rows))
         channels = _channels(name, one, rate_hz(at_s))
         put(place / f"{stem}_channels.tsv", _tsv([CHANNEL_COLUMNS, *channels]))
-        put(place / f"{stem}_motion.json", _json(_sidecar(name, at_s, channels, version)))
+        put(place / f"{stem}_motion.json", _json(_sidecar(name, task, at_s, channels, version)))
         start = signals.utc(int(t_ns[0]))
         acquired = start.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if start else "n/a"
         scans.append((f"motion/{stem}_motion.tsv", acquired))
@@ -108,7 +109,8 @@ def _label(text: str, otherwise: str) -> str:
 
 def _channels(name: str, series: Series, each_hz: int) -> list[Sequence[object]]:
     rows: list[Sequence[object]] = [("latency", "n/a", "LATENCY", "n/a", "s", each_hz)]
-    for label, unit in zip(series.names, series.units, strict=True):
+    points = series.points or (name,) * len(series.names)
+    for label, unit, point in zip(series.names, series.units, points, strict=True):
         stem, _, axis = label.partition("_")
         match stem:
             case "acc" | "gyr":
@@ -117,22 +119,22 @@ def _channels(name: str, series: Series, each_hz: int) -> list[Sequence[object]]
                 kind, component = "JNTANG", "n/a"
             case _:
                 kind, component = "MISC", "n/a"
-        rows.append((label, component, kind, name, unit, each_hz))
+        rows.append((label, component, kind, point, unit, each_hz))
     return rows
 
 
 def _sidecar(
-    name: str, at_s: Floats, channels: Sequence[Sequence[object]], version: str
+    name: str, task: str, at_s: Floats, channels: Sequence[Sequence[object]], version: str
 ) -> dict[str, object]:
     kinds = [str(row[2]) for row in channels]
     seconds = float(at_s[-1])
     counts = {f"{kind}ChannelCount": kinds.count(kind) for kind in sorted(set(kinds))}
     return {
-        "TaskName": TASK,
+        "TaskName": task,
         "SamplingFrequency": rate_hz(at_s),
         "SamplingFrequencyEffective": (len(at_s) - 1) / seconds if seconds > 0 else "n/a",
         "TrackingSystemName": name,
-        "TrackedPointsCount": 1,
+        "TrackedPointsCount": len({row[3] for row in channels[1:]}),
         "MotionChannelCount": len(channels),
         "RecordingDuration": seconds,
         "MissingValues": "n/a",

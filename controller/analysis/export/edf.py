@@ -48,7 +48,8 @@ def write_edf(recording: Path, signals: Signals, folder: Path) -> Path:
             shorts[name] = apart(taken, _ascii(name), LABEL_MAX - 1 - max(map(len, one.names)))
         shown = [at for at, label in enumerate(one.names) if not (label == "command" and signals.hidden)]
         notes += _gap_notes(name, [one.names[at] for at in shown], at_s, values[:, shown])
-        for column, label, unit in zip(values.T, one.names, one.units, strict=True):
+        points = one.points or (name,) * len(one.names)
+        for column, label, unit, point in zip(values.T, one.names, one.units, points, strict=True):
             if label == "command" and signals.hidden:
                 continue  # EDF has no unknown values, and zero would say that no current flowed
             known = np.isfinite(column)
@@ -60,7 +61,7 @@ def write_edf(recording: Path, signals: Signals, folder: Path) -> Path:
                         np.clip(on_grid, -limit, limit),
                         each_hz,
                         label=apart(labels, f"{shorts[name]} {label}", LABEL_MAX),
-                        transducer_type=_ascii(name)[:TRANSDUCER_MAX],
+                        transducer_type=_ascii(point)[:TRANSDUCER_MAX],
                         physical_dimension=unit,
                         physical_range=(-limit, limit),
                     )

@@ -25,8 +25,9 @@ from controller.analysis.export.edf import write_edf
 from controller.analysis.export.folder import Owners
 from controller.analysis.export.signals import Signals
 from controller.core.gait.joint_range import possible_ankle_deg, possible_pitch_deg
+from controller.core.signals import ExerciseView
 from controller.errors import InputError
-from controller.record.contractions import ContractionTold, PhaseTold
+from controller.record.contractions import Contractions, ContractionTold, PhaseTold
 from controller.record.numbered_events import StrideTold, Teller, Told
 from controller.record.privacy import guard_word, process_word
 from controller.record.reader import header, messages, raw_messages, read
@@ -89,6 +90,13 @@ TABLES: dict[str, list[tuple[str, pyarrow.DataType]]] = {
     ],
     "clock": [("monotonic_ns", _INT), ("utc_ns", _INT), ("boottime_ns", _INT)],
 }  # fmt: skip
+
+# In place of a walk's: an exercise knows no angle and no stride
+EXERCISE_TICKS: list[tuple[str, pyarrow.DataType]] = [
+    ("now_ns", _INT), ("seq", _INT), ("deadline", _INT), ("lateness_us", _FLOAT), ("duration_us", _FLOAT),
+    ("control", _TEXT), ("phase", _TEXT), ("repetition", _INT), ("given", _INT), ("warming_up", _BOOL),
+    ("activation", _FLOAT), ("support", _FLOAT), ("commanded_ma", _FLOAT), ("reason", _TEXT),
+]  # fmt: skip
 
 # Of a walk, or of an exercise, alone
 WALKED, EXERCISED = ("strides",), ("contractions",)
@@ -220,6 +228,8 @@ def _emg_rows(frame: EmgFrame) -> Iterator[Row]:
 
 def _tick_row(tick: Tick, veil: _Veil) -> Row:
     view = tick.decision.view
+    if view.exercise is not None:
+        return _exercise_row(tick, view.exercise)
     mode, reason = (veil.label(tick.now_ns), "") if veil.hidden else (view.mode, tick.decision.reason)
     currents = [channel.current_ma for channel in tick.decision.command.channels if channel is not None]
     return (
@@ -228,6 +238,23 @@ def _tick_row(tick: Tick, veil: _Veil) -> Row:
         possible_pitch_deg(view.foot_pitch_deg), possible_ankle_deg(view.ankle_deg),
         view.reference_pitch_deg, None if veil.hidden else max(currents, default=None), reason,
     )  # fmt: skip
+
+
+def _exercise_row(tick: Tick, seen: ExerciseView) -> Row:
+    """``activation`` is of the strongest muscle that is heard, ``commanded_ma`` the largest current."""
+    heard = [one.activation for one in seen.emg if one.activation is not None]
+    support = next((one.support for one in seen.emg if one.support is not None), None)
+    currents = [channel.current_ma for channel in tick.decision.command.channels if channel is not None]
+    return (
+        tick.now_ns, tick.seq, tick.deadline, tick.lateness_us, tick.duration_us,
+        seen.control, seen.phase, seen.repetition, seen.given, seen.warming_up,
+        max(heard, default=None), support, max(currents, default=None), tick.decision.reason,
+    )  # fmt: skip
+
+
+def columns_of(name: str, *, exercise: bool) -> list[tuple[str, pyarrow.DataType]]:
+    """A table's columns; of an exercise ticks have their own."""
+    return EXERCISE_TICKS if exercise and name == "ticks" else TABLES[name]
 
 
 def _told_rows(events: Iterable[Told], veil: _Veil) -> Iterator[tuple[str, Row]]:
@@ -244,8 +271,11 @@ def _told_rows(events: Iterable[Told], veil: _Veil) -> Iterator[tuple[str, Row]]
             yield "contractions", [getattr(one, name) for name, _ in TABLES["contractions"]]
         elif event.kind == "exercise":
             phase = msgspec.json.decode(event.payload_json, type=PhaseTold)
-            words = f"{phase.phase}, {phase.repetition} of {phase.repetitions}"
-            yield "events", (phase.t_ns, "exercise", words, None, None, None)
+            yield "events", (phase.t_ns, "exercise", _phase_words(phase), None, None, None)
+
+
+def _phase_words(phase: PhaseTold) -> str:
+    return f"{phase.phase}, {phase.repetition} of {phase.repetitions}"
 
 
 def _tables(recording: Path) -> list[str]:
@@ -257,11 +287,11 @@ def _tables(recording: Path) -> list[str]:
 class _Table:
     """One table being written, a batch of rows at a time; written with its columns even when empty."""
 
-    def __init__(self, name: str, kind: Kind, folder: Path, stack: ExitStack) -> None:
-        self.path = folder / f"{name}.{kind}"
-        self._schema = pyarrow.schema(TABLES[name])
-        make = pyarrow.csv.CSVWriter if kind == "csv" else pyarrow.parquet.ParquetWriter
-        self._writer = stack.enter_context(make(str(self.path), self._schema))
+    def __init__(self, path: Path, columns: list[tuple[str, pyarrow.DataType]], stack: ExitStack) -> None:
+        self.path = path
+        self._schema = pyarrow.schema(columns)
+        make = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
+        self._writer = stack.enter_context(make(str(path), self._schema))
         self._rows: list[Row] = []
 
     def add(self, row: Row) -> None:
@@ -282,7 +312,11 @@ def _write_tables(
     recording: Path, kind: Kind, folder: Path, progress: Progress, veil: _Veil
 ) -> tuple[Path, ...]:
     with ExitStack() as stack:
-        tables = {name: _Table(name, kind, folder, stack) for name in _tables(recording)}
+        exercise = is_exercise(recording)
+        tables = {
+            name: _Table(folder / f"{name}.{kind}", columns_of(name, exercise=exercise), stack)
+            for name in _tables(recording)
+        }
         for name, row in _rows(recording, header(recording), progress, veil):
             tables[name].add(row)
         for table in tables.values():
@@ -293,16 +327,21 @@ def _write_tables(
 def _read_signals(recording: Path, facts: dict[str, str], progress: Progress, veil: _Veil) -> Signals:
     signals = Signals(facts, veil.hidden)
     topics = ("tick", "guard/event", "arm", "process", "clock")
+    phases = Contractions()
     count = 0
     for count, message in enumerate(messages(recording, topics), 1):
-        signals.take(message.record)
-        for table, row in _rows_of(message.record, veil):
+        record = message.record
+        signals.take(record)
+        for table, row in _rows_of(record, veil):
             if table == "events" and isinstance(row[0], int):
                 signals.events.append((row[0], str(row[1]), str(row[2])))
+        if isinstance(record, Tick) and (seen := record.decision.view.exercise) is not None:
+            told = [one for one in phases.take_tick(record.now_ns, seen) if isinstance(one, PhaseTold)]
+            signals.events += ((one.t_ns, "exercise", _phase_words(one)) for one in told)
         if count % PROGRESS_EVERY == 0:
             progress(count)
     progress(count)
-    if not signals.imu and not signals.emg:
+    if not signals.imu and not signals.emg and not signals.core.points:  # an exercise may need no sensor
         raise InputError(str(recording), "samples", "none", "a recording with at least one sample")
     signals.events.sort()
     return signals

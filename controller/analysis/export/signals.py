@@ -29,6 +29,7 @@ class Series:
 
     names: tuple[str, ...]
     units: tuple[str, ...]
+    points: tuple[str, ...] = ()  # of each column where on the body it is, by its name; empty: of the source
     t_ns: array[int] = field(default_factory=lambda: array("q"))
     rows: array[float] = field(default_factory=lambda: array("d"))
 
@@ -71,6 +72,9 @@ class Signals:
                 for frame in record.inputs.emg:
                     self._take_emg(frame)
                 view = record.decision.view
+                if view.exercise is not None:
+                    self._take_exercise(record, tuple(one.muscle for one in view.exercise.muscles))
+                    return
                 currents = [one.current_ma for one in record.decision.command.channels if one is not None]
                 command_ma = None if self.hidden else max(currents, default=0.0)
                 angles = possible_pitch_deg(view.foot_pitch_deg), possible_ankle_deg(view.ankle_deg)
@@ -79,6 +83,14 @@ class Signals:
                 self.offset_ns = wall_clock.offset_ns(record)
             case _:
                 pass
+
+    def _take_exercise(self, tick: Tick, muscles: tuple[str, ...]) -> None:
+        """Each muscle's current in a column, in the order of the programme; no angle is known."""
+        if not self.core.t_ns:
+            names = tuple(f"command_{number}" for number in range(1, len(muscles) + 1))
+            self.core = Series(names, ("mA",) * len(muscles), muscles)
+        channels = tick.decision.command.channels
+        self.core.add(tick.now_ns, [0.0 if one is None else one.current_ma for one in channels])
 
     def _take_emg(self, frame: EmgFrame) -> None:
         if not frame.volts:

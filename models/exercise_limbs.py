@@ -11,21 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.muscle.hill import TA_FIBRE_M
+from models.muscle_names import MuscleName
 from models.recruitment import RecruitmentParams
 
 LimbName = Literal["wrist-and-fingers", "knee", "sit-to-stand", "shoulder", "ankle"]
 SegmentName = Literal["hand", "forearm", "shank", "thigh", "upper-arm", "trunk", "foot"]
-MuscleName = Literal[
-    "wrist-extensors",
-    "finger-extensors",
-    "finger-flexors",
-    "quadriceps",
-    "hamstrings",
-    "dorsiflexors",
-    "calf",
-    "deltoid-posterior",
-    "supraspinatus",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from models.emg import EmgParams
-from models.exercise_limbs import LIMBS, LimbName, MuscleName
+from models.exercise_limbs import LIMBS, LimbName
+from models.muscle_names import MuscleName
 from models.recruitment import check
 
 EMG = EmgParams()

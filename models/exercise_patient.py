@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from models import exercise_plant as plant
 from models.emg import RATE_MAX_HZ, EmgParts, SurfaceEmg
-from models.exercise_limbs import LIMBS, LimbMuscle, MuscleName, SegmentName
+from models.exercise_limbs import LIMBS, LimbMuscle, SegmentName
 from models.exercise_params import ExerciseParams
 from models.exercise_plant import DT_S, EVENTS, HISTORY, Person
 from models.limb.reflex import ROWS
 from models.muscle.ding import DING2003, FORCE_100_HZ_N
 from models.muscle.stimulated import FITNESS, Tiring, rested, send
+from models.muscle_names import MuscleName
 from models.recruitment import RecruitmentParams, check, electrode_gain, equivalent_ma, fraction
 
 Array = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from controller.config.rig_schema import RigFile
 from controller.config.section import NAME, Section
-from models.exercise_limbs import MuscleName
+from models.muscle_names import MuscleName
 
 ProgrammeKind = Literal["cyclic", "emg-triggered", "emg-proportional", "comfort", "denervated"]
 

@@ -325,7 +325,9 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
 _DECODERS: Mapping[str, msgspec.json.Decoder[Record]] = MappingProxyType(
     {topic: msgspec.json.Decoder(kind) for topic, kind in TOPICS.items()}
 )
-LONG_INTEGER = re.compile(rb"[0-9]{19}")  # may be beyond 64 bits, where arrays and tables end
+LONG_INTEGER = re.compile(
+    rb"(?<![.0-9])[0-9]{19}"
+)  # whole, maybe beyond 64 bits, where arrays and tables end
 _ENCODER = msgspec.json.Encoder()
 
 

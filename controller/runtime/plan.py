@@ -13,7 +13,7 @@ from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
 from controller.trial.schedule import ArmPlan
 from drivers.interface import Segment
-from models.exercise_limbs import MuscleName
+from models.muscle_names import MuscleName
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from controller.record.writer import RecordingWriter
 from controller.runtime.exercise_console import RefusalCode
 from controller.safety.judgement.limits import WHO
 from drivers.catalogue import STIMULATORS
-from models.exercise_limbs import MuscleName
+from models.muscle_names import MuscleName
 
 FACTS = ProgrammeFacts(
     name="short",

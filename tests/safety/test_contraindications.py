@@ -16,7 +16,7 @@ from controller.safety.judgement.contraindications import (
 )
 from controller.safety.judgement.guard_types import Checklist, Request
 from controller.safety.judgement.limits import CAPS, Caps
-from models.exercise_limbs import MuscleName
+from models.muscle_names import MuscleName
 from tests.safety.rig import Bench
 
 NO = {question.key: "no" for question in QUESTIONS}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from drivers.catalogue_emg import EMG
+from drivers.catalogue_emg import ADVERTISING_ALONE, EMG
 from drivers.catalogue_imu import INERTIAL
 from drivers.catalogue_stimulators import BY_BYTES_ALONE, OPENED_BY_THE_GUARD
 from drivers.devices import BytesDevice, Decode, DecodeMode, SensorDevice, StimulatorDevice
@@ -25,18 +25,20 @@ def _by_name(devices: Iterable[Device]) -> Mapping[str, Device]:
 
 SENSORS: Mapping[str, SensorDevice] = _by_name((*INERTIAL, *EMG))
 STIMULATORS: Mapping[str, StimulatorDevice] = _by_name(OPENED_BY_THE_GUARD)
-REFUSED: Mapping[str, BytesDevice] = _by_name(BY_BYTES_ALONE)  # known to `dorsi decode`, not to sessions
+REFUSED: Mapping[str, BytesDevice] = _by_name(
+    (*BY_BYTES_ALONE, *ADVERTISING_ALONE)
+)  # known to `dorsi decode`, not to sessions
 DECODERS: Mapping[str, Decode] = MappingProxyType(
     {sensor.protocol: sensor.decode for sensor in SENSORS.values()}
     | {stimulator.protocol: stimulator.decode for stimulator in STIMULATORS.values()}
-    | {stimulator.protocol: stimulator.decode for stimulator in REFUSED.values()}
+    | {device.protocol: device.decode for device in REFUSED.values()}
 )
 MODE_DECODERS: Mapping[str, DecodeMode] = MappingProxyType(
     {sensor.protocol: sensor.decode_mode for sensor in SENSORS.values() if sensor.decode_mode is not None}
 )
 UUID_BASES: Mapping[str, str] = MappingProxyType(
     {sensor.protocol: sensor.uuid_base for sensor in SENSORS.values()}
-    | {stimulator.protocol: stimulator.uuid_base for stimulator in REFUSED.values()}
+    | {device.protocol: device.uuid_base for device in REFUSED.values()}
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.devices import Body, SensorDevice
+from drivers.devices import Body, BytesDevice, SensorDevice
 from drivers.interface import Sensor
 
 if TYPE_CHECKING:
@@ -102,6 +102,12 @@ def _emulate_shimmer(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedShimmerExg(body.emg, name=name, address=f"00:06:66:00:00:{number:02X}")
 
 
+def _decode_umyo(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.umyo import decode
+
+    return decode(payload, channel)
+
+
 EMG: tuple[SensorDevice, ...] = (
     SensorDevice(
         name="myo",
@@ -170,5 +176,16 @@ EMG: tuple[SensorDevice, ...] = (
         open=_open_shimmer,
         emulate=_emulate_shimmer,
         emg_channels=2,
+    ),
+)
+ADVERTISING_ALONE: tuple[BytesDevice, ...] = (
+    BytesDevice(
+        name="umyo",
+        protocol="umyo",
+        title="Ultimate Robotics uMyo",
+        what="EMG spectrum, BLE advertisements, by its bytes alone",
+        verified="layout from the maker's library; no hardware yet",
+        refused="its advertisements hold a spectrum of the EMG, not its samples",
+        decode=_decode_umyo,
     ),
 )

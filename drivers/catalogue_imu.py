@@ -132,6 +132,24 @@ def _emulate_movesense(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedMovesense(body.imu, name=name, address=f"0C:8C:DC:00:00:{number:02X}")
 
 
+def _decode_open_frame(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.imu.open_frame import decode
+
+    return decode(payload, channel)
+
+
+def _open_open_frame(name: str, address: str, backend: BleBackend | None) -> Sensor:
+    from drivers.imu.open_frame import OpenFrame
+
+    return OpenFrame(name, address, backend)
+
+
+def _emulate_open_frame(name: str, number: int, body: Body) -> Peripheral:
+    from drivers.emulated.open_frame import EmulatedOpenFrame
+
+    return EmulatedOpenFrame(body.imu, name=name, address=f"D0:75:10:00:00:{number:02X}")
+
+
 INERTIAL: tuple[SensorDevice, ...] = (
     SensorDevice(
         name="movella-dot",
@@ -212,5 +230,18 @@ INERTIAL: tuple[SensorDevice, ...] = (
         open=_open_movesense,
         emulate=_emulate_movesense,
         uuid_base="3480{}-7185-4d5d-b431-630e7050e8f0",
+    ),
+    SensorDevice(
+        name="open-frame",
+        protocol="open-frame",
+        title="A board of one's own with Dorsi's open frame",
+        what="IMU, BLE, at its own rate",
+        verified="the layout is Dorsi's own; its C header compiled and read back; no board yet",
+        kind="imu",
+        rate_hz=100.0,
+        decode=_decode_open_frame,
+        open=_open_open_frame,
+        emulate=_emulate_open_frame,
+        uuid_base="d075{}-6b1c-4c5e-9a3d-5f7e2b9c4a10",
     ),
 )

@@ -72,7 +72,7 @@ class StimulatorDevice:
 
 @dataclass(frozen=True, slots=True)
 class BytesDevice:
-    """A stimulator known by its bytes alone: `dorsi decode` reads it, no session may use it, and why."""
+    """A device known by its bytes alone: `dorsi decode` reads it, no session may use it, and why."""
 
     name: str  # as a session file would call it
     protocol: str  # for `dorsi decode`

@@ -48,7 +48,7 @@ def _one_of(devices: Iterable[str], refused: Mapping[str, BytesDevice] | None = 
     return AfterValidator(known)
 
 
-SensorName = Annotated[str, _one_of(SENSORS)]
+SensorName = Annotated[str, _one_of(SENSORS, REFUSED)]
 StimulatorName = Annotated[str, _one_of(STIMULATORS, REFUSED)]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from drivers.catalogue import DECODERS, REFUSED, SENSORS, STIMULATORS, is_inertial
 from drivers.emg import ganglion, gforce, myo, npg_lite, shimmer_exg
-from drivers.imu import capture2go, metamotion, movella_dot, movesense, thingy52, witmotion
+from drivers.imu import capture2go, metamotion, movella_dot, movesense, open_frame, thingy52, witmotion
 from drivers.interface import StimulatorCapability
 from drivers.stimulators.p24 import P24
 from drivers.stimulators.rehastim2 import RehaStim2
@@ -28,6 +28,7 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.imu.thingy52", "drivers.emulated.thingy52",
        "drivers.imu.metamotion", "drivers.emulated.metamotion",
        "drivers.imu.movesense", "drivers.emulated.movesense",
+       "drivers.imu.open_frame", "drivers.emulated.open_frame", "drivers.emg.umyo",
        "drivers.emg.myo", "drivers.emulated.myo",
        "drivers.emg.ganglion", "drivers.emulated.ganglion",
        "drivers.emg.gforce", "drivers.emulated.gforce",
@@ -126,6 +127,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "mbientlab-metamotion": metamotion.MetaMotion,
         "thingy52": thingy52.Thingy52,
         "movesense": movesense.Movesense,
+        "open-frame": open_frame.OpenFrame,
         "myo": myo.Myo,
         "openbci-ganglion": ganglion.Ganglion,
         "oymotion-gforcepro": gforce.GForce,
@@ -150,6 +152,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "mbientlab-metamotion",
         "thingy52",
         "movesense",
+        "open-frame",
     }
     stimulators = {name: device.open("/dev/null") for name, device in STIMULATORS.items()}
     assert {name: type(one) for name, one in stimulators.items()} == {

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from controller.config.session import load_session
 from controller.errors import ConfigError
 from drivers.catalogue import REFUSED, STIMULATORS
+from drivers.catalogue_stimulators import BY_BYTES_ALONE
 from drivers.decode import decode
 from drivers.stimulators import motimove8, openemsstim
 from tests.data import REFERENCE, needs_reference
@@ -119,7 +120,7 @@ def test_any_bytes_give_values_or_a_named_reason(data: bytes) -> None:
         assert name
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
+@pytest.mark.parametrize("name", sorted(device.name for device in BY_BYTES_ALONE))
 def test_a_session_that_names_one_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
     assert name not in STIMULATORS
     text = (Path("configs/sessions/demo.toml")).read_text().replace("hasomed-p24", name)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from controller.commands.config_check import load_startable
-from controller.commands.exercise import PROGRAMMES, virtual_session_text
+from controller.commands.exercise import CONFIGS, PROGRAMMES, virtual_session_text
+from controller.commands.run import run_session
 from controller.errors import ConfigError
 
+EXERCISE = CONFIGS / "sessions" / "exercise.toml"
 PROGRAMME, SESSION = "programme.toml", "session.toml"
 CYCLIC, TRIGGERED, PAIR = (
     "wrist_extension",
@@ -75,3 +78,10 @@ def test_a_broken_file_is_refused_by_file_key_and_what_is_allowed(tmp_path: Path
     assert str(tmp_path / broken) in line
     assert "allowed" in line
     assert "found" in line or "rests" in line or "lasts" in line or "unknown" in line
+
+
+def test_an_exercise_is_not_rehearsed_from_the_recording_of_a_walk(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        run_session(EXERCISE, None, ["walk.csv"], tmp_path / "run", Console(), ask=False)
+    assert "--recording: found a file, allowed: none in an exercise session" in str(refused.value)
+    assert not (tmp_path / "run").exists()

@@ -19,6 +19,7 @@ from rich.table import Table
 from controller.commands.results import OWNER_ONLY, new_file, results_folder
 from controller.errors import ConfigError, InputError
 from drivers.catalogue import DECODERS
+from drivers.interface import DeviceError
 
 Result = TypeVar("Result")
 DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
@@ -446,6 +447,27 @@ def decode(
     table = Table("field", "value", show_header=False)
     for key, value in meaning.items():
         table.add_row(key, str(value))
+    console.print(table)
+
+
+@app.command()
+def sensor(
+    device: Annotated[str, typer.Argument(help="Its name in session files, or the TOML file of one's own.")],
+    address: Annotated[str, typer.Argument(help="Bluetooth address, or the name that it advertises.")],
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long to listen.")] = 10.0,
+) -> None:
+    """Listen to one sensor alone: its rate, what was lost, how late and how unevenly it arrives."""
+    import asyncio
+
+    from controller.commands.sensor import listen, open_sensor, rows_of
+
+    try:
+        told = asyncio.run(listen(open_sensor(device, address), seconds))
+    except (ValueError, DeviceError) as error:
+        _refuse(error)
+    table = Table("what", "found", title=f"{device} at {address}")
+    for row in rows_of(told):
+        table.add_row(*row)
     console.print(table)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from drivers.catalogue import DECODERS, MODE_DECODERS, UUID_BASES
 from drivers.devices import BLUETOOTH_BASE
+from drivers.own_device import load
 
 _SHORT = re.compile(r"(?:0x)?([0-9a-f]{4})", re.IGNORECASE)
 _ASSIGNED = range(0x2A00, 0x2C00)  # characteristics of Bluetooth itself, such as the battery's 2a19
@@ -40,11 +42,19 @@ def decode(
     suffice.
 
     ``payload_hex`` may have 0x, colons or spaces between bytes. ``mode`` is the payload mode, for devices
-    whose messages do not tell theirs. Raises ValueError naming the device, the digit or the field that is
-    wrong, and what is allowed.
+    whose messages do not tell theirs. ``device`` may be the TOML file of a device of one's own. Raises
+    ValueError naming the device, the digit or the field that is wrong, and what is allowed.
     """
+    if device.endswith(".toml"):
+        own = load(Path(device))
+        payload = bytes_of(payload_hex)
+        try:
+            return own.decode(payload, None if channel is None else full_uuid(device, channel))
+        except ValueError as error:
+            raise ValueError(f"{own.name}: {error}") from None
     if device not in DECODERS:
-        raise ValueError(f"device: found {device!r}, allowed: {', '.join(DECODERS)}")
+        allowed = f"{', '.join(DECODERS)}, or a file .toml of a device of one's own"
+        raise ValueError(f"device: found {device!r}, allowed: {allowed}")
     if mode is not None and device not in MODE_DECODERS:
         raise ValueError(f"mode: {device} has none; devices with modes: {', '.join(MODE_DECODERS)}")
     payload = bytes_of(payload_hex)

@@ -15,7 +15,7 @@ from controller.core.signals import ExerciseRequest, Phase
 from controller.safety.judgement.faults import FAULTS
 from controller.safety.judgement.guard_types import Request
 from controller.safety.judgement.states import Stage
-from tests.core.exercise.virtual import EPOCH_NS, ProgrammeRun, programme_run
+from tests.core.exercise.virtual import ProgrammeRun, programme_run
 
 TICK_S = 0.005
 NEAR_THE_LIMIT = """
@@ -89,13 +89,13 @@ def fidgety(run: ProgrammeRun, phase: Phase) -> None:
     """Pauses in the middle of every contraction, and goes on at once."""
     if phase == "paused":
         run.ask(ExerciseRequest("go_on"))
-    elif phase == "on" and run.core.timeline.age_s(run.now_ns + EPOCH_NS) > 5.0:
+    elif phase == "on" and run.core.timeline.age_s(run.now_ns + run.epoch_ns) > 5.0:
         run.ask(ExerciseRequest("pause"))
 
 
 def stops_and_arms(run: ProgrammeRun, phase: Phase) -> None:
     """Disarms at the end of every contraction, and arms again at once."""
-    if phase == "on" and run.core.timeline.age_s(run.now_ns + EPOCH_NS) > 9.8:
+    if phase == "on" and run.core.timeline.age_s(run.now_ns + run.epoch_ns) > 9.8:
         run.request(Request("disarm"))
     elif run.known.state.stage is Stage.OFF:
         run.request(Request("arm"))
@@ -141,7 +141,7 @@ LISTENS = "\n[emg]\nthreshold_percent = 20.0\nrelease_percent = 10.0\n"
 
 def in_the_hold(run: ProgrammeRun) -> float:
     """Live until the middle of a hold; when that is."""
-    while run.core.timeline.phase != "on" or run.core.timeline.age_s(run.now_ns + EPOCH_NS) < 1.0:
+    while run.core.timeline.phase != "on" or run.core.timeline.age_s(run.now_ns + run.epoch_ns) < 1.0:
         run.run(TICK_S)
         assert run.t_s < 60.0
     return run.t_s
@@ -182,7 +182,7 @@ def test_stop_ends_the_pulses_in_every_phase_and_nothing_begins_by_itself(made: 
     if phase == "paused":
         lived(run, READY_S + 1.5, lambda *_: None)
         run.ask(ExerciseRequest("pause"))
-    while run.core.timeline.phase != phase or run.core.timeline.age_s(run.now_ns + EPOCH_NS) < 0.2:
+    while run.core.timeline.phase != phase or run.core.timeline.age_s(run.now_ns + run.epoch_ns) < 0.2:
         run.run(TICK_S)
         assert run.t_s < 60.0
     stopped_s, broken_off = run.t_s, run.core.timeline.broken_off

@@ -12,7 +12,7 @@ from controller.config.exercise import load_exercise
 from controller.core.exercise.timeline import READY_S
 from models.exercise_params import EMG
 from models.exercise_patient import ExercisePatient
-from tests.core.exercise.virtual import EPOCH_NS, TICK_NS, ProgrammeRun, programme_run
+from tests.core.exercise.virtual import TICK_NS, ProgrammeRun, programme_run
 
 PROGRAMME = """
 [programme]
@@ -56,7 +56,7 @@ def rests(run: ProgrammeRun) -> list[tuple[float, float]]:
         if (
             line.control == "emg-proportional"
             and line.phase == "on"
-            and line.age_s(EPOCH_NS + run.now_ns) > 2.5
+            and line.age_s(run.epoch_ns + run.now_ns) > 2.5
         ):
             drive = run.patient.truth().muscles["wrist-extensors"].drive
             seen.append((run.core.seen().muscles[0].current_ma, drive))

@@ -1,4 +1,4 @@
-"""A programme in virtual time: exercise core, guard, P24 driver and emulated P24, the virtual person's limb.
+"""A programme in virtual time: exercise core, guard, the stimulator's driver and its peer, the person's limb.
 
 The driver's real bytes go over a pseudo-terminal to the emulated device, whose pulse log is read; only clocks
 and sockets are left out.
@@ -10,6 +10,7 @@ import json
 import select
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,8 +39,12 @@ from controller.safety.judgement.states import Stage
 from controller.safety.judgement.wire import Frame, SensorStamp
 from controller.safety.settings import parse
 from drivers.emulated.p24 import EmulatedP24
+from drivers.emulated.rehastim2 import EmulatedRehaStim2
+from drivers.emulated.serial_peer import SerialPeer
 from drivers.interface import EmgFrame
 from drivers.stimulators.p24 import P24
+from drivers.stimulators.pulse_line import PulseLine
+from drivers.stimulators.rehastim2 import RehaStim2
 from models.exercise_params import ExerciseParams as PersonParams
 from models.exercise_patient import ExercisePatient
 
@@ -47,6 +52,11 @@ EPOCH_NS = 1_000_000_000
 TICK_NS = 5_000_000
 EMG_HZ, EMG_SAMPLES, EMG_LATE_NS = 1000.0, 16, 30_000_000
 SESSION = 7
+PEERS: dict[str, tuple[Callable[..., SerialPeer], Callable[..., PulseLine]]] = {
+    "hasomed-p24": (EmulatedP24, P24),
+    "hasomed-rehastim2": (EmulatedRehaStim2, RehaStim2),
+}
+OPENING_NS = 1_000_000  # of the device's time for each look while it is opened: a RehaStim2 calls for a host
 LINE_S = 5.0  # of real time, at most, for bytes to cross the pseudo-terminal
 
 
@@ -78,6 +88,7 @@ class ProgrammeRun:
     reasons: Counter[str] = field(default_factory=Counter)
     trips: list[str] = field(default_factory=list)
     now_ns: int = 0
+    epoch_ns: int = EPOCH_NS  # the clock's time at the run's begin
     _seq: int = 0
     _emg_seq: int = 0
     _emg_ns: int = 0
@@ -87,16 +98,17 @@ class ProgrammeRun:
     _requests: list[ExerciseRequest] = field(default_factory=list)
     _body: ExerciseBody = field(init=False)
     _log: Path = field(init=False)
-    _device: EmulatedP24 = field(init=False)
-    _driver: P24 = field(init=False)
+    _device: SerialPeer = field(init=False)
+    _driver: PulseLine = field(init=False)
 
     def __post_init__(self) -> None:
         self.core = ExerciseCore(self.params)
         self._body = exercise_body(self.session)
         self.patient = ExercisePatient(self.person, 3)
         self._log = Path(tempfile.mkdtemp()) / "pulses.jsonl"
-        self._device = EmulatedP24(self._log, self._on_pulse, clock=self._clock)
-        self._driver = P24(self._device.port, clock=self._clock)
+        emulate, drive = PEERS[self.session.file.stimulator.device]
+        self._device = emulate(self._log, self._on_pulse, clock=self._clock)
+        self._driver = drive(self._device.port, clock=self._clock)
         told = guard_settings(
             self.session,
             SESSION,
@@ -114,7 +126,7 @@ class ProgrammeRun:
             self._feed(Peer(role, True))
 
     def _clock(self) -> int:
-        return EPOCH_NS + self.now_ns
+        return self.epoch_ns + self.now_ns
 
     @property
     def t_s(self) -> float:
@@ -138,7 +150,7 @@ class ProgrammeRun:
     def given(self) -> list[Given]:
         """Every pulse of the device's own log."""
         return [
-            Given((line["t_ns"] - EPOCH_NS) / 1e9, line["channel"], tuple(map(tuple, line["points"])))
+            Given((line["t_ns"] - self.epoch_ns) / 1e9, line["channel"], tuple(map(tuple, line["points"])))
             for line in map(json.loads, self._log.read_text().splitlines())
             if "points" in line
         ]
@@ -201,6 +213,8 @@ class ProgrammeRun:
         opening = threading.Thread(target=self._driver.open)
         opening.start()
         while opening.is_alive():
+            self.epoch_ns += OPENING_NS
+            self._device.tend()
             self._device.service()
             opening.join(0.001)
 
@@ -221,7 +235,7 @@ class ProgrammeRun:
         while self._emg_ns + frame_ns <= self.now_ns:
             side = "other" if self._body.other_side else "affected"
             volts = self.patient.emg(self._emg_ns / 1e9, EMG_SAMPLES, EMG_HZ, side)  # type: ignore[arg-type]
-            t_ns = EPOCH_NS + self._emg_ns
+            t_ns = self.epoch_ns + self._emg_ns
             rows = tuple(tuple(row) for row in volts.tolist())
             arrival_ns = t_ns + frame_ns + EMG_LATE_NS
             seq = self._emg_seq * EMG_SAMPLES
@@ -243,6 +257,8 @@ class ProgrammeRun:
             _, self.known = react(self._clock(), left, self.setup, self.known)
             given = PulseGiven(pulse.channel, self._clock(), pulse.current_ma, pulse.width_us)
             self._pulses.append(given)
+        if not reaction.pulses and self.known.link:
+            self._device.service()  # a RehaStim2 that hears nothing forgets its host
         for notice in self._driver.poll():
             _, self.known = react(self._clock(), notice, self.setup, self.known)
         if reaction.verdict is not None:
@@ -259,7 +275,8 @@ class ProgrammeRun:
         channel = sorted(self._body.muscles).index(output)
         width_us, current_ma = points[0]
         cycles = sum(1 for _, ma in points if ma > 0.0)
-        self.patient.pulse((t_ns - EPOCH_NS) / 1e9, channel, abs(current_ma), float(width_us), max(1, cycles))
+        t_s = (t_ns - self.epoch_ns) / 1e9
+        self.patient.pulse(t_s, channel, abs(current_ma), float(width_us), max(1, cycles))
 
 
 def programme_run(session: ExerciseSession, repetitions: int = 2, **person: object) -> ProgrammeRun:

@@ -43,7 +43,7 @@ class Listening(MuscleChannel):
         super().__init__(electrode, params)
 
     def _emit(self, samples: list[Cleaned]) -> None:
-        self.heard += [(one.t_ns, one.volts) for one in samples if one.known]
+        self.heard += [(t_ns, volts) for t_ns, volts, known in samples if known]
         super()._emit(samples)
 
 

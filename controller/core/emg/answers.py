@@ -17,6 +17,7 @@ KNOWN_AFTER = 4  # answers of a kind
 LATER_MAX = 2  # samples by which a reference may be seen later than a segment
 PLACE_TOLERANCE = 0.1  # of a sample
 LAG_ALIKE_NS, LAGS_ALIKE = 1_000_000, 8  # of the last ones
+MOVED = 0.02  # of a sample; less is no shift
 NOISE_MIN_V2 = 1e-18
 TAPS = np.arange(-2, 4)
 
@@ -45,7 +46,7 @@ class Answers:
         self.lags_ns: deque[int | None] = deque(maxlen=RECENT)  # after another channel
         self.rows = np.zeros((RECENT + BINS, frame))
         self.noise_v2 = np.zeros(RECENT + BINS)
-        self.offset = np.zeros(RECENT + BINS)
+        self.offset = [0.0] * (RECENT + BINS)
         self._seen = [(0, 0)] * (RECENT + BINS)
         self._energy = [0.0] * (RECENT + BINS)
         self._weight = [0.0] * (RECENT + BINS)  # answers in a row
@@ -82,23 +83,31 @@ class Answers:
         newest = self.count - 1
         at = [(newest - back) % RECENT for back in range(min(self.count, RECENT))]
         at += [place for place in range(RECENT, RECENT + BINS) if self._weight[place]]
-        offsets = self.offset.tolist()
-        begins = {k: math.ceil(self._seen[k][0] + offsets[k] - offset - PLACE_TOLERANCE) for k in at}
-        latest = max(first + LATER_MAX, sorted(begins.values())[KNOWN_AFTER - 1])
-        at = [k for k in at if begins[k] <= latest]
+        earlier = [self.offset[k] - offset for k in at]
+        begins = [
+            math.ceil(self._seen[k][0] + by - PLACE_TOLERANCE) for k, by in zip(at, earlier, strict=True)
+        ]
+        latest = max(first + LATER_MAX, sorted(begins)[KNOWN_AFTER - 1])
+        if max(begins) > latest:
+            kept = [i for i, begin in enumerate(begins) if begin <= latest]
+            at, begins = [at[i] for i in kept], [begins[i] for i in kept]
+            earlier = [earlier[i] for i in kept]
+        rows = self.rows[at]
+        if max(earlier) > MOVED or min(earlier) < -MOVED:
+            rows = shifted(rows, -np.array(earlier))
         energy = [self._energy[k] for k in at]
         return Chosen(
-            rows=shifted(self.rows[at], offset - self.offset[at]),
+            rows=rows,
             noise_v2=np.maximum(self.noise_v2[at], NOISE_MIN_V2),
             strongest=energy.index(max(energy)),
-            first=max(first, *(begins[k] for k in at)),
-            reach=min(self._seen[k][1] for k in at),
+            first=max(first, *begins),
+            reach=min([self._seen[k][1] for k in at]),
         )
 
 
 def shifted(rows: Array, shift: Array) -> Array:
     """Each row (n, samples) at ``shift`` (n,) samples later; Lagrange interpolation through six samples."""
-    if not np.any(np.abs(shift) > 0.02):
+    if not np.any(np.abs(shift) > MOVED):
         return rows
     whole = np.floor(shift).astype(int)
     part = shift - whole

@@ -5,6 +5,8 @@ A rail looks like silence once it is filtered, so it is judged on the raw sample
 
 from __future__ import annotations
 
+import math
+
 NEAR_RAIL = 0.97  # of the rail; the amplifier of the arm recording wanders 1 % about its own
 SAME_LEVEL = 0.02  # of the level: three samples this alike, one after the other, stand at a rail or nearly
 SAME_CODE = 0.001  # two this alike are the converter's last code
@@ -16,6 +18,7 @@ RECOVERY_S = 0.005
 DEAD_S = 0.02  # without any change at all: no electrode is so silent
 SATURATED = "amplifier saturated"
 RECOVERS = "amplifier recovers"
+NOT_A_NUMBER = "not a number"
 DEAD = "no signal at all: amplifier dead or electrode not plugged in"
 
 
@@ -39,10 +42,16 @@ class AmplifierCheck:
     def step(self, x: float) -> str:
         """Why this sample does not show the muscle; '' where it does."""
         size, change = abs(x), abs(x - self._last)
+        if not size < math.inf:
+            return NOT_A_NUMBER
         self._same = self._same + 1 if change == 0.0 else 0
         self._flat = self._flat + 1 if change < SAME_LEVEL * size else 0
-        if not self._known:
+        if self._known:
+            pass
+        elif size >= RAIL_SHARE * self._largest_v:
             self._look_for_rail(size, flat=self._flat >= 2 or change < SAME_CODE * size)
+        else:
+            self._inside = False
         self._last = x
         if self.rail_v is not None and size >= NEAR_RAIL * self.rail_v:
             self._wait = self._recovery

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 from controller.core.emg.artefact import AmplifierCheck
 from controller.core.emg.envelope import Envelope
 from controller.core.emg.filters import HighPass, MainsCanceller
-from controller.core.emg.loose import JUMP_FROM, SUDDEN, Line, MainsAppears, MainsGrew
+from controller.core.emg.loose import AFTER_MAX, JUMP_FROM, SUDDEN, Line, MainsAppears, MainsGrew
 from controller.core.emg.m_wave import LATE_S, NOISE_V, Cleaned, MWaveFilter
 from controller.core.emg.onset import RestMeasure, Trigger
 from controller.core.emg.params import EmgElectrode, EmgParams
@@ -27,6 +28,7 @@ WATCH_NS = 4_000_000  # between two looks at the envelope
 STIMULATED_S = 0.3  # after the last pulse its answer is out of the envelope
 PULSES_MAX = 512  # that wait for the samples of their time
 JUMPED_S = 0.17  # after mains has appeared or gone: the envelope's window and a segment
+MAINS_SURE_S = 1.0  # after the last pulse nothing of its answer is in what is known of the mains
 JUMPED_MAX_S = 1.0  # then rest is another one, and the signal counts
 LOUD = 2.0  # times rest: more than noise
 SETTLE = 2  # samples after a blank in which what is filtered and interpolated still holds the bridge
@@ -63,17 +65,20 @@ class MuscleChannel:
         )
         self._grew = MainsGrew()
         self._jumped_ns: int | None = None
-        self._m_wave = MWaveFilter(
+        self.m_wave = MWaveFilter(
             rate_hz, self._params.method, self._high.ring, aligned=self._params.pulses == "found"
         )
         self._envelope = Envelope(rate_hz)
         self._blank_until_ns = 0
+        self._settle_ns = SETTLE * 1e9 / rate_hz
+        self._samples_per_ns = rate_hz / 1e9
+        self._told_apart_ns = AFTER_MAX * 1e9 / rate_hz
         self._held_v, self._held_ns = 0.0, 0
         self._gap: list[PulseGiven | int] = []  # pulses and times of samples not yet given to the filters
 
     @property
     def m_wave_v(self) -> float | None:
-        return self._m_wave.peak_to_peak_v
+        return self.m_wave.peak_to_peak_v
 
     @property
     def mains_v(self) -> float:
@@ -82,7 +87,7 @@ class MuscleChannel:
     @property
     def leak_v(self) -> float | None:
         """What is left of M-waves before the person's own activity bounds it, r.m.s. of the last pulses."""
-        return None if self._m_wave.leak_v2 is None else math.sqrt(self._m_wave.leak_v2)
+        return None if self.m_wave.leak_v2 is None else math.sqrt(self.m_wave.leak_v2)
 
     def told(self, pulse: PulseGiven) -> None:
         """A pulse, at the time at which this EMG shows it."""
@@ -97,35 +102,56 @@ class MuscleChannel:
     def gap(self) -> None:
         """Samples are missing: filters begin anew, what was learned of pulses stays."""
         self._bridge(self._held_v)
-        self._emit(self._m_wave.gap())
+        self._emit(self.m_wave.gap())
         self._high = HighPass(min(DRIFT_HZ, DRIFT_SHARE * self._rate_hz), self._rate_hz)
 
-    def sample(self, t_ns: int, rate_hz: float, x: float) -> None:
-        """One raw sample in volts."""
+    def take(self, t_ns: Sequence[int], volts: Sequence[float], rate_hz: float, begin: int = 0) -> int:
+        """Raw samples from number ``begin`` on; returns the number after the last one taken.
+
+        It stops where a pulse's segment is to be solved (``due``): after that comes :meth:`solved`.
+        """
         if rate_hz != self._rate_hz:
             self._begin(rate_hz)
+        for n in range(begin, len(t_ns)):
+            now_ns, x = t_ns[n], volts[n]
+            if self._pulses and self._pulses[0].t_ns <= now_ns:
+                self._blank(now_ns)
+            why = self._amplifier.step(x)
+            if why or now_ns < self._blank_until_ns:
+                self._hide(now_ns, why)
+            else:
+                if self._gap:
+                    self._bridge(x)
+                self._filter(now_ns, x, x, good=now_ns >= self._blank_until_ns + self._settle_ns)
+            self._last_ns = now_ns
+            if self.m_wave.due:
+                return n + 1
+            if now_ns >= self._watch_ns:
+                self._watch(now_ns)
+        return len(t_ns)
+
+    def solved(self) -> None:
+        """The segment that was due is solved: its samples are clean."""
+        self._emit(self.m_wave.solved())
+        if self._last_ns is not None and self._last_ns >= self._watch_ns:
+            self._watch(self._last_ns)
+
+    def _blank(self, t_ns: int) -> None:
+        """Pulses up to this time open a gap."""
         while self._pulses and self._pulses[0].t_ns <= t_ns:
             pulse = self._pulses.popleft()
             self._pulse_ns = pulse.t_ns
             blank_s = self._params.blank_s + 2e-6 * pulse.width_us
             self._blank_until_ns = max(self._blank_until_ns, pulse.t_ns + round(blank_s * 1e9))
             self._gap.append(pulse)
-        why = self._amplifier.step(x) if math.isfinite(x) else "not a number"
+
+    def _hide(self, t_ns: int, why: str) -> None:
+        """A sample that does not show the muscle."""
         if why:
             self._bad_ns, self._bad_why = t_ns, why
-        good = not why and t_ns >= self._blank_until_ns
-        if good:
-            if self._gap:
-                self._bridge(x)
-            self._filter(t_ns, x, x, good=t_ns >= self._blank_until_ns + SETTLE * 1e9 / rate_hz)
-        else:
-            self._gap.append(t_ns)
-            if t_ns - self._held_ns > BRIDGE_MAX_S * 1e9:
-                self._bridge(self._held_v)
-        self._last_ns = t_ns
-        if t_ns >= self._watch_ns:
-            self._watch_ns = t_ns + WATCH_NS
-            self._watch(t_ns)
+        self._gap.append(t_ns)
+        if t_ns - self._held_ns > BRIDGE_MAX_S * 1e9:
+            self._bridge(self._held_v)
 
     def _bridge(self, to_v: float) -> None:
         """Give the filters a straight line in place of the samples that do not show the muscle."""
@@ -136,7 +162,7 @@ class MuscleChannel:
                 done += 1
                 self._filter(one, from_v + (to_v - from_v) * done / (missing + 1), math.nan, good=False)
             else:
-                self._emit(self._m_wave.pulse(one))
+                self._emit(self.m_wave.pulse(one))
         self._gap.clear()
 
     def _filter(self, t_ns: int, volts: float, raw: float, *, good: bool) -> None:
@@ -146,43 +172,51 @@ class MuscleChannel:
             y -= self._mains.estimate(t_ns)
             since_ns = t_ns - self._pulse_ns
             if self._appears is not None and good and since_ns > LATE_S * 1e9:
-                after = round(min(since_ns, 10**9) * self._rate_hz / 1e9)
-                self._appeared(self._appears.late(t_ns, y, self.rest_mean_v or NOISE_V, after))
-        clean = self._m_wave.take(t_ns, y, raw, good)
+                after = (
+                    round(since_ns * self._samples_per_ns) if since_ns < self._told_apart_ns else AFTER_MAX
+                )
+                found = self._appears.late(t_ns, y, self.rest_mean_v or NOISE_V, after)
+                if found is not None:
+                    self._appeared(found)
+        clean = self.m_wave.take(t_ns, y, raw, good, waits=not math.isnan(raw))
         if clean:
             self._emit(clean)
 
     def _emit(self, samples: list[Cleaned]) -> None:
-        if samples and self._mains is not None:
-            self._mains.careful = samples[-1].t_ns - self._pulse_ns > STIMULATED_S * 1e9
-        for t_ns, volts, known in samples:
-            if known:
-                self._envelope.take(t_ns, volts)
-                if self._appears is not None:
-                    behind = self._m_wave.behind(t_ns)
-                    found = self._appears.cleaned(t_ns, volts, self.rest_mean_v or NOISE_V, behind=behind)
-                    self._appeared(found)
-                if self._mains is not None:
-                    self._mains.learn(t_ns, volts)
-            else:
-                self._unknown_ns = t_ns
+        if not samples:
+            return
+        times = [t_ns for t_ns, _, known in samples if known]
+        volts = [left_v for _, left_v, known in samples if known]
+        if len(times) < len(samples):
+            self._unknown_ns = max(t_ns for t_ns, _, known in samples if not known)
+        self._envelope.take(times, volts)
+        if self._mains is None or self._appears is None:
+            return
+        found = self._appears.cleaned(times, volts, self.rest_mean_v or NOISE_V, self.m_wave.behind)
+        self._mains.careful = samples[-1][0] - self._pulse_ns > STIMULATED_S * 1e9
+        self._mains.learn(times, volts)
+        if found is not None or self._appears.sudden is self.m_wave.teaches:
+            self._appeared(found)
 
     def _appeared(self, found: Line | None) -> None:
         """Mains that has just appeared or gone: what was learned with the other is of no use."""
         if self._appears is not None:
-            self._m_wave.teaches = not self._appears.sudden
+            self.m_wave.teaches = not self._appears.sudden
         if found is not None and self._mains is not None:
             self._mains.jump(found.weights)
-            self._m_wave.learn_anew()
+            self.m_wave.learn_anew()
             self._jumped_ns = self._held_ns
 
     def _watch(self, t_ns: int) -> None:
         """Trigger and rest, on the envelope of the newest sample."""
-        self._grew.step(
-            WATCH_NS / 1e9, self.mains_v, self._envelope.value_v(t_ns), self.rest_mean_v or NOISE_V
-        )
-        self._settle(t_ns)
-        envelope_v, quality = self.envelope_at(t_ns)
+        self._watch_ns = t_ns + WATCH_NS
+        value_v = self._envelope.value_v(t_ns)
+        stimulated = t_ns - self._pulse_ns < STIMULATED_S * 1e9
+        sure = t_ns - self._pulse_ns > MAINS_SURE_S * 1e9 or self._jumped_ns is not None
+        self._grew.step(WATCH_NS / 1e9, self.mains_v, value_v, self.rest_mean_v or NOISE_V, sure=sure)
+        if self._jumped_ns is not None:
+            self._settle(t_ns, value_v)
+        envelope_v, quality = self._judged(t_ns, value_v)
         if self._rest is not None and not quality and envelope_v is not None and t_ns >= self._rest_next_ns:
             self._rest_next_ns = t_ns + round(REST_STEP_S * 1e9)
             self._rest.take(envelope_v)
@@ -194,14 +228,14 @@ class MuscleChannel:
                 None if quality else envelope_v,
                 self.rest_mean_v,
                 self.rest_sd_v,
-                stimulated=t_ns - self._pulse_ns < STIMULATED_S * 1e9,
+                stimulated=stimulated,
             )
 
-    def _settle(self, t_ns: int) -> None:
+    def _settle(self, t_ns: int, value_v: float | None) -> None:
         """After mains has appeared or gone the signal counts again once the muscle was seen at rest."""
         if self._jumped_ns is None or self._grew.loose:
             return
-        value_v, since_s = self._envelope.value_v(t_ns), (t_ns - self._jumped_ns) / 1e9
+        since_s = (t_ns - self._jumped_ns) / 1e9
         at_rest = value_v is not None and value_v < JUMP_FROM * (self.rest_mean_v or NOISE_V)
         if since_s > JUMPED_MAX_S or (since_s > JUMPED_S and at_rest):
             self._jumped_ns = None
@@ -210,7 +244,9 @@ class MuscleChannel:
         """The envelope and why it is not to be relied on."""
         if self._last_ns is None or now_ns - self._last_ns > SILENT_S * 1e9:
             return None, "no EMG arrives"
-        value_v = self._envelope.value_v(min(now_ns, self._last_ns))
+        return self._judged(now_ns, self._envelope.value_v(min(now_ns, self._last_ns)))
+
+    def _judged(self, now_ns: int, value_v: float | None) -> tuple[float | None, str]:
         if self._grew.loose:
             return value_v, LOOSE
         if self._jumped_ns is not None or (self._appears is not None and self._appears.sudden):

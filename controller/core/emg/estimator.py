@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from controller.core.emg.channel import MuscleChannel
+from controller.core.emg.m_wave import solve
 from controller.core.emg.params import EmgParams
 from controller.core.emg.pulse_finder import PulseFinder
 from controller.core.signals import PulseGiven
@@ -134,13 +135,48 @@ class EmgEstimator:
         if self.params.pulses == "found" and self._newest_ns:
             until_ns = min(until_ns, min(self._newest_ns.values()) - FOUND_WAIT_S * 1e9)
         while self._waiting and self._waiting[0][0] <= until_ns:
-            t_ns, sensor, rate_hz, row = self._waiting.popleft()
-            for channel in self._channels:
-                if channel.electrode.sensor == sensor:
-                    if row is None:
-                        channel.gap()
-                    elif channel.electrode.column < len(row):
-                        channel.sample(t_ns, rate_hz, row[channel.electrode.column])
+            _, sensor, rate_hz, row = self._waiting[0]
+            channels = [one for one in self._channels if one.electrode.sensor == sensor]
+            if row is None:
+                self._waiting.popleft()
+                for channel in channels:
+                    channel.gap()
+                continue
+            times, rows = self._together(sensor, rate_hz, len(row), until_ns)
+            given = [one for one in channels if one.electrode.column < len(row)]
+            columns = [[one[channel.electrode.column] for one in rows] for channel in given]
+            self._advance(given, times, columns, rate_hz)
+
+    def _together(
+        self, sensor: str, rate_hz: float, width: int, until_ns: float
+    ) -> tuple[list[int], list[tuple[float, ...]]]:
+        """The next samples of one sensor that may be used now, without a gap."""
+        times: list[int] = []
+        rows: list[tuple[float, ...]] = []
+        while self._waiting and self._waiting[0][0] <= until_ns:
+            t_ns, its_sensor, its_hz, row = self._waiting[0]
+            if row is None or its_sensor != sensor or its_hz != rate_hz or len(row) != width:
+                break
+            self._waiting.popleft()
+            times.append(t_ns)
+            rows.append(row)
+        return times, rows
+
+    @staticmethod
+    def _advance(
+        channels: list[MuscleChannel], times: list[int], columns: list[list[float]], rate_hz: float
+    ) -> None:
+        """Each channel up to where a pulse's segment is to be solved; these together; and so on."""
+        done = [0] * len(channels)
+        while any(one < len(times) for one in done):
+            for k, channel in enumerate(channels):
+                if done[k] < len(times):
+                    done[k] = channel.take(times, columns[k], rate_hz, done[k])
+            due = [channel for channel in channels if channel.m_wave.due]
+            if due:
+                solve([channel.m_wave for channel in due])
+            for channel in due:
+                channel.solved()
 
     @staticmethod
     def _read(channel: MuscleChannel, now_ns: int) -> MuscleEmg:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.core.emg.placement import MAINS_MAX_V, MAINS_SHARE_MAX, MainsShare
 
@@ -65,7 +67,8 @@ class MainsCanceller:
         self.left = MainsShare()
         self._quiet_v2 = 0.0
         self.careful = True
-        self._taught: list[tuple[int, float]] = []
+        self._taught_ns: list[int] = []
+        self._taught_v: list[float] = []
 
     @property
     def amplitude_v(self) -> float:
@@ -77,16 +80,13 @@ class MainsCanceller:
 
     def estimate(self, t_ns: int) -> float:
         """The mains at this time; samples follow each other."""
-        if abs(t_ns - self._last_ns - self._step_ns) > JITTER_NS:
-            self._place(t_ns)
-            self._last_ns = t_ns
-            return sum(now.real for now in self._now)
+        late_ns = t_ns - self._last_ns - self._step_ns
         self._last_ns = t_ns
-        volts = 0.0
-        for i, turn in enumerate(self._turn):
-            now = self._now[i] = self._now[i] * turn
-            volts += now.real
-        return volts
+        if late_ns > JITTER_NS or late_ns < -JITTER_NS:
+            self._place(t_ns)
+            return sum(now.real for now in self._now)
+        self._now = now = [one * turn for one, turn in zip(self._now, self._turn, strict=True)]
+        return now[0].real + now[1].real if len(now) == 2 else now[0].real
 
     def _place(self, t_ns: int) -> None:
         phase = self._omega_per_ns * t_ns
@@ -98,16 +98,19 @@ class MainsCanceller:
     def jump(self, by: tuple[complex, ...]) -> None:
         """Take mains that has appeared at once, a complex amplitude for each order."""
         self._weights = [weight + one for weight, one in zip(self._weights, by, strict=True)]
-        self._taught.clear()
+        self._taught_ns.clear()
+        self._taught_v.clear()
         self._place(self._last_ns)
 
-    def learn(self, t_ns: int, residual: float) -> None:
-        """Take what was left of a sample that held no pulse's response."""
-        self._taught.append((t_ns, residual))
-        if len(self._taught) < LEARN_TOGETHER:
-            return
-        t, left = np.array([one[0] for one in self._taught]), np.array([one[1] for one in self._taught])
-        self._taught.clear()
+    def learn(self, t_ns: Sequence[int], left: Sequence[float]) -> None:
+        """Take what was left of samples that held no pulse's response."""
+        self._taught_ns += t_ns
+        self._taught_v += left
+        while len(self._taught_v) >= LEARN_TOGETHER:
+            self._learn(np.array(self._taught_ns[:LEARN_TOGETHER]), np.array(self._taught_v[:LEARN_TOGETHER]))
+            del self._taught_ns[:LEARN_TOGETHER], self._taught_v[:LEARN_TOGETHER]
+
+    def _learn(self, t: NDArray[np.int64], left: NDArray[np.float64]) -> None:
         power = float(left @ left) / len(left)
         self._quiet_v2 = min(power, QUIET_GROWS * self._quiet_v2) if self._quiet_v2 else power
         # an effort's noise would be learned as mains and stay for a while after it
@@ -116,8 +119,9 @@ class MainsCanceller:
             gain *= min(1.0, LOUD_POWER * self._quiet_v2 / max(power, 1e-30))
         phase = self._omega_per_ns * t
         for i, order in enumerate(self.orders):
-            line = complex(np.sum(left * np.exp(-1j * order * phase)))
+            turned = order * phase
+            line = complex(left @ np.cos(turned), -(left @ np.sin(turned)))
             self._weights[i] += gain * line
             if i == 0:
-                self.left.take(line, float(left @ left), len(left))
+                self.left.take(line, power * len(left), len(left))
         self._place(self._last_ns)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-LONG_S, LONG_SHARE, LONG_SAMPLES = 0.25, 0.6, 40
-LONG_STEP_S = 0.05  # between two looks
+LONG_S, LONG_SHARE, LONG_SAMPLES = 0.25, 0.75, 40  # samples: at 1 kHz and below, above it so many ms
+LONG_STEP_S = 0.1  # between two looks
 SURE_SHARE, SURE_SAMPLES = 0.8, 24  # of a sudden signal: surely the mains
 HALF_SHARE, HALF_SAMPLES = 0.6, 60
 NOT_SHARE, NOT_SAMPLES = 0.3, 14  # below it: surely not
@@ -26,7 +27,7 @@ BLOCKS_BEFORE_S = 0.03
 GREW, OVER_REST = 4.0, 5.0  # times what the mains usually is here, times rest
 USUAL_TAU_S = 60.0
 ENDS_SHARE = 0.5  # of what tells a loose electrode: hysteresis
-AFTER_MAX = 100  # samples after a pulse: later there is nothing of its answer
+AFTER_MAX = 100  # samples after a pulse are told apart; later there is nothing of its answer
 USUAL_STEP = 0.2
 SUDDEN = "not known yet: a sudden signal is compared with the mains"
 
@@ -59,10 +60,11 @@ def line(
     turns = np.outer(orders, phase)
     sines = np.concatenate((np.cos(turns), -np.sin(turns)))
     if after is not None:
-        _, at, many = np.unique(after, return_inverse=True, return_counts=True)
+        at = np.array(after)
+        many = np.maximum(np.bincount(at), 1)
         y = y - (np.bincount(at, y) / many)[at]
         sines = sines - np.array([(np.bincount(at, one) / many)[at] for one in sines])
-        columns += len(many)
+        columns += len(set(after))
         if count <= 2 * columns:
             return None
     gram = sines @ sines.T
@@ -81,11 +83,16 @@ class MainsAppears:
 
     def __init__(self, mains_hz: float, orders: list[int], rate_hz: float) -> None:
         self._ended = round(ENDED_S * rate_hz)
+        dense = max(1.0, rate_hz / 1000.0)  # more samples of the same time tell no more
+        self._block_samples, self._long_samples = round(BLOCK_SAMPLES * dense), round(LONG_SAMPLES * dense)
+        self._not, self._sure, self._half = (
+            round(one * dense) for one in (NOT_SAMPLES, SURE_SAMPLES, HALF_SAMPLES)
+        )
         self._omega_per_ns, self._orders = 2.0 * math.pi * mains_hz / 1e9, orders
         self._late: deque[tuple[int, float, int, float]] = deque()  # time, volts, after, volts less the usual
-        self._usual_v: dict[int, float] = {}  # of the samples of a number, while nothing is sudden
+        self._usual_v = [0.0] * (AFTER_MAX + 1)  # of the samples of a number, while nothing is sudden
         self._look_ns = 0
-        self._block: list[float] = []
+        self._count, self._power = 0, 0.0  # of the present block
         self._before: deque[tuple[int, float]] = deque()
         self._first_ns = self._since_ns = 0  # of the block, of what is sudden
         self._clean: list[tuple[int, float]] = []
@@ -93,20 +100,20 @@ class MainsAppears:
 
     def late(self, t_ns: int, volts: float, rest_v: float, after: int) -> Line | None:
         """A sample behind the answers to pulses, before cleaning; ``after``: its number since a pulse."""
-        usual_v = self._usual_v.get(after, 0.0)
-        self._late.append((t_ns, volts, after, volts - usual_v))
+        less_v = volts - self._usual_v[after]
+        self._late.append((t_ns, volts, after, less_v))
         if not self.sudden and after < AFTER_MAX:
-            self._usual_v[after] = usual_v + USUAL_STEP * (volts - usual_v)
+            self._usual_v[after] += USUAL_STEP * less_v
         if t_ns < self._look_ns:
             return None
         self._look_ns = t_ns + round(LONG_STEP_S * 1e9)
         while self._late[0][0] < t_ns - LONG_S * 1e9:
             self._late.popleft()
-        if len(self._late) < LONG_SAMPLES:
+        if len(self._late) < self._long_samples:
+            return None
+        if sum([one[3] ** 2 for one in self._late]) < len(self._late) * (JUMP_FROM * rest_v) ** 2:
             return None
         times, values, afters, _ = (list(one) for one in zip(*self._late, strict=True))
-        if sum(v * v for v in values) < len(values) * (JUMP_FROM * rest_v) ** 2:
-            return None
         found = line(times, values, self._omega_per_ns, self._orders, afters)
         if found is None:  # the mains' own rate or half of it: where the answer has quite ended
             ended = [k for k, one in enumerate(afters) if one >= self._ended]
@@ -114,20 +121,29 @@ class MainsAppears:
             found = line(times, values, self._omega_per_ns, self._orders)
         return self._take(found) if found is not None and found.share > LONG_SHARE else None
 
-    def cleaned(self, t_ns: int, volts: float, rest_v: float, *, behind: bool) -> Line | None:
-        """A clean sample; ``behind`` the answers to pulses."""
-        if not self._block:
-            self._first_ns = t_ns
-        self._block.append(volts)
-        if self.sudden and behind:
-            self._clean.append((t_ns, volts))
-        if len(self._block) < BLOCK_SAMPLES:
-            return None
-        size_v = math.sqrt(sum(v * v for v in self._block) / len(self._block))
-        self._block.clear()
+    def cleaned(
+        self, t_ns: Sequence[int], volts: Sequence[float], rest_v: float, behind: Callable[[int], bool]
+    ) -> Line | None:
+        """Clean samples; ``behind`` tells of a time whether it lies behind the answers to pulses."""
+        found, count, power, needed = None, self._count, self._power, self._block_samples
+        for now_ns, one in zip(t_ns, volts, strict=True):
+            if count == 0:
+                self._first_ns = now_ns
+            count += 1
+            power += one * one
+            if self.sudden and behind(now_ns):
+                self._clean.append((now_ns, one))
+            if count == needed:
+                found = self._block(now_ns, math.sqrt(power / count), rest_v) or found
+                count, power = 0, 0.0
+        self._count, self._power = count, power
+        return found
+
+    def _block(self, t_ns: int, size_v: float, rest_v: float) -> Line | None:
+        """A block of clean samples, r.m.s. ``size_v``."""
         while self._before and self._before[0][0] < t_ns - BLOCKS_BEFORE_S * 1e9:
             self._before.popleft()
-        quiet_v = min((v for _, v in self._before), default=size_v)
+        quiet_v = min([v for _, v in self._before], default=size_v)
         self._before.append((t_ns, size_v))
         if not self.sudden and size_v >= JUMP_TO * rest_v and quiet_v <= JUMP_FROM * rest_v:
             self.sudden, self._since_ns = True, self._first_ns
@@ -135,20 +151,20 @@ class MainsAppears:
         return self._judged(size_v, rest_v) if self.sudden else None
 
     def _judged(self, size_v: float, rest_v: float) -> Line | None:
-        if size_v <= JUMP_FROM * rest_v and len(self._clean) >= BLOCK_SAMPLES:
+        if size_v <= JUMP_FROM * rest_v and len(self._clean) >= self._block_samples:
             self.sudden = False
             return None
         late = [(t_ns, less_v) for t_ns, _, _, less_v in self._late if t_ns >= self._since_ns]
         judged = False
         for samples in (late, self._clean):
-            if len(samples) < NOT_SAMPLES:
+            if len(samples) < self._not:
                 return None
             times, values = [one[0] for one in samples], [one[1] for one in samples]
             found = line(times, values, self._omega_per_ns, self._orders)
             if found is None:
                 return None
-            needed = SURE_SHARE if len(samples) < HALF_SAMPLES else HALF_SHARE
-            if found.share > needed and len(samples) >= SURE_SAMPLES:
+            needed = SURE_SHARE if len(samples) < self._half else HALF_SHARE
+            if found.share > needed and len(samples) >= self._sure:
                 return self._take(found)
             judged = judged or found.share >= NOT_SHARE
         self.sudden = judged
@@ -156,7 +172,7 @@ class MainsAppears:
 
     def _take(self, found: Line) -> Line:
         self._late.clear()
-        self._usual_v.clear()
+        self._usual_v = [0.0] * (AFTER_MAX + 1)
         self._clean.clear()
         self._before.clear()
         self.sudden = False
@@ -170,10 +186,13 @@ class MainsGrew:
         self._usual_v: float | None = None
         self.loose = False
 
-    def step(self, elapsed_s: float, mains_v: float, envelope_v: float | None, rest_v: float) -> None:
+    def step(
+        self, elapsed_s: float, mains_v: float, envelope_v: float | None, rest_v: float, *, sure: bool
+    ) -> None:
+        """``sure``: the mains was measured away from answers to pulses, which slow sensors take for it."""
         usual_v = mains_v if self._usual_v is None else min(self._usual_v, mains_v)
         if envelope_v is not None and envelope_v < JUMP_FROM * rest_v:
             usual_v += (mains_v - usual_v) * min(1.0, elapsed_s / USUAL_TAU_S)
         self._usual_v = usual_v
         limit_v = max(GREW * usual_v, OVER_REST * rest_v)
-        self.loose = mains_v > (ENDS_SHARE if self.loose else 1.0) * limit_v
+        self.loose = mains_v > ENDS_SHARE * limit_v if self.loose else sure and mains_v > limit_v

@@ -11,14 +11,14 @@ Yeom and Chang 2005, 2010; differences in docs/emg.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from controller.core.emg.answers import BINS, KNOWN_AFTER, NOISE_MIN_V2, Answers, shifted
 from controller.core.emg.params import MWaveMethod
-from controller.core.emg.prediction import Array, Flags, Prediction, References, predict
+from controller.core.emg.prediction import Array, Flags, Prediction, References, predict, predict_together
 from controller.core.signals import PulseGiven
 
 FIT_S = 0.024  # an M-wave begins 2 to 6 ms after its pulse and lasts 10 to 20 ms
@@ -42,12 +42,9 @@ USUAL_MISS = 0.3  # of the answer's r.m.s.: by which a bridge misses
 Key = tuple[int, ...]
 
 
-class Cleaned(NamedTuple):
-    """One sample that holds the person's own activity and noise; ``known`` False: it may hold an M-wave."""
-
-    t_ns: int
-    volts: float
-    known: bool
+# A sample that holds the person's own activity and noise: when, volts, and whether that is known; False: it
+# may hold an M-wave.
+Cleaned = tuple[int, float, bool]
 
 
 @dataclass(slots=True)
@@ -70,6 +67,20 @@ class _Response:
     noise_v2: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """What is to be solved: samples of a response, less what others leave in them, and its references."""
+
+    one: _Response
+    filtered: Array
+    raw: Array
+    good: Flags
+    y: Array
+    kind: Answers | None = None
+    references: References | None = None
+    used: Flags | None = None  # samples that the references are seen in
+
+
 class MWaveFilter:
     """Removal for one EMG channel. ``peak_to_peak_v`` is the last M-wave's size, ``leak_v2`` the power that
     came with the last pulses and was not predicted; both None before any is known.
@@ -79,7 +90,7 @@ class MWaveFilter:
     """
 
     def __init__(self, rate_hz: float, method: MWaveMethod, ring: complex, *, aligned: bool = False) -> None:
-        self._method, self._aligned = method, aligned
+        self.method, self._aligned = method, aligned
         self._ts_ns = 1e9 / rate_hz
         self._fit = max(FIT_SAMPLES_MIN, round(FIT_S * rate_hz))
         self._late = round(LATE_S * rate_hz)
@@ -87,7 +98,10 @@ class MWaveFilter:
         self._frame = max(self._fit, round(FRAME_S * rate_hz))
         turns = ring ** np.arange(self._frame)
         self._ring = np.array([turns.real, turns.imag])
-        self._widens_s = USUAL_WIDTH * np.arange(self._frame) / rate_hz
+        widens_s = USUAL_WIDTH * np.arange(self._frame) / rate_hz
+        self._moves = np.array([np.full(self._frame, USUAL_DELAY_S), widens_s])[:, 1:-1] * (
+            0.5e9 / self._ts_ns
+        )
         self._kinds: dict[Key, Answers] = {}
         self._active: list[_Response] = []  # oldest first; the last one's segment is open
         self._solved = True  # the open segment
@@ -104,6 +118,7 @@ class MWaveFilter:
         self.peak_to_peak_v: float | None = None
         self.leak_v2: float | None = None
         self._excess_v2 = self._excess_var = 0.0
+        self.due = False
         self.teaches = True  # while False no answer is learned
 
     def behind(self, t_ns: int) -> bool:
@@ -139,23 +154,36 @@ class MWaveFilter:
         self._let_go()
         return out
 
-    def take(self, t_ns: int, volts: float, raw: float, good: bool) -> list[Cleaned]:
-        """One filtered sample with its raw one (NaN: bridged); returns samples now clean, oldest first."""
+    def take(self, t_ns: int, volts: float, raw: float, good: bool, *, waits: bool = False) -> list[Cleaned]:
+        """One filtered sample with its raw one (NaN: bridged); returns samples now clean, oldest first.
+
+        ``waits``: where a segment is now to be solved (``due``), that is left to :func:`solve`, and what is
+        then clean to :meth:`solved`.
+        """
         if not self._active:
             self._first = self._sent = self._sent + 1
-            return [Cleaned(t_ns, volts, True)] if good else []
+            return [(t_ns, volts, True)] if good else []
         newest = self._active[-1]
-        if newest.start is None:
-            newest.start, newest.offset = self._next, (t_ns - newest.t_ns) / self._ts_ns
+        start = newest.start
+        if start is None:
+            start = newest.start = self._next
+            newest.offset = (t_ns - newest.t_ns) / self._ts_ns
             newest.late = newest.offset > 1.0
         self._t_ns.append(t_ns)
         self._volts.append(volts)
         self._raw.append(raw)
         self._good.append(good)
         if not self._solved:
-            if self._next - newest.start < self._fit:
+            if self._first + len(self._volts) - start < self._fit:
                 return []
-            self._solve(newest)
+            if waits:
+                self.due = True
+                return []
+            solve([self])
+        return self.solved()
+
+    def solved(self) -> list[Cleaned]:
+        """Samples now clean, oldest first."""
         out = self._send()
         if self._over(self._active[0]):
             self._let_go()
@@ -198,7 +226,7 @@ class MWaveFilter:
 
     def _finish_segment(self) -> list[Cleaned]:
         if not self._solved and self._active and self._active[-1].start is not None:
-            self._solve(self._active[-1])
+            solve([self])
         self._solved = True
         return self._send()
 
@@ -221,86 +249,98 @@ class MWaveFilter:
 
     def _send(self) -> list[Cleaned]:
         """All samples up to now, cleaned."""
-        out: list[Cleaned] = []
-        if self._sent >= self._next or not self._active:
-            return out
+        upto = self._next
+        if self._sent >= upto or not self._active:
+            return []
         newest = self._active[-1]
-        first, self._sent = self._sent, self._next
+        first, self._sent = self._sent, upto
         if newest.start is None:
-            return out
-        waits = [one.start + self._overlap for one in self._active if one.start is not None and not one.known]
-        hidden_until = max(waits, default=0)
+            return []
         since, part = first - newest.start, first - self._first
         prediction = newest.prediction
         if prediction is None:
             left = self._volts[part:]
         else:
-            until = min(self._next, newest.start + newest.reach)
+            until = min(upto, newest.start + newest.reach)
             if until <= first:
-                return out
-            gains = np.full(until - first, prediction.gain)
-            gains[: max(0, self._late - since)] *= newest.early_gain
-            expected = prediction.volts[since : since + len(gains)] + self._expected(first, until, newest)
-            left = ((np.array(self._volts[part : part + len(gains)]) - expected) * gains).tolist()
-        for i, volts in enumerate(left):
-            if self._good[part + i] and since + i >= newest.first:
-                out.append(Cleaned(self._t_ns[part + i], volts, newest.known and first + i >= hidden_until))
-        return out
+                return []
+            left_v = np.array(self._volts[part : part + until - first])
+            left_v -= prediction.volts[since : since + len(left_v)]
+            if len(self._active) > 1:
+                left_v -= self._expected(first, until, newest)
+            left_v *= prediction.gain
+            if newest.early_gain != 1.0 and since < self._late:
+                left_v[: self._late - since] *= newest.early_gain
+            left = left_v.tolist()
+        times, good, begin = self._t_ns, self._good, max(0, newest.first - since)
+        waits = [one.start + self._overlap for one in self._active if one.start is not None and not one.known]
+        shown = max(waits, default=0) - first if newest.known else len(left)  # from here on it is known
+        return [(times[part + i], left[i], i >= shown) for i in range(begin, len(left)) if good[part + i]]
 
-    def _solve(self, one: _Response) -> None:
-        """What is expected of the open segment's pulse, from the samples of it so far."""
-        self._solved = True
+    def segment(self) -> _Segment:
+        """The open segment, as far as it has come, and what is known of its pulse."""
+        self._solved, self.due = True, False
+        one = self._active[-1]
         start = one.start or 0
         filtered, raw, good = self._span(start, self._next)
-        y = filtered - self._expected(start, self._next, one)
+        y = filtered - self._expected(start, self._next, one) if len(self._active) > 1 else filtered
         one.noise_v2 = self._noise_v2
         kind = self._kinds.get(one.key)
-        if kind is not None and kind.count >= KNOWN_AFTER and not one.late:
-            self._predict(one, kind, y, good)
-        shown = np.isfinite(raw)
-        if np.count_nonzero(shown) >= SEEN_MIN:
-            if one.prediction is not None:
-                raw = raw - np.where(good, filtered - one.prediction.volts[: len(y)], 0.0)
-            self.peak_to_peak_v = float(np.ptp(raw[shown]))
-
-    def _predict(self, one: _Response, kind: Answers, y: Array, good: Flags) -> None:
+        if kind is None or kind.count < KNOWN_AFTER or one.late:
+            return _Segment(one, filtered, raw, good, y)
         chosen = kind.of_use(int(good.argmax()), one.offset)
         one.first, one.reach = chosen.first, chosen.reach
-        good = good.copy()
-        good[: one.first] = False
-        good[one.reach :] = False
-        if np.count_nonzero(good) < SEEN_MIN:
-            return
+        used = good.copy()
+        used[: one.first] = False
+        used[one.reach :] = False
+        if np.count_nonzero(used) < SEEN_MIN:
+            return _Segment(one, filtered, raw, good, y)
         rows, strongest = chosen.rows, chosen.rows[chosen.strongest]
         if self._aligned:
-            rows = self._align(one, rows, strongest, y, good)
+            rows = self._align(one, rows, strongest, y, used)
         changes = self._changes(strongest, one.first)
         references = References(rows, chosen.noise_v2, changes, max(self._noise_v2, NOISE_MIN_V2))
-        one.prediction = predict(self._method, references, y, good)
-        left_v2 = ((y - one.prediction.volts[: len(y)]) * one.prediction.gain) ** 2
-        one.known = one.charge_nc <= STRONGER * kind.strongest_nc[0] and kind.met(one.lag_ns)
-        one.noise_v2 = self._compare(one, left_v2, good)
-        self._noise_v2 += NOISE_STEP * (one.noise_v2 - self._noise_v2)
+        return _Segment(one, filtered, raw, good, y, kind, references, used)
+
+    def conclude(self, segment: _Segment, prediction: Prediction | None) -> None:
+        """Take what is expected of the open segment's pulse."""
+        one, raw = segment.one, segment.raw
+        if prediction is not None and segment.kind is not None and segment.used is not None:
+            one.prediction = prediction
+            left_v = segment.y - prediction.volts[: len(segment.y)]
+            one.known = one.charge_nc <= STRONGER * segment.kind.strongest_nc[0] and segment.kind.met(
+                one.lag_ns
+            )
+            one.noise_v2 = self._compare(one, (left_v * prediction.gain) ** 2, segment.used)
+            self._noise_v2 += NOISE_STEP * (one.noise_v2 - self._noise_v2)
+            raw = raw - np.where(segment.good, segment.filtered - prediction.volts[: len(raw)], 0.0)
+        shown = raw[np.isfinite(raw)]
+        if len(shown) >= SEEN_MIN:
+            self.peak_to_peak_v = float(shown.max() - shown.min())
 
     def _compare(self, one: _Response, left_v2: Array, good: Flags) -> float:
         """The person's activity is as strong early in a segment as late; what is more is M-wave.
 
         Returns the power of the activity. M-wave taken for activity would hide the next one.
         """
-        early, late = left_v2[: self._late][good[: self._late]], left_v2[self._late :][good[self._late :]]
-        if len(late) == 0:
-            return float(early.sum()) / len(early) if len(early) else self._noise_v2
-        here_v2 = float(late.sum()) / len(late)
+        left_v2 = left_v2 * good
+        part = self._late
+        many = int(np.count_nonzero(good[:part])), int(np.count_nonzero(good[part:]))
+        early_v2, here_v2 = (
+            float(one_v2.sum()) / max(1, n)
+            for one_v2, n in zip((left_v2[:part], left_v2[part:]), many, strict=True)
+        )
+        if many[1] == 0:
+            return early_v2 if many[0] else self._noise_v2
         before_v2 = here_v2 if self._late_v2 is None else self._late_v2
         self._late_v2 = before_v2 + LATE_STEP * (here_v2 - before_v2)
-        if len(early) == 0:
+        if many[0] == 0:
             return here_v2
-        early_v2 = float(early.sum()) / len(early)
         self._note_leak(early_v2 - here_v2)
         most_v2 = EARLY_OVER_LATE * max(self._late_v2, here_v2)
-        if early_v2 > most_v2 and self._method not in ("comb", "blanking"):
+        if early_v2 > most_v2 and self.method not in ("comb", "blanking"):
             one.early_gain = math.sqrt(most_v2 / early_v2)
-        return (len(early) * min(early_v2, most_v2) + len(late) * here_v2) / (len(early) + len(late))
+        return (many[0] * min(early_v2, most_v2) + many[1] * here_v2) / (many[0] + many[1])
 
     def _note_leak(self, excess_v2: float) -> None:
         """Running mean of what the early part has more than the late one, as far as it is no chance."""
@@ -330,9 +370,8 @@ class MWaveFilter:
         """What a usual change of delay and of width adds to the strongest reference (its tangents), and the
         high-pass's own ringing after a bridge that missed the true course."""
         out = np.zeros((4, self._frame))
-        slope = (strongest[2:] - strongest[:-2]) * (0.5e9 / self._ts_ns)
-        out[0, 1:-1] = USUAL_DELAY_S * slope
-        out[1, 1:-1] = self._widens_s[1:-1] * slope
+        slope = strongest[2:] - strongest[:-2]
+        np.multiply(self._moves, slope, out=out[:2, 1:-1])
         missed_v = USUAL_MISS * math.sqrt(float(strongest @ strongest) / self._frame)
         out[2:, first:] = missed_v * self._ring[:, : self._frame - first]
         return out
@@ -342,18 +381,38 @@ class MWaveFilter:
         if one.start is None or one.late or not self.teaches:
             return
         end = min(self._next, one.start + self._frame)
-        filtered, _, good = self._span(one.start, end)
-        length = end - one.start
-        if np.count_nonzero(good) < max(SEEN_MIN, WHOLE_SHARE * length):
+        length, part = end - one.start, one.start - self._first
+        good = self._good[part : part + length]
+        if sum(good) < max(SEEN_MIN, WHOLE_SHARE * length):
             return
         samples = np.zeros(self._frame)
-        samples[:length] = filtered - self._expected(one.start, end, one)
+        samples[:length] = self._volts[part : part + length]
+        if len(self._active) > 1:
+            samples[:length] -= self._expected(one.start, end, one)
         at_pulse = shifted(samples[None, :], np.array([-one.offset]))[0] if one.offset else samples
         kind = self._kinds.get(one.key) or self._kinds.setdefault(one.key, Answers(self._frame))
         length = max(length, self._fit)
         kind.lags_ns.append(one.lag_ns)
-        seen = int(np.argmax(good)), length
+        seen = good.index(True), length
         kind.add(samples, seen, one.offset, one.noise_v2)
         kind.strongest_nc = tuple(sorted((*kind.strongest_nc, one.charge_nc))[-KNOWN_AFTER:])
         place = min(BINS - 1, int(BINS * one.charge_nc / self._charge_max_nc))
         kind.mean(place, at_pulse, (math.ceil(seen[0] + one.offset), length), one.noise_v2)
+
+
+def solve(filters: Sequence[MWaveFilter]) -> None:
+    """The open segments of several channels; those of the same shape together."""
+    alike: dict[tuple[int, ...], list[tuple[MWaveFilter, _Segment, References, Flags]]] = {}
+    for one in filters:
+        segment = one.segment()
+        known, used = segment.references, segment.used
+        if known is None or used is None:
+            one.conclude(segment, None)
+        elif one.method == "prediction":
+            alike.setdefault((*known.rows.shape, len(used)), []).append((one, segment, known, used))
+        else:
+            one.conclude(segment, predict(one.method, known, segment.y, used))
+    for group in alike.values():
+        made = predict_together([g[2] for g in group], [g[1].y for g in group], [g[3] for g in group])
+        for (one, segment, _, _), prediction in zip(group, made, strict=True):
+            one.conclude(segment, prediction)

@@ -22,19 +22,15 @@ class MainsShare:
 
     def __init__(self) -> None:
         self._batches: deque[tuple[complex, float, int]] = deque(maxlen=MAINS_BATCHES)
+        self.share = 0.0
 
     def take(self, at_mains: complex, power: float, samples: int) -> None:
         """Sum of samples turned back by the mains' phase, sum of their squares, their number."""
         self._batches.append((at_mains, power, samples))
-
-    @property
-    def share(self) -> float:
-        if len(self._batches) < MAINS_BATCHES:
-            return 0.0
-        total = sum(power for _, power, _ in self._batches)
-        samples = sum(count for _, _, count in self._batches)
-        line = abs(sum(one for one, _, _ in self._batches))
-        return 2.0 * line * line / (samples * total) if total > 0.0 else 0.0
+        total = sum([power for _, power, _ in self._batches])
+        if len(self._batches) == MAINS_BATCHES and total > 0.0:
+            line = abs(sum([one for one, _, _ in self._batches]))
+            self.share = 2.0 * line * line / (sum([count for _, _, count in self._batches]) * total)
 
 
 class SwapCheck:

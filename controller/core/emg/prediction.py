@@ -7,6 +7,7 @@ of the segment that were seen; each returns what to take off and how much of the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,44 +57,71 @@ def predict(method: MWaveMethod, known: References, y: Array, good: Flags) -> Pr
         return Prediction(rows[0], math.sqrt(0.5))
     if method == "gram-schmidt":
         directions, strength = orthogonalised(rows[:ORDER, : len(y)][:, good], noise_v2[:ORDER])
-        return _fit(directions @ rows[:ORDER], strength, y, good)
-    whitened = rows / np.sqrt(noise_v2)[:, None]
-    whitened = np.concatenate((whitened, known.changes / math.sqrt(known.activity_v2)))
-    directions = principal(whitened[:, : len(y)][:, good])
-    carried = np.sum(directions[:, : len(rows)] ** 2, axis=1)  # a change carries nearly no noise
-    return _fit(directions @ whitened, 1.0 / np.maximum(carried, NO_POWER_V2), y, good)
+        basis = directions @ rows[:ORDER]
+        kept = np.array([len(basis)])
+        return _fit(basis[None], strength[None], kept, y[None], good[None])[0]
+    return predict_together([known], [y], [good])[0]
 
 
-def _fit(basis: Array, strength: Array, y: Array, good: Flags) -> Prediction:
-    """Least squares on orthonormal directions; ``strength`` is each one's power over its noise per sample."""
-    samples = int(np.count_nonzero(good))
-    share = basis[:, : len(y)][:, good] @ y[good]
-    volts = share @ basis
-    left = (y - volts[: len(y)])[good]
-    free = max(1, samples - len(share))
-    residual_v2 = float(left @ left) / free
-    added_v2 = float(np.sum(share**2 / strength))  # noise that came with the references
-    kept = max(KEPT_MIN, 1.0 - added_v2 / max(residual_v2, NO_POWER_V2))
-    return Prediction(volts, math.sqrt(kept * samples / free))
+def predict_together(
+    known: Sequence[References], y: Sequence[Array], good: Sequence[Flags]
+) -> list[Prediction]:
+    """The prediction of several channels at once, as of each alone; all of the same shapes."""
+    rows = np.array([one.rows for one in known])
+    scale = np.sqrt([one.noise_v2 for one in known])
+    changes = np.array([one.changes for one in known])
+    activity_v2 = np.array([one.activity_v2 for one in known])
+    whitened = np.concatenate(
+        (rows / scale[:, :, None], changes / np.sqrt(activity_v2)[:, None, None]), axis=1
+    )
+    seen = np.array(good)
+    samples = len(y[0])
+    directions, kept = principal(whitened[:, :, :samples] * seen[:, None, :], np.count_nonzero(seen, axis=1))
+    # the noise of references alone: a change carries nearly none
+    carried = np.sum(directions[:, :, : rows.shape[1]] ** 2, axis=2)
+    strength = 1.0 / np.maximum(carried, NO_POWER_V2)
+    return _fit(directions @ whitened, strength, kept, np.array(y), seen)
 
 
-def _floor(samples: int, references: int) -> float:
-    """Squared singular values of pure unit noise stay below this."""
-    return (ABOVE_NOISE * (math.sqrt(samples) + math.sqrt(references))) ** 2
+def _fit(basis: Array, strength: Array, kept: Array, y: Array, good: Flags) -> list[Prediction]:
+    """Least squares of each channel on ``kept`` orthonormal directions, those after them zero.
 
-
-def principal(whitened: Array) -> Array:
-    """What references of unit noise have in common beyond noise, as principal directions.
-
-    Returns (p, references); times ``whitened`` these are orthonormal rows.
+    ``strength`` is each direction's power over its noise per sample.
     """
-    count, samples = whitened.shape
-    strength, vectors = np.linalg.eigh(whitened @ whitened.T)
-    most = max(1, min(ANSWERS_MAX, int(SHARE_MAX * samples)))
-    floor = _floor(samples, count)
-    kept = [i for i in range(count - 1, -1, -1) if strength[i] > floor][:most]
-    directions: Array = vectors[:, kept].T / np.sqrt(strength[kept])[:, None]
-    return directions
+    length = y.shape[1]
+    samples = np.count_nonzero(good, axis=1)
+    share = (basis[:, :, :length] @ (y * good)[:, :, None])[:, :, 0]
+    volts = (share[:, None, :] @ basis)[:, 0, :]
+    left = (y - volts[:, :length]) * good
+    free = np.maximum(1, samples - kept)
+    residual_v2 = np.sum(left * left, axis=1) / free
+    added_v2 = np.sum(share**2 / strength, axis=1)  # noise that came with the references
+    power = np.maximum(KEPT_MIN, 1.0 - added_v2 / np.maximum(residual_v2, NO_POWER_V2))
+    gain = np.sqrt(power * samples / free).tolist()
+    return [Prediction(one, its) for one, its in zip(volts, gain, strict=True)]
+
+
+def _floor(samples: Array | int, references: int) -> Array | float:
+    """Squared singular values of pure unit noise stay below this."""
+    floor: Array | float = (ABOVE_NOISE * (np.sqrt(samples) + math.sqrt(references))) ** 2
+    return floor
+
+
+def principal(whitened: Array, samples: Array) -> tuple[Array, Array]:
+    """What references of unit noise have in common beyond noise, as principal directions, strongest first.
+
+    ``whitened`` (channels, references, frame) is zero where it was not seen, ``samples`` how many were seen.
+    Returns (channels, p, references) and how many of the p each channel has; the others are zero. Times
+    ``whitened`` they are orthonormal rows.
+    """
+    count = whitened.shape[1]
+    strength, vectors = np.linalg.eigh(whitened @ whitened.transpose(0, 2, 1))
+    strength, vectors = strength[:, : -ANSWERS_MAX - 1 : -1], vectors[:, :, : -ANSWERS_MAX - 1 : -1]
+    most = np.maximum(1, np.minimum(ANSWERS_MAX, (SHARE_MAX * samples).astype(int)))
+    used = strength > np.asarray(_floor(samples, count))[:, None]
+    used &= np.arange(strength.shape[1]) < most[:, None]
+    weight = np.where(used, 1.0 / np.sqrt(np.where(used, strength, 1.0)), 0.0)
+    return (vectors * weight[:, None, :]).transpose(0, 2, 1), np.count_nonzero(used, axis=1)
 
 
 def orthogonalised(rows: Array, noise_v2: Array) -> tuple[Array, Array]:
@@ -103,7 +131,7 @@ def orthogonalised(rows: Array, noise_v2: Array) -> tuple[Array, Array]:
     """
     count, samples = rows.shape
     most = max(1, min(count, int(SHARE_MAX * samples)))
-    floor = _floor(samples, 1)
+    floor = float(_floor(samples, 1))
     left, mix = rows.copy(), np.eye(count)
     directions: list[Array] = []
     strength: list[float] = []

@@ -107,6 +107,6 @@ def test_mains_is_cancelled_and_its_size_is_told(hz: float) -> None:
         t_ns = 10**15 + n * 10**6
         volts = 3e-5 * math.sin(2.0 * math.pi * hz * n / 1000.0)
         left.append(volts - mains.estimate(t_ns))
-        mains.learn(t_ns, left[-1])
+        mains.learn([t_ns], [left[-1]])
     assert np.std(left[3000:]) < 0.35 * np.std(left[:50])
     assert mains.amplitude_v == pytest.approx(3e-5, rel=0.1)

@@ -111,9 +111,13 @@ def test_mains_that_grew_is_told_and_mains_that_was_always_there_is_not() -> Non
     """Told above five times rest and four times the usual, until it is half of that."""
     grew = MainsGrew()
     for mains_v, loose in ((1e-6, False), (24.9e-6, False), (25.1e-6, True), (13e-6, True), (12e-6, False)):
-        grew.step(0.0, mains_v, None, 5e-6)
+        grew.step(0.0, mains_v, None, 5e-6, sure=True)
         assert grew.loose is loose
+    unsure = MainsGrew()
+    for mains_v in (1e-6, 90e-6):
+        unsure.step(0.0, mains_v, None, 5e-6, sure=False)
+        assert not unsure.loose
     always = MainsGrew()
     for _ in range(10):
-        always.step(0.004, 60e-6, 5e-6, 5e-6)
+        always.step(0.004, 60e-6, 5e-6, 5e-6, sure=True)
     assert not always.loose

@@ -9,7 +9,7 @@ import pytest
 
 from controller.core.emg.answers import KNOWN_AFTER, RECENT, Answers, shifted
 from controller.core.emg.params import MWaveMethod
-from controller.core.emg.prediction import References, orthogonalised, predict, principal
+from controller.core.emg.prediction import References, orthogonalised, predict, predict_together, principal
 from tests.core.emg.muscle import hermite
 
 FRAME = 40
@@ -51,10 +51,26 @@ def test_an_answer_of_any_size_is_taken_off(method: MWaveMethod, size: float) ->
     assert np.sqrt(np.mean(left**2)) < max(1.0, 2.0 * abs(size)) * NOISE_V
 
 
+def test_channels_together_are_as_each_alone() -> None:
+    """Also where they have seen other samples, and one has nothing in common with its references."""
+    rng, known, y, good = np.random.default_rng(5), [], [], []
+    for size in (0.5, 2.0, 0.0):
+        rows = size * WAVE * rng.uniform(0.5, 1.0, (8, 1)) + NOISE_V * rng.standard_normal((8, FRAME))
+        known.append(references(rows))
+        y.append(size * WAVE + NOISE_V * rng.standard_normal(FRAME))
+        good.append(np.arange(FRAME) >= rng.integers(0, 8))
+    together = predict_together(known, y, good)
+    for one, its, seen, made in zip(known, y, good, together, strict=True):
+        alone = predict("prediction", one, its, seen)
+        assert np.array_equal(alone.volts, made.volts)
+        assert alone.gain == made.gain
+    assert not np.any(together[2].volts)
+
+
 def test_noise_has_no_direction_in_common() -> None:
     rng = np.random.default_rng(3)
-    found = [len(principal(rng.standard_normal((12, 25)))) for _ in range(300)]
-    assert np.mean(np.array(found) > 0) < 0.02
+    _, found = principal(rng.standard_normal((300, 12, 25)), np.full(300, 25))
+    assert np.mean(found > 0) < 0.02
 
 
 def test_directions_are_orthonormal() -> None:
@@ -62,8 +78,11 @@ def test_directions_are_orthonormal() -> None:
     rows = rng.standard_normal((5, FRAME)) + 20.0 * rng.standard_normal((5, 2)) @ rng.standard_normal(
         (2, FRAME)
     )
-    basis = principal(rows) @ rows
-    assert basis @ basis.T == pytest.approx(np.eye(len(basis)), abs=1e-9)
+    found, (kept,) = principal(rows[None], np.array([FRAME]))
+    basis = found[0, :kept] @ rows
+    assert kept >= 2
+    assert basis @ basis.T == pytest.approx(np.eye(kept), abs=1e-9)
+    assert not np.any(found[0, kept:])
     directions, _ = orthogonalised(rows, np.ones(5))
     basis = directions @ rows
     assert len(basis) >= 2

@@ -29,7 +29,8 @@ STIMULATED_S = 0.3  # after the last pulse its answer is out of the envelope
 PULSES_MAX = 512  # that wait for the samples of their time
 JUMPED_S = 0.17  # after mains has appeared or gone: the envelope's window and a segment
 MAINS_SURE_S = 1.0  # after the last pulse nothing of its answer is in what is known of the mains
-JUMPED_MAX_S = 1.0  # then rest is another one, and the signal counts
+CALM_S = 0.15  # and so long at rest
+JUMPED_MAX_S = 3.0  # then rest is another one, and the signal counts
 LOUD = 2.0  # times rest: more than noise
 SETTLE = 2  # samples after a blank in which what is filtered and interpolated still holds the bridge
 RATE_HZ = 1000.0  # until the first frame tells
@@ -65,6 +66,7 @@ class MuscleChannel:
         )
         self._grew = MainsGrew()
         self._jumped_ns: int | None = None
+        self._calm_ns = 0  # since when at rest
         self.m_wave = MWaveFilter(
             rate_hz, self._params.method, self._high.ring, aligned=self._params.pulses == "found"
         )
@@ -205,7 +207,7 @@ class MuscleChannel:
         if found is not None and self._mains is not None:
             self._mains.jump(found.weights)
             self.m_wave.learn_anew()
-            self._jumped_ns = self._held_ns
+            self._jumped_ns = self._calm_ns = self._held_ns
 
     def _watch(self, t_ns: int) -> None:
         """Trigger and rest, on the envelope of the newest sample."""
@@ -235,9 +237,10 @@ class MuscleChannel:
         """After mains has appeared or gone the signal counts again once the muscle was seen at rest."""
         if self._jumped_ns is None or self._grew.loose:
             return
+        if value_v is None or value_v > JUMP_FROM * (self.rest_mean_v or NOISE_V):
+            self._calm_ns = t_ns
         since_s = (t_ns - self._jumped_ns) / 1e9
-        at_rest = value_v is not None and value_v < JUMP_FROM * (self.rest_mean_v or NOISE_V)
-        if since_s > JUMPED_MAX_S or (since_s > JUMPED_S and at_rest):
+        if since_s > JUMPED_MAX_S or (since_s > JUMPED_S and t_ns - self._calm_ns > CALM_S * 1e9):
             self._jumped_ns = None
 
     def envelope_at(self, now_ns: int) -> tuple[float | None, str]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from controller.analysis.dose_book import owner_of
 from controller.analysis.dose_file import add_recording, read_book
 from controller.analysis.exercise import ExerciseSummary, summarise_exercise
-from controller.analysis.report.page import write_report
+from controller.analysis.report.page import write_pdf, write_report
 from controller.commands.conduct import DISCLAIMER, broker, conduct
 from controller.commands.config_check import load_startable
 from controller.commands.dose import told
@@ -20,6 +20,7 @@ from controller.commands.results import new_file
 from controller.config.exercise import ExerciseSession, exercise_params
 from controller.config.exercise_schema import ProgrammeFile
 from controller.config.loader import read_file
+from controller.console.recordings.file_jobs import mark
 from controller.errors import ConfigError, InputError
 from controller.runtime.person_files import FOLDER
 from controller.runtime.supervisor import Attended, Virtual
@@ -142,7 +143,7 @@ def run_programme(
     arms = [ArmPlan("programme", label=session.programme_path.stem)]
 
     def sum_up(recording: Path) -> list[str]:
-        return _sum_up(recording, out, console)
+        return sum_up_exercise(recording, out, console, attended=attended is not None)
 
     return conduct(
         session,
@@ -157,12 +158,15 @@ def run_programme(
     )
 
 
-def _sum_up(recording: Path, out: Path, console: Console) -> list[str]:
+def sum_up_exercise(recording: Path, out: Path, console: Console, *, attended: bool) -> list[str]:
+    """Table, dose book, summary and report of a session; the names of the files made in ``out``."""
     summary = summarise_exercise(recording)
     console.print(table(summary))
     try:
         entry = add_recording(out.parent / FOLDER, recording)
-        if entry is not None:
+        if entry is None:
+            console.print("Nothing was begun: the dose book has no entry of it.")
+        else:
             book = read_book(out.parent / FOLDER, owner_of(recording))
             for line in told(book):
                 console.print(line, markup=False)
@@ -173,6 +177,10 @@ def _sum_up(recording: Path, out: Path, console: Console) -> list[str]:
             file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
         with new_file(out / "report.html", (".html",)) as file:
             write_report(recording, file)
+        if attended:  # its console offers the report for paper: there at once
+            with new_file(out / "report.pdf", (".pdf",)) as file:
+                write_pdf(recording, file)
+            mark(out / "report.pdf", recording.stat().st_mtime_ns)
     except InputError as error:  # of a place that took the recording
         console.print(f"Not reported: {error}. The recording is kept; dorsi report makes it later.")
         return []

@@ -43,9 +43,22 @@ class _Command:
 
 
 @dataclass(frozen=True, slots=True)
+class _Exercise:
+    phase: str
+    repetition: int
+    repetitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    exercise: _Exercise | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Decision:
     command: _Command
     events: tuple[GaitEvent, ...]
+    view: _View
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,7 @@ class LslOutlets:
         self._guard_event = msgspec.json.Decoder(GuardEvent)
         self._arm = msgspec.json.Decoder(Arm)
         self._sensors: dict[str, pylsl.StreamOutlet] = {}
+        self._phase = ""  # of an exercise, as marked last
         self._command = self._outlet("command", "Stimulation", COMMAND)
         self._pulses = self._outlet("pulses", "Stimulation", PULSES)
         self._markers = self._outlet("markers", "Markers", (("event", "none"),), pylsl.cf_string)
@@ -114,6 +128,9 @@ class LslOutlets:
         self._command.push_sample(list(values), tick.now_ns / 1e9)
         for event in tick.decision.events:
             self._mark(event.kind, event.t_ns)
+        if (seen := tick.decision.view.exercise) is not None and seen.phase != self._phase:
+            self._phase = seen.phase
+            self._mark(f"exercise {seen.phase}, {seen.repetition} of {seen.repetitions}", tick.now_ns)
 
     def _mark(self, text: str, t_ns: int) -> None:
         self._markers.push_sample([text], t_ns / 1e9)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,12 +18,16 @@ from controller.ipc import bus
 from controller.record.reader import messages
 from controller.record.records import Arm, GuardEvent, GuardVerdict, Record, Tick, encode
 from drivers.interface import EmgFrame, ImuSample
+from tests.analysis.exercised import exercised
+from tests.core.exercise.numbers import programme
 from tests.record.made import MS, tick
 from tests.record.walk import record_walk
 
 pytestmark = pytest.mark.real_time
 
 pylsl = pytest.importorskip("pylsl", reason="pylsl is not installed (extra lsl)")
+
+from controller.telemetry.lsl import LslOutlets  # noqa: E402  # it needs pylsl
 
 PATIENCE_S = 30.0
 STREAMS = ("command", "pulses", "markers", "foot", "emg")
@@ -155,3 +160,28 @@ def test_every_valid_emg_sample_comes_with_all_channels_at_its_own_time(pulled: 
     values, times = pulled["emg"]
     assert values == [list(volts) for frame in frames for volts in frame.volts]
     assert times == [frame.t_ns / 1e9 + k / EMG_HZ for frame in frames for k in range(2)]
+
+
+def test_the_phases_of_an_exercise_are_markers_at_their_ticks(tmp_path: Path) -> None:
+    """Each once, where it begins: countdown of 3 s, 3.5 s, a rest of 3 s, 3.5 s."""
+    recording = exercised(tmp_path / "session.mcap", None, params=programme())
+    outlets = LslOutlets("rig-2", "exercise", "machine")
+    (found,) = pylsl.resolve_byprop("name", "rig-2-markers", 1, PATIENCE_S)
+    inlet = pylsl.StreamInlet(found, recover=False)
+    inlet.open_stream(PATIENCE_S)
+    for message in messages(recording, ("tick",)):
+        outlets.take("tick", encode(message.record))
+    words, times = list[str](), list[float]()
+    end_s = time.monotonic() + PATIENCE_S
+    while len(words) < 5 and time.monotonic() < end_s:
+        chunk, stamps = inlet.pull_chunk(0.5, 5 - len(words))
+        words += [row[0] for row in chunk]
+        times += stamps
+    assert words == [
+        "exercise ready, 0 of 2",
+        "exercise on, 0 of 2",
+        "exercise rest, 1 of 2",
+        "exercise on, 1 of 2",
+        "exercise done, 2 of 2",
+    ]
+    assert times == pytest.approx([0.005, 3.005, 6.505, 9.505, 13.005], abs=0.006)

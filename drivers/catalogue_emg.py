@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.devices import Body, BytesDevice, SensorDevice
+from drivers.devices import Body, BytesDevice, Sampling, SensorDevice
 from drivers.interface import Sensor
 
 if TYPE_CHECKING:
@@ -102,11 +102,7 @@ def _emulate_shimmer(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedShimmerExg(body.emg, name=name, address=f"00:06:66:00:00:{number:02X}")
 
 
-def _decode_umyo(payload: bytes, channel: str | None) -> dict[str, object]:
-    from drivers.emg.umyo import decode
-
-    return decode(payload, channel)
-
+from drivers.devices import Body, BytesDevice, Sampling, SensorDevice
 
 EMG: tuple[SensorDevice, ...] = (
     SensorDevice(
@@ -117,6 +113,7 @@ EMG: tuple[SensorDevice, ...] = (
         verified="layout from the vendor's header; its gain is unverified",
         kind="emg",
         rate_hz=200.0,
+        sampling=CONVERSIONS,
         decode=_decode_myo,
         open=_open_myo,
         emulate=_emulate_myo,
@@ -131,6 +128,7 @@ EMG: tuple[SensorDevice, ...] = (
         verified="against the vendor's documentation, driver and tests; firmware 3 as BrainFlow has it",
         kind="emg",
         rate_hz=200.0,
+        sampling=CONVERSIONS,
         decode=_decode_ganglion,
         open=_open_ganglion,
         emulate=_emulate_ganglion,
@@ -145,6 +143,7 @@ EMG: tuple[SensorDevice, ...] = (
         verified="layout from the vendor's SDK and LibEMG; its gain is unverified",
         kind="emg",
         rate_hz=1000.0,
+        sampling=CONVERSIONS,
         decode=_decode_gforce,
         open=_open_gforce,
         emulate=_emulate_gforce,
@@ -159,6 +158,7 @@ EMG: tuple[SensorDevice, ...] = (
         verified="layout from the vendor's firmware; its gain is unverified",
         kind="emg",
         rate_hz=500.0,
+        sampling=CONVERSIONS,
         decode=_decode_npg,
         open=_open_npg,
         emulate=_emulate_npg,
@@ -172,6 +172,7 @@ EMG: tuple[SensorDevice, ...] = (
         verified="against messages of a public library's tests and the vendor's web client; no hardware yet",
         kind="emg",
         rate_hz=512.0,
+        sampling=CONVERSIONS,
         decode=_decode_shimmer,
         open=_open_shimmer,
         emulate=_emulate_shimmer,

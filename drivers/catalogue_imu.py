@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.devices import Body, SensorDevice
+from drivers.devices import Body, Sampling, SensorDevice
 from drivers.interface import Sensor
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         verified="against the vendor's specification; no capture of a measurement is public",
         kind="imu",
         rate_hz=60.0,
+        sampling=Sampling("interval mean", "end", "the maker's manual: strapdown integration at 800 Hz"),
         decode=_decode_dot,
         open=_open_dot,
         emulate=_emulate_dot,
@@ -173,6 +174,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         verified="against bytes of the vendor's SDK; no hardware yet",
         kind="imu",
         rate_hz=100.0,
+        sampling=Sampling("instant", "instant", "unverified"),
         decode=_decode_capture2go,
         open=_open_capture2go,
         emulate=_emulate_capture2go,
@@ -186,6 +188,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         verified="against the datasheet's example and captured frames of others",
         kind="imu",
         rate_hz=100.0,
+        sampling=Sampling("instant", "host", "unverified; long frames have the time of day"),
         decode=_decode_witmotion,
         open=_open_witmotion,
         emulate=_emulate_witmotion,
@@ -199,6 +202,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         verified="against messages of the vendor's tests; no hardware yet",
         kind="imu",
         rate_hz=100.0,
+        sampling=Sampling("instant", "host", "unverified"),
         decode=_decode_metamotion,
         open=_open_metamotion,
         emulate=_emulate_metamotion,
@@ -213,6 +217,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         verified="against the vendor's documentation; no capture is public",
         kind="imu",
         rate_hz=100.0,
+        sampling=Sampling("instant", "host", "unverified"),
         decode=_decode_thingy52,
         open=_open_thingy52,
         emulate=_emulate_thingy52,
@@ -226,6 +231,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         verified="against packets captured by others and the device's own log of them",
         kind="imu",
         rate_hz=104.0,
+        sampling=Sampling("instant", "end", "unverified"),
         decode=_decode_movesense,
         open=_open_movesense,
         emulate=_emulate_movesense,

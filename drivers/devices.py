@@ -39,6 +39,20 @@ class StimulatorPeer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """What a device's sample is, and where in it its stamp lies.
+
+    The driver stamps a sample with the time that its values hold for: an instant's own, the middle of an
+    interval. So the core takes both for instants: a mean differs from the middle's value by a 24th of the
+    curvature times the interval squared.
+    """
+
+    values: Literal["instant", "interval mean"]
+    stamp: Literal["instant", "start", "middle", "end", "host"]  # host: it has no clock of its own
+    source: str  # where that is from; "unverified" where nobody says it
+
+
+@dataclass(frozen=True, slots=True)
 class SensorDevice:
     name: str  # in session files
     protocol: str  # for `dorsi decode`
@@ -47,6 +61,7 @@ class SensorDevice:
     verified: str  # for the docs: against what
     kind: Literal["imu", "emg"]  # what it is used for
     rate_hz: float  # of its samples
+    sampling: Sampling
     decode: Decode
     open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
     emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio

@@ -23,8 +23,10 @@ ZERO3: Vec3 = (0.0, 0.0, 0.0)
 class ImuSample:
     """One inertial sample in the sensor's own axes.
 
-    ``t_ns`` is the sensor's clock mapped to host monotonic time, ``arrival_ns`` when the radio handed it
-    over (CLOCK_MONOTONIC), ``seq`` counts samples as the device made them, so a gap shows as a jump.
+    ``t_ns`` is the time that force and rate hold for, the sensor's clock mapped to host monotonic time: where
+    a device sends means over an interval, its middle (the attitude ``quat_wxyz`` is then that of its end).
+    ``arrival_ns`` is when the radio handed it over (CLOCK_MONOTONIC); ``seq`` counts samples as the device
+    made them, so a gap shows as a jump.
     """
 
     sensor: str

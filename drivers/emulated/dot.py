@@ -1,7 +1,8 @@
 """An emulated Movella DOT: the same bytes, characteristics and order of commands as the device.
 
-Promises measurements at its output rate, each computed at its own instant, stamped by a clock of its own;
-refuses to send before notifications are enabled and the measurement is started.
+Promises measurements at its output rate: force and rate as means over the interval that ends at the stamp,
+as the device integrates at 800 Hz, the attitude at its end, stamped by a clock of its own. Refuses to send
+before notifications are enabled and the measurement is started.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class DeviceTime:
 
 
 class EmulatedDot(Peripheral):
-    """A DOT that measures what ``source`` says at each sample instant."""
+    """A DOT that measures what ``source`` says, asked at the ends and the middle of each interval."""
 
     def __init__(
         self,
@@ -129,22 +130,33 @@ class EmulatedDot(Peripheral):
             self._task = watched(self._measure(), f"{self.name}: measure")
 
     async def _measure(self) -> None:
-        """Sample ``n`` is due ``n`` device periods after the start, whatever the loop does meanwhile."""
+        """Sample ``n`` is due ``n`` + 1 device periods after the start, whatever the loop does meanwhile."""
         period_ns = 1e9 / self._rate_hz / (1 + self._clock.drift_ppm * 1e-6)
         start_ns = time.monotonic_ns()
         if self._born_ns is None:
             self._born_ns = start_ns
         count = 0
+        begun_ns, begun = start_ns, self._source(start_ns)
         while True:
-            due_ns = start_ns + round(count * period_ns)
+            due_ns = start_ns + round((count + 1) * period_ns)
             wait_s = (due_ns - time.monotonic_ns()) / 1e9
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
             elif wait_s < -LATE_MAX_S:
                 count += round(-wait_s * 1e9 / period_ns)
                 continue
-            values = self._source(due_ns)
-            if values is not None:
-                frame = dot.Custom5(self._clock.stamp_us(due_ns - self._born_ns), *values)
+            if due_ns - begun_ns > 1.5 * period_ns:
+                begun = self._source(due_ns - round(period_ns))
+            middle, ended = self._source(due_ns - round(period_ns / 2)), self._source(due_ns)
+            if begun is not None and middle is not None and ended is not None:
+                acc, gyr = (_mean(begun[n], middle[n], ended[n]) for n in (1, 2))
+                frame = dot.Custom5(self._clock.stamp_us(due_ns - self._born_ns), ended[0], acc, gyr)
                 self.notify(self._payload, dot.pack_custom5(frame))
+            begun_ns, begun = due_ns, ended
             count += 1
+
+
+def _mean(begun: Vec3, middle: Vec3, ended: Vec3) -> Vec3:
+    """Over an interval, by Simpson's rule."""
+    x, y, z = ((a + 4.0 * b + c) / 6.0 for a, b, c in zip(begun, middle, ended, strict=True))
+    return x, y, z

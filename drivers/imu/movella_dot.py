@@ -290,7 +290,8 @@ class MovellaDot(BleSensor[ImuSample]):
 
     ``address`` is the Bluetooth address or the advertised name. ``seq`` follows the device's time stamps, so
     a lost notification shows as a jump; one that is broken, repeated or stamped far off its arrival is an
-    invalid sample with a reason.
+    invalid sample with a reason. Force and rate are means over the interval that the device's stamp ends: a
+    sample's time is the middle of it.
     """
 
     def __init__(
@@ -299,6 +300,7 @@ class MovellaDot(BleSensor[ImuSample]):
         super().__init__(name, address, backend)
         self._control = output_rate_command(rate_hz)
         self._period_ns = 1e9 / rate_hz
+        self._half_ns = round(self._period_ns / 2)
         self._clock = DeviceClock(wrap=STAMP_WRAP, tick_ns=1000)
         self._seq = -1
         self._device_ns: int | None = None
@@ -343,7 +345,7 @@ class MovellaDot(BleSensor[ImuSample]):
         self._seq += step
         return ImuSample(
             self.name,
-            mapped.t_ns,
+            mapped.t_ns - self._half_ns,
             arrival_ns,
             self._seq,
             frame.acc_mps2,

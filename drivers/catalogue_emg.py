@@ -102,7 +102,13 @@ def _emulate_shimmer(name: str, number: int, body: Body) -> Peripheral:
     return EmulatedShimmerExg(body.emg, name=name, address=f"00:06:66:00:00:{number:02X}")
 
 
-from drivers.devices import Body, BytesDevice, Sampling, SensorDevice
+def _decode_umyo(payload: bytes, channel: str | None) -> dict[str, object]:
+    from drivers.emg.umyo import decode
+
+    return decode(payload, channel)
+
+
+CONVERSIONS = Sampling("instant", "host", "an ADC's conversions, counted; no clock is sent")
 
 EMG: tuple[SensorDevice, ...] = (
     SensorDevice(

@@ -245,6 +245,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         verified="the layout is Dorsi's own; its C header compiled and read back; no board yet",
         kind="imu",
         rate_hz=100.0,
+        sampling=Sampling("instant", "instant", "what the board's own firmware is to send"),
         decode=_decode_open_frame,
         open=_open_open_frame,
         emulate=_emulate_open_frame,

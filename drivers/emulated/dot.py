@@ -149,7 +149,7 @@ class EmulatedDot(Peripheral):
                 begun = self._source(due_ns - round(period_ns))
             middle, ended = self._source(due_ns - round(period_ns / 2)), self._source(due_ns)
             if begun is not None and middle is not None and ended is not None:
-                acc, gyr = (_mean(begun[n], middle[n], ended[n]) for n in (1, 2))
+                acc, gyr = _mean(begun[1], middle[1], ended[1]), _mean(begun[2], middle[2], ended[2])
                 frame = dot.Custom5(self._clock.stamp_us(due_ns - self._born_ns), ended[0], acc, gyr)
                 self.notify(self._payload, dot.pack_custom5(frame))
             begun_ns, begun = due_ns, ended

@@ -7,12 +7,15 @@ memory (Delp 1990 and Holzbaur 2005, unverified) unless a line says otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from models.muscle.hill import TA_FIBRE_M
+from models.gait2392 import MUSCLES
 from models.muscle_names import MuscleName
 from models.recruitment import RecruitmentParams
+
+TA_FIBRE_M = MUSCLES["tibialis_anterior"].fibre_m
 
 LimbName = Literal["wrist-and-fingers", "knee", "sit-to-stand", "shoulder", "ankle"]
 SegmentName = Literal["hand", "forearm", "shank", "thigh", "upper-arm", "trunk", "foot"]
@@ -178,3 +181,11 @@ LIMBS: dict[LimbName, Limb] = {
         (Segment("foot", 1.0, 0.0, (0.07, 0.01)), Segment("shank", 0.0, 0.0, (0.03, 0.2))),
     ),
 }  # fmt: skip
+
+
+def limb_of(muscles: Collection[str]) -> LimbName:
+    """The limb that has all these muscles. Raises ValueError where none has."""
+    for name, limb in LIMBS.items():
+        if set(muscles) <= {muscle.name for muscle in limb.muscles}:
+            return name
+    raise ValueError(f"no virtual limb has {', '.join(sorted(muscles))}")

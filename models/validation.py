@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from scipy.interpolate import BPoly
 from scipy.optimize import least_squares
 
+from models import gait2392
 from models.cohort import cohort
 from models.foot_plate import perform_tests
 from models.gait import SPEEDS_MPS, normal_ankle_deg, normal_knee_deg, normal_pitch_deg
@@ -45,7 +46,7 @@ from models.validation_rows import Row, Section, png
 Array = npt.NDArray[np.float64]
 DATA = Path(os.environ.get("DORSI_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
 SPEED_FILES = ("VerySlow", "Slow", "Free", "Fast", "VeryFast")
-OPENSIM_NAMES: dict[str, hill.Name] = {
+OPENSIM_NAMES: dict[str, gait2392.Name] = {
     "tib_ant_r": "tibialis_anterior",
     "per_long_r": "peroneus_longus",
     "per_brev_r": "peroneus_brevis",

@@ -12,7 +12,6 @@ from rich.table import Table
 from controller.analysis.dose_book import owner_of
 from controller.analysis.dose_file import add_recording, read_book
 from controller.analysis.exercise import ExerciseSummary, summarise_exercise
-from controller.analysis.report.page import write_pdf, write_report
 from controller.commands.conduct import DISCLAIMER, broker, conduct
 from controller.commands.config_check import load_startable
 from controller.commands.dose import told
@@ -24,10 +23,9 @@ from controller.console.recordings.file_jobs import mark
 from controller.errors import ConfigError, InputError
 from controller.runtime.person_files import FOLDER
 from controller.runtime.supervisor import Attended, Virtual
-from controller.runtime.virtual_bodies import limb_of
 from controller.trial.schedule import ArmPlan
 from drivers.catalogue import SENSORS, STIMULATORS
-from models.exercise_limbs import LIMBS
+from models.exercise_limbs import LIMBS, limb_of
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 VIRTUAL_STIMULATOR = next(iter(STIMULATORS))
@@ -160,6 +158,8 @@ def run_programme(
 
 def sum_up_exercise(recording: Path, out: Path, console: Console, *, attended: bool) -> list[str]:
     """Table, dose book, summary and report of a session; the names of the files made in ``out``."""
+    from controller.analysis.report.page import write_pdf, write_report  # it draws: seconds to load
+
     summary = summarise_exercise(recording)
     console.print(table(summary))
     try:

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.analysis.imu_file import load_sensor_file
-from controller.analysis.report.page import write_pdf, write_report
 from controller.analysis.summary import ArmSummary, Latency, Spread, summarise
 from controller.analysis.tables import left_out_words
 from controller.commands.attended import console_for
@@ -140,6 +139,8 @@ def _walk(
 
 def _sum_up(recording: Path, out: Path, console: Console, *, attended: bool) -> list[str]:
     """Summary and report beside the recording; what was made."""
+    from controller.analysis.report.page import write_pdf, write_report  # it draws: seconds to load
+
     summary = summarise(recording)
     try:
         with new_file(out / "summary.json", (".json",)) as file:

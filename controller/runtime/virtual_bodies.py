@@ -5,14 +5,13 @@ Each lives in its own seconds, answers pulses, and tells its truth to the record
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Protocol
 
 from controller.record import records
 from controller.record.records import Record
 from controller.runtime.plan import ExerciseBody, WorldPlan
 from drivers.interface import Quat, Segment, Vec3
-from models.exercise_limbs import LIMBS, LimbName
+from models.exercise_limbs import limb_of
 from models.exercise_params import ExerciseParams
 from models.exercise_patient import ExercisePatient, Side
 from models.patient import PatientParams, VirtualPatient
@@ -99,14 +98,6 @@ class Walker:
             told.append(("world/stride", made))
         self._strides_told = len(strides)
         return told
-
-
-def limb_of(muscles: Collection[str]) -> LimbName:
-    """The limb that has all these muscles. Raises ValueError where none has."""
-    for name, limb in LIMBS.items():
-        if set(muscles) <= {muscle.name for muscle in limb.muscles}:
-            return name
-    raise ValueError(f"no virtual limb has {', '.join(sorted(muscles))}")
 
 
 class Exerciser:

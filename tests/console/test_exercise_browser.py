@@ -230,8 +230,7 @@ def test_the_end_says_what_was_done(page: Page) -> None:
     expect_cue(page, "done")
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "size"), [("en", "tablet"), ("de", "phone")])
 def test_every_page_holds_wcag_aa_and_fits_its_screen(
     browser: Browser,
     rig: Rig,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import BPoly
 
+from models import gait2392
 from models.limb.foot import FootBody, ankle_acceleration, swing_foot
 from models.limb.ground import scuff_moment_nm, sole_heights
 from models.limb.passive import passive_moment_nm
@@ -19,7 +20,7 @@ from models.muscle import hill
 from tests.data import REFERENCE, needs_reference
 
 ANKLE = REFERENCE / "ankle"
-OPENSIM: dict[str, hill.Name] = {
+OPENSIM: dict[str, gait2392.Name] = {
     "tib_ant_r": "tibialis_anterior",
     "per_long_r": "peroneus_longus",
     "per_brev_r": "peroneus_brevis",

@@ -21,7 +21,6 @@ from controller.core.signals import Applied, Decision, ExerciseRequest, PulseGiv
 from controller.runtime.person_files import PersonFiles
 from controller.runtime.plan import ExerciseBody
 from controller.runtime.session_facts import exercise_body, guard_settings
-from controller.runtime.virtual_bodies import limb_of
 from controller.safety.judgement.guard_step import react
 from controller.safety.judgement.guard_types import (
     Happening,
@@ -45,6 +44,7 @@ from drivers.interface import EmgFrame
 from drivers.stimulators.p24 import P24
 from drivers.stimulators.pulse_line import PulseLine
 from drivers.stimulators.rehastim2 import RehaStim2
+from models.exercise_limbs import limb_of
 from models.exercise_params import ExerciseParams as PersonParams
 from models.exercise_patient import ExercisePatient
 

@@ -14,6 +14,7 @@ LOOK = "import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
 @pytest.mark.parametrize(
     "module",
     [
+        "controller.commands.run",
         "controller.runtime.controller",
         "controller.runtime.recorder",
         "controller.runtime.supervisor",

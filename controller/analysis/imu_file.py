@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from controller.errors import InputError
@@ -161,6 +159,8 @@ def _read_csv(path: Path) -> dict[str, Column]:
 
 def _read_parquet(path: Path) -> dict[str, Column]:
     source = str(path)
+    import pyarrow.parquet  # large, and few recordings are Parquet
+
     try:
         file = pyarrow.parquet.ParquetFile(path)
         names = choose_columns(source, list(file.schema_arrow.names))

@@ -27,22 +27,27 @@ from controller.safety.judgement.wire import (
     encode_stamp,
 )
 from controller.safety.settings import parse
-from drivers.emulated.p24 import EmulatedP24, PulsePoints
+from drivers.emulated.p24 import EmulatedP24
+from drivers.emulated.rehastim2 import EmulatedRehaStim2
+from drivers.emulated.serial_peer import PulsePoints, SerialPeer
 from drivers.interface import ChannelCommand
 from drivers.stimulators.p24 import P24
+from drivers.stimulators.pulse_line import PulseLine
 from tests.safety.rig import SESSION, START_NS, raw_settings
 
 Answer = dict[str, Any]  # Any: JSON
 ANSWER_S = 10.0  # real time; what the test waits for has happened already, on another thread
 
 
-class Served(EmulatedP24):
-    """The emulated stimulator, working on a thread of its own; its clock is ``clock``."""
+class OnThread(SerialPeer):
+    """An emulated stimulator, working on a thread of its own; its clock is ``clock``."""
 
-    def __init__(self, clock: Callable[[], int]) -> None:
-        self.pulses: list[tuple[int, PulsePoints]] = []
-        self.given: list[int] = []  # when each was, in ns of ``clock``
-        super().__init__(on_pulse=self._given, clock=clock)
+    pulses: list[tuple[int, PulsePoints]]
+    given: list[int]  # when each was, in ns of ``clock``
+
+    def _begin(self) -> None:
+        self.pulses, self.given = [], []
+        self._on_pulse = self._given
         self._hung_up = False
         self._working = threading.Lock()
         self._stalled = False
@@ -93,6 +98,18 @@ class Served(EmulatedP24):
             os.close(fd)
 
 
+class Served(OnThread, EmulatedP24):
+    def __init__(self, clock: Callable[[], int]) -> None:
+        super().__init__(clock=clock)
+        self._begin()
+
+
+class ServedRehaStim2(OnThread, EmulatedRehaStim2):
+    def __init__(self, clock: Callable[[], int]) -> None:
+        super().__init__(clock=clock)
+        self._begin()
+
+
 class Room:
     """Everybody a guard deals with; :meth:`round` is one turn of its loop, after ``ms`` of its time."""
 
@@ -101,11 +118,12 @@ class Room:
         self.now_ns = START_NS
         self.slept_ns = 0
         self.seq = 0
-        self.device = Served(lambda: self.now_ns)
+        self.rate_hz = 40.0
+        self.device = self.make_device()
         changes = {"stimulator": {"device": "hasomed-p24", "port": self.device.port}} | changes
         if button is not None:
             changes["stop_button"] = str(button)
-        self.stimulator = P24(changes["stimulator"]["port"], clock=lambda: self.now_ns)
+        self.stimulator = self.make_driver(changes["stimulator"]["port"])
         self.setup = prepare(parse(raw_settings(**changes), "test"), self.stimulator.capability)
         self.server = bus.listen(rig, "recorder")
         self.guard = Guard(
@@ -126,6 +144,12 @@ class Room:
         self.records: list[tuple[str, Answer]] = []
         self.controller: socket.socket | None = None
         self.operator: socket.socket | None = None
+
+    def make_device(self) -> Served | ServedRehaStim2:
+        return Served(lambda: self.now_ns)
+
+    def make_driver(self, port: str) -> PulseLine:
+        return P24(port, clock=lambda: self.now_ns)
 
     @property
     def stage(self) -> str:
@@ -185,7 +209,7 @@ class Room:
         now_ns = self.now_ns + round(ms * MS)
         if sampled:
             self.controller.send(encode_stamp(SensorStamp(SESSION, "foot", now_ns, self.seq, True)))
-        channel = None if current_ma is None else ChannelCommand(current_ma, 300.0, 40.0)
+        channel = None if current_ma is None else ChannelCommand(current_ma, 300.0, self.rate_hz)
         self.controller.send(encode_frame(Frame(SESSION, self.seq, now_ns, 60.0, (channel,))))
         waiting = len(self.stimulator._asked)
         self.round(ms)

@@ -46,6 +46,7 @@ class OwnSensor(BleSensor[ImuSample | EmgFrame]):
         self._stamp = next((one for one in both if one[0].means == "time"), None)
         self._counter = next((one for one in both if one[0].means == "counter"), None)
         self._seq = -1
+        self._t_ns: int | None = None  # of the last sample
         self._device_ns: int | None = None
         if self._stamp is not None:
             tick_ns = round(self._stamp[0].si * self._stamp[0].scale * 1e9)
@@ -111,10 +112,14 @@ class OwnSensor(BleSensor[ImuSample | EmgFrame]):
             return [self._invalid(place.reason, arrival_ns)]
         self._seq = place.seq
         first = len(rows) - 1
+        # Where a clock has just learnt that its first arrivals were late, samples move together, not back.
+        room_ns = self._period_ns if self._t_ns is None else (place.t_ns - self._t_ns) // len(rows)
+        step_ns = max(min(self._period_ns, room_ns), 0)
+        self._t_ns = place.t_ns
         if device.kind == "emg":
             field = next(one for one in self._measured if one.means == "emg")
             volts = tuple(field.in_si(row, device.big_endian) for row in rows)
-            t_ns = place.t_ns - first * self._period_ns
+            t_ns = place.t_ns - first * step_ns
             return [
                 EmgFrame(
                     self.name, t_ns, arrival_ns, max(place.seq - first, 0), device.rate_hz, volts,
@@ -124,7 +129,7 @@ class OwnSensor(BleSensor[ImuSample | EmgFrame]):
         return [
             ImuSample(
                 self.name,
-                place.t_ns - (first - n) * self._period_ns,
+                place.t_ns - (first - n) * step_ns,
                 arrival_ns,
                 place.seq - (first - n),
                 self._vector(row, "acc"),

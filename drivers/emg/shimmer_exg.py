@@ -47,6 +47,7 @@ class ShimmerExg(BleSensor[EmgFrame]):
         self._splitter = shimmer.PacketSplitter(CHANNELS, DIVISOR)
         self._device_ns: int | None = None
         self._next_seq = 0
+        self._t_ns = 0  # of the last sample
         self._streaming = False
         self._answer = bytearray()
         self._arrived = asyncio.Event()
@@ -141,7 +142,9 @@ class ShimmerExg(BleSensor[EmgFrame]):
         seq = self._next_seq + step - len(run)
         self._next_seq = seq + len(run)
         volts = tuple((one * VOLTS_PER_COUNT, two * VOLTS_PER_COUNT) for _, (_, one, two) in run)
-        first_ns = mapped.t_ns - (len(run) - 1) * PERIOD_NS
+        # Where the clock has just learnt that its first arrivals were late, a frame begins where one ended.
+        first_ns = max(mapped.t_ns - (len(run) - 1) * PERIOD_NS, min(self._t_ns, mapped.t_ns))
+        self._t_ns = mapped.t_ns
         return EmgFrame(self.name, first_ns, arrival_ns, seq, RATE_HZ, volts, reason=mapped.reason)
 
 

@@ -156,6 +156,7 @@ class OpenFrame(BleSensor[ImuSample]):
         self._clock = DeviceClock(wrap=STAMP_WRAP, tick_ns=1000)
         self._last: tuple[int, int, int] | None = None  # device time of the last sample, seq, frame's number
         self._seq = 0
+        self._t_ns: int | None = None  # of the last sample
 
     async def _start(self, link: BleLink) -> None:
         await link.notify(DATA, self._on_notification)
@@ -199,13 +200,17 @@ class OpenFrame(BleSensor[ImuSample]):
             if frame.sequence == number and passed < SEQUENCE_WRAP * count / 2:
                 return [self._invalid(SEQUENCE_BROKEN, arrival_ns)]
             seq = last_seq + round(passed)
+        # Where the clock has just learnt that its first arrivals were late, samples move together, not back.
+        room_ns = between_ns if self._t_ns is None else (mapped.t_ns - self._t_ns) // count
+        step_ns = min(between_ns, room_ns)
+        self._t_ns = mapped.t_ns
         self._last = (mapped.device_ns, seq, frame.sequence)
         self._seq = seq
         reason = CLIPPED_WORDS if frame.clipped else mapped.reason
         return [
             ImuSample(
                 self.name,
-                mapped.t_ns - (count - 1 - place) * between_ns,
+                mapped.t_ns - (count - 1 - place) * step_ns,
                 arrival_ns,
                 seq - (count - 1 - place),
                 (acc[0] * STANDARD_GRAVITY, acc[1] * STANDARD_GRAVITY, acc[2] * STANDARD_GRAVITY),

@@ -209,6 +209,20 @@ def test_a_lost_packet_within_a_notification_ends_the_frame() -> None:
     assert (before.seq, after.seq) == (0, 5)
 
 
+def test_a_first_piece_that_came_late_sets_no_frame_back() -> None:
+    sensor = ShimmerExg("leg", "")
+    frames = []
+    sizes = [4, 12, 3, 17, 8, 12, 9, 20]
+    at = 0
+    for n, size in enumerate(sizes):
+        data = b"".join(packet(at + place) for place in range(size))
+        at += size
+        late_ns = 18_000_000 if n == 0 else 0
+        frames += sensor.accept(data, 10**9 + at * PERIOD_NS + late_ns)
+    assert all(frame.valid for frame in frames)
+    assert all(a.t_ns <= b.t_ns <= b.arrival_ns for a, b in itertools.pairwise(frames))
+
+
 def test_stream_over_gatt() -> None:
     async def collect() -> list[EmgFrame]:
         frames: list[EmgFrame] = []

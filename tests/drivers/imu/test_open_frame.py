@@ -162,6 +162,18 @@ def test_a_repeated_frame_with_a_new_time_is_told() -> None:
     assert (again.valid, again.reason) == (False, open_frame.SEQUENCE_BROKEN)
 
 
+def test_a_first_frame_that_came_late_sets_no_sample_back() -> None:
+    sensor = OpenFrame("foot", "")
+    samples: list[ImuSample] = []
+    for n in range(20):
+        late_ns = 18_000_000 if n == 0 else 2_000_000
+        frame = open_frame.pack(n, 20_000 * n, 5000, [(0,) * 6] * 4)
+        samples += sensor.accept(frame, 10**9 + 20_000_000 * n + late_ns)
+    assert all(sample.valid for sample in samples)
+    assert all(a.t_ns <= b.t_ns <= b.arrival_ns for a, b in itertools.pairwise(samples))
+    assert samples[-1].t_ns - samples[-2].t_ns == pytest.approx(5_000_000, abs=50_000)
+
+
 def motion(_t_ns: int) -> tuple[Quat, Vec3, Vec3]:
     return (1.0, 0.0, 0.0, 0.0), (0.0, -1.5, 200.0), (0.5, 1.0, -2.0)
 

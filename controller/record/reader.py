@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -67,7 +68,8 @@ class _WholeReads:
         return data
 
 
-def _mcap_records(path: Path) -> Iterator[McapRecord]:
+def _mcap_records(path: Path, unasked: Container[int] = ()) -> Iterator[McapRecord]:
+    """The records of a file, but for messages in chunks that are of the channels ``unasked``."""
     try:
         if path.exists() and not path.is_file():  # opening a pipe would wait for ever
             raise InputError(str(path), "recording", "no file", "a readable file")
@@ -84,7 +86,7 @@ def _mcap_records(path: Path) -> Iterator[McapRecord]:
                 if isinstance(record, DataEnd):
                     return
                 if isinstance(record, Chunk):
-                    yield from _chunk_records(record)
+                    yield from _chunk_records(record, unasked)
                 else:
                     yield record
         except EndOfFile:
@@ -118,7 +120,7 @@ def unpacked(chunk: Chunk) -> bytes:
     return data
 
 
-def _chunk_records(chunk: Chunk) -> Iterator[McapRecord]:
+def _chunk_records(chunk: Chunk, unasked: Container[int]) -> Iterator[McapRecord]:
     """Channels and messages of a chunk; the library's own way takes four times as long.
 
     Raises ValueError where the content is not what was written.
@@ -132,8 +134,9 @@ def _chunk_records(chunk: Chunk) -> Iterator[McapRecord]:
             raise ValueError("a record reaches beyond its chunk")
         if opcode == Opcode.MESSAGE:
             channel, sequence, log_time, publish_time = MESSAGE_HEAD.unpack_from(data, offset)
-            payload = data[offset + MESSAGE_HEAD.size : offset + length]
-            yield Message(channel, log_time, payload, publish_time, sequence)
+            if channel not in unasked:
+                payload = data[offset + MESSAGE_HEAD.size : offset + length]
+                yield Message(channel, log_time, payload, publish_time, sequence)
         elif opcode == Opcode.CHANNEL:
             yield Channel.read(ReadDataStream(io.BytesIO(data[offset : offset + length])))
         offset += length
@@ -152,13 +155,19 @@ def header(path: Path) -> dict[str, str]:
     raise InputError(str(path), "session metadata", "none", "a recording made by dorsi")
 
 
-def raw_messages(path: Path) -> Iterator[RawMessage]:
-    """Every message up to the last whole one. Raises InputError for a file that is no recording."""
+def raw_messages(path: Path, asked: Collection[str] | None = None) -> Iterator[RawMessage]:
+    """Every message up to the last whole one, or those of the topics ``asked``.
+
+    Raises InputError for a file that is no recording.
+    """
     topics: dict[int, str] = {}
-    for record in _mcap_records(path):
+    unasked: set[int] = set()
+    for record in _mcap_records(path, unasked):
         if isinstance(record, Channel):
             topics[record.id] = record.topic
-        elif isinstance(record, Message):
+            if asked is not None and record.topic not in asked:
+                unasked.add(record.id)
+        elif isinstance(record, Message) and record.channel_id not in unasked:
             topic = topics.get(record.channel_id)
             if record.log_time >= 2**63:
                 raise InputError(
@@ -174,15 +183,22 @@ def messages(path: Path, topics: Collection[str] = tuple(TOPICS)) -> Iterator[Re
 
     Raises InputError for a file that is no recording.
     """
-    for message in raw_messages(path):
-        if message.topic not in topics or message.topic not in TOPICS:
-            continue
+    for message in raw_messages(path, [topic for topic in topics if topic in TOPICS]):
         yield Recorded(message.topic, message.t_ns, read(message))
 
 
-def unreadable(path: Path) -> list[Unreadable]:
-    """The messages that nobody can read, in the recording's order."""
-    return [each.record for each in messages(path) if isinstance(each.record, Unreadable)]
+def unreadable(path: Path) -> tuple[Unreadable, ...]:
+    """The messages that nobody can read, in the recording's order; looked for once in an unchanged file."""
+    try:
+        state = path.stat()
+    except OSError:
+        return _unreadable(path, -1, -1)
+    return _unreadable(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _unreadable(path: Path, _size: int, _mtime_ns: int) -> tuple[Unreadable, ...]:
+    return tuple(each.record for each in messages(path) if isinstance(each.record, Unreadable))
 
 
 def read(message: RawMessage) -> Record:

@@ -70,7 +70,7 @@ def _stimulators() -> list[Finding]:
     for device in STIMULATORS.values():
         likely = [port.device for port in ports if (port.vid, port.pid) == device.usb]
         if likely:
-            to_do = f"put port = '{likely[0]}' in the session file"
+            to_do = f"if that is the {device.short}, put port = '{likely[0]}' in the session file"
             found.append(Finding(f"{device.short} serial port", True, ", ".join(likely), to_do))
     if found:
         return found

@@ -29,6 +29,7 @@ class SerialLink:
 
     Held exclusively in three ways, because each alone has a hole: a lock keeps out programs that lock too,
     the kernel (TIOCEXCL) all later ones save root's, and one that had the port open before is looked for.
+    ``low_latency`` has a USB adapter hand over what it got within 1 ms instead of 16, where it can.
     ``real_time`` lets a thread wait for input, so that reading never waits (:class:`InputWatch`).
     """
 
@@ -40,6 +41,7 @@ class SerialLink:
         stop_bits: int = 1,
         even_parity: bool = False,
         rts_cts: bool = False,
+        low_latency: bool = False,
         real_time: bool = False,
     ) -> None:
         self.port = port
@@ -47,6 +49,7 @@ class SerialLink:
         self._stop_bits = stop_bits
         self._parity = serial.PARITY_EVEN if even_parity else serial.PARITY_NONE
         self._rts_cts = rts_cts
+        self._low_latency = low_latency
         self._real_time = real_time
         self._serial: serial.Serial | None = None
         self._watch: InputWatch | None = None
@@ -84,10 +87,9 @@ class SerialLink:
         except (OSError, termios.error) as error:
             line.close()
             raise DeviceError(self.port, f"cannot be set up: {error}", transient=True) from error
-        with contextlib.suppress(
-            ValueError, OSError
-        ):  # not every port has it; a USB adapter's 16 ms become 1 ms
-            line.set_low_latency_mode(True)
+        if self._low_latency:
+            with contextlib.suppress(ValueError, OSError):  # not every port has it
+                line.set_low_latency_mode(True)
         self._serial = line
         if self._real_time:
             self._watch = InputWatch(line.fd)

@@ -55,7 +55,7 @@ class RehaStim2(PulseLine):
         self.capability = sheets.REHASTIM2
         self._greeted = False
         self._written_ns = 0
-        link = SerialLink(port, baud=BAUD, even_parity=True, real_time=real_time)
+        link = SerialLink(port, baud=BAUD, even_parity=True, low_latency=True, real_time=real_time)
         super().__init__(NAME, link, Timing(OPEN_ANSWER_S, ack_timeout_ms, LATE_ANSWER_MS), clock)
 
     def poll(self) -> list[StimulatorNotice]:

@@ -327,7 +327,7 @@ def _closed(asked: tuple[int, Trouble]) -> tuple[list[float], float, float, floa
         )
         estimator.take(frame, given)
         seen = estimator.at(now_ns).muscles[0]
-        out = law.step(TICK_S, seen.activation, seen.leak, seen.quality)
+        out = law.step(TICK_S, seen.activation, seen.leak, seen.quality, seen.floor)
         share, largest = out.share, max(largest, out.loop_gain or 0.0)
         rows.append((at_s + TICK_S, effort, share))
     t_s, made, given_share = np.array(rows).T

@@ -11,7 +11,7 @@ from controller.core.emg.envelope import Envelope
 from controller.core.emg.filters import HighPass, MainsCanceller
 from controller.core.emg.loose import AFTER_MAX, JUMP_FROM, SUDDEN, Line, MainsAppears, MainsGrew
 from controller.core.emg.m_wave import LATE_S, NOISE_V, Cleaned, MWaveFilter
-from controller.core.emg.onset import RestMeasure, Trigger
+from controller.core.emg.onset import SD_SHARE_MIN, RestMeasure, Trigger
 from controller.core.emg.params import EmgElectrode, EmgParams
 from controller.core.emg.placement import LOOSE
 from controller.core.signals import PulseGiven
@@ -269,6 +269,13 @@ class MuscleChannel:
         if self.leak_v is None or self.electrode.maximum_v is None:
             return None
         return self.leak_v / self.electrode.maximum_v
+
+    def floor(self) -> float:
+        """The activation that the muscle at rest reaches by chance: where its trigger's threshold lies."""
+        if self.rest_mean_v is None:
+            return 0.0
+        sd_v = max(self.rest_sd_v, SD_SHARE_MIN * self.rest_mean_v)
+        return self.activation(self.rest_mean_v + self._params.on_sd * sd_v)
 
     def activation(self, envelope_v: float | None) -> float:
         """Share of the way from rest to the person's maximum, in the square where noise adds."""

@@ -33,7 +33,8 @@ class MuscleEmg:
     nothing is known; ``activation`` its share (0 to 1) of the way from rest to the person's maximum, 0 where
     the quality is not ''; ``m_wave_v`` the last pulse's M-wave peak to peak; ``triggered`` while an effort
     above the threshold lasts; ``onsets`` counts these efforts. ``mains_v`` is the mains' amplitude; ``leak``
-    the activation that the last pulses could feign, None where it is not known.
+    the activation that the last pulses could feign, None where it is not known; ``floor`` the one that rest
+    reaches by chance.
     """
 
     muscle: str
@@ -46,6 +47,7 @@ class MuscleEmg:
     rest_v: float | None = None
     mains_v: float = 0.0
     leak: float | None = None
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,4 +194,5 @@ class EmgEstimator:
             rest_v=channel.rest_mean_v,
             mains_v=channel.mains_v,
             leak=channel.feigned(),
+            floor=channel.floor(),
         )

@@ -66,9 +66,12 @@ class Proportional:
         self._idle_s = 0.0  # since current was last asked for
 
     def step(
-        self, elapsed_s: float, activation: float, leak: float | None, quality: str
+        self, elapsed_s: float, activation: float, leak: float | None, quality: str, floor: float = 0.0
     ) -> ProportionalOutput:
-        """``activation`` and ``leak`` as the estimator gives them; ``quality`` not '': no current."""
+        """``activation``, ``leak`` and ``floor`` as the estimator gives them; ``quality`` not '': no current.
+
+        Below ``floor`` no effort begins: where the person's most is little over rest, rest comes so far.
+        """
         p = self.params
         elapsed_s = min(max(elapsed_s, 0.0), ELAPSED_MAX_S)
         if leak is not None and self._share >= SHARE_MIN:
@@ -88,9 +91,10 @@ class Proportional:
         self._idle_s = 0.0 if self._share > 0.0 else self._idle_s + elapsed_s
         feigned = leak if leak is not None and self._idle_s < FEIGNS_S else 0.0
         own = math.sqrt(max(0.0, activation**2 - feigned**2))
-        self._below_s = self._below_s + elapsed_s if own < p.begins else 0.0
-        self._on = own >= p.begins or (self._on and own >= 0.5 * p.begins and self._below_s < ENDS_S)
-        aim = min(p.most, p.least + gain * max(0.0, own - 0.5 * p.begins)) if self._on else 0.0
+        begins = max(p.begins, floor)
+        self._below_s = self._below_s + elapsed_s if own < begins else 0.0
+        self._on = own >= begins or (self._on and own >= 0.5 * begins and self._below_s < ENDS_S)
+        aim = min(p.most, p.least + gain * max(0.0, own - 0.5 * begins)) if self._on else 0.0
         self._asked = min(aim, self._asked + p.rise_per_s * elapsed_s)
         self._share = self._asked if self._asked >= SHARE_MIN else 0.0
         reason = "" if gain == wanted or wanted < p.gain else "gain lowered: stimulation is heard in the EMG"

@@ -95,7 +95,9 @@ class Effort:
         for one in self._muscles:
             if (proportional := self._proportional.get(one.muscle)) is not None:
                 quality = one.quality if on else IDLE
-                self._shares[one.muscle] = proportional.step(elapsed_s, one.activation, one.leak, quality)
+                self._shares[one.muscle] = proportional.step(
+                    elapsed_s, one.activation, one.leak, quality, one.floor
+                )
         if on and self.activation is not None:
             self._effort_s += elapsed_s * self.activation
             self._known_s += elapsed_s

@@ -49,6 +49,16 @@ def test_proportional_current_rises_with_effort_and_ends_with_it() -> None:
     assert law.step(0.005, 0.05, 0.0, "").share == 0.0
 
 
+def test_no_current_begins_where_rest_alone_comes_by_chance() -> None:
+    """Begins at 0.12 of the most, but not below a floor of 0.4; ends at half of that."""
+    law = Proportional(ProportionalParams(gain=1.5, begins=0.12))
+    assert all(law.step(0.005, 0.399, 0.0, "", 0.4).share == 0.0 for _ in range(400))
+    for _ in range(400):
+        given = law.step(0.005, 0.5, 0.0, "", 0.4)
+    assert given.share == pytest.approx(1.5 * (0.5 - 0.2))
+    assert law.step(0.005, 0.199, 0.0, "", 0.4).share == 0.0
+
+
 def test_a_signal_that_is_not_known_gives_no_current_and_the_gain_comes_in_anew() -> None:
     law = Proportional(ProportionalParams())
     for _ in range(400):

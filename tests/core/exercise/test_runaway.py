@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,11 +40,14 @@ GONE_S = 0.2
 AT_REST = 0.004  # of the muscle's drive, 4 % of this person's most: the person has let go
 
 
-def run_of(folder: Path, **person: object) -> ProgrammeRun:
+def run_of(folder: Path, most_uv: float | None = None, **person: object) -> ProgrammeRun:
     file = folder / "programme.toml"
     file.write_text(PROGRAMME)
     session_file = folder / "session.toml"
-    session_file.write_text(virtual_session_text(file))
+    text = virtual_session_text(file)
+    if most_uv is not None:
+        text = re.sub("emg_max_uv = .*", f"emg_max_uv = {most_uv}", text)
+    session_file.write_text(text)
     return programme_run(load_exercise(session_file), repetitions=6, **person)
 
 
@@ -63,10 +67,7 @@ def rests(run: ProgrammeRun) -> list[tuple[float, float]]:
     return seen
 
 
-@pytest.mark.parametrize("artefact", [1.0, 5.0])
-def test_the_current_ends_with_the_effort(artefact: float, tmp_path: Path) -> None:
-    """One person; benchmarks/emg.py asks more of them."""
-    run = run_of(tmp_path, emg=replace(EMG, artefact_v_per_ma=artefact * EMG.artefact_v_per_ma))
+def ends_with_the_effort(run: ProgrammeRun, at_rest: float) -> None:
     run.patient = ExercisePatient(run.person, 1)
     run.lets_go_s = 2.5
     seen = rests(run)
@@ -75,9 +76,22 @@ def test_the_current_ends_with_the_effort(artefact: float, tmp_path: Path) -> No
     assert max(current_ma for current_ma, _ in seen) > 0.0, "no proportional current was given at all"
     quiet_s = 0.0
     for current_ma, drive in seen:
-        quiet_s = quiet_s + TICK_NS / 1e9 if drive < AT_REST else 0.0
+        quiet_s = quiet_s + TICK_NS / 1e9 if drive < at_rest else 0.0
         if quiet_s > GONE_S:
             assert current_ma == 0.0
+
+
+@pytest.mark.parametrize("artefact", [1.0, 5.0])
+def test_the_current_ends_with_the_effort(artefact: float, tmp_path: Path) -> None:
+    """One person; benchmarks/emg.py asks more of them."""
+    emg = replace(EMG, artefact_v_per_ma=artefact * EMG.artefact_v_per_ma)
+    ends_with_the_effort(run_of(tmp_path, emg=emg), AT_REST)
+
+
+def test_noise_at_rest_is_no_effort_of_a_person_whose_most_is_three_times_it(tmp_path: Path) -> None:
+    """A fifth of this most, where proportional current begins, is a seventh over rest: chance goes as far."""
+    weak = run_of(tmp_path, most_uv=15.0, volition=0.05, emg=replace(EMG, noise_v=5.7e-6, m_wave_v=5e-4))
+    ends_with_the_effort(weak, 0.5 * AT_REST)
 
 
 def test_a_half_lifted_electrode_is_told_and_begins_nothing(tmp_path: Path) -> None:

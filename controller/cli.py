@@ -239,6 +239,7 @@ def judge(
     from dataclasses import asdict
 
     from controller.analysis.judge import as_table, judge_recording
+    from controller.record.reader import NO_END, has_end
 
     log = pulses or recording.with_name("pulses.jsonl")
     findings = _refusing(lambda: judge_recording(recording, log if log.exists() else None))
@@ -250,6 +251,8 @@ def judge(
         for row in as_table(findings):
             table.add_row(*row, style="bold red" if row[0] == "broken" else "")
         console.print(table)
+        if not has_end(recording):
+            console.print(f"{NO_END[0].upper()}{NO_END[1:]}. Judged is what is there.")
     raise typer.Exit(0 if all(finding.kept for finding in findings) else 1)
 
 

@@ -29,6 +29,7 @@ from controller.errors import InputError
 from controller.record.records import TOPICS, Record, Unreadable, decode
 
 METADATA = "session"
+NO_END = "the recording has no end: it was cut off, or its session still runs"
 ZSTD_WINDOW_MAX = 16 * 1024 * 1024  # what unpacking may take beside the content
 RECORD_BYTES_MAX = 16 * 1024 * 1024  # a chunk is 1 MiB unpacked, a bus message 128 KiB: more is damage
 RECORD_HEAD = struct.Struct("<BQ")  # MCAP 0: opcode, length
@@ -140,6 +141,21 @@ def _chunk_records(chunk: Chunk, unasked: Container[int]) -> Iterator[McapRecord
         elif opcode == Opcode.CHANNEL:
             yield Channel.read(ReadDataStream(io.BytesIO(data[offset : offset + length])))
         offset += length
+
+
+def has_end(path: Path) -> bool:
+    """Whether a recording was closed; one that was not was cut off, or its session still runs.
+
+    Raises InputError where the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            begin = stream.read(MAGIC_SIZE)
+            at = stream.seek(0, io.SEEK_END)
+            stream.seek(max(at - MAGIC_SIZE, 0))
+            return at > MAGIC_SIZE and stream.read() == begin  # MCAP 0: the same magic at both ends
+    except OSError as error:
+        raise InputError(str(path), "recording", error.strerror or str(error), "a readable file") from error
 
 
 def header(path: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from controller.analysis.dose_file import add_recording
 from controller.analysis.exercise_trace import read_trace
 from controller.analysis.report.exercise_figures import envelope
 from controller.analysis.report.page import write_pdf, write_report
+from controller.record.reader import has_end
 from tests.analysis.exercised import exercised
 from tests.core.exercise.numbers import EXTENSORS, FLEXORS, programme
 
@@ -63,6 +64,25 @@ def test_a_session_without_a_date_or_a_pulse_is_reported_too(tmp_path: Path) -> 
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "date not known" in page
     assert "at a glance" not in page
+
+
+def test_a_report_says_that_its_recording_was_cut_off(recording: Path, tmp_path: Path) -> None:
+    words = "the recording has no end: it was cut off"
+    cut = tmp_path / "cut" / "session.mcap"
+    cut.parent.mkdir()
+    data = recording.read_bytes()
+    for path, whole in ((recording, True), (cut, False)):
+        if not whole:
+            cut.write_bytes(data[: len(data) * 6 // 10])
+        write_report(path, tmp_path / "report.html")
+        assert (words in (tmp_path / "report.html").read_text(encoding="utf-8")) is not whole
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 8, 9, 100, -1, -8])
+def test_a_recording_has_its_end_or_was_cut_off_wherever(recording: Path, tmp_path: Path, cut: int) -> None:
+    assert has_end(recording)
+    (tmp_path / "cut.mcap").write_bytes(recording.read_bytes()[:cut])
+    assert not has_end(tmp_path / "cut.mcap")
 
 
 def test_a_trace_holds_the_phases_in_order_and_every_pulse_at_its_rate(recording: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from controller.analysis.report.figures import Picture
 from controller.analysis.tables import Sheet
 from controller.record import privacy, wall_clock
-from controller.record.reader import messages, unreadable
+from controller.record.reader import NO_END, has_end, messages, unreadable
 from controller.record.records import Clock, GuardEvent, GuardSetup
 
 DISCLAIMER = (
@@ -43,11 +43,12 @@ def begun_words(recording: Path) -> str:
 
 
 def unreadable_words(recording: Path) -> str:
-    """How many messages nobody can read; empty where all can be."""
-    bad = len(unreadable(recording))
+    """What is missing: the recording's end, messages that nobody can read; empty where nothing is."""
+    bad, said = len(unreadable(recording)), "" if has_end(recording) else NO_END
     if not bad:
-        return ""
-    return f"{bad} message{'s' if bad > 1 else ''} cannot be read and {'are' if bad > 1 else 'is'} left out"
+        return said
+    left = f"{bad} message{'s' if bad > 1 else ''} cannot be read and {'are' if bad > 1 else 'is'} left out"
+    return f"{said}; {left}" if said else left
 
 
 def sheet_html(sheet: Sheet) -> str:

@@ -154,9 +154,8 @@ class ExerciseView:
     missed: int  # repetitions in which the person's try did not come
     muscles: tuple[MuscleView, ...]
     emg: tuple[EmgView, ...] = ()
-    held: str = (
-        ""  # why the guard gave less than was asked for, in this repetition or the last; empty: it did not
-    )
+    missed_warm_up: int = 0  # of the missed ones, those of the warm-up
+    held: str = ""  # why the guard gave less than was asked for, in this repetition or the last
 
     @property
     def given(self) -> int:

@@ -26,7 +26,7 @@ IMU: Channels = (
     *((f"gyr_{axis}", "rad/s") for axis in "xyz"),
 )
 COMMAND: Channels = (("current", "mA"), ("width", "us"), ("rate", "Hz"))
-PULSES: Channels = (("channel", "none"), ("current", "mA"), ("width", "us"))
+PULSES: Channels = (("channel", "none"), ("current", "mA"), ("width", "us"), ("cycles", "none"))
 WARNINGS = -1  # liblsl's level: it tells every start otherwise
 OFF = (math.nan, math.nan, math.nan)
 
@@ -101,7 +101,7 @@ class LslOutlets:
                 self._take_tick(decoded(self._tick, payload))
             elif topic == "guard/verdict":
                 for pulse in decoded(self._verdict, payload).pulses:
-                    values = [float(pulse.channel), pulse.current_ma, pulse.width_us]
+                    values = [float(pulse.channel), pulse.current_ma, pulse.width_us, float(pulse.cycles)]
                     self._pulses.push_sample(values, pulse.t_ns / 1e9)
             elif topic == "guard/event":
                 event = guard_word(decoded(self._guard_event, payload))

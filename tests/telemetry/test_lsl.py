@@ -137,7 +137,9 @@ def test_every_pulse_and_every_marker_is_there(pulled: Pulled, sent: Sent) -> No
     verdicts = [record for _, _, record in sent if isinstance(record, GuardVerdict)]
     pulses = [pulse for verdict in verdicts for pulse in verdict.pulses]
     values, times = pulled["pulses"]
-    assert values == [[float(pulse.channel), pulse.current_ma, pulse.width_us] for pulse in pulses]
+    assert values == [
+        [float(pulse.channel), pulse.current_ma, pulse.width_us, float(pulse.cycles)] for pulse in pulses
+    ]
     assert times == [pulse.t_ns / 1e9 for pulse in pulses]
     words = [row[0] for row in pulled["markers"][0]]
     assert words[0] == "arm begin off"

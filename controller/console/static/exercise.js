@@ -132,7 +132,10 @@
 
   // --- goal and result ---
 
-  const worked = () => Math.max(0, Math.min(page.repetitions, now.repetition - page.warm_up) - now.missed);
+  const worked = () => { // given whole after the warm-up
+    const missed = now.missed - (now.missed_warm_up ?? 0);
+    return Math.max(0, Math.min(page.repetitions, now.repetition - page.warm_up) - missed);
+  };
   const lost = () => [["broken_off", now.broken_off], ["missed", now.missed]]
     .filter(([, count]) => count > 0).map(([key, count]) => say(`exercise.${key}`, { count }));
 

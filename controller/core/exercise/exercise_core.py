@@ -258,6 +258,7 @@ class ExerciseCore:
             warming_up=line.warming_up,
             broken_off=line.broken_off,
             missed=line.missed,
+            missed_warm_up=line.missed_warm_up,
             held=self._held,
             emg=() if self._effort is None else self._effort.view(),
             muscles=tuple(

@@ -26,6 +26,7 @@ class Timeline:
     repetition: int = 0
     broken_off: int = 0  # repetitions that ended before their time
     missed: int = 0  # repetitions in which the person's try did not come
+    missed_warm_up: int = 0  # of them, those of the warm-up
     answered: bool = False  # whether a pulse was given since this repetition began
     earliest_ns: int = 0  # no repetition begins before: a muscle still rests
 
@@ -106,6 +107,7 @@ class Timeline:
 
     def _miss(self, now_ns: int) -> None:
         self.missed += 1
+        self.missed_warm_up += self.warming_up
         self._next(now_ns)
 
     def _next(self, now_ns: int) -> None:

@@ -112,6 +112,17 @@ def test_nothing_begins_before_the_least_rest_is_over() -> None:
     assert lived(line, 20.0, 20.1) == ["on"]
 
 
+def test_a_try_missed_in_the_warm_up_is_counted_apart() -> None:
+    line = Timeline(
+        programme(control="emg-triggered", warm_up_repetitions=1), "emg-triggered", phase="attempt"
+    )
+    line.skip(S)
+    assert (line.missed, line.missed_warm_up) == (1, 1)
+    line.phase = "attempt"
+    line.skip(2 * S)
+    assert (line.repetition, line.given, line.missed, line.missed_warm_up) == (2, 0, 2, 1)
+
+
 def test_a_repetition_is_given_missed_or_broken_off_and_the_broken_one_begins_anew() -> None:
     line = Timeline(programme(control="emg-triggered", repetitions=3), "emg-triggered", phase="attempt")
     line.skip(S)

@@ -26,7 +26,7 @@ from controller.console import layout
 from controller.console.exercise.exercise_page import SCRIPT_WORDS, bound_words, exercise_html
 from controller.console.exercise.programmes_page import programmes_html
 from controller.console.i18n import LANGUAGES, load_texts
-from controller.console.recordings import recordings_page
+from controller.console.recordings import exercise_recording, recordings_page
 from controller.core.signals import Phase
 from controller.record.writer import RecordingWriter
 from controller.runtime.exercise_console import RefusalCode
@@ -216,6 +216,9 @@ def test_an_exercise_among_the_recordings_is_found_and_says_what_was_done(tmp_pa
     texts = load_texts()["de"]  # a walk's console lists it too
     listed = recordings_page.list_html(texts, [item], "")
     assert "Strong &lt;legs&gt;: 9 von 10 Wiederholungen, 2 abgebrochen" in listed
+    shared = replace(dose, own_share=0.47, support=0.95)
+    said = exercise_recording.done_words(texts, replace(done, muscles=(shared,)))
+    assert said.endswith(", eigener Anteil 47 % bei einer Unterstützung von 95 %")
     detail = recordings_page.detail_html(texts, item)
     for figure in ("Quadrizeps", "<td>11</td>", "<td>60,5</td>", "<td>1,25</td>"):
         assert figure in detail

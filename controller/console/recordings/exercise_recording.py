@@ -30,6 +30,10 @@ def done_words(texts: Texts, done: ExerciseSummary) -> str:
         parts.append(t("exercise.broken_off").format(count=done.broken_off))
     if done.missed:
         parts.append(t("exercise.missed").format(count=done.missed))
+    one = next(iter(done.muscles), None)
+    if one is not None and one.own_share is not None and one.support is not None:
+        own, support = (_number(texts, 100.0 * share, 0) for share in (one.own_share, one.support))
+        parts.append(t("exercise.withdrawn").format(own=own, support=support))
     return f"{done.title}: {', '.join(parts)}"
 
 

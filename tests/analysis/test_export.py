@@ -108,18 +108,23 @@ def test_a_table_without_rows_still_has_its_columns(sensed: Path, tmp_path: Path
 
 
 def test_edf_holds_signals_at_their_rates_with_time_and_pseudonym(sensed: Path, tmp_path: Path) -> None:
-    (path,) = export(sensed, "edf", tmp_path, silent)
-    with pyedflib.EdfReader(str(path)) as edf:
+    slow, fast = export(sensed, "edf", tmp_path, silent)
+    assert (slow.name, fast.name) == ("sensed_100hz.edf", "sensed_200hz.edf")
+    with pyedflib.EdfReader(str(fast)) as edf:
+        assert set(edf.getSampleFrequencies()) == {200}
         labels = edf.getSignalLabels()
-        rates = dict(zip(labels, edf.getSampleFrequencies(), strict=True))
-        assert rates["emg emg_1"] == 200
-        assert rates["core ankle"] == rates["foot acc_x"] == 100
         assert edf.getStartdatetime().isoformat() == "2027-01-15T08:00:00"
-        assert edf.getPatientCode() == "P-07"
-        assert edf.getPhysicalDimension(labels.index("foot acc_x")) == "m/s^2"
         ramp = edf.readSignal(labels.index("emg emg_1"))[: SECONDS * 200]
         step_uv = 2 * 799.0 / 65535
         assert np.abs(ramp - np.arange(SECONDS * 200)).max() < 2 * step_uv
+    with pyedflib.EdfReader(str(slow)) as edf:
+        assert set(edf.getSampleFrequencies()) == {100}
+        labels = edf.getSignalLabels()
+        rates = dict(zip(labels, edf.getSampleFrequencies(), strict=True))
+        assert "core ankle" in labels
+        assert edf.getStartdatetime().isoformat() == "2027-01-15T08:00:00"
+        assert edf.getPatientCode() == "P-07"
+        assert edf.getPhysicalDimension(labels.index("foot acc_x")) == "m/s^2"
         foot = edf.readSignal(labels.index("foot acc_x"))
         at_s = np.arange(len(foot)) / rates["foot acc_x"]
         known = (at_s < 1.9) | ((at_s > 2.6) & (at_s < 3.9))
@@ -127,11 +132,34 @@ def test_edf_holds_signals_at_their_rates_with_time_and_pseudonym(sensed: Path, 
         assert (
             np.abs(foot - wave)[known].max() < 0.05
         )  # a line between samples 10 ms apart, one of them missing
+        assert np.all(
+            foot[(at_s > 2.01) & (at_s < 2.49)] == 0.0
+        )  # the gap: exactly zero, and no line over it
         onsets, _, texts = edf.readAnnotations()
     notes = dict(zip(texts, onsets, strict=True))
     assert notes["gap foot 0.510 s"] == pytest.approx(1.99)
     assert "end foot" in notes
     assert any(text.startswith("process_telemetry recorder: said") for text in texts)
+
+
+def test_edf_holds_a_current_until_the_next_tick_and_begins_on_a_whole_second(tmp_path: Path) -> None:
+    """The first tick is 370 ms into a second of UTC; 20 mA from 1 s after it for half a second."""
+    clock = Clock(0, UTC_NS + 370 * MS, 0)
+    on_ms, off_ms = 1000, 1500
+    ticks = []
+    for k in range(400):
+        sample = ImuSample("foot", 5 * k * MS, 5 * k * MS, k, acc(k / 200), (0.0, 0.0, 0.0))
+        made = tick(k, samples=(sample,), current_ma=20.0 if on_ms <= 5 * k < off_ms else None)
+        ticks.append(("tick", 5 * k * MS, made))
+    recording = write(tmp_path / "s.mcap", ("clock", 0, clock), *ticks)
+    (path,) = export(recording, "edf", tmp_path / "out", silent)
+    with pyedflib.EdfReader(str(path)) as edf:
+        assert edf.getStartdatetime().isoformat() == "2027-01-15T08:00:00"
+        current_ma = edf.readSignal(edf.getSignalLabels().index("core command"))
+    at_ms = np.arange(len(current_ma)) * 5
+    flows = (at_ms >= 370 + on_ms) & (at_ms < 370 + off_ms)
+    assert np.all(current_ma[~flows] == 0.0)
+    assert np.abs(current_ma[flows] - 20.0).max() < 20.0 / 32767
 
 
 def test_bids_files_are_named_and_shaped_as_the_rules_want(sensed: Path, tmp_path: Path) -> None:

@@ -1,91 +1,142 @@
-"""A recording as one EDF+C file: each source on a grid of its own rate, events and gaps as annotations."""
+"""A recording as EDF+C, one file a rate: sources on the grid of their rate, events and gaps as annotations.
+
+One file a rate: a reader that brings all signals to one changes their values (findings/mne-mixed-rates.sh).
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from controller.analysis.export.signals import Floats, Signals, apart, rate_hz
+from controller.analysis.export.signals import Floats, Series, Signals, apart, rate_hz
 from controller.errors import InputError
 from controller.untrusted import clean
 
-GAP_S = 0.25  # EDF+ has no holes: a longer one is bridged by a straight line and annotated
+GAP_S = 0.25  # EDF+C has no holes: a longer one is zero and annotated
 LABEL_MAX, TRANSDUCER_MAX = 16, 80  # characters EDF has for them
 YEARS = range(1985, 2085)  # that its two digits stand for
+DIGITAL = (-32767, 32767)  # as far down as up: zero is exactly zero
+HALF_US_S = 5e-7  # a sample on a point of the grid counts there, however its time was rounded
 SECONDS_MAX = 24 * 3600  # of a session; more is a time stamp gone wrong
 
+_Sources = list[tuple[str, Series, Floats, Floats]]  # name, columns, times in s, values
 
-def write_edf(recording: Path, signals: Signals, folder: Path) -> Path:
-    """Write ``folder/<recording>.edf``. Without a start date where the wall clock was never set.
 
-    Raises InputError where the recording holds what EDF+ cannot.
+def write_edf(
+    recording: Path, signals: Signals, folder: Path, claim: Callable[[str], None]
+) -> tuple[Path, ...]:
+    """Write ``folder/<recording>.edf``, or where rates differ ``<recording>_<rate>hz.edf`` for each.
+
+    ``claim`` hears each file's name before anything is written. All begin at once, on a whole second of UTC;
+    without a start date where the wall clock was never set. Raises InputError where the recording holds what
+    EDF+ cannot.
     """
-    from edfio import Edf, EdfAnnotation, EdfSignal, Patient
-    from edfio import Recording as EdfRecording
-
     series = [(name, one, *one.columns()) for name, one in signals.all()]
     begin_ns = min(int(t_ns[0]) for _, _, t_ns, _ in series)
     end_ns = max(int(t_ns[-1]) for _, _, t_ns, _ in series)
+    start = signals.utc(begin_ns)
+    if start is not None and start.year not in YEARS:
+        start = None
+    if start is not None:
+        begin_ns -= start.microsecond * 1000
+        start = start.replace(microsecond=0)
     seconds = int((end_ns - begin_ns) / 1e9) + 1  # whole data records of one second
     if seconds > SECONDS_MAX:
         raise InputError(
             str(recording), "samples", f"{seconds} s from first to last", f"1 to {SECONDS_MAX} s"
         )
-    channels: list[EdfSignal] = []
-    notes = [((t_ns - begin_ns) / 1e9, f"{kind} {text}") for t_ns, kind, text in signals.events]
-    labels: set[str] = set()
-    taken: set[str] = set()
-    shorts: dict[str, str] = {}
+    by_rate: dict[int, _Sources] = {}
     for name, one, t_ns, values in series:
         at_s = (t_ns - begin_ns) / 1e9
-        each_hz = rate_hz(at_s)
-        grid_s = np.arange(seconds * each_hz) / each_hz
-        if name not in shorts:
-            shorts[name] = apart(taken, _ascii(name), LABEL_MAX - 1 - max(map(len, one.names)))
-        shown = [at for at, label in enumerate(one.names) if not (label == "command" and signals.hidden)]
+        by_rate.setdefault(rate_hz(at_s), []).append((name, one, at_s, values))
+    events = tuple(((t_ns - begin_ns) / 1e9, f"{kind} {text}") for t_ns, kind, text in signals.events)
+    session = _Session(_word(signals.facts.get("pseudonym", "X")), start, seconds, events, signals.hidden)
+    stem = recording.stem
+    names = {each_hz: f"{stem}_{each_hz}hz.edf" if len(by_rate) > 1 else f"{stem}.edf" for each_hz in by_rate}
+    for name in names.values():
+        claim(name)
+    for each_hz, sources in by_rate.items():
+        try:
+            _write(folder / names[each_hz], session, each_hz, sources)
+        except ValueError as error:
+            what = ", ".join(name for name, *_ in sources)
+            raise InputError(str(recording), what, str(error), "values EDF+ holds") from None
+    return tuple(folder / name for name in names.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What all files of a recording have in common; the events' times in s from the begin."""
+
+    patient: str
+    start: datetime | None
+    seconds: int
+    events: tuple[tuple[float, str], ...]
+    hidden: bool
+
+
+def _write(path: Path, session: _Session, each_hz: int, sources: _Sources) -> None:
+    from edfio import Edf, EdfAnnotation, EdfSignal, Patient
+    from edfio import Recording as EdfRecording
+
+    start = session.start
+    grid_s = np.arange(session.seconds * each_hz) / each_hz
+    channels: list[EdfSignal] = []
+    notes = list(session.events)
+    labels: set[str] = set()
+    taken: set[str] = set()
+    for name, one, at_s, values in sources:
+        short = apart(taken, _ascii(name), LABEL_MAX - 1 - max(map(len, one.names)))
+        # EDF has no unknown values, and zero would say that no current flowed
+        shown = [at for at, label in enumerate(one.names) if not (label == "command" and session.hidden)]
         notes += _gap_notes(name, [one.names[at] for at in shown], at_s, values[:, shown])
         points = one.points or (name,) * len(one.names)
-        for column, label, unit, point in zip(values.T, one.names, one.units, points, strict=True):
-            if label == "command" and signals.hidden:
-                continue  # EDF has no unknown values, and zero would say that no current flowed
-            known = np.isfinite(column)
-            on_grid = np.interp(grid_s, at_s[known], column[known]) if known.any() else np.zeros(len(grid_s))
+        for at in shown:
+            on_grid = _on_grid(grid_s, at_s, values[:, at], held=one.names[at].startswith("command"))
             limit = _round_up(float(np.abs(on_grid).max()))
-            try:
-                channels.append(
-                    EdfSignal(
-                        np.clip(on_grid, -limit, limit),
-                        each_hz,
-                        label=apart(labels, f"{shorts[name]} {label}", LABEL_MAX),
-                        transducer_type=_ascii(point)[:TRANSDUCER_MAX],
-                        physical_dimension=unit,
-                        physical_range=(-limit, limit),
-                    )
+            channels.append(
+                EdfSignal(
+                    np.clip(on_grid, -limit, limit),
+                    each_hz,
+                    label=apart(labels, f"{short} {one.names[at]}", LABEL_MAX),
+                    transducer_type=_ascii(points[at])[:TRANSDUCER_MAX],
+                    physical_dimension=one.units[at],
+                    physical_range=(-limit, limit),
+                    digital_range=DIGITAL,
                 )
-            except ValueError as error:
-                raise InputError(str(recording), f"{name} {label}", str(error), "values EDF+ holds") from None
-    start = signals.utc(begin_ns)
-    if start is not None and start.year not in YEARS:
-        start = None
-    edf = Edf(
+            )
+    Edf(
         channels,
-        patient=Patient(code=_word(signals.facts.get("pseudonym", "X"))),
+        patient=Patient(code=session.patient),
         recording=EdfRecording(startdate=start.date() if start else None, equipment_code="dorsi"),
         starttime=start.time() if start else None,
         data_record_duration=1.0,
         annotations=[
             EdfAnnotation(onset, None, _line(text))
             for onset, text in sorted(notes)
-            if 0.0 <= onset <= seconds
+            if 0.0 <= onset <= session.seconds
         ],
-    )
-    path = folder / f"{recording.stem}.edf"
-    edf.write(path)
-    return path
+    ).write(path)
+
+
+def _on_grid(grid_s: Floats, at_s: Floats, column: Floats, *, held: bool) -> Floats:
+    """A column at the grid's times: a line from sample to sample, or ``held`` until the next; 0 in a gap."""
+    known = np.isfinite(column)
+    at_s, column = at_s[known], column[known]
+    if not column.size:
+        return np.zeros(len(grid_s))
+    place = np.searchsorted(at_s, grid_s + HALF_US_S, side="right")
+    values = np.concatenate(([0.0], column))[place] if held else np.interp(grid_s, at_s, column)
+    edges_s = np.concatenate(([grid_s[0]], at_s, [max(at_s[-1], grid_s[-1])]))
+    inside = np.abs(grid_s - edges_s[place]) > HALF_US_S  # not on the sample before
+    values[inside & (np.diff(edges_s)[place] > GAP_S)] = 0.0
+    return np.asarray(values, dtype=np.float64)
 
 
 def _gap_notes(

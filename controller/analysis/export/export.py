@@ -152,10 +152,9 @@ def export(
         signals = _read_signals(recording, facts, progress, veil)
         if kind == "bids":
             return write_bids(recording, signals, folder, owners)
-        owners.claim(f"{recording.stem}.edf")
-        path = write_edf(recording, signals, folder)
+        paths = write_edf(recording, signals, folder, owners.claim)
         owners.keep()
-        return (path,)
+        return paths
     except OSError as error:
         raise InputError(str(folder), "folder", error.strerror or str(error), "a writable folder") from error
 

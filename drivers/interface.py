@@ -105,6 +105,9 @@ class StimulatorCapability:
     verified: Literal["spec", "vendor-code", "capture", "hardware"]
     contact: ContactCheck | None = None  # None: it cannot tell
     cycles_max: int = 1  # of a burst; 1: single pulses alone
+    late_answer_ms: float = (
+        18.0  # a pulse answered later may have been given late: the next keeps its distance
+    )
 
 
 # Codes of a notice that every driver shares; a driver's own are negative too, the device's results are not.

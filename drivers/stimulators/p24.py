@@ -21,8 +21,7 @@ BAUD = 3_000_000  # with 2 stop bits and RTS/CTS, as in the vendor's C library; 
 STOP_BITS = 2
 OPEN_ANSWER_S = 1.0  # per question at open; switching the high voltage on takes 2 x 40 ms
 ACK_TIMEOUT_MS = 200.0  # vendor: 5 to 15 ms per command, 40 ms more to stop; the rest is for a busy host
-# USB hands an answer over within 16 ms, the vendor says 5 to 15 ms
-LATE_ANSWER_MS = 18.0
+LATE_ANSWER_MS = sheets.P24.late_answer_ms
 
 NOT_INITIALISED = 7  # the device's result
 

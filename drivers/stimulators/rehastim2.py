@@ -25,7 +25,7 @@ NAME = "RehaStim2"
 BAUD = 460_800  # 8E1, no flow control
 OPEN_ANSWER_S = 1.5  # it asks for a host every 0.5 s and answers within 0.1 s
 ACK_TIMEOUT_MS = 200.0  # vendor: at most 100 ms; the rest is for a busy host
-LATE_ANSWER_MS = 24.0  # vendor: a command takes effect within 10 to 24 ms
+LATE_ANSWER_MS = sheets.REHASTIM2.late_answer_ms
 KEEP_ALIVE_NS = 400_000_000  # a third of the device's watchdog: two may be lost
 WRONG_MODE = -3  # the device's result to a stop when nothing runs
 # Codes of notices: the device's results are negative, as the driver's own are, so they are told as positive

@@ -34,6 +34,7 @@ class Rules:
     ]  # ms: of a frame's rise, kept of it, between frames; empty: written before it was
     on_window_s: float = 10.0  # any such window's share of current
     caps: str = "gait"
+    late_answer_ms: float = 18.0  # of the stimulator; an older recording is of one with these
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def _read_rules(payload: bytes, path: Path) -> Rules:
             {name: float(value) for name, value in raw.get("pace", {}).items()},
             float(raw.get("on_window_s", 10.0)),
             str(raw.get("caps", "gait")),
+            float((raw.get("stimulator") or {}).get("late_answer_ms", 18.0)),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(str(path), "guard/setup", str(error), "what the guard judges by") from error

@@ -13,9 +13,6 @@ UNRECORDED_MS = 600.0  # F12: a recorder that takes nothing is noticed within th
 # An emulated device stamps a pulse when it reads the command: 0.4 ms after its writing at the median of
 # 11,673 pulses. In a new arm one of the arm before may still come so late.
 LOG_SLACK_NS = 300_000_000
-# A line's answers vary by so much without the guard calling one late: by so much less than by the guard's
-# clock two pulses may be apart by the device's.
-LINE_MS = 18.0
 FOREIGN_MS = 50.0  # F25
 
 
@@ -90,7 +87,10 @@ def _delivered(
     ]
     life_ms = max(run.rules.limits["frame_age_max_ms"] for run in runs)
     rate_max_hz = max(run.rules.limits["rate_max_hz"] for run in runs)
-    gap_ms = max(1e3 / rate_max_hz - LINE_MS, 0.0)
+    # A line's answers vary by so much without one being called late: by so much less than by the guard's
+    # clock two pulses may be apart by the device's.
+    line_ms = max(run.rules.late_answer_ms for run in runs)
+    gap_ms = max(1e3 / rate_max_hz - line_ms, 0.0)
     return [
         Finding(
             "delivery",

@@ -270,6 +270,7 @@ def _effort(session: ExerciseSession) -> EffortParams | None:
             column=place.emg_channel,
             muscle=one.muscle,
             maximum_v=place.emg_max_uv * 1e-6,
+            answers=emg.side == "same",
         )
         for one, place in session.muscles
         if place.emg_sensor is not None

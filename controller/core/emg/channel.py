@@ -26,6 +26,11 @@ REST_MEASURED_S = 1.0  # of rest, before it is taken
 REST_STEP_S = 0.02
 WATCH_NS = 4_000_000  # between two looks at the envelope
 STIMULATED_S = 0.3  # after the last pulse its answer is out of the envelope
+# Below it more than 1.2 times the rest is left of M-waves: 1.5 times at 500 Hz, 3.5 at 200 Hz (docs/emg.md).
+STEERS_HZ = 800.0
+TOO_SLOW = (
+    "this sensor is too slow to tell an effort from the answers to pulses: it counts between trains only"
+)
 PULSES_MAX = 512  # that wait for the samples of their time
 JUMPED_S = 0.17  # after mains has appeared or gone: the envelope's window and a segment
 MAINS_SURE_S = 1.0  # after the last pulse nothing of its answer is in what is known of the mains
@@ -61,8 +66,10 @@ class MuscleChannel:
         self._high = HighPass(min(DRIFT_HZ, DRIFT_SHARE * rate_hz), rate_hz)
         mains_hz = self._params.mains_hz
         self._mains = MainsCanceller(mains_hz, rate_hz) if mains_hz and mains_hz < 0.45 * rate_hz else None
+        # what the other methods leave of M-waves jumps as a lifted electrode does
+        mains, looks = self._mains, self._params.method == "prediction"
         self._appears = (
-            MainsAppears(mains_hz, self._mains.orders, rate_hz) if mains_hz and self._mains else None
+            MainsAppears(mains_hz, mains.orders, rate_hz) if mains_hz and mains and looks else None
         )
         self._grew = MainsGrew()
         self._jumped_ns: int | None = None
@@ -85,6 +92,15 @@ class MuscleChannel:
     @property
     def mains_v(self) -> float:
         return self._mains.amplitude_v if self._mains is not None else 0.0
+
+    @property
+    def slow(self) -> str:
+        """Why this signal steers nothing while pulses run; '' where it does."""
+        return TOO_SLOW if self._rate_hz < STEERS_HZ and self.electrode.answers else ""
+
+    def stimulated(self, now_ns: int) -> bool:
+        """Whether answers to pulses may be in the envelope."""
+        return now_ns - self._pulse_ns < STIMULATED_S * 1e9
 
     @property
     def leak_v(self) -> float | None:
@@ -213,7 +229,7 @@ class MuscleChannel:
         """Trigger and rest, on the envelope of the newest sample."""
         self._watch_ns = t_ns + WATCH_NS
         value_v = self._envelope.value_v(t_ns)
-        stimulated = t_ns - self._pulse_ns < STIMULATED_S * 1e9
+        stimulated = self.stimulated(t_ns)
         sure = t_ns - self._pulse_ns > MAINS_SURE_S * 1e9 or self._jumped_ns is not None
         self._grew.step(WATCH_NS / 1e9, self.mains_v, value_v, self.rest_mean_v or NOISE_V, sure=sure)
         if self._jumped_ns is not None:
@@ -227,7 +243,7 @@ class MuscleChannel:
         if self.rest_mean_v is not None:
             self.trigger.step(
                 t_ns,
-                None if quality else envelope_v,
+                None if quality or (stimulated and self.slow) else envelope_v,
                 self.rest_mean_v,
                 self.rest_sd_v,
                 stimulated=stimulated,

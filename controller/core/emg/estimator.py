@@ -34,7 +34,7 @@ class MuscleEmg:
     the quality is not ''; ``m_wave_v`` the last pulse's M-wave peak to peak; ``triggered`` while an effort
     above the threshold lasts; ``onsets`` counts these efforts. ``mains_v`` is the mains' amplitude; ``leak``
     the activation that the last pulses could feign, None where it is not known; ``floor`` the one that rest
-    reaches by chance.
+    reaches by chance. ``slow`` says why it steers nothing while ``stimulated``: answers are in its signal.
     """
 
     muscle: str
@@ -48,6 +48,8 @@ class MuscleEmg:
     mains_v: float = 0.0
     leak: float | None = None
     floor: float = 0.0
+    slow: str = ""
+    stimulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +197,6 @@ class EmgEstimator:
             mains_v=channel.mains_v,
             leak=channel.feigned(),
             floor=channel.floor(),
+            slow=channel.slow,
+            stimulated=channel.stimulated(now_ns),
         )

@@ -23,7 +23,8 @@ class EmgElectrode:
 
     ``rest_v`` and ``rest_sd_v`` are mean and SD of the envelope at rest, ``maximum_v`` the envelope at the
     person's own strongest effort; ``None``: not measured, then :meth:`EmgEstimator.resting` measures rest.
-    ``range_v`` is the largest voltage the amplifier can show, ``None`` where it is not known.
+    ``range_v`` is the largest voltage the amplifier can show, ``None`` where it is not known. ``answers``:
+    the muscle is one of those stimulated; not so on the other side of the body.
     """
 
     sensor: str
@@ -33,6 +34,7 @@ class EmgElectrode:
     rest_sd_v: float | None = None
     maximum_v: float | None = None
     range_v: float | None = None
+    answers: bool = True
 
 
 @dataclass(frozen=True, slots=True)

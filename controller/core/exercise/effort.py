@@ -62,7 +62,7 @@ class Effort:
     @property
     def activation(self) -> float | None:
         """The strongest muscle's share of its largest signal; None where no signal is to be relied on."""
-        known = [one.activation for one in self._muscles if not one.quality]
+        known = [one.activation for one in self._muscles if not self._why_not(one)]
         return max(known, default=None)
 
     @property
@@ -94,7 +94,7 @@ class Effort:
         """One tick of a contraction, or of none."""
         for one in self._muscles:
             if (proportional := self._proportional.get(one.muscle)) is not None:
-                quality = one.quality if on else IDLE
+                quality = (one.quality or one.slow) if on else IDLE
                 self._shares[one.muscle] = proportional.step(
                     elapsed_s, one.activation, one.leak, quality, one.floor
                 )
@@ -121,13 +121,18 @@ class Effort:
         """What the next judgement depends on, for a checksum."""
         return self.activation, self.view(), self._relaxed
 
+    @staticmethod
+    def _why_not(one: MuscleEmg) -> str:
+        """Why this muscle's signal is not to be relied on; '' where it is."""
+        return one.quality or (one.slow if one.stimulated else "")
+
     def view(self) -> tuple[EmgView, ...]:
         return tuple(
             EmgView(
                 muscle=one.muscle,
-                activation=None if one.quality else one.activation,
+                activation=None if self._why_not(one) else one.activation,
                 threshold=self.params.threshold,
-                quality=one.quality,
+                quality=self._why_not(one) or (one.slow if self._proportional else ""),
                 triggered=self.trying,
                 own_share=self.own_share,
                 support=None if self._assist is None else self.support,

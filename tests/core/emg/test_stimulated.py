@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,3 +153,29 @@ def test_slow_sensors_measure_an_effort_between_trains(rate_hz: float) -> None:
     on = [(e.now_ns - START_NS) / 1e9 for e in seen if e.muscles[0].triggered]
     assert 3.0 < on[0] < 3.12
     assert 4.4 < on[-1] < 4.7
+
+
+@pytest.mark.parametrize("rate_hz", [200.0, 500.0])
+def test_a_slow_sensor_never_triggers_while_pulses_run(rate_hz: float) -> None:
+    """What is left of M-waves there is as large as an effort; between trains an effort counts."""
+    volts, pulses = noise(6.0, rate_hz), train(0.5, 3.5, 33.0, 30.0)
+    volts += answers(pulses, 6.0, rate_hz, 2e-3)
+    for from_s in (2.0, 4.5):
+        part = slice(round(from_s * rate_hz), round((from_s + 1.0) * rate_hz))
+        volts[part] += 1e-4 * volition(1.0, rate_hz, np.random.default_rng(4))
+    seen = run(EmgEstimator(PARAMS), frames(volts, rate_hz), pulses)
+    on_s = [(e.now_ns - START_NS) / 1e9 for e in seen if e.muscles[0].triggered]
+    assert 4.5 < min(on_s) < 4.65
+    assert all("too slow" in e.muscles[0].slow for e in seen[10:])
+    assert {e.muscles[0].stimulated for e in seen[60:340]} == {True}
+    assert not seen[-1].muscles[0].stimulated
+
+
+def test_a_slow_sensor_over_a_muscle_that_does_not_answer_steers() -> None:
+    """The other side of the body: pulses are told, and nothing of them is there."""
+    volts, pulses = noise(3.0, 500.0), train(0.5, 3.0, 33.0, 30.0)
+    volts[1000:] += 1e-4 * volition(1.0, 500.0, np.random.default_rng(4))
+    params = EmgParams((replace(ELECTRODE, answers=False),))
+    seen = run(EmgEstimator(params), frames(volts, 500.0), pulses)
+    assert {e.muscles[0].slow for e in seen} == {""}
+    assert seen[-1].muscles[0].triggered

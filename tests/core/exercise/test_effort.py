@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from controller.core.emg.params import EmgElectrode, EmgParams
+from controller.core.emg.proportional import ProportionalParams
 from controller.core.exercise.effort import Effort, EffortParams
 from drivers.interface import EmgFrame
+from tests.core.emg.muscle import answers, frames, train, volition
 
 S = 1_000_000_000
 TICK_NS = 5_000_000
@@ -74,3 +78,19 @@ def test_a_signal_that_comes_back_strong_after_a_silence_is_no_try(arm: Arm) -> 
     arm.live(1.0, 2e-6)
     arm.live(1.0, 80e-6)
     assert len(arm.tries_ns) == 1
+
+
+@pytest.mark.parametrize(("rate_hz", "follows"), [(500.0, False), (1000.0, True)])
+def test_a_slow_sensor_gives_no_proportional_current_and_says_why(rate_hz: float, follows: bool) -> None:
+    """It would take what is left of M-waves for the person's own."""
+    effort = Effort(replace(PARAMS, proportional=ProportionalParams()))
+    pulses = train(0.5, 4.0, 33.0, 30.0)
+    rng = np.random.default_rng(1)
+    volts = answers(pulses, 4.0, rate_hz, 1e-3) + 2e-6 * rng.standard_normal(round(4.0 * rate_hz))
+    volts[round(2.0 * rate_hz) :] += 80e-6 * volition(2.0, rate_hz, rng)
+    for frame in frames(volts, rate_hz):
+        now = tuple(p for p in pulses if frame.t_ns <= p.t_ns < frame.arrival_ns)
+        effort.take(frame.arrival_ns, (frame,), now, resting=False)
+        effort.contracts(0.01, on=True)
+    assert (effort.share("wrist-extensors") > 0.0) == follows
+    assert ("too slow" in effort.view()[0].quality) != follows

@@ -76,6 +76,10 @@ class _Verdict:
 class LslOutlets:
     """Streams ``<rig>-<sensor>``, ``<rig>-command``, ``<rig>-pulses`` and ``<rig>-markers``.
 
+    All have exact stamps and therefore say that their rate is irregular: readers put the samples of another
+    stream on a straight line, over every pause (findings/pyxdf-hole.sh). A sensor that gives movement and EMG
+    has a second stream, ``<rig>-<sensor>-emg`` or ``-imu``.
+
     ``scope`` is how far they are told: this machine, its network link, or the site. The command is that of
     the strongest channel; every channel's pulses are told.
     """
@@ -88,7 +92,7 @@ class LslOutlets:
         self._verdict = msgspec.json.Decoder(_Verdict)
         self._guard_event = msgspec.json.Decoder(GuardEvent)
         self._arm = msgspec.json.Decoder(Arm)
-        self._sensors: dict[str, pylsl.StreamOutlet] = {}
+        self._sensors: dict[tuple[str, str], pylsl.StreamOutlet] = {}
         self._phase = ""  # of an exercise, as marked last
         self._command = self._outlet("command", "Stimulation", COMMAND)
         self._pulses = self._outlet("pulses", "Stimulation", PULSES)
@@ -114,12 +118,12 @@ class LslOutlets:
     def _take_tick(self, tick: _Tick) -> None:
         for sample in tick.inputs.imu:
             if sample.valid:
-                outlet = self._sensor(sample.sensor, "IMU", IMU, pylsl.IRREGULAR_RATE)
+                outlet = self._sensor(sample.sensor, "IMU", IMU)
                 outlet.push_sample([*sample.acc_mps2, *sample.gyr_rps], sample.t_ns / 1e9)
         for frame in tick.inputs.emg:
             if frame.valid and frame.volts:
                 channels = tuple((f"emg_{k}", "volts") for k in range(len(frame.volts[0])))
-                outlet = self._sensor(frame.sensor, "EMG", channels, frame.rate_hz)
+                outlet = self._sensor(frame.sensor, "EMG", channels)
                 for number, volts in enumerate(frame.volts):
                     outlet.push_sample(list(volts), frame.t_ns / 1e9 + number / frame.rate_hz)
         given = (channel for channel in tick.decision.command.channels if channel is not None)
@@ -135,10 +139,12 @@ class LslOutlets:
     def _mark(self, text: str, t_ns: int) -> None:
         self._markers.push_sample([text], t_ns / 1e9)
 
-    def _sensor(self, sensor: str, kind: str, channels: Channels, rate_hz: float) -> pylsl.StreamOutlet:
-        if sensor not in self._sensors:
-            self._sensors[sensor] = self._outlet(sensor, kind, channels, rate_hz=rate_hz)
-        return self._sensors[sensor]
+    def _sensor(self, sensor: str, kind: str, channels: Channels) -> pylsl.StreamOutlet:
+        if (sensor, kind) not in self._sensors:
+            second = any(sensor == other for other, _ in self._sensors)
+            name = f"{sensor}-{kind.lower()}" if second else sensor
+            self._sensors[sensor, kind] = self._outlet(name, kind, channels)
+        return self._sensors[sensor, kind]
 
     def _outlet(
         self,
@@ -146,10 +152,9 @@ class LslOutlets:
         kind: str,
         channels: Channels,
         form: int = pylsl.cf_double64,
-        rate_hz: float = pylsl.IRREGULAR_RATE,
     ) -> pylsl.StreamOutlet:
         info = pylsl.StreamInfo(
-            f"{self._rig}-{name}", kind, len(channels), rate_hz, form, f"{self._source}/{name}"
+            f"{self._rig}-{name}", kind, len(channels), pylsl.IRREGULAR_RATE, form, f"{self._source}/{name}"
         )
         listed = info.desc().append_child("channels")
         for label, unit in channels:

@@ -86,6 +86,7 @@ def pulled(sent: Sent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pul
             assert found, f"no stream {name}"
             inlets[name] = pylsl.StreamInlet(found[0], recover=False)
             inlets[name].open_stream(PATIENCE_S)
+            assert found[0].nominal_srate() == pylsl.IRREGULAR_RATE, name  # or readers move the stamps
         kept = [record for _, _, record in sent]
         samples = [s for r in kept if isinstance(r, Tick) for s in (*r.inputs.imu, *r.inputs.emg) if s.valid]
         expected = {
@@ -187,3 +188,17 @@ def test_the_phases_of_an_exercise_are_markers_at_their_ticks(tmp_path: Path) ->
         "exercise done, 2 of 2",
     ]
     assert times == pytest.approx([0.005, 3.005, 6.505, 9.505, 13.005], abs=0.006)
+
+
+def test_a_sensor_that_gives_movement_and_emg_has_a_stream_of_each() -> None:
+    outlets = LslOutlets("rig-3", "walk", "machine")
+    made = sensed(0)
+    (frame,) = made.inputs.emg
+    both = replace(made, inputs=TickInputs(imu=(replace(made.inputs.imu[0], sensor="myo"),),
+                                           emg=(replace(frame, sensor="myo"),)))  # fmt: skip
+    outlets.take("tick", encode(both))
+    channels = {}
+    for name in ("rig-3-myo", "rig-3-myo-emg"):
+        (found,) = pylsl.resolve_byprop("name", name, 1, PATIENCE_S)
+        channels[found.type()] = found.channel_count()
+    assert channels == {"IMU": 6, "EMG": CHANNELS}

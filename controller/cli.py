@@ -163,6 +163,8 @@ def programmes(
 @app.command()
 def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> None:
     """Re-run the core on a recording; `identical` only where every bit of every decision is."""
+    from controller.record.provenance import changed
+    from controller.record.reader import header
     from controller.record.replay import replay as replay_recording
 
     result = _refusing(lambda: replay_recording(recording))
@@ -170,6 +172,9 @@ def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> N
         console.print(f"identical: {result.ticks} ticks")
         return
     console.print(f"different: {result.first_difference}", markup=False)
+    if others := changed(header(recording)):
+        console.print(f"It was made by another program: {'; '.join(others)}.", markup=False)
+        console.print("What to do: replay it with the program that made it, at that commit.")
     raise typer.Exit(1)
 
 

@@ -20,6 +20,7 @@ from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
 from controller.core.signals import Decision, TickInputs
 from controller.errors import InputError
+from controller.record.provenance import changed
 from controller.record.reader import header, messages
 from controller.record.records import CoreRetuned, CoreStart, Tick, Unreadable
 
@@ -132,8 +133,9 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        made_by = "; ".join(changed(header(path))) or "this program"
         raise InputError(
-            str(path), PARAMS_KEY, str(error), "the parameters of this version's core"
+            str(path), PARAMS_KEY, f"{error} (made by {made_by})", "the parameters of this version's core"
         ) from error
 
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import secrets
-import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 
@@ -17,12 +12,11 @@ from controller.config.exercise import ExerciseSession, caps_of, exercise_params
 from controller.config.session import Session
 from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
+from controller.record.provenance import program
 from controller.runtime.person_files import PersonFiles
 from controller.runtime.plan import ExerciseBody, SensorPlan
 from controller.trial.schedule import ArmPlan
 from controller.untrusted import clean
-
-PACKAGES = ("dorsi", "bleak", "bumble", "vqf", "numpy", "mcap", "msgspec")
 
 
 def recording_header(
@@ -41,9 +35,7 @@ def recording_header(
         "clinic_file": session.clinic_text,
         "programme_file": session.programme_text if isinstance(session, ExerciseSession) else "",
         "core_params": msgspec.json.encode(params_of(session)).decode(),
-        "versions": json.dumps({name: version(name) for name in PACKAGES}),
-        "commit": _commit(),
-        "host": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        **program(),
     }
     return {key: clean(value) for key, value in facts.items()}  # a folder's name may be any bytes
 
@@ -125,17 +117,3 @@ def sensor_plans(session: Session | ExerciseSession) -> tuple[SensorPlan, ...]:
         SensorPlan(sensor.name, sensor.device, sensor.address, segments.get(sensor.name), sensor.required)
         for sensor in session.file.sensors
     )
-
-
-def _commit() -> str:
-    """The commit this runs from, where it is a checkout."""
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        return "unknown"
-    return answer.stdout.strip() or "unknown"

@@ -26,7 +26,7 @@ from tests.drivers.contract_sensor import Sensor, SensorContract
 
 pytestmark = pytest.mark.real_time
 
-HEADER = Path(__file__).resolve().parents[3] / "firmware" / "dorsi_frame.h"
+HEADER = Path(__file__).resolve().parents[3] / "drivers" / "imu" / "dorsi_frame.h"
 # By hand from the header: version 1, number 7, one sample, 8 g and 500 deg/s, 1 s, 5 ms; 1 g and -125 deg/s
 FRAME = "010701 0a 40420f00 8813 0000 0000 0010 00e0 0000 0000"
 

@@ -1,4 +1,4 @@
-"""An emulated board of one's own that sends the open frame: bytes as ``drivers/imu/dorsi_frame.h`` makes them.
+"""An emulated board of one's own that sends the open frame: bytes as ``dorsi_frame.h`` makes them.
 
 Promises frames at the rate it was built with while somebody listens, each sample measured at its own instant.
 """

@@ -1,6 +1,6 @@
 """The open frame for a board of one's own: bytes to values and back, and the driver that streams from it.
 
-Layout: ``drivers/imu/dorsi_frame.h``, which an Arduino sketch can include; little-endian. A frame has a number,
+Layout: ``dorsi_frame.h`` here, which an Arduino sketch can include; little-endian. A frame has a number,
 the time of its first sample in us by the board's clock, the time between samples, the ranges, and a CRC-8:
 a flipped bit makes no sample.
 """

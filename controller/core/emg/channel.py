@@ -36,6 +36,7 @@ JUMPED_S = 0.17  # after mains has appeared or gone: the envelope's window and a
 MAINS_SURE_S = 1.0  # after the last pulse nothing of its answer is in what is known of the mains
 CALM_S = 0.15  # and so long at rest
 JUMPED_MAX_S = 3.0  # then rest is another one, and the signal counts
+LEFT_MOST = 3.0  # times rest: what is left of M-waves, with artefacts five times as large
 LOUD = 2.0  # times rest: more than noise
 SETTLE = 2  # samples after a blank in which what is filtered and interpolated still holds the bridge
 RATE_HZ = 1000.0  # until the first frame tells
@@ -286,10 +287,12 @@ class MuscleChannel:
             return None
         return self.leak_v / self.electrode.maximum_v
 
-    def floor(self) -> float:
-        """The activation that the muscle at rest reaches by chance: where its trigger's threshold lies."""
+    def floor(self, now_ns: int) -> float:
+        """The activation that the muscle at rest reaches by chance, or by what is left of M-waves."""
         if self.rest_mean_v is None:
             return 0.0
+        if self.stimulated(now_ns):
+            return self.activation(LEFT_MOST * self.rest_mean_v)
         sd_v = max(self.rest_sd_v, SD_SHARE_MIN * self.rest_mean_v)
         return self.activation(self.rest_mean_v + self._params.on_sd * sd_v)
 

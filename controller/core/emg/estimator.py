@@ -196,7 +196,7 @@ class EmgEstimator:
             rest_v=channel.rest_mean_v,
             mains_v=channel.mains_v,
             leak=channel.feigned(),
-            floor=channel.floor(),
+            floor=channel.floor(now_ns),
             slow=channel.slow,
             stimulated=channel.stimulated(now_ns),
         )

@@ -112,10 +112,11 @@ def test_rest_is_measured_where_it_is_not_known() -> None:
     assert rest_v == pytest.approx(NOISE_V, rel=0.1)
 
 
-def test_the_floor_is_the_threshold_of_the_trigger_as_an_activation() -> None:
-    """Rest 5 uV, SD 0.5 uV: 5 SD above it is 7.5 uV; in power over rest, of a most of 100 uV."""
-    seen = run(EmgEstimator(PARAMS), frames(noise(0.5), 1000.0))[-1].muscles[0]
-    assert seen.floor == pytest.approx(math.sqrt((7.5**2 - 5.0**2) / (100.0**2 - 5.0**2)))
+def test_the_floor_is_what_rest_reaches_as_an_activation() -> None:
+    """Rest 5 uV, SD 0.5 uV: 5 SD above it is 7.5 uV; with pulses three times rest. Of a most of 100 uV."""
+    for pulses, top_uv in (([], 7.5), (train(0.3, 0.5, 33.0, 10.0), 15.0)):
+        seen = run(EmgEstimator(PARAMS), frames(noise(0.5), 1000.0), pulses)[-1].muscles[0]
+        assert seen.floor == pytest.approx(math.sqrt((top_uv**2 - 5.0**2) / (100.0**2 - 5.0**2)))
 
 
 def test_a_number_that_makes_no_sense_is_refused() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli import CONFIGS
 from controller.commands.config_check import load_startable
+from controller.commands.line import CONFIGS
 from controller.config.core_params import core_params
 from controller.core.signals import CLOSED_LOOP, Mode
 from models.cohort import cohort_patient

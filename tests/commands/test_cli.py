@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from controller.cli import CONFIGS, app
+from controller.cli import app
 from controller.commands import conduct
+from controller.commands.line import CONFIGS
 from drivers.catalogue import DECODERS
 from tests.data import REFERENCE, needs_reference
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from controller.cli import CONFIGS, app
+from controller.cli import app
 from controller.commands.config_check import LABEL_MAX, load_startable, objections
+from controller.commands.line import CONFIGS
 from controller.commands.run import run_session
 from controller.config.core_params import core_params
 from controller.config.exercise import load_any

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from controller.cli import CONFIGS, app
+from controller.cli import app
+from controller.commands.line import CONFIGS
 from controller.config.core_params import core_params
 from controller.config.exercise import ExerciseSession, exercise_params, load_any
 from controller.config.schema import LearningSection

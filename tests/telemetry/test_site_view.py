@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from controller.cli import CONFIGS, app
+from controller.cli import app
+from controller.commands.line import CONFIGS
 from controller.telemetry.broker import LOOPBACK
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.site_view import RIGS_MAX, Site, table, watch

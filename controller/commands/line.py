@@ -1,0 +1,46 @@
+"""What every command of the ``dorsi`` line shares: its screen, its refusals, its pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from controller.commands.results import new_file
+from controller.errors import ConfigError, InputError
+
+Result = TypeVar("Result")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+REFUSED = 2
+PICTURES = (".png", ".pdf", ".svg")
+LOG_WIDTH = 140  # columns where nobody sits at a terminal
+
+console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+
+
+def picture_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Have a picture written whole, or the command refused."""
+
+    def job() -> None:
+        with new_file(path, PICTURES) as beside:
+            write(beside)
+
+    refusing(job)
+
+
+def refusing(job: Callable[[], Result]) -> Result:
+    """Run a job; an input it refuses ends the command with exit code 2 and the reasons."""
+    try:
+        return job()
+    except (InputError, ConfigError) as error:
+        refuse(error)
+
+
+def refuse(error: Exception) -> NoReturn:
+    for line in str(error).splitlines():
+        typer.echo(f"refused: {line}", err=True)
+    raise typer.Exit(REFUSED) from None

@@ -25,6 +25,7 @@ def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> N
     from controller.record.replay import replay as replay_recording
 
     result = refusing(lambda: replay_recording(recording))
+    _say_where_cut(recording, "Compared")
     if result.identical:
         console.print(f"identical: {result.ticks} ticks")
         return
@@ -47,7 +48,6 @@ def judge(
     from dataclasses import asdict
 
     from controller.analysis.judge import as_table, judge_recording
-    from controller.record.reader import NO_END, has_end
 
     log = pulses or recording.with_name("pulses.jsonl")
     findings = refusing(lambda: judge_recording(recording, log if log.exists() else None))
@@ -59,8 +59,7 @@ def judge(
         for row in as_table(findings):
             table.add_row(*row, style="bold red" if row[0] == "broken" else "")
         console.print(table)
-        if not has_end(recording):
-            console.print(f"{NO_END[0].upper()}{NO_END[1:]}. Judged is what is there.")
+        _say_where_cut(recording, "Judged")
     raise typer.Exit(0 if all(finding.kept for finding in findings) else 1)
 
 
@@ -129,6 +128,7 @@ def export(
         )
     for file in files:
         console.print(f"written: {file}", markup=False, soft_wrap=True)
+    _say_where_cut(recording, "Exported")
 
 
 def dose(
@@ -200,3 +200,11 @@ def mqtt_forward(
         console.print(str(error), markup=False)
         raise typer.Exit(1) from None
     console.print(f"sent: {sent} events; the broker has all of this session")
+
+
+def _say_where_cut(recording: Path, done: str) -> None:
+    """A recording without an end is told; ``done`` is what was done with the rest."""
+    from controller.record.reader import NO_END, has_end
+
+    if not refusing(lambda: has_end(recording)):
+        console.print(f"{NO_END[0].upper()}{NO_END[1:]}. {done} is what is there.")

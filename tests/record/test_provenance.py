@@ -53,3 +53,15 @@ def test_replay_names_both_programs_where_a_decision_differs(tmp_path: Path) -> 
     assert "different: tick 0" in words
     assert "made by another program: commit abc, now" in words
     assert "What to do: replay it with the program that made it" in words
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_replay_and_export_say_where_a_recording_was_cut_off(tmp_path: Path, cut: bool) -> None:
+    params = msgspec.json.encode(core_params(load_session(SESSION_FILE), "feedback")).decode()
+    whole = write(tmp_path / "whole.mcap", *[("tick", 0, tick(0))] * 40, session={"core_params": params})
+    path = tmp_path / "a.mcap"
+    path.write_bytes(whole.read_bytes()[: -8 if cut else None])  # MCAP's magic at the end
+    for arguments in (["replay", str(path)], ["export", str(path), str(tmp_path / "out"), "--to", "csv"]):
+        result = CliRunner().invoke(app, arguments)
+        words = " ".join(result.output.split())
+        assert ("The recording has no end: it was cut off, or its session still runs." in words) == cut

@@ -43,7 +43,7 @@ lint: setup
 
 test: setup
 	@sh tests/debian.sh
-	@$(MAKE) --no-print-directory --jobs 3 test-beside test-rigs # two lanes, and room for two in the first
+	@$(MAKE) --no-print-directory --jobs 2 test-beside test-rigs
 
 test-beside: setup # a rig's processes run in real time and wait for nobody
 	@echo "==> beside the rigs: the guard's tests, lint, and all others; told when they are done"

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.emulated.serial_peer import OnPulse, PulsePoints, SerialPeer, arguments_of, serve
+from drivers.stimulators.framing import Frame
 from drivers.stimulators.sciencemode4 import (
     GENERAL_ERROR,
     UNKNOWN_COMMAND,
     Command,
-    Frame,
-    FrameSplitter,
     encode,
+    new_splitter,
 )
 
 OK, TRANSFER, PARAMETER, NOT_INITIALISED, ELECTRODE, INVALID = 0, 1, 2, 7, 10, 11
@@ -65,7 +65,7 @@ class EmulatedP24(SerialPeer):
         *,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        super().__init__(FrameSplitter(), pulse_log, on_pulse, clock=clock)
+        super().__init__(new_splitter(), pulse_log, on_pulse, clock=clock)
         self.loose_electrodes: set[int] = set()
         self._level = NO_LEVEL
         self._stop_all_on_error = False

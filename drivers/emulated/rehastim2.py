@@ -18,8 +18,8 @@ from pathlib import Path
 
 from drivers.emulated.serial_peer import OnPulse, PulsePoints, SerialPeer, arguments_of, serve
 from drivers.stimulators import sciencemode2
+from drivers.stimulators.framing import Frame
 from drivers.stimulators.sciencemode2 import Command, encode
-from drivers.stimulators.sciencemode4 import Frame
 
 OK, PARAMETER, WRONG_MODE = 0, 254, 253
 EMERGENCY, ELECTRODE = 255, 254
@@ -54,7 +54,7 @@ class EmulatedRehaStim2(SerialPeer):
         *,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        super().__init__(sciencemode2.splitter(), pulse_log, on_pulse, clock=clock)
+        super().__init__(sciencemode2.new_splitter(), pulse_log, on_pulse, clock=clock)
         self.loose_electrodes: set[int] = set()
         self.emergency = False
         self.version = 1

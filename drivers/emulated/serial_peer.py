@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from drivers.stimulators.sciencemode4 import Frame, FrameSplitter
+from drivers.stimulators.framing import Frame, FrameSplitter
 
 PulsePoints = list[tuple[int, float]]
 OnPulse = Callable[[int, int, PulsePoints], None]

@@ -13,6 +13,7 @@ from drivers.interface import DeviceError, StimulatorNotice
 from drivers.links.serial_link import SerialLink
 from drivers.stimulators import sciencemode4 as sm4
 from drivers.stimulators import sheets
+from drivers.stimulators.framing import Frame, FrameSplitter
 from drivers.stimulators.pulse_line import LATE, NOT_UNDERSTOOD, Asked, PulseLine, Timing, say
 from drivers.stimulators.sciencemode4 import Command
 
@@ -48,8 +49,8 @@ class P24(PulseLine):
         link = SerialLink(port, baud=BAUD, stop_bits=STOP_BITS, rts_cts=True, real_time=real_time)
         super().__init__(NAME, link, Timing(OPEN_ANSWER_S, ack_timeout_ms, LATE_ANSWER_MS), clock)
 
-    def _new_splitter(self) -> sm4.FrameSplitter:
-        return sm4.FrameSplitter()
+    def _new_splitter(self) -> FrameSplitter:
+        return sm4.new_splitter()
 
     def _encode(self, number: int, command: int, data: bytes) -> bytes:
         return sm4.encode(number, command, data)
@@ -78,10 +79,10 @@ class P24(PulseLine):
         except ValueError as error:
             raise DeviceError(NAME, f"answer not understood: {error}", transient=True) from error
 
-    def _answers(self, frame: sm4.Frame, asked: Asked) -> bool:
+    def _answers(self, frame: Frame, asked: Asked) -> bool:
         return frame.command in (asked.command + 1, sm4.UNKNOWN_COMMAND)
 
-    def _notice(self, now_ns: int, frame: sm4.Frame) -> StimulatorNotice:
+    def _notice(self, now_ns: int, frame: Frame) -> StimulatorNotice:
         asked, waited_for = self._question(frame)
         try:
             reply = sm4.read_reply(frame)

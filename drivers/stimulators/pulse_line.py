@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from drivers.interface import FOREIGN_ANSWER, LEFT_OUT, DeviceError, StimulatorCapability, StimulatorNotice
 from drivers.links.serial_link import SerialLink
-from drivers.stimulators.sciencemode4 import Frame, FrameSplitter
+from drivers.stimulators.framing import Frame, FrameSplitter
 
 # Notice codes beyond the device's own results
 NO_ANSWER = -1

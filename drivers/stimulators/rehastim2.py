@@ -17,9 +17,9 @@ from drivers.interface import DeviceError, StimulatorNotice
 from drivers.links.serial_link import SerialLink
 from drivers.stimulators import sciencemode2 as sm2
 from drivers.stimulators import sheets
+from drivers.stimulators.framing import Frame, FrameSplitter
 from drivers.stimulators.pulse_line import LATE, NOT_UNDERSTOOD, Asked, PulseLine, Timing, say
 from drivers.stimulators.sciencemode2 import Command
-from drivers.stimulators.sciencemode4 import Frame, FrameSplitter
 
 NAME = "RehaStim2"
 BAUD = 460_800  # 8E1, no flow control
@@ -65,7 +65,7 @@ class RehaStim2(PulseLine):
         return notices
 
     def _new_splitter(self) -> FrameSplitter:
-        return sm2.splitter()
+        return sm2.new_splitter()
 
     def _encode(self, number: int, command: int, data: bytes) -> bytes:
         self._written_ns = self._clock()

@@ -14,7 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from drivers.stimulators.sciencemode4 import KEY, START, STOP, STUFF, Frame, FrameSplitter
+from drivers.stimulators.framing import (
+    KEY,
+    START,
+    STOP,
+    STUFF,
+    Frame,
+    FrameSplitter,
+    as_sent,
+    stuffed,
+    unstuffed,
+)
 
 PACKET_NUMBERS = 256
 HEADER_BYTES = 5  # start, then checksum and length as two always-stuffed bytes
@@ -152,23 +162,16 @@ def crc8(data: bytes | bytearray) -> int:
     return crc
 
 
-def _stuffed(byte: int) -> bytes:
-    return bytes((STUFF, byte ^ KEY))
-
-
 def encode(packet_number: int, command: int, data: bytes = b"") -> bytes:
     """One packet; ``ValueError`` names what is out of range."""
     _require_range("packet_number", packet_number, 0, PACKET_NUMBERS - 1)
     _require_range("command", command, 0, 255)
-    body = b"".join(
-        _stuffed(byte) if byte in (START, STOP, STUFF) else bytes((byte,))
-        for byte in (packet_number, command, *data)
-    )
+    body = b"".join(as_sent(byte) for byte in (packet_number, command, *data))
     if len(body) > BODY_BYTES_MAX:
         raise ValueError(
             f"length: a packet of {len(body) + HEADER_BYTES + 1} bytes, allowed: up to {MAX_PACKET_BYTES}"
         )
-    return bytes((START,)) + _stuffed(crc8(body)) + _stuffed(len(body)) + body + bytes((STOP,))
+    return bytes((START,)) + stuffed(crc8(body)) + stuffed(len(body)) + body + bytes((STOP,))
 
 
 def decode_frame(packet: bytes) -> Frame:
@@ -182,7 +185,7 @@ def decode_frame(packet: bytes) -> Frame:
     return frame
 
 
-def splitter() -> FrameSplitter:
+def new_splitter() -> FrameSplitter:
     """Finds this language's frames in a byte stream cut anywhere."""
     return FrameSplitter(parse)
 
@@ -202,32 +205,15 @@ def parse(packet: bytes | bytearray) -> tuple[Frame, int] | None:
     length = (packet[4] ^ KEY) + HEADER_BYTES + 1
     if not MIN_PACKET_BYTES <= length <= MAX_PACKET_BYTES:
         raise ValueError(f"length: {length} announced, allowed {MIN_PACKET_BYTES} to {MAX_PACKET_BYTES}")
-    stop = length - 1
-    payload = bytearray()
-    position = HEADER_BYTES
-    while position < min(stop, len(packet)):
-        byte = packet[position]
-        if byte in (START, STOP):
-            raise ValueError(f"length: {length} announced, but a raw {byte:02x} stands at byte {position}")
-        if byte == STUFF:
-            position += 1
-            if position == stop:
-                raise ValueError(f"length: byte {stop} should be the stop byte but is stuffed")
-            if position == len(packet):
-                return None
-            byte = packet[position] ^ KEY
-        payload.append(byte)
-        position += 1
-    if len(packet) < length:
+    payload = unstuffed(packet, HEADER_BYTES, length)
+    if payload is None:
         return None
-    if packet[stop] != STOP:
-        raise ValueError(f"stop: byte {stop} is {packet[stop]:02x}, must be 0f (or the length is wrong)")
-    announced, crc = packet[2] ^ KEY, crc8(packet[HEADER_BYTES:stop])
+    announced, crc = packet[2] ^ KEY, crc8(packet[HEADER_BYTES : length - 1])
     if crc != announced:
         raise ValueError(f"crc: {announced:02x} announced, the bytes give {crc:02x}")
     if len(payload) < 2:
         raise ValueError("length: no room for packet number and command")
-    return Frame(payload[0], payload[1], bytes(payload[2:])), length
+    return Frame(payload[0], payload[1], payload[2:]), length
 
 
 def _require_range(field: str, value: float, low: float, high: float) -> None:

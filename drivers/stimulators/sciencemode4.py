@@ -11,14 +11,22 @@ from __future__ import annotations
 
 import math
 from binascii import crc_hqx
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-START = 0xF0
-STOP = 0x0F
-STUFF = 0x81
-KEY = 0x55
+from drivers.stimulators.framing import (
+    KEY,
+    START,
+    STOP,
+    STUFF,
+    Frame,
+    FrameSplitter,
+    as_sent,
+    stuffed,
+    unstuffed,
+)
+
 MIN_PACKET_BYTES = 12
 MAX_PACKET_BYTES = 1200
 HEADER_BYTES = 9  # start, then length and checksum as four always-stuffed bytes
@@ -100,27 +108,18 @@ def result_text(result: int) -> str:
 # --- frames --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One packet unwrapped: ``packet_number`` 0 to 63, ``command`` 0 to 1023, ``data`` unstuffed."""
-
-    packet_number: int
-    command: int
-    data: bytes = b""
-
-
 def encode(packet_number: int, command: int, data: bytes = b"") -> bytes:
     """The bytes of one packet. ``ValueError`` for a number, command or length outside the format."""
     _require_range("packet_number", packet_number, 0, PACKET_NUMBERS - 1)
     _require_range("command", command, 0, 1023)
     body = bytearray()
     for byte in (packet_number << 2 | command >> 8, command & 0xFF, *data):
-        body += _stuffed(byte) if byte in (START, STOP, STUFF) else bytes((byte,))
+        body += as_sent(byte)
     length = HEADER_BYTES + len(body) + 1
     if length > MAX_PACKET_BYTES:
         raise ValueError(f"length: {length} bytes, allowed: up to {MAX_PACKET_BYTES}")
     crc = crc_hqx(body, 0)  # CRC-16/XMODEM, over the stuffed body
-    header = b"".join(_stuffed(byte) for byte in (length >> 8, length & 0xFF, crc >> 8, crc & 0xFF))
+    header = b"".join(stuffed(byte) for byte in (length >> 8, length & 0xFF, crc >> 8, crc & 0xFF))
     return bytes((START,)) + header + bytes(body) + bytes((STOP,))
 
 
@@ -135,48 +134,9 @@ def decode_frame(packet: bytes) -> Frame:
     return frame
 
 
-Parse = Callable[[bytes | bytearray], "tuple[Frame, int] | None"]
-
-
-class FrameSplitter:
-    """Finds frames in a byte stream cut anywhere; the same frames come out however it is cut.
-
-    The byte after a 0x81 is data, never a delimiter: the stuffed header does contain raw 0xF0 and 0x0F. After
-    a broken frame the search goes on behind its start byte, so a whole frame is never lost to the one before.
-    ``parse`` is that of a relative with the same start byte; it judges from left to right.
-    """
-
-    def __init__(self, parse: Parse | None = None) -> None:
-        self._parse = parse or _parse
-        self._pending = bytearray()
-        self.bad_frames = 0  # beginnings that turned out not to be a frame
-        self.skipped_bytes = 0  # bytes that belong to no frame
-
-    def feed(self, chunk: bytes) -> list[Frame]:
-        """The frames completed by ``chunk``. Never raises, whatever the bytes."""
-        self._pending += chunk
-        frames: list[Frame] = []
-        while self._pending:
-            start = self._pending.find(START)
-            if start != 0:
-                self._skip(start if start > 0 else len(self._pending))
-                continue
-            try:
-                parsed = self._parse(self._pending)
-            except ValueError:
-                self.bad_frames += 1
-                self._skip(1)
-                continue
-            if parsed is None:
-                break
-            frame, length = parsed
-            frames.append(frame)
-            del self._pending[:length]
-        return frames
-
-    def _skip(self, count: int) -> None:
-        self.skipped_bytes += count
-        del self._pending[:count]
+def new_splitter() -> FrameSplitter:
+    """Finds this language's frames in a byte stream cut anywhere."""
+    return FrameSplitter(_parse)
 
 
 def _parse(packet: bytes | bytearray) -> tuple[Frame, int] | None:
@@ -194,38 +154,17 @@ def _parse(packet: bytes | bytearray) -> tuple[Frame, int] | None:
     length = (packet[2] ^ KEY) << 8 | packet[4] ^ KEY
     if not MIN_PACKET_BYTES <= length <= MAX_PACKET_BYTES:
         raise ValueError(f"length: {length} announced, allowed {MIN_PACKET_BYTES} to {MAX_PACKET_BYTES}")
-    stop = length - 1
-    payload = bytearray()
-    position = HEADER_BYTES
-    while position < min(stop, len(packet)):
-        byte = packet[position]
-        if byte in (START, STOP):
-            raise ValueError(f"length: {length} announced, but a raw {byte:02x} stands at byte {position}")
-        if byte == STUFF:
-            position += 1
-            if position == stop:
-                raise ValueError(f"length: byte {stop} should be the stop byte but is stuffed")
-            if position == len(packet):
-                return None
-            byte = packet[position] ^ KEY
-        payload.append(byte)
-        position += 1
-    if len(packet) < length:
+    payload = unstuffed(packet, HEADER_BYTES, length)
+    if payload is None:
         return None
-    if packet[stop] != STOP:
-        raise ValueError(f"stop: byte {stop} is {packet[stop]:02x}, must be 0f (or the length is wrong)")
     announced = (packet[6] ^ KEY) << 8 | packet[8] ^ KEY
-    crc = crc_hqx(packet[HEADER_BYTES:stop], 0)
+    crc = crc_hqx(packet[HEADER_BYTES : length - 1], 0)
     if crc != announced:
         raise ValueError(f"crc: {announced:04x} announced, the bytes give {crc:04x}")
     if len(payload) < 2:
         raise ValueError("length: no room for packet number and command")
     head = payload[0] << 8 | payload[1]
-    return Frame(head >> 10, head & 0x3FF, bytes(payload[2:])), length
-
-
-def _stuffed(byte: int) -> bytes:
-    return bytes((STUFF, byte ^ KEY))
+    return Frame(head >> 10, head & 0x3FF, payload[2:]), length
 
 
 def _require_range(field: str, value: float, low: float, high: float) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from drivers.stimulators import sciencemode4 as sm4
-from drivers.stimulators.sciencemode4 import Command, Frame
+from drivers.stimulators.framing import Frame
+from drivers.stimulators.sciencemode4 import Command
 
 NAMES: Mapping[int, str] = {  # as the vendor's library calls them
     0: "LlInit",

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from drivers.emulated.p24 import EmulatedP24
 from drivers.stimulators import sciencemode4 as sm4
+from drivers.stimulators.framing import Frame
 from drivers.stimulators.p24 import P24
-from drivers.stimulators.sciencemode4 import Command, Frame, FrameSplitter, MidLevelChannel, Point
+from drivers.stimulators.sciencemode4 import Command, MidLevelChannel, Point, new_splitter
 from tests.drivers.contract_stimulator import GivenPulse, until
 from tests.drivers.stimulators.served import ServedP24
 
@@ -49,7 +50,7 @@ class Bench:
         os.write(self._host, raw)
         self.device.service()
         try:
-            return FrameSplitter().feed(os.read(self._host, 65536))
+            return new_splitter().feed(os.read(self._host, 65536))
         except BlockingIOError:
             return []
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from drivers.decode import decode
 from drivers.stimulators import sciencemode2 as sm2
+from drivers.stimulators.framing import Frame
 from drivers.stimulators.sciencemode2 import Command, ListPulse
-from drivers.stimulators.sciencemode4 import Frame
 from tests.data import REFERENCE, needs_reference
 
 DEVICE = "hasomed-rehastim2-sm2"
@@ -128,7 +128,7 @@ def test_round_trip(frame: Frame) -> None:
 def test_frames_come_out_of_a_stream_cut_anywhere(sent: list[Frame], data: st.DataObject) -> None:
     stream = b"".join(map(_packet, sent))
     marks = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    splitter = sm2.splitter()
+    splitter = sm2.new_splitter()
     got = []
     for begin, end in zip([0, *marks], [*marks, len(stream)], strict=True):
         got += splitter.feed(stream[begin:end])
@@ -141,7 +141,7 @@ def test_a_header_that_holds_a_raw_start_or_stop_byte_is_read() -> None:
     trapped = [packet for n in range(256) for packet in [sm2.encode(n, 4)] if {0x0F, 0xF0} & {packet[2]}]
     assert trapped
     for packet in trapped:
-        (frame,) = sm2.splitter().feed(packet)
+        (frame,) = sm2.new_splitter().feed(packet)
         assert frame == sm2.decode_frame(packet)
 
 
@@ -149,7 +149,7 @@ def test_a_header_that_holds_a_raw_start_or_stop_byte_is_read() -> None:
 def test_a_flipped_bit_or_a_cut_yields_no_frame(frame: Frame, data: st.DataObject) -> None:
     packet = bytearray(_packet(frame))
     cut = data.draw(st.integers(0, len(packet) - 1))
-    assert sm2.splitter().feed(bytes(packet[:cut])) == []
+    assert sm2.new_splitter().feed(bytes(packet[:cut])) == []
     bit = data.draw(st.integers(0, 8 * len(packet) - 1))
     packet[bit // 8] ^= 1 << bit % 8
     with pytest.raises(ValueError, match=r"^(start|header|length|stop|crc): "):
@@ -158,7 +158,7 @@ def test_a_flipped_bit_or_a_cut_yields_no_frame(frame: Frame, data: st.DataObjec
 
 @given(st.binary(max_size=100))
 def test_garbage_never_raises_and_never_holds_back_a_frame_for_long(garbage: bytes) -> None:
-    splitter = sm2.splitter()
+    splitter = sm2.new_splitter()
     splitter.feed(garbage)
     assert Frame(1, 3, b"\0") in [
         out for _ in range(2) for out in splitter.feed(_packet(Frame(1, 3, b"\0")) * 9)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from drivers.stimulators import sciencemode4 as sm4
 from drivers.stimulators import sciencemode4_words as words
-from drivers.stimulators.sciencemode4 import Command, Frame, FrameSplitter, MidLevelChannel, Point
+from drivers.stimulators.framing import Frame
+from drivers.stimulators.sciencemode4 import Command, MidLevelChannel, Point, new_splitter
 from tests.data import REFERENCE, needs_reference
 
 
@@ -227,7 +228,7 @@ def test_vendor_packet_is_built_or_read_from_its_meaning(vector: Vector) -> None
 
 @every_vector
 def test_vendor_packet_survives_the_splitter_byte_by_byte(vector: Vector) -> None:
-    splitter = FrameSplitter()
+    splitter = new_splitter()
     frames = [frame for byte in vector.packet for frame in splitter.feed(bytes((byte,)))]
     assert frames == [sm4.decode_frame(vector.packet)]
     assert (splitter.bad_frames, splitter.skipped_bytes) == (0, 0)
@@ -256,7 +257,7 @@ def test_every_checksum_byte_passes_the_splitter() -> None:
             stream += packet
             sent.append(frame)
     assert len(seen_high) == len(seen_low) == 256
-    splitter = FrameSplitter()
+    splitter = new_splitter()
     assert splitter.feed(stream) == sent
     assert splitter.bad_frames == 0
 
@@ -266,13 +267,13 @@ def test_lengths_that_put_a_delimiter_into_the_header(length: int) -> None:
     packet = sm4.encode(1, 2, bytes(length - 12))
     assert len(packet) == length
     assert packet[4] in (0x0F, 0xF0)
-    assert FrameSplitter().feed(packet * 3) == [Frame(1, 2, bytes(length - 12))] * 3
+    assert new_splitter().feed(packet * 3) == [Frame(1, 2, bytes(length - 12))] * 3
 
 
 def test_a_whole_frame_after_a_cut_one_is_not_lost() -> None:
     packet = sm4.encode(9, Command.LL_CHANNEL_CONFIG, sm4.ll_channel_config(0, VENDOR_PULSE))
     for cut in range(1, len(packet)):
-        splitter = FrameSplitter()
+        splitter = new_splitter()
         assert splitter.feed(packet[:cut] + packet) == [sm4.decode_frame(packet)], cut
         assert splitter.bad_frames >= 1
 
@@ -294,7 +295,7 @@ def test_round_trip(frame: Frame) -> None:
 @given(st.lists(st.one_of(frames.map(_packet), st.binary(max_size=30)), max_size=5), st.data())
 def test_cutting_the_stream_changes_nothing(parts: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(parts)
-    whole, cut = FrameSplitter(), FrameSplitter()
+    whole, cut = new_splitter(), new_splitter()
     expected = whole.feed(stream)
     marks = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     got = []
@@ -309,7 +310,7 @@ def test_a_flipped_bit_yields_no_frame(frame: Frame, data: st.DataObject) -> Non
     packet = bytearray(_packet(frame))
     bit = data.draw(st.integers(0, 8 * len(packet) - 1))
     packet[bit // 8] ^= 1 << bit % 8
-    assert FrameSplitter().feed(bytes(packet)) == []
+    assert new_splitter().feed(bytes(packet)) == []
     with pytest.raises(ValueError, match=r"^(start|header|length|stop|crc): "):
         words.decode(bytes(packet), None)
 
@@ -318,23 +319,23 @@ def test_a_flipped_bit_yields_no_frame(frame: Frame, data: st.DataObject) -> Non
 def test_a_truncated_packet_yields_no_frame(frame: Frame, data: st.DataObject) -> None:
     packet = _packet(frame)
     cut = data.draw(st.integers(0, len(packet) - 1))
-    assert FrameSplitter().feed(packet[:cut]) == []
+    assert new_splitter().feed(packet[:cut]) == []
     with pytest.raises(ValueError, match=r"^(start|length): "):
         words.decode(packet[:cut], None)
     if cut:
-        assert FrameSplitter().feed(packet[cut:]) == []
+        assert new_splitter().feed(packet[cut:]) == []
 
 
 @given(st.lists(frames, max_size=5), st.integers(1, 3))
 def test_merged_and_repeated_packets_come_out_one_by_one(sent: list[Frame], times: int) -> None:
-    assert FrameSplitter().feed(b"".join(_packet(frame) * times for frame in sent)) == [
+    assert new_splitter().feed(b"".join(_packet(frame) * times for frame in sent)) == [
         frame for frame in sent for _ in range(times)
     ]
 
 
 @given(st.binary(max_size=300))
 def test_garbage_never_raises_and_never_holds_back_a_frame_for_long(garbage: bytes) -> None:
-    splitter = FrameSplitter()
+    splitter = new_splitter()
     splitter.feed(garbage)
     frame = Frame(1, 3, b"\0\1\0")
     got = [out for _ in range(2) for out in splitter.feed(_packet(frame))]

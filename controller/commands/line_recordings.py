@@ -30,7 +30,7 @@ def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> N
         console.print(f"identical: {result.ticks} ticks")
         return
     console.print(f"different: {result.first_difference}", markup=False)
-    if others := changed(header(recording)):
+    if others := refusing(lambda: changed(header(recording))):
         console.print(f"It was made by another program: {'; '.join(others)}.", markup=False)
         console.print("What to do: replay it with the program that made it, at that commit.")
     raise typer.Exit(1)

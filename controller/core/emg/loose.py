@@ -29,6 +29,7 @@ USUAL_TAU_S = 60.0
 ENDS_SHARE = 0.5  # of what tells a loose electrode: hysteresis
 AFTER_MAX = 100  # samples after a pulse are told apart; later there is nothing of its answer
 USUAL_STEP = 0.2
+SUDDEN_MAX_S = 0.45  # a sudden signal that is half mains counts then: an effort is not held back for ever
 SUDDEN = "not known yet: a sudden signal is compared with the mains"
 
 
@@ -148,10 +149,11 @@ class MainsAppears:
         if not self.sudden and size_v >= JUMP_TO * rest_v and quiet_v <= JUMP_FROM * rest_v:
             self.sudden, self._since_ns = True, self._first_ns
             self._clean.clear()
-        return self._judged(size_v, rest_v) if self.sudden else None
+        return self._judged(t_ns, size_v, rest_v) if self.sudden else None
 
-    def _judged(self, size_v: float, rest_v: float) -> Line | None:
-        if size_v <= JUMP_FROM * rest_v and len(self._clean) >= self._block_samples:
+    def _judged(self, t_ns: int, size_v: float, rest_v: float) -> Line | None:
+        quiet = size_v <= JUMP_FROM * rest_v and len(self._clean) >= self._block_samples
+        if quiet or t_ns - self._since_ns > SUDDEN_MAX_S * 1e9:
             self.sudden = False
             return None
         late = [(t_ns, less_v) for t_ns, _, _, less_v in self._late if t_ns >= self._since_ns]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from controller.core.emg.estimator import EmgEstimator
-from controller.core.emg.loose import MainsGrew, line
+from controller.core.emg.loose import AFTER_MAX, MainsAppears, MainsGrew, line
 from controller.core.emg.params import EmgElectrode, EmgParams
 from controller.core.emg.placement import LOOSE
 from controller.core.emg.proportional import Proportional, ProportionalParams
@@ -121,3 +121,22 @@ def test_mains_that_grew_is_told_and_mains_that_was_always_there_is_not() -> Non
     for _ in range(10):
         always.step(0.004, 60e-6, 5e-6, 5e-6, sure=True)
     assert not always.loose
+
+
+def test_a_jump_that_stays_half_mains_is_held_back_for_no_longer_than_half_a_second() -> None:
+    """An effort on an electrode whose mains came with it: told apart by neither look, and not for ever."""
+    rng = np.random.default_rng(4)
+    t_s = np.arange(4000) / RATE_HZ
+    mains_v = 3e-5 * np.sqrt(2.0) * np.sqrt(0.45) * np.cos(2.0 * np.pi * 50.0 * t_s)
+    volts = np.where(t_s < 1.0, REST_V, 3e-5 * np.sqrt(0.55)) * rng.standard_normal(4000)
+    volts += np.where(t_s < 1.0, 0.0, mains_v)
+    appears = MainsAppears(50.0, [1, 3], RATE_HZ)
+    held_s = []
+    for now_ns, one in zip(ns(t_s), volts.tolist(), strict=True):
+        found = appears.late(now_ns, one, REST_V, AFTER_MAX)
+        assert (appears.cleaned([now_ns], [one], REST_V, lambda _t_ns: True) or found) is None
+        if appears.sudden:
+            held_s.append(now_ns / 1e9)
+    assert held_s
+    assert 1.0 <= held_s[0] < 1.05
+    assert held_s[-1] - held_s[0] <= 0.5

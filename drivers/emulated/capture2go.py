@@ -7,7 +7,6 @@ not know with the device's error.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import struct
 import time
@@ -70,7 +69,6 @@ class EmulatedCapture2Go(Peripheral):
         self._rate = 1 + drift_ppm * 1e-6
         self._battery = battery_percent
         self._real_time = bytes(2)
-        self._task: asyncio.Task[None] | None = None
         self._stream = b""
         self._send_buffer: Characteristic[bytes] = Characteristic(
             c2g.NOTIFY, Characteristic.Properties.NOTIFY, Attribute.Permissions.READABLE
@@ -87,13 +85,7 @@ class EmulatedCapture2Go(Peripheral):
 
     async def idle(self) -> None:
         self._stream = b""
-        await self._halt()
-
-    async def _halt(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        await super().idle()
 
     def _stamp_ns(self, host_ns: int) -> int:
         return self._born_ns + self._clock_ns + round((host_ns - self._born_ns) * self._rate)
@@ -112,7 +104,7 @@ class EmulatedCapture2Go(Peripheral):
         elif header == 0x0161:
             self._answer(packages.DATA_REAL_TIME_MODE, self._real_time)
         elif header == packages.STOP_REAL_TIME:
-            await self._halt()
+            await super().idle()
             self._real_time = bytes(2)
             self._answer(packages.STOPPED_REAL_TIME)
         elif header == packages.SET_TIME and len(payload) == 8:
@@ -130,7 +122,7 @@ class EmulatedCapture2Go(Peripheral):
             self._answer(packages.SENSOR_ERROR, struct.pack("<BH", _UNKNOWN, header))
 
     async def _start(self, mode: bytes) -> None:
-        await self._halt()
+        await super().idle()
         self._real_time = mode
         limit_hz = mode[1] or 50  # 0 is the device's own choice
         period_ns = 1e9 / limit_hz / self._rate

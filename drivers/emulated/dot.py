@@ -64,7 +64,6 @@ class EmulatedDot(Peripheral):
         self._mode = dot.MODE_CUSTOM_5
         self._control = bytearray(32)
         struct.pack_into("<H", self._control, 24, self._rate_hz)
-        self._task: asyncio.Task[None] | None = None
         self._payload: Characteristic[bytes] = Characteristic(dot.PAYLOAD_LONG, _NOTIFY, _READABLE)
 
     def manufacturer_data(self) -> tuple[int, bytes] | None:
@@ -94,12 +93,6 @@ class EmulatedDot(Peripheral):
             Service(dot.SERVICE_MEASUREMENT, [measurement, self._payload]),
             Service(dot.SERVICE_BATTERY, [fixed(dot.BATTERY, self._battery, _NOTIFY)]),
         )
-
-    async def idle(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
 
     def _device_info(self) -> bytes:
         mac = bytes(reversed(bytes.fromhex(self.address.replace(":", ""))))

@@ -6,7 +6,6 @@ enabled and it was told to start. What it does on a command it does not know is 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from bumble.att import Attribute, AttributeValue
@@ -65,7 +64,6 @@ class EmulatedGanglion(Peripheral):
         self._acc_byte = 0
         self._accelerometer = False
         self._last: Counts = (0, 0, 0, 0)
-        self._task: asyncio.Task[None] | None = None
         self._streaming = False  # also while an impedance test holds the stream up
         self._receive: Characteristic[bytes] = Characteristic(
             ganglion.RECEIVE,
@@ -100,13 +98,7 @@ class EmulatedGanglion(Peripheral):
 
     async def idle(self) -> None:
         self._accelerometer = self._streaming = False
-        await self._halt()
-
-    async def _halt(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        await super().idle()
 
     async def _write_disconnect(self, connection: Connection, _value: bytes) -> None:
         await connection.disconnect()
@@ -117,29 +109,29 @@ class EmulatedGanglion(Peripheral):
             await self._run()
         elif command == b"s":
             self._streaming = False
-            await self._halt()
+            await super().idle()
             self._tell("stop running\n")
         elif command in (b"n", b"N"):
             self._accelerometer = command == b"n"
             if not self._streaming:
                 self._tell(f"accelerometer {'enabled' if self._accelerometer else 'disabled'}\n")
         elif command == b"z":
-            await self._halt()
+            await super().idle()
             self._task = watched(
                 sample(self._send_impedance, lambda count: count * _IMPEDANCE_PERIOD_NS),
                 f"{self.name}: impedance",
             )
         elif command == b"Z":
-            await self._halt()
+            await super().idle()
             if self._streaming:
                 await self._run()
         elif command == b"v":
             self._streaming = False
-            await self._halt()
+            await super().idle()
             self._tell(f"OpenBCI Ganglion v{self._revision}\nsend 'b' to start data stream\n")
 
     async def _run(self) -> None:
-        await self._halt()
+        await super().idle()
         self._streaming = True
         send = self._send_absolute if self._absolute else self._send_compressed
         self._task = watched(sample(send, self._due_ns), f"{self.name}: stream")

@@ -7,7 +7,6 @@ not fit goes in pieces.
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from collections.abc import Sequence
 
@@ -44,7 +43,6 @@ class EmulatedGForce(Peripheral):
         self._mtu_max = mtu_max
         self._mtu = _MINIMUM_MTU
         self._settings = _DEFAULT
-        self._task: asyncio.Task[None] | None = None
         self._command: Characteristic[bytes] = Characteristic(
             gforce.COMMAND,
             Characteristic.Properties.WRITE
@@ -59,12 +57,6 @@ class EmulatedGForce(Peripheral):
 
     def services(self) -> Sequence[Service]:
         return (Service(gforce.SERVICE, [self._command, self._data]),)
-
-    async def idle(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _write_command(self, connection: Connection, value: bytes) -> None:
         self._mtu = min(connection.att_mtu, self._mtu_max)

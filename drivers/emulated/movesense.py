@@ -6,7 +6,6 @@ batch is longer than a notification; answers a path it does not have with 404.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import struct
 from collections.abc import Sequence
@@ -48,7 +47,6 @@ class EmulatedMovesense(Peripheral):
         self._room = notification_bytes
         self._boot_ms = boot_ms
         self._started_ns: int | None = None
-        self._task: asyncio.Task[None] | None = None
         self._out: Characteristic[bytes] = Characteristic(
             movesense.NOTIFY, Characteristic.Properties.NOTIFY, Attribute.Permissions.READABLE
         )
@@ -61,12 +59,6 @@ class EmulatedMovesense(Peripheral):
             AttributeValue(read=unreadable, write=self._command),
         )
         return (Service(movesense.SERVICE, [commands, self._out]),)
-
-    async def idle(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _command(self, _connection: Connection, value: bytes) -> None:
         if len(value) < 2:

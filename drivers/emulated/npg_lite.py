@@ -6,7 +6,6 @@ start; refuses to send before it was told to start.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from bumble.att import Attribute, AttributeValue
@@ -42,7 +41,6 @@ class EmulatedNpgLite(Peripheral):
         self._battery = bytes((battery_percent,))
         self._identity = identity
         self._said = b""
-        self._task: asyncio.Task[None] | None = None
         self._data: Characteristic[bytes] = Characteristic(
             npg_lite.DATA, Characteristic.Properties.NOTIFY, _READABLE
         )
@@ -63,12 +61,6 @@ class EmulatedNpgLite(Peripheral):
             self._battery,
         )
         return (Service(npg_lite.SERVICE, [self._data, self._control, battery]),)
-
-    async def idle(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _write_control(self, _connection: Connection, value: bytes) -> None:
         command = value.decode("ascii", "replace").strip().upper()

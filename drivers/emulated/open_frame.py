@@ -5,7 +5,6 @@ Promises frames at the rate it was built with while somebody listens, each sampl
 
 from __future__ import annotations
 
-import asyncio
 import math
 import struct
 from collections.abc import Sequence
@@ -59,7 +58,6 @@ class EmulatedOpenFrame(Peripheral):
         self._battery = bytes((battery_percent,))
         self._started_ns: int | None = None
         self._sequence = 0
-        self._task: asyncio.Task[None] | None = None
         self._data: Characteristic[bytes] = Characteristic(
             open_frame.DATA, Characteristic.Properties.NOTIFY, _READABLE
         )
@@ -73,12 +71,6 @@ class EmulatedOpenFrame(Peripheral):
             Service(open_frame.SERVICE, [self._data]),
             Service(open_frame.SERVICE_BATTERY, [battery]),
         )
-
-    async def idle(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
 
     def _listened(self, _connection: Connection, notify: bool, _indicate: bool) -> None:
         if self._task is not None:

@@ -86,6 +86,7 @@ class Peripheral(ABC):
         self.name = name
         self.address = address
         self._port: Port | None = None
+        self._task: asyncio.Task[None] | None = None  # what a host has started
 
     @abstractmethod
     def services(self) -> Sequence[Service]:
@@ -103,9 +104,12 @@ class Peripheral(ABC):
         if self._port is not None:
             self._port.notify(characteristic, value)
 
-    @abstractmethod
     async def idle(self) -> None:
         """The host has left or the radio closes: end what was started."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
 
 
 class Port:

@@ -6,7 +6,6 @@ streams the first EXG chip in 24 bits alone; other sensors are not emulated.
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from collections.abc import Sequence
 
@@ -49,7 +48,6 @@ class EmulatedShimmerExg(Peripheral):
         self._powered = False
         self._registers = [bytes(10), bytes(10)]
         self._unsent = b""
-        self._task: asyncio.Task[None] | None = None
         self._out: Characteristic[bytes] = Characteristic(
             shimmer.NOTIFY, Characteristic.Properties.NOTIFY, Attribute.Permissions.READABLE
         )
@@ -62,12 +60,6 @@ class EmulatedShimmerExg(Peripheral):
             AttributeValue(read=unreadable, write=self._command),
         )
         return (Service(shimmer.SERVICE, [commands, self._out]),)
-
-    async def idle(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _command(self, _connection: Connection, value: bytes) -> None:
         answer = b"\xff"

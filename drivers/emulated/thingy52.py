@@ -6,7 +6,6 @@ refuses settings out of range.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import struct
 from collections.abc import Sequence
@@ -43,7 +42,6 @@ class EmulatedThingy52(Peripheral):
         self._rate = 1 + drift_ppm * 1e-6
         self._settings = thingy52.MotionSettings(500, 500, 500, 200, 1)
         self._battery = bytes((battery_percent,))
-        self._task: asyncio.Task[None] | None = None
         self._raw: Characteristic[bytes] = Characteristic(
             thingy52.RAW, Characteristic.Properties.NOTIFY, _READABLE
         )
@@ -63,12 +61,6 @@ class EmulatedThingy52(Peripheral):
             Service(thingy52.SERVICE_MOTION, [settings, self._raw]),
             Service(thingy52.SERVICE_BATTERY, [battery]),
         )
-
-    async def idle(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
 
     def _set(self, _connection: Connection, value: bytes) -> None:
         try:

@@ -6,7 +6,6 @@ short or long; refuses to write a register that was not unlocked, in silence as 
 
 from __future__ import annotations
 
-import asyncio
 import math
 import struct
 from collections.abc import Sequence
@@ -48,7 +47,6 @@ class EmulatedWitMotion(Peripheral):
         self._born_ns: int | None = None
         self._registers = {wit.RATE: 0x06, wit.BATTERY: battery_centivolts}
         self._unlocked = False
-        self._task: asyncio.Task[None] | None = None
         self._told: Characteristic[bytes] = Characteristic(
             wit.NOTIFY, Characteristic.Properties.NOTIFY, Attribute.Permissions.READABLE
         )
@@ -66,10 +64,7 @@ class EmulatedWitMotion(Peripheral):
     async def idle(self) -> None:
         self._unlocked = False
         self._registers[wit.RATE] = 0x06
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        await super().idle()
 
     def _listened(self, _connection: Connection, notify: bool, _indicate: bool) -> None:
         if notify:

@@ -21,6 +21,7 @@ from controller.untrusted import clean
 GAP_S = 0.25  # EDF+C has no holes: a longer one is zero and annotated
 LABEL_MAX, TRANSDUCER_MAX = 16, 80  # characters EDF has for them
 YEARS = range(1985, 2085)  # that its two digits stand for
+CORE_HZ = 200  # of the core's grid: it is stepped by the clock and by every sample, so never evenly
 DIGITAL = (-32767, 32767)  # as far down as up: zero is exactly zero
 HALF_US_S = 5e-7  # a sample on a point of the grid counts there, however its time was rounded
 SECONDS_MAX = 24 * 3600  # of a session; more is a time stamp gone wrong
@@ -54,7 +55,8 @@ def write_edf(
     by_rate: dict[int, _Sources] = {}
     for name, one, t_ns, values in series:
         at_s = (t_ns - begin_ns) / 1e9
-        by_rate.setdefault(rate_hz(at_s), []).append((name, one, at_s, values))
+        each_hz = CORE_HZ if one is signals.core else rate_hz(at_s)
+        by_rate.setdefault(each_hz, []).append((name, one, at_s, values))
     events = tuple(((t_ns - begin_ns) / 1e9, f"{kind} {text}") for t_ns, kind, text in signals.events)
     session = _Session(_word(signals.facts.get("pseudonym", "X")), start, seconds, events, signals.hidden)
     stem = recording.stem

@@ -24,22 +24,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.signal import butter, sosfiltfilt
 
-from controller.commands.reference import OwnSwings, lifts_deg
 from controller.config.core_params import core_params, normal_reference
 from controller.config.session import load_session
 from controller.core.control.cells import PERCENT, held
 from controller.core.control.learning import Learner
-from controller.core.control.reference import suited
 from controller.core.gait.phase_alignment import SwingPhase
 from controller.core.output.pulse_shaping import Intensity
-from controller.core.params import CoreParams, Envelope, Reference
-from controller.core.signals import Mode, TickInputs
-from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal, Stride, judge, with_mode
+from controller.core.params import CoreParams, Reference
+from controller.core.signals import Mode
+from controller.simulation.closed_loop import EPOCH_NS, Rehearsal, Stride, judge, with_mode
+from controller.studies import person
 from drivers.interface import ImuSample
 from models.cohort import CohortPatient, cohort_patient
-from models.foot_plate import perform_tests
 from models.gait import Activity
-from models.identification import identify
 from models.patient import STAND_FIRST_S, PatientParams, VirtualPatient
 from models.recruitment import equivalent_ma
 
@@ -48,8 +45,6 @@ GOOD_DEG = 3.0
 NEVER = 1e9
 HALF = 30  # the stride after which something changes
 LATE = 40  # strides after these are judged where something changed
-OWN_STRIDES = 7  # walked without stimulation for the patient's own part of the reference
-TITRATION = (0.8, 0.9, 1.0, 1.1, 1.2)  # trapezoid currents tried, of the identified half-point
 STANCE_PERCENT = (5.0, 40.0)  # of the true stride after the ramp down: here no pulse may move the foot
 
 Change = Callable[["Trial"], None]
@@ -104,59 +99,12 @@ class Outcome:
 
 def identified(member: CohortPatient) -> CoreParams:
     """What a session file would hold after this patient's identification and a walk without pulses."""
-    core = identified_body(member)
-    return dataclasses.replace(core, reference=own_reference(member, core))
+    return person.identified(member, core_params(load_session(DEMO)))
 
 
 def identified_body(member: CohortPatient) -> CoreParams:
-    found, base, body = (
-        identify(perform_tests(member.params, member.seed)),
-        core_params(load_session(DEMO)),
-        member.params,
-    )
-    lag = found.hammerstein()
-    foot_kg, length_m = (
-        0.0145 * body.mass_kg,
-        0.152 * body.height_m,
-    )  # Winter, as in the session's own numbers
-    forward_m = 0.44 * length_m
-    return dataclasses.replace(
-        base,
-        placements=tuple(dataclasses.replace(p, side=body.side) for p in base.placements),
-        muscle=dataclasses.replace(
-            base.muscle,
-            i50_ma=found.i50_ma.value,
-            sigma=found.sigma.value,
-            torque_max_nm=found.torque_max_nm.value,
-            bandwidth_rps=found.bandwidth_rad_per_s.value,
-            delay_s=lag.delay_s,
-        ),
-        foot=dataclasses.replace(
-            base.foot,
-            mass_kg=foot_kg,
-            com_forward_m=forward_m,
-            inertia_kgm2=foot_kg * ((0.25 * length_m) ** 2 + forward_m**2),
-            passive_factor=found.stiffness.value,
-            neutral_deg=found.neutral_shift_deg.value,
-            thigh_m=0.245 * body.height_m,
-            shank_m=0.246 * body.height_m,
-        ),
-        reference=normal_reference(member.speed_mps),
-        pulse=dataclasses.replace(base.pulse, current_max_ma=found.marks.comfort_ma),
-    )
-
-
-def own_reference(member: CohortPatient, core: CoreParams) -> Reference:
-    """The normal reference, lifted where this foot is higher without pulses, as `dorsi reference` does."""
-    walk, found = begin(member, with_mode(core, "off"), "").walk, OwnSwings()
-    until_s = STAND_FIRST_S + 4 * OWN_STRIDES * member.stride_s
-    while len(found.curves) < OWN_STRIDES and walk.ticks * TICK_S < until_s:
-        arrived = walk.arrivals(walk.ticks * TICK_S)
-        decision = walk.tick(TickInputs(imu=arrived))
-        found.watch(EPOCH_NS + round(walk.ticks * TICK_S * 1e9), decision, walk.core)
-    normal = core.reference
-    lifted = lifts_deg(normal, suited(normal, found.settled))
-    return normal_reference(member.speed_mps, lift_deg=lifted)
+    """The same with the normal reference."""
+    return person.identified_body(member, core_params(load_session(DEMO)))
 
 
 def begin(member: CohortPatient, params: CoreParams, condition: str) -> Trial:
@@ -356,19 +304,6 @@ def spread(values: list[float]) -> str:
     return " / ".join("never" if value > between else f"{value:.1f}" for value in shown)
 
 
-def titrated(member: CohortPatient, params: CoreParams) -> CoreParams:
-    """The trapezoid at the current that serves this patient's first strides best, as by hand."""
-
-    def tried(share: float) -> tuple[float, CoreParams]:
-        height_ma = min(params.pulse.current_max_ma, share * params.muscle.i50_ma)
-        core = dataclasses.replace(
-            with_mode(params, "trapezoid"), envelope=Envelope(height_ma, 0.2, 0.15, 0.2)
-        )
-        return walked(begin(member, core, ""), 8).mean_error(3), core
-
-    return min((tried(share) for share in TITRATION), key=lambda pair: pair[0])[1]
-
-
 Row = tuple[str, list[float], tuple[float, float] | None]
 
 
@@ -459,7 +394,7 @@ def walks_of(number: int, seed: int, strides: int, wanted: tuple[str, ...]) -> W
     made: Walks = {}
     for condition in wanted:
         mode: Mode = condition if condition in ARMS else "learning"  # type: ignore[assignment]  # those in ARMS are
-        core = titrated(member, params) if mode == "trapezoid" else with_mode(params, mode)
+        core = person.titrated(member, params) if mode == "trapezoid" else with_mode(params, mode)
         change = "" if condition in ARMS else condition
         made[condition] = walked(begin(member, core, change), strides)
         if condition in BESIDE_PLAIN:

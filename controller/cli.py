@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from controller.commands import line_devices, line_recordings, line_sessions
+from controller.commands import line_devices, line_recordings, line_sessions, line_trial
 from controller.commands.line import REFUSED
 from controller.commands.results import OWNER_ONLY
 
@@ -23,6 +23,10 @@ config_app = typer.Typer(help="Session and patient files.", no_args_is_help=True
 app.add_typer(config_app, name="config")
 mqtt_app = typer.Typer(help="What rigs tell a broker.", no_args_is_help=True)
 app.add_typer(mqtt_app, name="mqtt")
+trial_app = typer.Typer(
+    cls=line_trial.TrialGroup, help="Studies on virtual persons, and their analysis.", no_args_is_help=True
+)
+app.add_typer(trial_app, name="trial")
 
 
 @app.callback()
@@ -51,6 +55,9 @@ for _command in (
     app.command()(_command)
 mqtt_app.command("watch")(line_recordings.mqtt_watch)
 mqtt_app.command("forward")(line_recordings.mqtt_forward)
+trial_app.command("run")(line_trial.run)
+trial_app.command("analyse")(line_trial.analyse)
+trial_app.command("replay")(line_trial.replay)
 config_app.command("check")(line_sessions.config_check)
 
 

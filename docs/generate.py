@@ -34,6 +34,8 @@ from controller.safety.judgement import limits
 from controller.safety.judgement.contraindications import QUESTIONS, RULES
 from controller.safety.judgement.faults import TABLE
 from controller.safety.judgement.states import Event, Stage, State, transition
+from controller.studies import protocol
+from controller.studies.measures import MEASURES
 from controller.telemetry.payload_schemas import documents
 from drivers.catalogue import SENSORS, STIMULATORS
 
@@ -381,7 +383,43 @@ def mqtt() -> str:
     return table(("topic", "schema", "payload"), rows)
 
 
+def study_file() -> str:
+    """Every table of a study's protocol; the faults of an arm are a table of their own."""
+    tables = [
+        (f"[[{name}]]" if get_origin(field.annotation) is tuple else f"[{name}]", _section(field.annotation))
+        for name, field in protocol.StudyFile.model_fields.items()
+    ]
+    made = ""
+    for title, one in (*tables, ("[arms.faults]", protocol.FaultsSection)):
+        assert one is not None
+        rows = [row for key, field in one.model_fields.items() if (row := _study_row(key, field))]
+        words = _words(one.__doc__ or "")
+        made += f"#### `{title}`\n\n{words}\n\n{table(('key', 'allowed', 'default', 'meaning'), rows)}\n"
+    return made
+
+
+def _study_row(key: str, field: FieldInfo) -> tuple[str, ...]:
+    """Empty for a key that is a table of its own."""
+    if _section(field.annotation) is not None:
+        return ()
+    default = "required" if field.is_required() else _value(field.get_default(call_default_factory=True))
+    allowed, parts = _allowed(field), get_args(field.annotation)
+    if get_origin(field.annotation) is tuple:
+        allowed, default = f"list of {', '.join(f'`{one}`' for one in get_args(parts[0]))}", "all"
+    elif get_origin(field.annotation) is dict:
+        allowed, default = '`{ "learning.step" = 0.3 }`', "-"
+    return f"`{key}`", allowed, default, _words(field.description or "")
+
+
+def measure_table() -> str:
+    return table(
+        ("measure", "unit", "meaning, of one stride"), ((f"`{m.name}`", m.unit, m.meaning) for m in MEASURES)
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "study-file": study_file,
+    "measures": measure_table,
     "session-file": lambda: settings(config.SessionFile),
     "patient-file": lambda: settings(person_schema.PatientFile),
     "clinic-file": lambda: settings(person_schema.ClinicFile),

@@ -502,6 +502,23 @@ class VirtualPatient:
             heading_deg=math.degrees(h[plant.H_YAW]),
         )
 
+    def true_ticks(self, times_s: Array) -> list[tuple[float, float, float, bool]]:
+        """Foot pitch deg, ankle deg, phase % and whether in swing at each of ``times_s``: what ``truth`` told
+        then, to the bit. They lie up to half a second in the past.
+        """
+        self._reach(float(times_s[0]), float(times_s[-1]))
+        rows = self._history[(times_s / DT_S + 0.5).astype(np.int64) % HISTORY]
+        columns = rows[:, (plant.H_FOOT, plant.H_SHANK, plant.H_PHASE, plant.H_SWING)].tolist()
+        return [
+            (math.degrees(foot), math.degrees(foot - shank), 100.0 * phase, swing > 0.5)
+            for foot, shank, phase, swing in columns
+        ]
+
+    @property
+    def stride_count(self) -> int:
+        """How many strides are completed."""
+        return int(self._state["strides_done"][0])
+
     def eversion_nm(self) -> float:
         """Moment of the muscles about the foot's long axis now, eversion +; a resting foot has none."""
         b, h = self._body, self._history[int(self.time_s / DT_S + 0.5) % HISTORY]

@@ -15,6 +15,7 @@ import typer.main
 from controller.cli import app
 from controller.config import exercise_schema, person_schema
 from controller.config import schema as config
+from controller.studies.protocol import StudyFile
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -28,6 +29,15 @@ NAMES = {Path(file).name for file in FILES}
 WRITTEN = {
     "report.html",
     "pulses.jsonl",
+    "manifest.json",
+    "protocol.toml",
+    "runs.parquet",
+    "strides.parquet",
+    "persons.csv",
+    "outcomes.csv",
+    "study.html",
+    "study.pdf",
+    "study.toml",
     "session.mcap",
     "session.toml",
     ".dorsi-export.json",
@@ -194,7 +204,7 @@ def test_a_path_exists(page: Path) -> None:
 def test_a_setting_exists(page: Path) -> None:
     tables = {
         name: field
-        for file in (exercise_schema.ProgrammeFile, config.SessionFile, person_schema.PatientFile)
+        for file in (exercise_schema.ProgrammeFile, config.SessionFile, person_schema.PatientFile, StudyFile)
         for name, field in file.model_fields.items()
     }
     for piece in code(read(page)):

@@ -5,52 +5,20 @@ Nothing is written into a patient file by itself: a person looks at the picture 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from controller.analysis.own_swings import Curve, OwnSwings, lifts_deg
 from controller.config.core_params import normal_reference
-from controller.config.person_schema import LIFT_PERCENT
 from controller.config.session import Session
-from controller.core.control.reference import GRID, suited, swing_pitch_deg
+from controller.core.control.reference import GRID, suited
 from controller.core.core import Core
-from controller.core.gait.phase_alignment import SwingPhase
 from controller.core.params import Reference
-from controller.core.signals import Decision
 from controller.errors import InputError
 from controller.record.replay import RecordedCore, rerun
 
-Curve = NDArray[np.float64]
-
 SWINGS_NEEDED = 5  # besides the first: of a foot whose sensor is not yet found out
-REST_NS = 500_000_000  # a muscle is quiet this long after its last pulse
-
-
-@dataclass(slots=True)
-class OwnSwings:
-    """Foot pitch (101,) in deg of every swing without a pulse, laid over the reference by the core itself."""
-
-    curves: list[Curve] = field(default_factory=list)
-    _last: SwingPhase | None = None
-    _pulsed_ns: int | None = None
-
-    def watch(self, now_ns: int, decision: Decision, core: Core) -> None:
-        """One step of the core."""
-        if any(channel is not None for channel in decision.command.channels):
-            self._pulsed_ns = now_ns
-        swing = core.gait.swing
-        if swing is None or swing is self._last or core.gait.reading is None:
-            return
-        self._last = swing
-        if self._pulsed_ns is None or swing.toe_off_ns - self._pulsed_ns > REST_NS:
-            self.curves.append(swing_pitch_deg(core.laws.strides.learner.memory.readings, swing))
-
-    @property
-    def settled(self) -> list[Curve]:
-        """All but the first."""
-        return self.curves[1:]
 
 
 def own_swings(recording: Path) -> list[Curve]:
@@ -70,7 +38,7 @@ def own_swings(recording: Path) -> list[Curve]:
         assert recorded is not None
         if not isinstance(recorded.core, Core):
             raise InputError(str(recording), "therapy", "an exercise programme", "a walk")
-        found.watch(tick.now_ns, tick.decision, recorded.core)
+        found.watch(tick.now_ns, tick.decision.command, recorded.core)
     if len(found.settled) < SWINGS_NEEDED:
         raise InputError(
             str(recording),
@@ -79,13 +47,6 @@ def own_swings(recording: Path) -> list[Curve]:
             f"{SWINGS_NEEDED} or more: walk ten strides in mode off, with a sensor on the foot",
         )
     return found.settled
-
-
-def lifts_deg(normal: Reference, own: Reference) -> tuple[float, ...]:
-    """By how much ``own`` lies above ``normal``, as a patient file holds it."""
-    above = np.subtract(own.foot_pitch_deg, normal.foot_pitch_deg)
-    grid = np.linspace(0.0, 100.0, len(above))
-    return tuple(round(float(value), 1) + 0.0 for value in np.interp(LIFT_PERCENT, grid, above))
 
 
 def propose(session: Session, recording: Path) -> tuple[Reference, list[Curve], tuple[float, ...]]:

@@ -86,7 +86,7 @@ def _explain(path: Path, text: str, model: type[Section], fault: ErrorDetails) -
     return f"{place}: found {fault['input']!r}, allowed: {allowed}"
 
 
-def place_of(path: Path, text: str, *loc: str) -> str:
+def place_of(path: Path, text: str, *loc: int | str) -> str:
     """File, line and key of a setting, for messages."""
     return f"{path}{_line_of(text, loc)}: {_key(loc)}"
 

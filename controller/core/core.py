@@ -7,6 +7,7 @@ less. The stages are ``gait`` (where the leg is), ``control`` (what torque) and 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from controller.core.control.fallback import SURE
 from controller.core.control.laws import LawOutput, Laws
@@ -22,6 +23,18 @@ from controller.core.view import fingerprint, view
 from drivers.interface import Command, ImuSample
 
 PASSES_SINCE_STEP_S = 1.0  # a longer gap between ticks is a new start for derivative and integral
+
+
+class Choice(NamedTuple):
+    """What a tick decided, before it is shown."""
+
+    command: Command
+    reason: str
+    events: list[GaitEvent]
+    gait: GaitEstimate
+    verdict: Verdict
+    out: LawOutput
+    tested: bool
 
 
 class Core:
@@ -68,7 +81,26 @@ class Core:
         self.output.reconfigure(params)
 
     def step(self, now_ns: int, inputs: TickInputs) -> Decision:
-        """Advance by one tick."""
+        """Advance by one tick, and show what is believed."""
+        made = self.decide(now_ns, inputs)
+        mark = fingerprint(self.gait, self.laws, self.output, self.mode, self._events)
+        if self.emg is not None:
+            mark ^= self.emg.mark
+        seen = view(
+            self.mode,
+            made.gait,
+            self.laws,
+            self.output,
+            phase_percent=self._phase_percent(made.gait, made.verdict),
+            out=made.out,
+            mark=mark,
+            tested=made.tested,
+            emg=self.emg,
+        )
+        return Decision(made.command, made.reason, tuple(made.events), seen)
+
+    def decide(self, now_ns: int, inputs: TickInputs) -> Choice:
+        """The same tick without the view and its checksum, which nothing here reads: for studies."""
         elapsed_s = self._elapsed_s(now_ns)
         self._work_between_strides()
         events = self._take_in(now_ns, inputs)
@@ -86,24 +118,11 @@ class Core:
             reason = f"{reason}; {self.output.unlifted.advice}"
         self._remember(gait, out, command, elapsed_s)
         self._events += len(events)
-        mark = fingerprint(self.gait, self.laws, self.output, self.mode, self._events)
         if self.emg is not None:
             swinging, walking = gait.phase.swinging, not verdict.doubt
             self.emg.step(now_ns, inputs.emg, inputs.pulses, swinging=swinging, walking=walking)
-            mark ^= self.emg.mark
         self._last_tick_ns = now_ns
-        seen = view(
-            self.mode,
-            gait,
-            self.laws,
-            self.output,
-            phase_percent=self._phase_percent(gait, verdict),
-            out=out,
-            mark=mark,
-            tested=tested,
-            emg=self.emg,
-        )
-        return Decision(command, reason, tuple(events), seen)
+        return Choice(command, reason, events, gait, verdict, out, tested)
 
     # --- taking in
 

@@ -9,27 +9,31 @@ from __future__ import annotations
 import dataclasses
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.core.core import Core
 from controller.core.params import CoreParams, Reference, sample
 from controller.core.signals import Decision, Mode, TickInputs
+from controller.record import strides as record
 from controller.record.records import Pulse
-from controller.record.strides import TickAngles, measure
-from drivers.interface import ChannelCommand, ImuSample
-from models.patient import VirtualPatient
+from controller.simulation.loop import EPOCH_NS, LINK_S, SENSOR_HZ, TICK_S, Loop
+from models.patient import TrueStride, VirtualPatient
 
-TICK_S = 0.005
-SENSOR_HZ = 60.0  # Movella DOT
-LINK_S = 0.020  # sensor to host, as over a 30 ms connection interval
-EPOCH_NS = 1_000_000_000  # any time but zero
+__all__ = ["EPOCH_NS", "LINK_S", "SENSOR_HZ", "TICK_S"]  # of the loop, for those who rehearse
 LATE_SWING = 0.6  # of swing; overshoot is judged after it
 
-Samples = Callable[[ImuSample], ImuSample | None]
+
+class BodyTick(NamedTuple):
+    """The true body at one deadline; angles in degrees."""
+
+    time_s: float
+    foot_pitch_deg: float
+    ankle_deg: float
+    phase_percent: float
+    in_swing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +65,13 @@ class Stride:
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class Rehearsal(Loop):
     """A closed loop that can be walked piece by piece; ``patient`` may be changed between.
 
     ``spoil`` sees every sample before the core does and may change it, or lose it by ``None``.
     """
 
-    params: CoreParams
-    patient: VirtualPatient
-    spoil: Samples | None = None
-    core: Core = field(init=False)
     trace: list[TracePoint] = field(default_factory=list)
-    pulses: list[tuple[float, float, float]] = field(default_factory=list)  # time s, current mA, width us
-    ticks: int = 0
-    _sent: dict[str, int] = field(default_factory=dict)
-    _air: list[ImuSample] = field(default_factory=list)
-    _due_s: float = 0.0
-    _others_due_s: dict[int, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.core = Core(self.params)
-        self._sent = {placement.sensor: 0 for placement in self.params.placements}
 
     def walk(self, until_s: float) -> None:
         """Live until ``until_s`` seconds of the patient's time."""
@@ -104,18 +94,8 @@ class Rehearsal:
         self.patient.advance(now_s)
         now_ns = EPOCH_NS + round(now_s * 1e9)
         decision = self.core.step(now_ns, inputs)
+        self._stimulate(now_s, decision.command.channels)
         command = decision.command.channels[self.params.pulse.channel]
-        if command is not None and now_s >= self._due_s - TICK_S / 10:
-            self.patient.pulse(now_s, 0, command.current_ma, command.width_us)
-            self.pulses.append((now_s, command.current_ma, command.width_us))
-            self._due_s = max(self._due_s + 1.0 / command.rate_hz, now_s + 0.8 / command.rate_hz)
-        for index, other in enumerate(decision.command.channels):
-            if (
-                index != self.params.pulse.channel
-                and other is not None
-                and self._pulses_now(now_s, other, index)
-            ):
-                self.patient.pulse(now_s, index, other.current_ma, other.width_us)
         truth = self.patient.truth()
         current_ma, width_us = (None, 0.0) if command is None else (command.current_ma, command.width_us)
         self.trace.append(
@@ -133,51 +113,48 @@ class Rehearsal:
         self.ticks += 1
         return decision
 
-    def _pulses_now(self, now_s: float, command: ChannelCommand, channel: int) -> bool:
-        """Whether a channel beside the first pulses at this deadline."""
-        due_s = self._others_due_s.get(channel, 0.0)
-        if now_s < due_s - TICK_S / 10:
-            return False
-        self._others_due_s[channel] = max(due_s + 1.0 / command.rate_hz, now_s + 0.8 / command.rate_hz)
-        return True
-
-    def arrivals(self, now_s: float) -> tuple[ImuSample, ...]:
-        """The samples that have reached the host by now, in order of their making."""
-        for placement in self.params.placements:
-            while (at_s := self._sent[placement.sensor] / SENSOR_HZ) <= now_s:
-                number = self._sent[placement.sensor]
-                self._sent[placement.sensor] += 1
-                _, acc, gyr = self.patient.imu(placement.segment, at_s)
-                made_ns = EPOCH_NS + round(at_s * 1e9)
-                arrival_ns = made_ns + round(LINK_S * 1e9)
-                made = ImuSample(placement.sensor, made_ns, arrival_ns, number, acc, gyr)
-                kept = self.spoil(made) if self.spoil is not None else made
-                if kept is not None:
-                    self._air.append(kept)
-        now_ns = EPOCH_NS + round(now_s * 1e9)
-        ready = tuple([reading for reading in self._air if reading.arrival_ns <= now_ns])
-        if ready:
-            self._air = [reading for reading in self._air if reading.arrival_ns > now_ns]
-        return ready
+    def body(self) -> list[BodyTick]:
+        """The true body at every deadline so far."""
+        return [
+            BodyTick(p.time_s, p.foot_pitch_deg, p.ankle_deg, p.phase_percent, p.in_swing) for p in self.trace
+        ]
 
     def strides(self) -> list[Stride]:
         """The true strides so far, judged against the reference the core was given."""
         return judge(self, self.params.reference)
 
 
-def judge(walk: Rehearsal, reference: Reference) -> list[Stride]:
+class Walked(Protocol):
+    """A loop that has been walked, whatever else it kept."""
+
+    patient: VirtualPatient
+    pulses: list[tuple[float, float, float]]
+
+    def body(self) -> list[BodyTick]: ...
+
+
+class TrueMeasure(NamedTuple):
+    """One completed true stride: as the body tells it, as any stride is measured, and its swing's errors."""
+
+    true: TrueStride
+    stride: record.Stride
+    swing_ns: list[int]
+    errors_deg: NDArray[np.float64]  # foot pitch above the reference at these times
+
+
+def measured(walk: Walked, reference: Reference) -> list[TrueMeasure]:
     """Every completed true stride against ``reference``, at the phase the body really was in."""
-    times_ns = [_ns(point.time_s) for point in walk.trace]
-    phase = np.array([point.phase_percent for point in walk.trace])
+    body = walk.body()
+    times_ns = [_ns(tick.time_s) for tick in body]
+    phase = np.array([tick.phase_percent for tick in body])
     wanted = _on_grid(reference.foot_pitch_deg, phase).tolist()
     ticks = [
-        TickAngles(t_ns, point.foot_pitch_deg, point.ankle_deg, wanted_deg, point.in_swing)
-        for t_ns, point, wanted_deg in zip(times_ns, walk.trace, wanted, strict=True)
+        record.TickAngles(t_ns, tick.foot_pitch_deg, tick.ankle_deg, wanted_deg, tick.in_swing)
+        for t_ns, tick, wanted_deg in zip(times_ns, body, wanted, strict=True)
     ]
     pulses = [Pulse(_ns(time_s), 0, current_ma, width_us, 0) for time_s, current_ma, width_us in walk.pulses]
     pulses_ns = [pulse.t_ns for pulse in pulses]
-    ankle_deg = reference.foot_pitch_deg[-1] - reference.shank_pitch_deg[-1]
-    strides: list[Stride] = []
+    found: list[TrueMeasure] = []
     for true in walk.patient.strides():
         contacts_ns = _ns(true.initial_contact_s), _ns(true.next_initial_contact_s)
         first, last = (bisect_right(times_ns, t_ns) for t_ns in contacts_ns)
@@ -185,27 +162,38 @@ def judge(walk: Rehearsal, reference: Reference) -> list[Stride]:
         given = slice(*(bisect_left(pulses_ns, t_ns) for t_ns in contacts_ns))
         if not inside:
             continue
-        toe_off_ns = _ns(true.toe_off_s)
-        stride = measure(*contacts_ns, inside, [toe_off_ns], pulses[given])
+        stride = record.measure(*contacts_ns, inside, [_ns(true.toe_off_s)], pulses[given])
         swing = [tick for tick in inside if tick.swing and contacts_ns[0] <= tick.now_ns < contacts_ns[1]]
         errors_deg = np.array([tick.foot_pitch_deg - tick.reference_pitch_deg for tick in swing])
         if stride.swing_pitch_rmse_deg is None or stride.ankle_at_initial_contact_deg is None:
             continue
-        late_ns = toe_off_ns + LATE_SWING * (contacts_ns[1] - toe_off_ns)
-        late_deg = errors_deg[np.array([tick.now_ns for tick in swing]) > late_ns]
-        strides.append(
-            Stride(
-                end_s=true.next_initial_contact_s,
-                error_rms_deg=stride.swing_pitch_rmse_deg,
-                short_rms_deg=math.sqrt(float(np.mean(np.minimum(errors_deg, 0.0) ** 2))),
-                overshoot_deg=float(late_deg.max()) if late_deg.size else 0.0,
-                ankle_error_deg=abs(stride.ankle_at_initial_contact_deg - ankle_deg),
-                ankle_deg=stride.ankle_at_initial_contact_deg,
-                charge_uc=stride.charge_uc,
-                forefoot=true.forefoot_contact,
-            )
-        )
-    return strides
+        found.append(TrueMeasure(true, stride, [tick.now_ns for tick in swing], errors_deg))
+    return found
+
+
+def judge(walk: Walked, reference: Reference) -> list[Stride]:
+    """Every completed true stride against ``reference``, with what lies below and above it."""
+    ankle_deg = reference.foot_pitch_deg[-1] - reference.shank_pitch_deg[-1]
+    return [_judged(one, ankle_deg) for one in measured(walk, reference)]
+
+
+def _judged(one: TrueMeasure, ankle_deg: float) -> Stride:
+    true, stride = one.true, one.stride
+    assert stride.swing_pitch_rmse_deg is not None
+    assert stride.ankle_at_initial_contact_deg is not None
+    toe_off_ns, contact_ns = _ns(true.toe_off_s), stride.next_initial_contact_ns
+    late_ns = toe_off_ns + LATE_SWING * (contact_ns - toe_off_ns)
+    late_deg = one.errors_deg[np.array(one.swing_ns) > late_ns]
+    return Stride(
+        end_s=true.next_initial_contact_s,
+        error_rms_deg=stride.swing_pitch_rmse_deg,
+        short_rms_deg=math.sqrt(float(np.mean(np.minimum(one.errors_deg, 0.0) ** 2))),
+        overshoot_deg=float(late_deg.max()) if late_deg.size else 0.0,
+        ankle_error_deg=abs(stride.ankle_at_initial_contact_deg - ankle_deg),
+        ankle_deg=stride.ankle_at_initial_contact_deg,
+        charge_uc=stride.charge_uc,
+        forefoot=true.forefoot_contact,
+    )
 
 
 def _ns(time_s: float) -> int:

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from controller.commands import line_devices, line_recordings, line_sessions, line_trial
+from controller.commands import line_console, line_devices, line_recordings, line_sessions, line_trial
 from controller.commands.line import REFUSED
 from controller.commands.results import OWNER_ONLY
 
@@ -27,6 +27,8 @@ trial_app = typer.Typer(
     cls=line_trial.TrialGroup, help="Studies on virtual persons, and their analysis.", no_args_is_help=True
 )
 app.add_typer(trial_app, name="trial")
+console_app = typer.Typer(invoke_without_command=True)
+app.add_typer(console_app, name="console")
 
 
 @app.callback()
@@ -53,6 +55,7 @@ for _command in (
     line_devices.doctor,
 ):
     app.command()(_command)
+console_app.callback()(line_console.serve)
 mqtt_app.command("watch")(line_recordings.mqtt_watch)
 mqtt_app.command("forward")(line_recordings.mqtt_forward)
 trial_app.command("run")(line_trial.run)

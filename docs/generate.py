@@ -342,7 +342,7 @@ def commands() -> str:
     for path, command in _leaves((), group):
         made += f"### `dorsi {' '.join(path)}`\n\n{_words(command.help or '')}\n\n"
         rows = []
-        for option in command.params:
+        for option in (one for one in command.params if not getattr(one, "hidden", False)):
             names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
             if option.param_type_name == "argument":
                 names = names.upper()
@@ -356,8 +356,9 @@ def commands() -> str:
 
 def _leaves(path: tuple[str, ...], command: Any) -> Iterable[tuple[tuple[str, ...], Any]]:  # Any: click's
     inner = getattr(command, "commands", None)
-    if inner is None:
+    if inner is None or command.invoke_without_command:
         yield path, command
+    if inner is None:
         return
     for name, below in inner.items():
         yield from _leaves((*path, name), below)

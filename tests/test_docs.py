@@ -87,7 +87,7 @@ def command(words: list[str]) -> Any:  # Any: click's commands, as typer brings 
     found = typer.main.get_command(app)
     while (commands := getattr(found, "commands", None)) is not None:
         if not words or words[0] not in commands:
-            return None
+            return found if found.invoke_without_command else None
         found = commands[words.pop(0)]
     return found
 

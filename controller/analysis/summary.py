@@ -67,6 +67,8 @@ class ArmSummary:
     rung_changes: int = 0
     unlifted_swings: int | None = None  # swings without pulses before their contact; None where blinded
     blinded: bool = False  # then the mode is the label and what gives it away is not known
+    current_ma: Spread | None = None  # the largest of a stride, over strides with pulses; None where blinded
+    cadence_spm: Spread | None = None  # steps a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ def summarise_arm(arm: ArmData) -> ArmSummary:
         rung_changes=len(rung_changes(arm.ticks)),
         unlifted_swings=None if arm.blinded else arm.unlifted_swings,
         blinded=arm.blinded,
+        current_ma=None if arm.blinded else _spread(s.current_max_ma for s in strides if s.pulses),
+        cadence_spm=_spread(stride.cadence_spm for stride in strides),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from controller.analysis.dose_book import Owner
 from controller.analysis.dose_file import read_book
 from controller.commands.programmes import all_programmes, facts_of, stimulator_name
-from controller.config.console_settings import ConsoleSettings
+from controller.config.console_settings import ConsoleSettings, Place
 from controller.config.core_params import normal_reference
 from controller.config.exercise import ExerciseSession, caps_of, exercise_params, output_of
 from controller.config.exercise_facts import ExerciseFacts, IntensityFacts
@@ -25,12 +25,22 @@ from controller.runtime.supervisor import Attended
 
 
 def console_for(
-    session: Session | ExerciseSession, out: Path, console: Console, *, port: int, virtual: bool
+    session: Session | ExerciseSession,
+    out: Path,
+    console: Console,
+    *,
+    port: int,
+    virtual: bool,
+    place: Place | None = None,
 ) -> Attended:
-    """Raises ConfigError where the console is not installed."""
+    """``place`` is where the service that started the session wants its console, in place of the session
+    file's. Raises ConfigError where the console is not installed.
+    """
     if importlib.util.find_spec("nicegui") is None:
         raise ConfigError(["--console: nicegui is not installed, allowed: pip install 'dorsi[console]'"])
     settings = _settings(session, out, port=port, virtual=virtual)
+    if place is not None:
+        settings = replace(settings, **asdict(place))
     if isinstance(session, Session):
         settings = _walking(settings, session)
     else:
@@ -64,6 +74,7 @@ def _settings(session: Session | ExerciseSession, out: Path, *, port: int, virtu
         side=session.patient.patient.paretic_side,
         checklist=tuple(session.patient.checklist.items()),
         patient_file="" if virtual else str((folder / session.file.session.patient_file).resolve()),
+        standard_model=session.patient.patient.model == "standard",
     )
 
 

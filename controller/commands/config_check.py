@@ -29,9 +29,11 @@ LABEL_MAX = 10  # characters of a sensor's name that an EDF label of 16 has room
 TAKEN = ("core",)  # what exports call the control core's own signals
 
 
-def load_startable(path: Path) -> Session | ExerciseSession:
-    """A session file and those it names, of which nothing speaks against a start. Raises ConfigError."""
-    session = load_any(path)
+def load_startable(path: Path, person: Path | None = None) -> Session | ExerciseSession:
+    """A session file and those it names, of which nothing speaks against a start; ``person`` is a patient
+    file in place of the one it names. Raises ConfigError.
+    """
+    session = load_any(path, person)
     found = objections(session)
     if found:
         raise ConfigError(found)

@@ -86,11 +86,22 @@ def run(
     with_console: Annotated[
         bool, typer.Option("--console/--no-console", help="Arm and stop from the console in a browser.")
     ] = False,
+    patient: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Patient file in place of the session's.")
+    ] = None,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="Rehearse: the virtual patient, and no real device.")
+    ] = False,
+    place: Annotated[
+        Path | None, typer.Option(hidden=True, help="Of dorsi console, which starts it.")
+    ] = None,
 ) -> None:
     """Run a session on real devices, or rehearse it with recordings streamed by emulated sensors."""
     from controller.commands.run import run_session
+    from controller.config.console_settings import read_place
 
     def conduct() -> int:
+        where = None if place is None else read_place(place)
         with results_folder(out) as folder:
             return run_session(
                 session,
@@ -100,6 +111,9 @@ def run(
                 console,
                 ask=not yes,
                 with_console=with_console,
+                person=patient,
+                rehearse=virtual,
+                place=where,
             )
 
     raise typer.Exit(refusing(conduct))

@@ -22,6 +22,7 @@ from controller.commands.conduct import DISCLAIMER, FAILED, broker, conduct, con
 from controller.commands.config_check import load_startable, load_walk
 from controller.commands.exercise import run_programme
 from controller.commands.results import new_file
+from controller.config.console_settings import Place
 from controller.config.exercise import ExerciseSession
 from controller.config.session import Session, arm_plans
 from controller.console.recordings.file_jobs import mark
@@ -33,6 +34,7 @@ from controller.trial.schedule import ArmPlan
 
 DEMO_SESSION = Path(__file__).resolve().parents[2] / "configs" / "sessions" / "demo.toml"
 ARM_S = 20.0  # of an arm that the demo's schedule does not have
+VIRTUAL_SEED = 1  # the demo's day of the virtual patient
 
 
 def run_demo(
@@ -81,11 +83,21 @@ def run_session(
     *,
     ask: bool,
     with_console: bool = False,
+    person: Path | None = None,
+    rehearse: bool = False,
+    place: Place | None = None,
 ) -> int:
-    """Run a session file, on real devices or, with recordings, as a rehearsal; returns the exit code."""
-    session = load_startable(file)
+    """Run a session file, on real devices or, with recordings or the virtual patient, as a rehearsal; returns
+    the exit code.
+
+    ``person`` is a patient file in place of the session's own; ``place`` where the service that starts the
+    session wants its console.
+    """
+    session = load_startable(file, person)
     streams = _recordings(session, recordings)
-    virtual = Virtual(0, streams) if streams else None
+    if rehearse and streams:
+        raise ConfigError(["--virtual: found beside --recording, allowed: one of them"])
+    virtual = Virtual(0, streams) if streams else Virtual(VIRTUAL_SEED, {}) if rehearse else None
     if virtual is None:
         devices_here(session)
     console.print(f"[bold]Dorsi[/bold]: {file}. {DISCLAIMER}")
@@ -99,7 +111,7 @@ def run_session(
     who = None
     if with_console:
         port, is_virtual = session.file.console.port, virtual is not None
-        who = console_for(session, out, console, port=port, virtual=is_virtual)
+        who = console_for(session, out, console, port=port, virtual=is_virtual, place=place)
     if isinstance(session, ExerciseSession):
         return run_programme(session, out, console, virtual, mqtt, attended=who, seconds=seconds)
     arms = arm_plans(session, secrets.randbits(32))

@@ -28,6 +28,20 @@ PAGES_SOCKET = "pages.sock"  # in the rig's folder
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session's console listens and by what it lets in, as the service that starts the session says;
+    ``home_port`` is the service's own, on the same host.
+    """
+
+    host: str
+    port: int
+    token_file: str
+    cert_file: str | None
+    key_file: str | None
+    home_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConsoleSettings:
     """``port`` 0 takes a free one; ``reference_pitch_deg`` is one value a percent of the stride."""
 
@@ -49,6 +63,8 @@ class ConsoleSettings:
     checklist: tuple[tuple[str, str], ...] = ()  # question, answer in the patient file
     patient_file: str = ""  # empty where the body is virtual: what is found then is not this person's
     exercise: ExerciseFacts | None = None  # of a programme; None in gait assist
+    standard_model: bool = False  # muscle and ankle were not measured with this person
+    home_port: int | None = None  # of `dorsi console`, where it started this session
 
     @property
     def scheme(self) -> str:
@@ -111,8 +127,20 @@ def shows_token(head: bytes, wanted: str | None) -> bool:
     return cookie is not None and is_token(cookie.group(1).strip(' "'), wanted)
 
 
-def write_settings(path: Path, settings: ConsoleSettings) -> None:
+def write_settings(path: Path, settings: ConsoleSettings | Place) -> None:
     _write_private(path, json.dumps(asdict(settings)))
+
+
+def read_place(path: Path) -> Place:
+    """Raises InputError where the file is not what :func:`write_settings` writes of a place."""
+    try:
+        place = Place(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(str(path), "console's place", repr(error), "what dorsi console writes") from None
+    found = objections(place.host, place.token_file, place.cert_file, place.key_file)
+    if found:
+        raise InputError(str(path), "console", found[0], "loopback, or token and TLS")
+    return place
 
 
 def new_token(path: Path) -> str:

@@ -18,7 +18,15 @@ from controller.config.limits import PulseOutput, plannable_ma
 from controller.config.loader import read_file
 from controller.config.person_schema import PersonFile
 from controller.config.section import CURRENT_STEP_MA
-from controller.config.session import RigSession, Session, kind_of, load_session, merged, read_files
+from controller.config.session import (
+    RigSession,
+    Session,
+    kind_of,
+    load_session,
+    merged,
+    read_files,
+    with_patient,
+)
 from controller.core.emg.assist import AssistParams
 from controller.core.emg.params import EmgElectrode, EmgParams
 from controller.core.emg.proportional import ProportionalParams
@@ -55,17 +63,21 @@ class ExerciseSession(RigSession):
         return tuple((one, places[one.muscle]) for one in self.programme.contractions)
 
 
-def load_any(path: Path) -> Session | ExerciseSession:
-    """The session of whichever therapy the file asks for. Raises ConfigError."""
-    return load_exercise(path) if kind_of(path) in ("exercise", "emg-assist") else load_session(path)
+def load_any(path: Path, person: Path | None = None) -> Session | ExerciseSession:
+    """The session of whichever therapy the file asks for, of another ``person`` where one is given. Raises
+    ConfigError.
+    """
+    exercise = kind_of(path) in ("exercise", "emg-assist")
+    return load_exercise(path, person) if exercise else load_session(path, person)
 
 
-def load_exercise(path: Path) -> ExerciseSession:
+def load_exercise(path: Path, person: Path | None = None) -> ExerciseSession:
     """Read and check an exercise session and the programme, person and clinic file it names.
 
     Raises ConfigError with one line for every fault found in these files.
     """
     file, text = read_file(path, ExerciseFile)
+    file = with_patient(file, person)
     patient, patient_text = read_file(path.parent / file.session.patient_file, PersonFile)
     programme_path = path.parent / file.therapy.programme
     programme, programme_text = read_file(programme_path, ProgrammeFile)

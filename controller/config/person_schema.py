@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -80,6 +80,9 @@ class PatientSection(Section):
     """Sets the foot's mass and inertia in the model. More: more feed-forward torque."""
     body_height_m: float = Field(ge=1.0, le=2.3, allow_inf_nan=False)
     """Sets the lengths of foot, shank and thigh in the model."""
+    model: Literal["measured", "standard"] = "measured"
+    """Whether `[muscle]` and `[ankle]` were identified with this person, or are standard numbers, which is
+    told wherever they are used."""
 
 
 class MuscleSection(Section):

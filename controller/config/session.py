@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 from controller.config.console_settings import objections
 from controller.config.loader import FILE_BYTES_MAX, range_words, read_file
@@ -19,6 +19,8 @@ from controller.safety.judgement.contraindications import QUESTION
 from controller.safety.judgement.limits import Caps, Effective, Layer, device_layer, merge
 from controller.trial.schedule import ArmPlan, named
 from drivers.catalogue import SENSORS, STIMULATORS, is_inertial
+
+Rig = TypeVar("Rig", bound=RigFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,17 @@ def kind_of(path: Path) -> str:
     return kind if isinstance(kind, str) else get_args(TherapyKind)[0]
 
 
-def load_session(path: Path) -> Session:
-    """Read and check a session file of gait assist and the patient and clinic file it names.
+def with_patient(file: Rig, patient: Path | None) -> Rig:
+    """A session file for another person than the one it names: ``patient`` is that one's file."""
+    if patient is None:
+        return file
+    session = file.session.model_copy(update={"patient_file": str(patient.resolve())})
+    return file.model_copy(update={"session": session})
+
+
+def load_session(path: Path, person: Path | None = None) -> Session:
+    """Read and check a session file of gait assist and the patient and clinic file it names; ``person`` is a
+    patient file in place of that one.
 
     Raises ConfigError with one line for every fault found in these files.
     """
@@ -93,6 +104,7 @@ def load_session(path: Path) -> Session:
         file, text = read_file(path, SessionFile)
     except ConfigError as error:
         raise ConfigError([*error.problems, *_of_patient(path)]) from None
+    file = with_patient(file, person)
     patient, patient_text = read_file(path.parent / file.session.patient_file, PatientFile)
     files = read_files(path, file, patient, patient_text)
     problems = list(files.problems)

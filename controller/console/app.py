@@ -10,37 +10,39 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from html import escape
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, Form, Request
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from nicegui import Client, ui
 
 from controller.config.console_settings import (
     PAGES_SOCKET,
     ConsoleSettings,
-    cookie_name,
-    is_token,
     read_settings,
     read_token,
 )
 from controller.console import layout
-from controller.console.access import COOKIE_DAYS, Entry
+from controller.console.access import Entry
+from controller.console.entrance import Entrance
 from controller.console.exercise.routes import ExercisePages
 from controller.console.gait_pages import GaitPages
 from controller.console.hold_button import HoldButton
-from controller.console.i18n import COOKIE, LANGUAGES, Texts, choose, load_texts
+from controller.console.i18n import COOKIE, Texts, choose, load_texts
 from controller.console.live.browser_messages import Json
 from controller.console.live.feed import Feed
-from controller.console.recordings import downloads, recordings_page
 from controller.console.recordings.file_jobs import Desk
+from controller.console.recordings.routes import RecordingPages
 from controller.errors import InputError
 from controller.ipc import process
 from controller.untrusted import clean
 
+GOODBYE_S = 0.3  # for the browsers to be led back; the supervisor waits ten seconds
 MESSAGE_MAX_BYTES = 1 << 20  # of a browser's live socket; the pages send it a few hundred
 STATIC = Path(__file__).parent / "static"
 
@@ -51,18 +53,21 @@ class Console:
     def __init__(self, rig: Path, settings: ConsoleSettings, token: str | None) -> None:
         self._rig = rig
         self._settings = settings
-        self._texts = load_texts("walk" if settings.exercise is None else "exercise")
+        served = settings.home_port is not None
+        self._texts = load_texts("walk" if settings.exercise is None else "exercise", served=served)
         self._feed = Feed(rig, settings, self._broadcast)
         self._clients: set[Client] = set()
         self._token = token
-        self._runs = Path(settings.runs)
         self._pages: GaitPages | ExercisePages
         if settings.exercise is None:
             self._pages = GaitPages(rig, settings, self._feed, texts_of=self._of)
         else:
             self._pages = ExercisePages(rig, settings, settings.exercise, self._feed, texts_of=self._of)
         self._desk = Desk(lambda: self._feed.may_pulse)
-        self._files = downloads.SessionFiles(self._runs, self._desk, texts_of=self._of)
+        self._recordings = RecordingPages(
+            Path(settings.runs), self._desk, texts_of=self._of, frame=self._framed
+        )
+        self._entrance = Entrance(token, secure=settings.scheme == "https", texts_of=self._of)
 
     async def run(self) -> None:
         """Until SIGTERM."""
@@ -88,11 +93,20 @@ class Console:
             ws_max_size=MESSAGE_MAX_BYTES,
         )
         tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._pages.link.run())]
-        await uvicorn.Server(config).serve()
+        await _Server(config, self._goodbye).serve()
         for task in tasks:
             task.cancel()
         await self._pages.close()
         await self._desk.close()
+
+    async def _goodbye(self) -> None:
+        """The session is over and the supervisor ends this process: lead the browsers back to the service."""
+        if self._settings.home_port is None:
+            return
+        where = f"//${{location.hostname}}:{self._settings.home_port}/ended/{self._settings.session}"
+        for client in tuple(self._clients):
+            client.run_javascript(f"location.href = `${{location.protocol}}{where}`")
+        await asyncio.sleep(GOODBYE_S)
 
     # --- live ---
 
@@ -136,82 +150,56 @@ class Console:
             choose(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
         ]
 
-    def _let_in(self, request: Request, token: str, answer: Response) -> Response:
-        secure = self._settings.scheme == "https"
-        name = cookie_name(request.headers.get("host", ""))
-        answer.set_cookie(name, token, secure=secure, httponly=True, samesite="strict")
-        answer.headers["Referrer-Policy"] = "no-referrer"
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+    def _framed(self, request: Request, title: str, body: str) -> str:
+        return layout.whole_page(self._of(request), "/sessions", title, body, with_state=True)
 
     # --- pages without live data ---
 
     def _routes(self, app: FastAPI) -> None:
         app.mount(layout.STATIC, StaticFiles(directory=STATIC))
         self._pages.routes(app)
-        self._files.routes(app)
+        self._recordings.routes(app)
+        self._entrance.routes(app)
 
-        @app.get("/language/{code}")
-        def language(code: str) -> Response:
-            answer = RedirectResponse("/", status_code=303)
-            if code in LANGUAGES:
-                answer.set_cookie(COOKIE, code, max_age=86400 * COOKIE_DAYS, samesite="strict")
-            return answer
+        @app.get("/home")
+        def home(request: Request) -> Response:
+            """Back to the service that started this session, by the host's name that this browser uses."""
+            port = self._settings.home_port
+            address = f"{self._settings.scheme}://{_host(request)}:{port}/"
+            return Response(status_code=404) if port is None else RedirectResponse(address, status_code=303)
 
         @app.post("/watch")
         def watch(screen: str = Form()) -> Response:
             self._feed.watch(clean(screen))
             return Response(status_code=204)
 
-        @app.get("/enter")
-        def enter(request: Request, token: str = "") -> Response:
-            """The printed address: the token is kept by the browser and leaves its address line."""
-            if self._token is None or not is_token(token, self._token):
-                return HTMLResponse(layout.login_page(self._of(request), wrong=True), status_code=403)
-            # a page and no redirect: a browser sends a strict cookie along only where the way began here
-            return self._let_in(request, token, HTMLResponse('<meta http-equiv="refresh" content="0;url=/">'))
 
-        @app.post("/login")
-        def login(request: Request, token: str = Form()) -> Response:
-            if self._token is None or not is_token(token, self._token):
-                return HTMLResponse(layout.login_page(self._of(request), wrong=True), status_code=403)
-            return self._let_in(request, token, RedirectResponse("/", status_code=303))
+class _Server(uvicorn.Server):
+    """Says goodbye before it ends."""
 
-        @app.get("/sessions")
-        def session_list(request: Request, q: str = "") -> Response:
-            texts = self._of(request)
-            body = recordings_page.list_html(texts, recordings_page.found(self._runs, q), q)
-            return HTMLResponse(_recordings(texts, texts.get("sessions.title"), body))
+    def __init__(self, config: uvicorn.Config, goodbye: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._goodbye = goodbye
+        self._ending: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
 
-        @app.get("/sessions/compare")
-        def compare(request: Request) -> Response:
-            texts = self._of(request)
-            chosen = [recordings_page.one(self._runs, name) for name in request.query_params.getlist("run")]
-            body = recordings_page.compare_html(texts, [item for item in chosen if item is not None])
-            return HTMLResponse(_recordings(texts, texts.get("sessions.compare"), body))
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._loop.call_soon_threadsafe(self._begin_ending, sig)
 
-        @app.get("/sessions/{name}")
-        def session(request: Request, name: str) -> Response:
-            texts = self._of(request)
-            found = recordings_page.one(self._runs, name)
-            if found is None:
-                body = f"<p>{escape(texts.get('sessions.unknown'))}</p>"
-                page = _recordings(texts, texts.get("sessions.title"), body)
-                return HTMLResponse(page, status_code=404)
-            pictures = recordings_page.pictures_html(self._runs / found.name / "report.html")
-            body = recordings_page.detail_html(texts, found, downloads.links_html(texts, found), pictures)
-            return HTMLResponse(_recordings(texts, found.name, body))
+    def _begin_ending(self, sig: int) -> None:
+        self._ending = self._ending or asyncio.create_task(self._end(sig))
 
-        @app.get("/sessions/{name}/report.html")
-        def report(name: str) -> Response:
-            found = recordings_page.one(self._runs, name)
-            if found is None or not found.has_report:
-                return Response(status_code=404)
-            return FileResponse(self._runs / found.name / "report.html", media_type="text/html")
+    async def _end(self, sig: int) -> None:
+        try:
+            await self._goodbye()
+        finally:
+            super().handle_exit(sig, None)
 
 
-def _recordings(texts: Texts, title: str, body: str) -> str:
-    return layout.whole_page(texts, "/sessions", title, body, with_state=True)
+def _host(request: Request) -> str:
+    """The name by which a browser reaches this computer, as it stands in an address."""
+    name = request.url.hostname or "127.0.0.1"
+    return f"[{name}]" if ":" in name else name
 
 
 def main() -> None:

@@ -16,9 +16,10 @@ from controller.errors import InputError
 from controller.safety.judgement.faults import TABLE
 
 WORDS = Path(__file__).parent / "locales"
+FILES = ("", "exercise.", "home.")  # of each language
 LANGUAGES = ("en", "de")  # the first is the one for everybody else
 COOKIE = "dorsi_lang"
-Therapy = Literal["walk", "exercise"]  # what a session's pages are about
+Therapy = Literal["walk", "exercise", "home"]  # what the pages are about; home: the service, no session
 INSTEAD = "instead."  # of the words of a walk, in an exercise session
 
 
@@ -30,6 +31,7 @@ class Texts:
     words: Mapping[str, str]
     phrases: Mapping[str, str] = field(default_factory=dict)  # the longest first
     therapy: Therapy = "walk"
+    served: bool = False  # whether the session was started by the service, which its pages lead back to
 
     def get(self, key: str) -> str:
         """Raises KeyError on a key that no file has: a mistake in the program."""
@@ -42,11 +44,13 @@ class Texts:
         return said
 
 
-def load_texts(therapy: Therapy = "walk") -> dict[str, Texts]:
+def load_texts(therapy: Therapy = "walk", *, served: bool = False) -> dict[str, Texts]:
     """All languages, as this therapy's pages say it. Raises InputError where a file lacks a key."""
     found: dict[str, Texts] = {}
     for language in LANGUAGES:
-        words = {**_fault_words(), **_file(f"{language}.toml"), **_file(f"exercise.{language}.toml")}
+        words = _fault_words()
+        for name in FILES:
+            words |= _file(f"{name}{language}.toml")
         instead = {
             key.removeprefix(INSTEAD): words.pop(key) for key in tuple(words) if key.startswith(INSTEAD)
         }
@@ -56,7 +60,7 @@ def load_texts(therapy: Therapy = "walk") -> dict[str, Texts]:
             )
         if therapy == "exercise":
             words |= instead
-        found[language] = Texts(language, words, _phrases(language), therapy)
+        found[language] = Texts(language, words, _phrases(language), therapy, served)
     wanted = set(found[LANGUAGES[0]].words)
     for language, texts in found.items():
         for key in sorted(wanted ^ set(texts.words)):

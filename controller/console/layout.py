@@ -54,7 +54,9 @@ NAVIGATION: dict[Therapy, tuple[tuple[str, str], ...]] = {
         ("/audit", "audit"),
         ("/sessions", "sessions"),
     ),
+    "home": (("/", "home"), ("/sessions", "sessions")),
 }
+BACK = ("/home", "home")  # to the service that started the session
 STOP_WORDS = (
     "pressed",
     "unreachable",
@@ -75,6 +77,7 @@ PAGE_WORDS = (
     "unlock.",
 )  # what the script of the pages says
 HEAD = f'<link rel="stylesheet" href="{STATIC}/console.css">'
+HOME_HEAD = f'<link rel="stylesheet" href="{STATIC}/home.css"><script src="{STATIC}/home.js" defer></script>'
 
 
 def bar(texts: Texts, here: str, *, with_state: bool) -> str:
@@ -82,8 +85,10 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
     t = texts.get
     links = "".join(
         f'<a href="{path}"{" aria-current=page" if path == here else ""}>{escape(t(f"page.{name}"))}</a>'
-        for path, name in NAVIGATION[texts.therapy]
+        for path, name in (*NAVIGATION[texts.therapy], *([BACK] if texts.served else []))
     )
+    if texts.therapy == "home":  # no session, so nothing to stop
+        return f'<header id="bar" class="home"><strong>Dorsi</strong><nav>{links}</nav></header>'
     state = (
         '<div id="state" class="state-waiting" role="status">'
         '<span id="state-shape" class="shape"></span>'
@@ -117,11 +122,13 @@ def footer(texts: Texts) -> str:
 def whole_page(texts: Texts, here: str, title: str, body: str, *, with_state: bool = False) -> str:
     """A page without live charts: it needs no script, but one keeps the guard's state in the bar."""
     script = page_script(texts) if with_state else ""
+    home = HOME_HEAD if texts.therapy == "home" else ""
     return (
         f'<!doctype html><html lang="{texts.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)} · Dorsi</title>{HEAD}</head><body>{bar(texts, here, with_state=with_state)}"
-        f"<main><h1>{escape(title)}</h1>{body}{footer(texts)}</main>{script}</body></html>"
+        f"<title>{escape(title)} · Dorsi</title>{HEAD}{home}</head>"
+        f"<body>{bar(texts, here, with_state=with_state)}<main><h1>{escape(title)}</h1>"
+        f"{body}{footer(texts)}</main>{script}</body></html>"
     )
 
 
@@ -142,7 +149,12 @@ def live_top(texts: Texts, settings: ConsoleSettings) -> str:
     t = texts.get
     who = " · ".join(
         part
-        for part in (settings.pseudonym, settings.session, t("page.virtual") if settings.virtual else "")
+        for part in (
+            settings.pseudonym,
+            settings.session,
+            t("page.virtual") if settings.virtual else "",
+            t("page.standard_model") if settings.standard_model else "",
+        )
         if part
     )
     tiles = "".join(

@@ -189,4 +189,6 @@ def test_what_is_not_known_is_null_in_the_json_and_an_empty_recording_has_no_fig
         "rung_changes": 0,
         "unlifted_swings": 0,
         "blinded": False,
+        "current_ma": None,
+        "cadence_spm": None,
     }

@@ -26,7 +26,7 @@ from controller.console import layout
 from controller.console.exercise.exercise_page import SCRIPT_WORDS, bound_words, exercise_html
 from controller.console.exercise.programmes_page import programmes_html
 from controller.console.i18n import LANGUAGES, load_texts
-from controller.console.recordings import exercise_recording, recordings_page
+from controller.console.recordings import exercise_recording, recorded, recordings_page
 from controller.core.signals import Phase
 from controller.record.writer import RecordingWriter
 from controller.runtime.exercise_console import RefusalCode
@@ -211,7 +211,7 @@ def test_an_exercise_among_the_recordings_is_found_and_says_what_was_done(tmp_pa
     dose = MuscleDose("quadriceps", 11, 300, 1.25, 33.0, 60.5, 61.0)
     done = ExerciseSummary("short", "Strong <legs>", 90.0, 9, 10, False, 2, 0, 1, (dose,))
     (folder / "summary.json").write_bytes(msgspec.json.encode(done))
-    (item,) = recordings_page.found(tmp_path, "strong p007")
+    (item,) = recorded.found(tmp_path, "strong p007")
     assert item.exercise == done
     texts = load_texts()["de"]  # a walk's console lists it too
     listed = recordings_page.list_html(texts, [item], "")

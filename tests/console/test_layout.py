@@ -22,7 +22,7 @@ from controller.console import layout
 from controller.console.i18n import LANGUAGES, WORDS, choose, language_of, load_texts
 from controller.console.live.alarms import PASSING_S, Alarms
 from controller.console.live.stride_curves import Trace
-from controller.console.recordings import recordings_page
+from controller.console.recordings import recorded, recordings_page
 from controller.errors import InputError
 from controller.record.live import TracePoint
 from controller.record.strides import Stride
@@ -230,19 +230,19 @@ def test_recordings_are_found_by_every_word_and_nothing_else_is_opened(tmp_path:
     recording(runs, "20260102", (), pseudonym="P008")
     (runs / "stray").mkdir()
     (tmp_path / "secret").mkdir()
-    assert [item.name for item in recordings_page.found(runs)] == ["20260102", "20260101"]
-    assert [item.name for item in recordings_page.found(runs, "p007 FEEDBACK")] == ["20260101"]
-    assert recordings_page.found(runs, "p007 trapezoid") == []
-    assert recordings_page.found(tmp_path / "nothing") == []
+    assert [item.name for item in recorded.found(runs)] == ["20260102", "20260101"]
+    assert [item.name for item in recorded.found(runs, "p007 FEEDBACK")] == ["20260101"]
+    assert recorded.found(runs, "p007 trapezoid") == []
+    assert recorded.found(tmp_path / "nothing") == []
     for name in ("../secret", "stray", "", ".", ".."):
-        assert recordings_page.one(runs, name) is None
+        assert recorded.one(runs, name) is None
 
 
 def test_two_recordings_side_by_side_show_both_medians(tmp_path: Path) -> None:
     recording(tmp_path, "a", (summary("off", 12.5),))
     recording(tmp_path, "b", (summary("feedback", 4.25),))
     texts = load_texts()["de"]
-    chosen = [item for name in ("a", "b") if (item := recordings_page.one(tmp_path, name))]
+    chosen = [item for name in ("a", "b") if (item := recorded.one(tmp_path, name))]
     page = recordings_page.compare_html(texts, chosen)
     assert "12,5° (90 %: 25,0°)" in page
     assert "4,2° (90 %: 8,5°)" in page
@@ -257,7 +257,7 @@ def test_the_list_says_what_was_never_armed_and_how_many_strides_are_in_no_figur
     recording(tmp_path, "a", (whole,))
     recording(tmp_path, "b", (never,))
     texts = load_texts()["en"]
-    page = recordings_page.list_html(texts, recordings_page.found(tmp_path), "")
+    page = recordings_page.list_html(texts, recorded.found(tmp_path), "")
     assert "150 (+49 in no figure)" in page
     assert "0 (+61 in no figure)" in page
     assert "not armed" in page
@@ -269,7 +269,7 @@ def test_a_script_in_a_name_is_shown_and_not_run(tmp_path: Path) -> None:
     recording(tmp_path, evil, (summary("off", 1.0),), pseudonym="<img src=x onerror=alert(2)>")
     for language in LANGUAGES:
         texts = load_texts()[language]
-        page = recordings_page.list_html(texts, recordings_page.found(tmp_path), '"><script>')
+        page = recordings_page.list_html(texts, recorded.found(tmp_path), '"><script>')
         assert "<script" not in page
         assert "<img" not in page
     settings = ConsoleSettings("127.0.0.1", 0, "runs", pseudonym="</script><script>alert(3)</script>")

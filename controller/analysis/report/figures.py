@@ -25,6 +25,7 @@ from controller.record.strides import Stride
 # Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print
 ARM_COLOURS = {"off": "#d55e00", "trapezoid": "#009e73", "feedback": "#0072b2", "learning": "#cc79a7"}
 OTHER_COLOUR = "#cc79a7"
+BLINDED_COLOURS = {"A": "#e69f00", "B": "#56b4e9", "C": "#332288", "D": "#882255"}  # none of a mode's own
 REFERENCE_COLOUR = "#8a8f98"
 INK = "#22262b"
 EVENT_MARKS = {
@@ -109,8 +110,8 @@ def draw(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture,
 
 
 def colour(mode: str) -> str:
-    """The colour of a mode, the same in every picture."""
-    return ARM_COLOURS.get(mode, OTHER_COLOUR)
+    """The colour of a mode, or of a blinded arm by its letter; the same in every picture."""
+    return ARM_COLOURS.get(mode) or BLINDED_COLOURS.get(mode.split(" ", maxsplit=1)[0], OTHER_COLOUR)
 
 
 def as_svg(figure: Figure) -> bytes:

@@ -14,13 +14,13 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from controller.console import layout
 from controller.console.i18n import Texts
-from controller.console.recordings import recordings_page
+from controller.console.recordings import recorded
 from controller.console.recordings.file_jobs import PATIENCE_S, Desk, Job, holds
-from controller.console.recordings.recordings_page import Recorded
+from controller.console.recordings.recorded import Recorded
 
 PDF = "pdf"
+Frame = Callable[[Request, str, str], str]  # title and body into a whole page
 EXPORTS = {"csv": "CSV", "parquet": "Parquet", "edf": "EDF+", "bids": "Motion-BIDS"}
 
 
@@ -41,7 +41,8 @@ def links_html(texts: Texts, item: Recorded) -> str:
 class SessionFiles:
     """``/sessions/<name>/report.pdf``, ``/sessions/<name>/export/<kind>``, and their jobs."""
 
-    def __init__(self, runs: Path, desk: Desk, *, texts_of: Callable[[Request], Texts]) -> None:
+    def __init__(self, runs: Path, desk: Desk, *, texts_of: Callable[[Request], Texts], frame: Frame) -> None:
+        self._frame = frame
         self._runs = runs
         self._desk = desk
         self._texts_of = texts_of
@@ -77,7 +78,7 @@ class SessionFiles:
         return RedirectResponse(_path(name, kind), status_code=303)
 
     def _file(self, request: Request, name: str, kind: str) -> Response:
-        item = recordings_page.one(self._runs, name)
+        item = recorded.one(self._runs, name)
         if item is None or not item.arms:
             return Response(status_code=404)
         recording = self._runs / item.name / "session.mcap"
@@ -99,7 +100,7 @@ class SessionFiles:
         texts = self._texts_of(request)
         body = _failed_html(texts, job) if job.state == "failed" else self._making_html(texts, job)
         title = f"{item.name}: {texts.get('sessions.report') + ' (PDF)' if kind == PDF else EXPORTS[kind]}"
-        page = layout.whole_page(texts, "/sessions", title, body, with_state=True)
+        page = self._frame(request, title, body)
         return HTMLResponse(page, status_code=500 if job.state == "failed" else 202)
 
     def _making_html(self, texts: Texts, job: Job) -> str:

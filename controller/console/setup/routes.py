@@ -25,6 +25,7 @@ from controller.console.i18n import Texts
 from controller.console.live.feed import Feed, Scope
 from controller.console.setup import progress, setup_page
 from controller.console.setup.identification import Identification
+from controller.console.setup.last_answers import setup_file
 from controller.console.setup.patient_file_page import PatientFilePage
 from controller.console.setup.progress import STEPS, SetupState, Step, unanswered
 from controller.console.tuning.controller_link import TuningLink
@@ -62,7 +63,7 @@ class SetupPages:
         self._link = link
         self._texts_of = texts_of
         runs = Path(settings.runs)
-        self._file = runs / "profiles" / (settings.pseudonym or "unnamed") / "setup.json"
+        self._file = setup_file(runs, settings.pseudonym)
         self._folder = runs / settings.session
         self._state = progress.load(self._file, settings.session)
         self._trail: deque[Audit] = deque(maxlen=KEPT)

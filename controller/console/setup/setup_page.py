@@ -15,7 +15,7 @@ from controller.console.setup.patient_file import CEILING, Found
 from controller.console.setup.progress import EFFECTS, MARKS, STEPS, SetupState, Step
 from controller.console.tuning.tuning_page import figure
 from controller.runtime.tuning import BY_MAX
-from controller.safety.judgement.contraindications import QUESTIONS
+from controller.safety.judgement.contraindications import QUESTIONS, Question
 from drivers.catalogue import SENSORS, is_inertial
 
 IDENTIFIED_UNITS: Mapping[str, str] = {
@@ -108,13 +108,7 @@ def checklist_html(
     file = dict(settings.checklist)
     rows = []
     for question in QUESTIONS:
-        choices = ("no", "yes") if question.absolute else ("no", "yes", "accepted")
-        radios = "".join(
-            f'<label><input type="radio" name="{question.key}" value="{choice}" required'
-            f"{' checked' if answers.get(question.key) == choice else ''}>"
-            f"{escape(t(f'setup.answer_{choice}'))}</label>"
-            for choice in choices
-        )
+        radios = answer_radios(texts, question, answers.get(question.key))
         before = file.get(question.key, "")
         before_word = escape(t(f"setup.answer_{before}")) if before else "–"
         rows.append(
@@ -124,6 +118,15 @@ def checklist_html(
     return (
         f'<form method="post" action="{action}"><div class="questions">{"".join(rows)}</div>{more}'
         f'<p class="tools">{_button(texts, "setup.checklist_ok")}</p></form>'
+    )
+
+
+def answer_radios(texts: Texts, question: Question, checked: str | None = None) -> str:
+    """What may be answered; ``checked`` is what was, in this form."""
+    return "".join(
+        f'<label><input type="radio" name="{question.key}" value="{choice}" required'
+        f"{' checked' if choice == checked else ''}>{escape(texts.get(f'setup.answer_{choice}'))}</label>"
+        for choice in (("no", "yes") if question.absolute else ("no", "yes", "accepted"))
     )
 
 

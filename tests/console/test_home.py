@@ -1,0 +1,230 @@
+"""The service's pages by their routes: persons, checklist, a new person, recordings; no rig is started."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from controller.analysis.summary import ArmSummary, Spread, Summary
+from controller.config.console_settings import Place, new_token
+from controller.config.loader import read_file
+from controller.config.person_schema import PatientFile
+from controller.console.home.rigs import Rigs
+from controller.console.home.service import Service, ServiceSettings
+from controller.console.recordings import recorded, recordings_page
+from controller.console.recordings.session_figures import session_figures
+from controller.console.setup.last_answers import last_answers, setup_file
+from controller.record.writer import RecordingWriter
+from controller.safety.judgement.contraindications import QUESTION
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+BY = {"by": "AB"}
+SEEN = {f"seen_{key}": "yes" for key in QUESTION}
+NEW = {
+    "pseudonym": "P021",
+    "side": "right",
+    "body_mass_kg": "70",
+    "body_height_m": "1,75",
+    "current_max_ma": "40",
+    "speed_mps": "0.6",
+    **dict.fromkeys(QUESTION, "no"),
+}
+# Ends at once, and says what it was asked to do.
+ECHO = (sys.executable, "-c", "import sys; print('refused:', *sys.argv[1:]); sys.exit(2)")
+
+
+class Clinic:
+    """A service on folders of its own, and what a browser asks it for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runs, self.patients, self.sessions = (folder / name for name in ("runs", "patients", "sessions"))
+        for one in (self.runs, self.patients, self.sessions):
+            one.mkdir()
+        patient = (CONFIGS / "patients" / "virtual.toml").read_text().replace("P000-virtual", "P017")
+        (self.patients / "P017.toml").write_text(patient)
+        session = (CONFIGS / "sessions" / "training.toml").read_text()
+        (self.sessions / "gait.toml").write_text(session.replace("virtual.toml", "P017.toml"))
+        own = folder / "own"
+        own.mkdir(mode=0o700)
+        self.token = new_token(own / "token")
+        place = Place("127.0.0.1", 0, str(own / "token"), None, None, 8470)
+        settings = ServiceSettings(
+            place, self.runs, self.patients, self.sessions, self.sessions / "gait.toml", rehearse=True
+        )
+        self.service = Service(settings, own)
+        self.service._rigs = Rigs(self.runs, place, own, command=ECHO)
+
+    async def ask(self, path: str, form: dict[str, str] | None = None, **headers: str) -> httpx.Response:
+        told = {"Authorization": f"Bearer {self.token}", **headers}
+        transport = httpx.ASGITransport(self.service.app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8470") as client:
+            return await client.request("GET" if form is None else "POST", path, data=form, headers=told)
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Clinic:
+    return Clinic(tmp_path)
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def arm(mode: str, toes_up_deg: float, *, strides: int = 100, **more: Any) -> ArmSummary:
+    up = Spread(toes_up_deg, toes_up_deg + 1.0)
+    return ArmSummary(
+        mode, 1, 120.0, strides, None, None, up, None, Spread(4.0, 5.0), 250.0, None, None, 0, 0, 0,
+        counted_strides=strides, **more,
+    )  # fmt: skip
+
+
+def recording(
+    runs: Path, name: str, *arms: ArmSummary, pseudonym: str = "P017", virtual: str = "yes"
+) -> None:
+    folder = runs / name
+    folder.mkdir(parents=True)
+    writer = RecordingWriter(folder / "session.mcap", {"pseudonym": pseudonym, "virtual": virtual})
+    writer.finish()
+    writer.close()
+    (folder / "summary.json").write_bytes(msgspec.json.encode(Summary(arms)))
+
+
+def test_who_has_no_token_or_comes_from_elsewhere_sees_nothing(clinic: Clinic) -> None:
+    async def work() -> None:
+        for path in ("/", "/persons/P017", "/sessions", "/rig/state"):
+            assert (await clinic.ask(path, Authorization="")).status_code == 401
+        foreign = await clinic.ask("/training", {}, Origin="http://elsewhere.example")
+        assert foreign.status_code == 403
+        assert (await clinic.ask("/", Host="elsewhere.example")).status_code == 421
+        page = await clinic.ask("/")
+        assert page.status_code == 200
+        assert "P017" in page.text
+        assert 'action="/stop"' not in page.text
+
+    run(work())
+
+
+def test_the_card_tells_the_last_session_and_a_rehearsal_is_no_persons(clinic: Clinic) -> None:
+    recording(clinic.runs, "20261015T090000Z", arm("feedback", 12.0, current_ma=Spread(31.0, 33.0)))
+    recording(clinic.runs, "20261016T090000Z", arm("feedback", 19.0), virtual="no")
+
+    async def work() -> None:
+        page = (await clinic.ask("/", **{"Accept-Language": "en"})).text
+        assert "Start as last time" in page
+        assert "12.0°" in page
+        assert "31.0 mA" in page
+        assert "19.0°" not in page
+
+    run(work())
+
+
+def test_nothing_starts_before_every_question_was_on_the_screen(clinic: Clinic) -> None:
+    async def work() -> None:
+        for missing in ("seen_skin", "by"):
+            form = {**BY, **SEEN, "unchanged": "yes", missing: ""}
+            assert (await clinic.ask("/persons/P017/start", form)).status_code == 409
+        ticked = {**BY, **dict.fromkeys(QUESTION, "no")}
+        del ticked["heart"]
+        assert (await clinic.ask("/persons/P017/start", ticked)).status_code == 409
+        forbidding = await clinic.ask("/persons/P017/start", {**ticked, "heart": "yes"})
+        assert forbidding.status_code == 409
+        assert clinic.service._rigs.newest is None
+        assert not setup_file(clinic.runs, "P017").exists()
+
+    run(work())
+
+
+def test_no_answer_is_preset(clinic: Clinic) -> None:
+    async def work() -> None:
+        page = (await clinic.ask("/persons/P017/start")).text
+        assert page.count('type="radio"') >= 2 * len(QUESTION)
+        assert "checked" not in page
+        assert page.count("data-question=") == len(QUESTION)
+        assert page.count('value="yes" id="unchanged" formnovalidate disabled') == 1
+
+    run(work())
+
+
+def test_a_start_hands_over_todays_answers_and_shows_a_refusal_in_its_words(clinic: Clinic) -> None:
+    async def work() -> None:
+        answer = await clinic.ask("/persons/P017/start", {**BY, **SEEN, "unchanged": "yes"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/rig")
+        started = clinic.service._rigs.newest
+        assert started is not None
+        file = setup_file(clinic.runs, "P017")
+        kept = msgspec.json.decode(file.read_bytes())
+        assert (kept["session"], kept["by"], kept["done"]) == (started.name, "AB", ["patient", "checklist"])
+        assert last_answers(file) == dict.fromkeys(QUESTION, "no")
+        await asyncio.wait_for(asyncio.gather(*clinic.service._rigs._watching), 30.0)
+        assert started.state == "refused"
+        page = (await clinic.ask(f"/ended/{started.name}")).text
+        for part in ("run ", "gait.toml", "--console", "--virtual", f"--patient {clinic.patients}/P017.toml"):
+            assert part in page
+        assert "refused:" not in page
+
+    run(work())
+
+
+def test_a_new_persons_file_is_private_strict_and_says_that_nothing_was_measured(clinic: Clinic) -> None:
+    async def work() -> None:
+        assert (await clinic.ask("/new-person", NEW)).status_code == 303
+        path = clinic.patients / "P021.toml"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        file, _ = read_file(path, PatientFile)
+        assert (file.patient.model, file.patient.paretic_side) == ("standard", "right")
+        assert (file.limits.current_max_ma, file.patient.body_height_m) == (40.0, 1.75)
+        before = path.read_bytes()
+        for key, value in (
+            ("pseudonym", "P021"), ("pseudonym", "../P022"), ("pseudonym", "Frau Müller"), ("side", "both"),
+            ("current_max_ma", "131"), ("current_max_ma", "nan"), ("body_mass_kg", ""), ("skin", ""),
+        ):  # fmt: skip
+            form = {**NEW, "pseudonym": "P022", key: value}
+            assert (await clinic.ask("/new-person", form)).status_code == 409, (key, value)
+        assert path.read_bytes() == before
+        assert sorted(one.name for one in clinic.patients.iterdir()) == ["P017.toml", "P021.toml"]
+        assert "not measured with this person" in (await clinic.ask("/")).text
+
+    run(work())
+
+
+@pytest.fixture
+def fifty(tmp_path: Path) -> Path:
+    """Fifty recordings, one of them of October."""
+    for number in range(49):
+        recording(tmp_path, f"202611{number % 28 + 1:02d}T{8 + number // 28:02d}0000Z", arm("feedback", 9.0))
+    recording(tmp_path, "20261015T120000Z", arm("trapezoid", 8.0, strides=70), pseudonym="P003")
+    return tmp_path
+
+
+def test_a_session_of_october_is_found_among_fifty_by_typing_oct(fifty: Path) -> None:
+    for words in ("oct", "Oktober", "2026-10", "20261015", "P003", "october 15", "trapezoid"):
+        assert [item.name for item in recorded.found(fifty, words)] == ["20261015T120000Z"], words
+    assert len(recorded.found(fifty, "november")) == 49
+    assert recorded.found(fifty, "a october p") == []
+    assert recorded.found(fifty, "ctober") == []
+    items = recorded.found(fifty)
+    assert items[0].name.startswith("20261128")
+    assert recordings_page.in_order(items, "strides")[-1].pseudonym == "P003"
+    assert recordings_page.in_order(items, "patient")[0].pseudonym == "P003"
+
+
+def test_a_sessions_figures_leave_out_what_was_off_and_weigh_by_strides(tmp_path: Path) -> None:
+    off, never = arm("off", -20.0), arm("feedback", 40.0, armed=False)
+    recording(
+        tmp_path, "20261001T090000Z", off, arm("trapezoid", 10.0, strides=300), arm("learning", 14.0), never
+    )
+    (item,) = recorded.found(tmp_path)
+    figures = session_figures(item)
+    assert figures is not None
+    assert (figures.minutes, figures.strides, figures.toes_up_deg) == (6.0, 500.0, 11.0)
+    recording(tmp_path, "20261002T090000Z", never)
+    assert session_figures(recorded.found(tmp_path)[0]) is None

@@ -14,6 +14,7 @@ from controller.config.session import Session
 from controller.core.emg.params import EmgElectrode, EmgParams
 from controller.core.emg.walking import CALF, SHIN
 from controller.core.params import (
+    Assistance,
     CoreParams,
     Envelope,
     FootModel,
@@ -144,6 +145,7 @@ def core_params(session: Session, mode: Mode | None = None) -> CoreParams:
         learning=msgspec.convert(file.learning.model_dump(), Learning),
         second=_second_channel(session),
         readiness=file.gait.readiness,
+        assistance=Assistance(file.gait.assist_percent),
         emg=_emg(session),
     )
 

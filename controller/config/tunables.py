@@ -21,6 +21,7 @@ UNITS: tuple[tuple[str, str], ...] = (  # by the ending of the name, the longest
     ("_ma", "mA"),
     ("_nm", "Nm"),
     ("_ms", "ms"),
+    ("_percent", "%"),
     ("_s", "s"),
 )
 
@@ -30,7 +31,7 @@ class Knob:
     """One setting: ``key`` as in the session file, its place in the core's numbers, and the factor there."""
 
     key: str
-    part: Literal["gains", "envelope", "pulse", "learning"]
+    part: Literal["gains", "envelope", "pulse", "learning", "assistance"]
     field: str
     scale: float = 1.0
 
@@ -62,6 +63,7 @@ def _same(group: str, part: Literal["gains", "learning"], *names: str) -> tuple[
 KNOBS: tuple[Knob, ...] = (
     *_same("feedback", "gains", "kp_nm_per_rad", "ti_s", "td_s", "derivative_filter", "torque_max_nm"),
     Knob("trapezoid.current_ma", "envelope", "current_ma"),
+    Knob("gait.assist_percent", "assistance", "percent"),
     Knob("limits.current_max_ma", "pulse", "current_max_ma"),
     Knob("limits.rise_max_ma_per_frame", "pulse", "rise_ma_per_tick"),
     Knob("limits.rise_max_ma_per_250ms", "pulse", "rise_ma_per_250ms"),

@@ -92,7 +92,7 @@ class Console:
             ws="websockets-sansio",
             ws_max_size=MESSAGE_MAX_BYTES,
         )
-        tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._pages.link.run())]
+        tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._pages.run())]
         await _Server(config, self._goodbye).serve()
         for task in tasks:
             task.cancel()

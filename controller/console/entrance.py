@@ -42,8 +42,9 @@ class Entrance:
             return self._wrong(request)
         return self._let_in(request, token, RedirectResponse("/", status_code=303))
 
-    async def language(self, code: str) -> Response:
-        answer = RedirectResponse("/", status_code=303)
+    async def language(self, request: Request, code: str) -> Response:
+        """The page that a person came from, in another language."""
+        answer = RedirectResponse(layout.page_to_keep(request.headers.get("referer", "")), status_code=303)
         if code in LANGUAGES:
             answer.set_cookie(COOKIE, code, max_age=86400 * COOKIE_DAYS, samesite="strict")
         return answer

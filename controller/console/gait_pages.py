@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from nicegui import ui
 
 from controller.config.console_settings import ConsoleSettings
-from controller.console import layout
+from controller.console.forms import remembered
 from controller.console.i18n import Texts
-from controller.console.live.charts import UNITS, options
+from controller.console.live.browser_messages import Json
+from controller.console.live.details import draw_details, live_script
 from controller.console.live.feed import Feed
+from controller.console.live.main_screen import main_html
+from controller.console.live.routes import WalkRoutes
+from controller.console.live.strength import Strength
 from controller.console.setup.routes import SetupPages
 from controller.console.tuning.controller_link import TuningLink
 from controller.console.tuning.profiles import Profiles
@@ -22,7 +28,7 @@ from controller.console.tuning.routes import TuningPages
 class GaitPages:
     """The pages of one gait-assist session, for all browsers."""
 
-    scripts = ("rig.js", "console.js")
+    scripts = ("rig.js", "steps.js", "walk.js", "console.js")
 
     def __init__(
         self, rig: Path, settings: ConsoleSettings, feed: Feed, *, texts_of: Callable[[Request], Texts]
@@ -41,8 +47,33 @@ class GaitPages:
             found=self._setup.found,
         )
         feed.left_over = lambda: bool(self._tuning.left_over())
+        self._strength = Strength(
+            self.link,
+            peak_ma=lambda: feed.peak_ma,
+            comfort_ma=lambda: None if feed.comfort is None else feed.comfort[0],
+        )
+        self._walk = WalkRoutes(self._strength, self.link, texts_of=texts_of)
+        feed.beside = self._beside
+
+    def _beside(self) -> Json:
+        """What the main screen shows of the controller: strength, pause, how far the schedule is."""
+        told = self.link.now
+        progress = None if told is None else told.walk.progress
+        paused = None if told is None or not told.walk.paused else "yes" if told.walk.resting else "coming"
+        return {
+            "strength": self._strength.told(),
+            "paused": paused,
+            "progress": None if progress is None else asdict(progress),
+        }
+
+    async def run(self) -> None:
+        """The line to the controller, and the taps on their way there."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.link.run())
+            group.create_task(self._strength.run())
 
     def routes(self, app: FastAPI) -> None:
+        self._walk.routes(app)
         self._tuning.routes(app)
         self._setup.routes(app)
 
@@ -52,17 +83,6 @@ class GaitPages:
 
     def draw(self, texts: Texts, request: Request) -> str:
         """The page of the session, into NiceGUI's; returns what its scripts are told."""
-        ui.html(layout.live_top(texts, self._settings), sanitize=False)
-        charts: dict[str, int] = {}
-        with ui.element("div").classes("charts"):
-            for name in (*layout.OVERLAYS, *layout.STRIPS):
-                with ui.element("section").classes("card"):
-                    ui.html(layout.chart_title(texts, name, UNITS[name]), sanitize=False)
-                    if name in layout.OVERLAYS:
-                        shape = options(name, texts, self._settings.reference_pitch_deg)
-                        chart = ui.echart(shape).classes("chart tall").props("aria-hidden=true")
-                        charts[name] = chart.id
-                    else:
-                        ui.html(layout.strip(name), sanitize=False)
-                    ui.html(layout.twin(texts, name), sanitize=False)
-        return layout.live_script(texts, self._settings, charts)
+        ui.html(main_html(texts, self._settings, remembered(request)), sanitize=False)
+        charts = draw_details(texts, self._settings, blinded=False)
+        return live_script(texts, self._settings, charts, blinded=False)

@@ -16,7 +16,7 @@ from controller.errors import InputError
 from controller.safety.judgement.faults import TABLE
 
 WORDS = Path(__file__).parent / "locales"
-FILES = ("", "exercise.", "home.")  # of each language
+FILES = ("", "live.", "exercise.", "home.")  # of each language
 LANGUAGES = ("en", "de")  # the first is the one for everybody else
 COOKIE = "dorsi_lang"
 Therapy = Literal["walk", "exercise", "home"]  # what the pages are about; home: the service, no session

@@ -1,4 +1,4 @@
-"""The console's HTML: the bar with STOP on every page, and the live page's fixed parts.
+"""The console's HTML on every page: the bar with STOP, arming, tables.
 
 Promises that STOP is plain HTML, first on the page, and that every text from outside is escaped.
 """
@@ -6,38 +6,14 @@ Promises that STOP is plain HTML, first on the page, and that every text from ou
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from html import escape
+from urllib.parse import urlsplit
 
-from controller.config.console_settings import STOP_PATH, ConsoleSettings
+from controller.config.console_settings import STOP_PATH
 from controller.console.i18n import LANGUAGES, Texts, Therapy
 
-STRIPS = ("pitch", "ankle", "current", "emg", "phase")
-OVERLAYS = ("overlay", "overlay_current")
-CHARTS = (*STRIPS, *OVERLAYS)
-TILES: tuple[tuple[str, str], ...] = (  # name, unit
-    ("current", "mA"),
-    ("cadence", "unit.cadence"),
-    ("ankle_contact", "°"),
-    ("pitch_contact", "°"),
-    ("error", "°"),
-    ("pace", "m/s"),
-    ("gain", "%"),
-    ("late", "ms"),
-    ("reflex", "Nm·s/rad"),
-    ("response", "%"),
-    ("strides", ""),
-    ("unlifted", ""),
-    ("stride_time", "s"),
-    ("symmetry", "%"),
-    ("charge", "µC"),
-    ("dose", "mC"),
-    ("age", "ms"),
-    ("latency", "ms"),
-    ("ticks", ""),
-    ("signal", "%"),
-    ("battery", "%"),
-)
 NAVIGATION: dict[Therapy, tuple[tuple[str, str], ...]] = {
     "walk": (
         ("/", "live"),
@@ -61,6 +37,7 @@ STOP_WORDS = (
     "pressed",
     "unreachable",
     "hint",
+    "ready",
     "deaf",
     "deaf_hint",
     "deaf_over",
@@ -68,6 +45,7 @@ STOP_WORDS = (
     "silent",
 )  # its script's
 STATIC = "/console-static"
+RECORDING = re.compile(r"/sessions/[A-Za-z0-9._-]+")
 PAGE_WORDS = (
     "state",
     "setup.live",
@@ -76,7 +54,7 @@ PAGE_WORDS = (
     "question.",
     "unlock.",
 )  # what the script of the pages says
-HEAD = f'<link rel="stylesheet" href="{STATIC}/console.css">'
+HEAD = "".join(f'<link rel="stylesheet" href="{STATIC}/{name}.css">' for name in ("console", "live"))
 HOME_HEAD = f'<link rel="stylesheet" href="{STATIC}/home.css"><script src="{STATIC}/home.js" defer></script>'
 
 
@@ -103,9 +81,10 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
         f'<div id="side">{state if with_state else ""}'
         f'<p id="stop-word" role="status" {data}>{escape(t("stop.ready"))}</p>'
         f'<iframe id="answer" name="stop-answer" title="{escape(t("stop.label"))}" tabindex="-1"></iframe>'
-        f"</div><nav>{links}</nav>"
+        "</div>"
         '<p id="stop-deaf" role="alert"></p><p id="stop-watch" role="status" hidden><span></span> '
         f'<button type="button" class="button small">{escape(t("stop.take_over"))}</button></p></header>'
+        f"<nav>{links}</nav>"
         f'<script src="{STATIC}/stop.js"></script>'
     )
 
@@ -117,6 +96,16 @@ def footer(texts: Texts) -> str:
         if language != texts.language
     )
     return f"<footer><span>Dorsi. {escape(texts.get('page.disclaimer'))}</span>{languages}</footer>"
+
+
+def page_to_keep(address: str) -> str:
+    """Of the address that a person came from, the page to go back to: one of the console's own."""
+    parts = urlsplit(address)
+    known = {path for links in NAVIGATION.values() for path, _ in links}
+    if parts.path in known or RECORDING.fullmatch(parts.path):
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+    first = "/" + parts.path.strip("/").partition("/")[0]
+    return first if first in known else "/"
 
 
 def whole_page(texts: Texts, here: str, title: str, body: str, *, with_state: bool = False) -> str:
@@ -144,40 +133,6 @@ def login_page(texts: Texts, *, wrong: bool) -> str:
     return whole_page(texts, "/login", texts.get("login.title"), body)
 
 
-def live_top(texts: Texts, settings: ConsoleSettings) -> str:
-    """Everything above the charts of the live page."""
-    t = texts.get
-    who = " · ".join(
-        part
-        for part in (
-            settings.pseudonym,
-            settings.session,
-            t("page.virtual") if settings.virtual else "",
-            t("page.standard_model") if settings.standard_model else "",
-        )
-        if part
-    )
-    tiles = "".join(
-        f'<div class="tile"><dt>{escape(t(f"tile.{name}"))}</dt><dd>'
-        f'<span class="value" id="tile-{name}">–</span>'
-        f'<span class="unit">{escape(t(unit) if unit.startswith("unit.") else unit)}</span></dd></div>'
-        for name, unit in TILES
-    )
-    return (
-        f'<h1 class="unseen">Dorsi: {escape(t("page.live"))}</h1>'
-        f'<div id="stale" role="status"><span id="stale-words">{escape(t("page.loading"))}</span></div>'
-        '<div id="alarms" role="alert"></div>'
-        f'<div class="card" id="control">{arm_buttons(texts)}'
-        f'<div><p>{escape(t("mode.label"))}: <strong id="mode">–</strong> · {escape(who)}</p>'
-        f"{unlock_stage(texts)}"
-        f'<p id="left-over" role="status" hidden>{escape(t("tuning.reset"))} '
-        f'<a href="/tuning">{escape(t("page.tuning"))}</a></p>'
-        '<p id="why"><span id="reason"></span></p><p id="refusals" role="status"></p>'
-        '<p id="telemetry" class="quiet" role="status" hidden></p></div></div>'
-        f'<dl id="tiles">{tiles}</dl>'
-    )
-
-
 def arm_buttons(texts: Texts) -> str:
     """Press and hold to arm, and in its place, once armed, the one that disarms."""
     t = texts.get
@@ -195,40 +150,6 @@ def unlock_stage(texts: Texts) -> str:
         '<p id="stage" role="status" hidden><span id="stage-words"></span> '
         f'<button type="button" id="unlock" class="button small">{label}</button></p>'
     )
-
-
-def chart_title(texts: Texts, name: str, unit: str) -> str:
-    note = ""
-    if f"chart.note_{name}" in texts.words:
-        note = f'<p class="quiet">{escape(texts.get(f"chart.note_{name}"))}</p>'
-    return f"<h2>{escape(texts.get(f'chart.{name}'))} <small>({unit})</small></h2>{note}"
-
-
-def strip(name: str) -> str:
-    """Where a live strip is drawn; its table twin is what can be read aloud."""
-    return f'<canvas class="chart" id="strip-{name}" aria-hidden="true"></canvas>'
-
-
-def twin(texts: Texts, name: str) -> str:
-    """The chart once more as a table, for those who cannot see it."""
-    return (
-        f'<details class="twin" id="twin-{name}"><summary>{escape(texts.get("chart.table"))}</summary>'
-        f'<div class="wide"><table aria-label="{escape(texts.get(f"chart.{name}"))}">'
-        "<thead></thead><tbody></tbody></table></div></details>"
-    )
-
-
-def live_script(texts: Texts, settings: ConsoleSettings, charts: dict[str, int]) -> str:
-    """What the live page's script is told: words, language, the charts' numbers."""
-    told = {
-        "language": texts.language,
-        "texts": dict(texts.words),
-        "phrases": list(texts.phrases.items()),
-        "charts": charts,
-        "normal_swing_percent": settings.normal_swing_percent,
-    }
-    safe = json.dumps(told).replace("<", "\\u003c")  # no text may end the script element
-    return f'<script type="application/json" id="dorsi-page">{safe}</script>'
 
 
 def page_script(texts: Texts) -> str:

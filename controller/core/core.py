@@ -190,7 +190,7 @@ class Core:
         if clock.toe_off_ns is not None:
             straight = not against and not strides.doubted and abs(self.gait.turning.turned_rad) <= TURN_RAD
             straight = straight and clock.swung_ns is not None
-            before, stride_s = strides.reference, clock.last_stride_s if straight else None
+            before, stride_s = strides.pace.now, clock.last_stride_s if straight else None
             moved = strides.follow_pace(stride_s, self.gait.excursion_rad() if stride_s else None)
             if moved is not None:
                 self.gait.refer(before, moved)

@@ -145,6 +145,13 @@ class Learning:
 
 
 @dataclass(frozen=True, slots=True)
+class Assistance:
+    """How high feedback and learning lift the foot: 100 is the reference (``control/assistance.py``)."""
+
+    percent: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseMap:
     """What each channel does about both axes: Nm at full recruitment, by the first and by the second one."""
 
@@ -190,6 +197,7 @@ class CoreParams:
     second: SecondChannel | None = None
     readiness: Readiness = "balanced"
     emg: EmgParams | None = None  # shin and calf; None: not measured
+    assistance: Assistance = Assistance()
 
 
 FIXED = ("mode", "placements", "muscle", "foot", "reference", "tick_s", "emg")

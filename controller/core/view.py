@@ -26,10 +26,11 @@ def view(
     tested: bool,
     emg: WalkingEmg | None,
 ) -> View:
-    learner, pace, pid = laws.strides.learner, laws.strides.pace, laws.feedback.pid
+    strides, pid = laws.strides, laws.feedback.pid
+    learner, pace, reference = strides.learner, strides.pace, strides.reference
     foot_rad, shank_rad, rate_rps = gait.foot_rad, gait.shank_rad, gait.foot_rate_rps
     percent = gait.command_percent if gait.phase.swinging else None
-    target_deg = None if percent is None else sample(pace.now.foot_pitch_deg, min(percent, 99.99))
+    target_deg = None if percent is None else sample(reference.foot_pitch_deg, min(percent, 99.99))
     ankle_rad = None if foot_rad is None or shank_rad is None else foot_rad - shank_rad
     return View(
         mode=mode,

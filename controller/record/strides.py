@@ -2,7 +2,8 @@
 
 A stride goes from one initial contact of the leg to its next and lasts at most ``STRIDE_MAX_NS``; a longer
 pause is a stop. Its swing goes from toe-off to the contact that ends it. Its angles at contact are those of
-the contact that begins it. What no sensor showed is None, as is an angle that no body can have.
+the contact that begins it, its landing is the contact that ends it. What no sensor showed is None, as is an
+angle that no body can have.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class Stride:
 
     ``swing_pitch_rmse_deg`` is the foot's pitch against the reference, r.m.s. over the ticks in swing;
     ``peak_swing_dorsiflexion_deg`` the largest ankle angle of them. ``charge_uc`` is the phase charge of
-    all pulses from the first contact on and before the next one.
+    all pulses from the first contact on and before the next one. ``landing_pitch_deg`` is the foot's pitch
+    at the contact that ends the stride, ``landing_reference_deg`` the reference where its swing ended, and
+    ``swing_shortfall_deg`` how far the foot was below the reference in the mean over the ticks in swing.
     """
 
     initial_contact_ns: int
@@ -79,6 +82,9 @@ class Stride:
     pulses: int = 0
     current_max_ma: float = 0.0
     state: StrideState = "counted"
+    landing_pitch_deg: float | None = None
+    landing_reference_deg: float | None = None
+    swing_shortfall_deg: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -112,11 +118,12 @@ def measure(
     pulses: Iterable[Pulse],
 ) -> Stride:
     """The stride between two contacts. ``ticks`` are in order and not empty; all may reach beyond it."""
-    at_contact = ticks[max(0, bisect_right(ticks, contact_ns, key=attrgetter("now_ns")) - 1)]
+    at_contact, at_landing = _tick_at(ticks, contact_ns), _tick_at(ticks, next_contact_ns)
     swing = [tick for tick in ticks if contact_ns <= tick.now_ns < next_contact_ns and tick.swing]
     errors_deg = [tick.foot_pitch_deg - tick.reference_pitch_deg for tick in swing]
     known_deg = [error_deg for error_deg in errors_deg if math.isfinite(error_deg)]
     ankles_deg = [tick.ankle_deg for tick in swing if math.isfinite(tick.ankle_deg)]
+    targets_deg = [tick.reference_pitch_deg for tick in swing if math.isfinite(tick.reference_pitch_deg)]
     charge_uc, count, current_max_ma = dose(contact_ns, next_contact_ns, pulses)
     return Stride(
         initial_contact_ns=contact_ns,
@@ -129,7 +136,15 @@ def measure(
         charge_uc=charge_uc,
         pulses=count,
         current_max_ma=current_max_ma,
+        landing_pitch_deg=_known(at_landing.foot_pitch_deg),
+        landing_reference_deg=targets_deg[-1] if targets_deg else None,
+        swing_shortfall_deg=-math.fsum(known_deg) / len(known_deg) if known_deg else None,
     )
+
+
+def _tick_at(ticks: Sequence[TickAngles], t_ns: int) -> TickAngles:
+    """The last tick that is not after ``t_ns``, or the first one."""
+    return ticks[max(0, bisect_right(ticks, t_ns, key=attrgetter("now_ns")) - 1)]
 
 
 def dose(contact_ns: int, next_contact_ns: int, pulses: Iterable[Pulse]) -> tuple[float, int, float]:

@@ -9,17 +9,42 @@ from dataclasses import dataclass
 
 from controller.config.tunables import Allowed
 from controller.core.params import CoreParams
+from controller.core.signals import Mode
 from controller.record.records import Audit
 from controller.runtime.test_trains import ProbeTold, ProbeWish
 from controller.runtime.tuning import Wish
+from controller.trial.schedule import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class PauseWish:
+    """A person wants stimulation to pause after this step, or to go on."""
+
+    paused: bool
+    by: str
+    utc_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One message of a console; one of the two."""
+    """One message of a console; one of the three."""
 
     wish: Wish | None = None
     probe: ProbeWish | None = None
+    pause: PauseWish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WalkTold:
+    """What is walked: the arm's true ``mode``, the pause, and how far a schedule is (None without one).
+
+    ``paused`` is when a person has asked for it, ``resting`` once the current of the last step has ended.
+    """
+
+    mode: Mode
+    paused: bool = False
+    resting: bool = False
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +65,4 @@ class Told:
     walking: bool
     found: tuple[str, ...]
     findings: tuple[str, ...]
+    walk: WalkTold

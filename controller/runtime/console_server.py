@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -19,11 +21,13 @@ from controller.config.tunables import values
 from controller.core.core import Core
 from controller.ipc import bus
 from controller.record.records import Audit
-from controller.runtime.console_messages import Asked, Told
+from controller.runtime.console_messages import Asked, PauseWish, Told, WalkTold
 from controller.runtime.test_trains import ProbeTold, Probing
-from controller.runtime.tuning import Tuning
+from controller.runtime.tuning import BY_MAX, Tuning
+from controller.trial.course import Course
 
 TELL_NS = 500_000_000  # what changes by itself: sensors' findings
+PAUSED, GOES_ON = "stimulation paused", "stimulation goes on"
 log = logging.getLogger("dorsi.controller")
 
 
@@ -89,23 +93,27 @@ class Consoles(ABC):
 class GaitConsoles(Consoles):
     """Joins consoles to tuning and test trains."""
 
-    def __init__(self, rig: Path, tuning: Tuning, probing: Probing, core: Core) -> None:
+    def __init__(self, rig: Path, tuning: Tuning, probing: Probing, core: Core, course: Course) -> None:
         super().__init__(rig)
+        self._course = course
         self._tuning = tuning
         self._probing = probing
         self._core = core
         self._probe_told: ProbeTold | None = None
-        self._refused: list[Audit] = []
+        self._entries: list[Audit] = []
+        self._walk_told: WalkTold | None = None
 
-    def refused(self) -> list[Audit]:
-        """The wishes refused since the last call, to be recorded."""
-        found, self._refused = self._refused, []
+    def entries(self) -> list[Audit]:
+        """Wishes refused and pauses since the last call, to be recorded."""
+        found, self._entries = self._entries, []
         return found
 
     def after_tick(self, now_ns: int, *, urgent: bool = False) -> None:
         if self._peers:
             probe = self._probing.told(self._tuning.params, self._core.output.test_train)
-            super().after_tick(now_ns, urgent=urgent or probe != self._probe_told)
+            walk = self._walk(now_ns)
+            news = probe != self._probe_told or walk != self._walk_told
+            super().after_tick(now_ns, urgent=urgent or news)
 
     def take(self, message: bytes) -> None:
         asked = msgspec.json.decode(message, type=Asked)
@@ -114,11 +122,36 @@ class GaitConsoles(Consoles):
         if asked.wish is not None:
             refused = self._tuning.ask(time.monotonic_ns(), asked.wish)
             if refused is not None:
-                self._refused.append(refused)
+                self._entries.append(refused)
+        if asked.pause is not None:
+            self._entries.append(self._pause(asked.pause))
+
+    def _pause(self, wish: PauseWish) -> Audit:
+        why = self._course.pause(paused=wish.paused)
+        entry = Audit(
+            t_ns=time.monotonic_ns(),
+            utc_ns=wish.utc_ns,
+            kind="refused" if why else "setup",
+            by=wish.by[:BY_MAX],
+            reason="",
+            version=self._tuning.version,
+            text=why or (PAUSED if wish.paused else GOES_ON),
+        )
+        self._tuning.note(entry)
+        return entry
+
+    def _walk(self, now_ns: int) -> WalkTold:
+        course, core = self._course, self._core
+        progress = course.schedule.progress(now_ns, core.gait.clock.strides) if course.arms else None
+        if progress is not None and progress.seconds is not None:  # told anew each second, not each tick
+            progress = replace(progress, seconds=math.ceil(progress.seconds))
+        resting = course.paused and core.mode == "off" and not core.switching
+        return WalkTold(course.arm.mode, course.paused, resting, progress)
 
     def told(self, now_ns: int) -> bytes:
         gait, tuning = self._core.gait, self._tuning
         self._probe_told = self._probing.told(tuning.params, self._core.output.test_train)
+        self._walk_told = self._walk(now_ns)
         return msgspec.json.encode(
             Told(
                 version=tuning.version,
@@ -131,5 +164,6 @@ class GaitConsoles(Consoles):
                 walking=gait.detector.walking(now_ns),
                 found=tuple(name for name, o in gait.orientations.items() if o.aligned),
                 findings=tuple(finding.text for finding in gait.detector.findings()),
+                walk=self._walk_told,
             )
         )

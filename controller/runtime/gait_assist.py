@@ -31,7 +31,7 @@ class GaitAssist:
         self._core = Core(params)
         self._course = Course(plan.schedule, params.mode)
         self._probing = Probing()
-        self._consoles = GaitConsoles(rig, self._tuning, self._probing, self._core)
+        self._consoles = GaitConsoles(rig, self._tuning, self._probing, self._core, self._course)
         self._retuned = False
         self.over = False
 
@@ -80,7 +80,7 @@ class GaitAssist:
             said.append(Said("arm", arm_record(now_ns, "begin", turn.begun, self._seed)))
         self.over = self.over or turn.over
         self._probing.note(self._core.output.test_train, guard_gave=self._course.able)
-        said += [Said("audit", entry) for entry in self._consoles.refused()]
+        said += [Said("audit", entry) for entry in self._consoles.entries()]
         self._consoles.after_tick(now_ns, urgent=self._retuned)
         return said
 

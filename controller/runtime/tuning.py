@@ -76,6 +76,10 @@ class Tuning:
         """The newest last."""
         return tuple(self._trail)
 
+    def note(self, entry: Audit) -> None:
+        """Something else that a person did, into the trail."""
+        self._trail.append(entry)
+
     def ask(self, now_ns: int, wish: Wish) -> Audit | None:
         """Keep the wish for the boundary; or the entry that says why it was refused."""
         standing = values(self.params)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from controller.ipc import bus
 from controller.safety.guard_journal import Payload, limits_in_force, packed, unpacked
+from controller.safety.judgement import on_time
 from controller.safety.judgement.frame_check import MS
 from controller.safety.judgement.guard_types import (
     Checklist,
@@ -188,6 +189,8 @@ class OperatorLink:
             why = refusals(guard.now_ns(), guard.setup_now, guard.known)
             answer["refusals"] = [{"code": one.code, "name": one.name, "left_s": one.left_s} for one in why]
             answer["limits"] = limits_in_force(guard.setup_now)
+            clocks = zip(on_time.SPANS, guard.known.clocks, strict=True)
+            answer["on_s"] = {span.name: on_time.used_s(guard.now_ns(), clock) for span, clock in clocks}
             answer["checklist"] = guard.known.checklist
         connection.sender.send(packed(answer))
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.core.control.assistance import asked_reference
 from controller.core.params import CoreParams, Reference, sample
 from controller.core.signals import Decision, Mode, TickInputs
 from controller.record import strides as record
@@ -121,7 +122,7 @@ class Rehearsal(Loop):
 
     def strides(self) -> list[Stride]:
         """The true strides so far, judged against the reference the core was given."""
-        return judge(self, self.params.reference)
+        return judge(self, asked_reference(self.params))
 
 
 class Walked(Protocol):

@@ -3,7 +3,8 @@
 An arm of mode off is off whatever else holds. Where nobody has walked before arming, the first stride is
 without current: the guard measures by it whether the leg answers to pulses (F17, staged unlock). The staged
 unlock is walked in open loop at the beginning of the first arm of closed loop and after each re-arming inside
-one; it belongs to that arm's wash-out.
+one; it belongs to that arm's wash-out. A pause is mode off until a person goes on: it begins when the current
+of the step has ended, what was learned stays, and the arm's length counts anew after it, as after a stop.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Course:
     arm: ArmPlan = field(init=False)  # walked, or about to be
     guard_state: str = ""
     armed_for: str = "walk"
+    paused: bool = False  # a person has: nothing is given until they go on, or the guard ends it
     locked: bool = field(init=False)
     _needs_unlock: bool = field(init=False)
     _told: Mode = field(init=False)  # to the core, last
@@ -74,15 +76,26 @@ class Course:
         """After a tick; ``switching``: the core has yet to take the mode it was told."""
         able = self.able and self.armed_for == "walk"
         self._strides = strides
+        self.paused = self.paused and able
         if not able:
             self._able_strides = strides
+        able = able and not self.paused
         switching = switching or self._wanted() != self._told
         turn = self.schedule.follow(now_ns, strides, able=able, switching=switching, locked=self.locked)
         if turn.ask is not None:
             self.arm, self._begins = turn.ask, True
         return turn
 
+    def pause(self, *, paused: bool) -> str:
+        """Pause from the next stance on, or go on with the next step; why not, in words."""
+        if paused and not (self.able and self.armed_for == "walk"):
+            return "not armed for walking"
+        self.paused = paused
+        return ""
+
     def _wanted(self) -> Mode:
+        if self.paused:
+            return "off"
         if self.locked and self.arm.mode in CLOSED_LOOP:
             return UNLOCKING
         ahead = self.arm.mode == "off" and self.schedule.number < 0

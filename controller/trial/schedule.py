@@ -71,6 +71,19 @@ class Turn:
 NOTHING = Turn()
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a schedule is: arm ``number`` of ``arms``, from 1, and what is left of it; None for a length
+    that it has not. ``wash_out`` strides come before anything counts.
+    """
+
+    number: int
+    arms: int
+    wash_out: int
+    strides: int | None
+    seconds: float | None
+
+
 @dataclass(slots=True)
 class Schedule:
     """Where in the schedule a session is. ``arm`` is None before the first and after the last one."""
@@ -103,6 +116,22 @@ class Schedule:
             return Turn(ask=self.arms[self.number + 1])
         self.number += 1
         return Turn(ended=arm, over=True)
+
+    def progress(self, now_ns: int, strides: int) -> Progress | None:
+        """None before the first arm and after the last one."""
+        arm = self.arm
+        if arm is None:
+            return None
+        whole = max(0, strides - self._from_strides - 1)
+        walked = max(0, whole - arm.wash_out_strides)
+        counted_s = 0.0 if self._counts_ns is None else (now_ns - self._counts_ns) / 1e9
+        return Progress(
+            self.number + 1,
+            len(self.arms),
+            max(0, arm.wash_out_strides - whole),
+            None if arm.strides is None else max(0, arm.strides - walked),
+            None if arm.seconds is None else max(0.0, arm.seconds - counted_s),
+        )
 
     def _begin(self, strides: int) -> Turn:
         ended = self.arm

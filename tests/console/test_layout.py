@@ -21,6 +21,7 @@ from controller.config.console_settings import (
 from controller.console import layout
 from controller.console.i18n import LANGUAGES, WORDS, choose, language_of, load_texts
 from controller.console.live.alarms import PASSING_S, Alarms
+from controller.console.live.main_screen import main_html
 from controller.console.live.stride_curves import Trace
 from controller.console.recordings import recorded, recordings_page
 from controller.errors import InputError
@@ -273,7 +274,7 @@ def test_a_script_in_a_name_is_shown_and_not_run(tmp_path: Path) -> None:
         assert "<script" not in page
         assert "<img" not in page
     settings = ConsoleSettings("127.0.0.1", 0, "runs", pseudonym="</script><script>alert(3)</script>")
-    assert "<script>" not in layout.live_top(load_texts()["en"], settings)
+    assert "<script>" not in main_html(load_texts()["en"], settings, "AB")
 
 
 def test_stop_is_a_native_button_in_a_plain_form_before_everything_else() -> None:

@@ -23,6 +23,7 @@ from controller.core.core import Core
 from controller.runtime.console_server import GaitConsoles
 from controller.runtime.test_trains import Probing
 from controller.runtime.tuning import Tuning, Wish
+from controller.trial.course import Course
 from tests.core.control.numbers import DEMO, params
 
 PATIENCE_S = 10.0
@@ -35,7 +36,7 @@ class ControllerEnd:
 
     def __init__(self, rig: Path) -> None:
         self.tuning = Tuning(PARAMS, tunable(load_session(DEMO)))
-        self.consoles = GaitConsoles(rig, self.tuning, Probing(), Core(PARAMS))
+        self.consoles = GaitConsoles(rig, self.tuning, Probing(), Core(PARAMS), Course((), PARAMS.mode))
         self.consoles.open()
 
     def turn(self) -> None:

@@ -20,6 +20,7 @@ from matplotlib.patches import Patch
 
 from controller.analysis.arm_columns import ArmData, Floats, Times
 from controller.core.params import Reference
+from controller.record.step_verdict import REFERENCE_BAND_DEG
 from controller.record.strides import Stride
 
 # Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print
@@ -35,9 +36,6 @@ EVENT_MARKS = {
     "toe_off": ("toe off", "^", "#cc79a7"),
 }
 
-# About one standard deviation of a slowly walking, typically developing ankle: 3.7 to 8.9 deg over the
-# stride (Schwartz 2008).
-REFERENCE_BAND_DEG = 5.0
 STRIDES_DRAWN_MAX = 60  # more would be a blot; they are taken evenly
 STRIP_STRIDES = 4
 STRIDE_GRID = np.linspace(0.0, 100.0, 101)

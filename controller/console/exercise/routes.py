@@ -68,6 +68,10 @@ class ExercisePages:
         app.get("/audit")(self.audit)
         app.get("/now")(self.now)
 
+    async def run(self) -> None:
+        """The line to the controller."""
+        await self.link.run()
+
     async def close(self) -> None:
         pass
 

@@ -9,6 +9,7 @@ from msgspec import convert
 
 from controller.console.live.stride_curves import Curves
 from controller.record.live import TracePoint
+from controller.record.step_verdict import target_deg, verdict
 from controller.record.strides import Stride
 from controller.safety.judgement.arming_refusals import RefusalCode
 
@@ -55,6 +56,10 @@ def stride_message(number: int, stride: Stride, curves: Curves) -> Json:
         "ankle_contact_deg": stride.ankle_at_initial_contact_deg,
         "error_deg": stride.swing_pitch_rmse_deg,
         "charge_uc": stride.charge_uc,
+        "verdict": verdict(stride),
+        "landing_deg": stride.landing_pitch_deg,
+        "target_deg": target_deg(stride),
+        "reference_deg": [_rounded(value) for value in curves.reference_deg],
         "pitch_deg": [_rounded(value) for value in curves.pitch_deg],
         "applied_ma": [_rounded(value) for value in curves.applied_ma],
     }
@@ -79,3 +84,16 @@ def limits_told(told: object) -> dict[str, tuple[float, str]]:
         for name, limit in told.items()
         if isinstance(limit, dict) and isinstance(limit.get("value"), int | float)
     }
+
+
+def on_time_told(told: object, limits: dict[str, tuple[float, str]]) -> Json:
+    """How long it has been armed since the last full rest, and until the next one is due, to 10 s; ``told``
+    is the guard's on-time of bout and session in seconds. Empty where it did not say.
+    """
+    if not isinstance(told, dict):
+        return {}
+    used_s = {name: float(value) for name, value in told.items() if isinstance(value, int | float)}
+    left_s = [limits[f"{n}_max_s"][0] - used_s[n] for n in used_s if f"{n}_max_s" in limits]
+    if "bout" not in used_s or not left_s:
+        return {}
+    return {"on_s": round(used_s["bout"], -1), "rest_in_s": max(0.0, round(min(left_s), -1))}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from controller.console.i18n import Texts
+from controller.record.step_verdict import REFERENCE_BAND_DEG
 
 Rows = tuple[float, float | None, float | None]  # of the vertical axis: lowest, highest, step
 
-BAND_DEG = 5.0  # as the report draws it
 PITCH_DEG: Rows = (-80, 40, 40)  # a normal foot goes from -65 to 25
 UNITS = {
     "pitch": "°",
@@ -35,8 +35,8 @@ def _overlay(texts: Texts, reference_deg: tuple[float, ...]) -> Options:
     if reference_deg:
         whole = len(reference_deg) - 1
         at = [100.0 * index / whole for index in range(whole + 1)]
-        low = [[x, y - BAND_DEG] for x, y in zip(at, reference_deg, strict=True)]
-        wide = [[x, 2 * BAND_DEG] for x in at]
+        low = [[x, y - REFERENCE_BAND_DEG] for x, y in zip(at, reference_deg, strict=True)]
+        wide = [[x, 2 * REFERENCE_BAND_DEG] for x in at]
         shared = {
             "type": "line",
             "silent": True,

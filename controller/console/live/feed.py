@@ -26,6 +26,7 @@ from controller.console.live.alarms import Alarms
 from controller.console.live.browser_messages import (
     Json,
     limits_told,
+    on_time_told,
     point_message,
     refusals_told,
     stride_message,
@@ -77,8 +78,11 @@ class Feed:
         self._fault: str | None = None
         self._refusals: list[tuple[str, str]] = []
         self._dose_max_uc: float | None = None
+        self._on_time: Json = {}
         self.limits: dict[str, tuple[float, str]] = {}  # the guard's, and who set each
         self.left_over: Callable[[], bool] = lambda: False  # settings reset by a new start
+        self.beside: Callable[[], Json] = dict  # what the page shows of the controller
+        self.peak_ma: float | None = None  # of the last whole stride
         self._checklist: Json | None = None  # as answered today
         self.stride_count = 0
         self._assisted_ns: deque[int] = deque(maxlen=KEPT_ASSISTED)  # beginnings of strides with current
@@ -273,6 +277,7 @@ class Feed:
             self._refusals = refusals_told(word.get("refusals"))
             self.limits = limits_told(word.get("limits"))
             self._dose_max_uc = self.limits.get("dose_max_uc", (None, ""))[0]
+            self._on_time = on_time_told(word.get("on_s"), self.limits)
         elif "reply" not in word:
             self._detail = ""
             self._ask({"op": "state"})
@@ -291,6 +296,8 @@ class Feed:
             "answered": self.answered,
             "needed": self.needed,
             "left_over": self.left_over(),
+            **self._on_time,
+            **self.beside(),
         }
 
     def _figures_of(self, stride: Stride) -> Json:
@@ -328,6 +335,8 @@ class Feed:
         self._ages_ms, self._ages_s = status.sensor_age_ms, time.monotonic()
         self._links, self.stride_count = status.links, status.strides
         self._newest = status.trace[-1] if status.trace else self._newest
+        if status.whole_strides:
+            self.peak_ma = status.whole_strides[-1].current_max_ma
         self._assisted_ns.extend(
             stride.initial_contact_ns for stride in status.whole_strides if stride.charge_uc > 0.0
         )

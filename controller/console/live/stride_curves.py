@@ -22,9 +22,11 @@ KEPT_NS = round(DOSE_WINDOW_S * 1e9)
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """One value per two percent of the stride, degrees and mA; None where no point is near."""
+    """One value per two percent of the stride, degrees and mA; None where no point is near, and of the
+    reference where it holds nothing."""
 
     pitch_deg: tuple[float | None, ...]
+    reference_deg: tuple[float | None, ...]
     applied_ma: tuple[float | None, ...]
 
 
@@ -55,6 +57,7 @@ class Trace:
         near = [_nearest(points, times_ns, t_ns) for t_ns in wanted_ns]
         return Curves(
             tuple(None if point is None else point.foot_pitch_deg for point in near),
+            tuple(None if point is None else point.reference_pitch_deg for point in near),
             tuple(None if point is None else point.applied_ma or 0.0 for point in near),
         )
 

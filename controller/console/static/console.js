@@ -2,6 +2,8 @@
 "use strict";
 (() => {
   const { page, texts, $, formats, show, set, element, hear } = window.dorsiRig;
+  const steps = window.dorsiSteps;
+  const details = document.querySelector("details.details");
   const SHOWN_S = 8;
   const DRAW_MS = 100; // the feed's own rate
   const TABLE_MS = 1000; // a table that changes faster can't be read
@@ -48,7 +50,8 @@
     };
     for (const [name, [value, digits]] of Object.entries(values)) set(`tile-${name}`, show(value, digits));
     $("tile-battery").title = batteries.length ? "" : texts["tile.unreported"];
-    set("mode", texts[`mode.${now.mode}`] ?? now.mode);
+    set("mode", now.paused ? texts["state.paused"] : texts[`mode.${now.mode}`] ?? now.mode);
+    steps.showWalked(now);
   };
 
   // --- charts ---
@@ -214,7 +217,7 @@
     drawTables();
   };
   const drawSoon = () => {
-    if (waiting || document.hidden) return;
+    if (waiting || document.hidden || !details.open) return; // nobody sees it
     waiting = true;
     setTimeout(() => requestAnimationFrame(draw), Math.max(0, DRAW_MS - (performance.now() - drawnMs)));
   };
@@ -223,7 +226,10 @@
 
   const push = (news) => {
     hear(news);
-    if (news.whole || (news.points?.length && points.length && news.points[0][0] < points[points.length - 1][0])) {
+    steps.showClock(news);
+    window.dorsiWalk.hear(news);
+    const again = news.whole || (news.points?.length && points.length && news.points[0][0] < points[points.length - 1][0]);
+    if (again) {
       points = [];
       events = [];
       strides = [];
@@ -237,11 +243,18 @@
     if (news.mode !== undefined) showTiles(news);
     if (news.strides?.length || news.whole) {
       strides = [...strides, ...(news.strides ?? [])].slice(-STRIDES);
-      drawStrides();
+      steps.take(news.strides ?? [], Boolean(again));
+      if (details.open) drawStrides();
     }
     drawSoon();
   };
 
+  details.addEventListener("toggle", () => {
+    if (!details.open) return;
+    for (const name of ["overlay", "overlay_current"]) chart(name)?.resize();
+    drawStrides();
+    drawSoon();
+  });
   for (const twin of document.querySelectorAll("details.twin")) twin.addEventListener("toggle", () => drawTables(true));
   window.dorsi = { push };
 })();

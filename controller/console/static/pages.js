@@ -10,13 +10,17 @@
   const plain = (text) => page.phrases.reduce((said, [english, own]) => said.replaceAll(english, own), text);
   const hear = [];
   let heardMs = performance.now();
+  let state = "";
 
-  const showState = (name, scope = "") => {
+  const showState = (name, scope = "", ma = undefined) => {
     $("state").className = `state-${name}`;
     $("state-shape").textContent = SHAPES[name];
-    $("state-word").textContent = texts[`state.${name}`];
     const tests = scope === "tests" && (name === "armed" || name === "active");
-    $("state-text").textContent = texts[`state_text.${tests ? "tests" : name}`];
+    const now = name === "active" && ma !== undefined ? (ma > 0 ? "flows" : "waits") : name;
+    set("state-word", say(`state.${now}`, { ma: show(ma, 0) }));
+    set("state-text", texts[`state_text.${tests ? "tests" : now}`]);
+    if (["armed", "active"].includes(name) && name !== state) window.dorsiStop.ready();
+    state = name;
   };
 
   const ask = async () => {
@@ -25,7 +29,7 @@
       if (answer.ok) {
         const now = await answer.json();
         heardMs = performance.now();
-        showState(now.state, now.scope);
+        showState(now.state, now.scope, "applied_ma" in now ? now.applied_ma ?? 0 : undefined);
         for (const listener of hear) listener(now);
       }
     } catch {

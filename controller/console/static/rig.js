@@ -14,6 +14,8 @@ window.dorsiRig = (() => {
     octagon: "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9z",
     diamond: "M12 1L23 12L12 23L1 12z",
     dash: "M2 9h20v6H2z",
+    tick: "M3 12.5l3-3 4 4L18 5l3 3L10 19z",
+    cross: "M5 2l7 7 7-7 3 3-7 7 7 7-3 3-7-7-7 7-3-3 7-7-7-7z",
   };
   const SHAPES = { off: "ring", contact_test: "up", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash", waiting: "dash" };
   const SIGNALS = { high: "octagon", medium: "up", low: "diamond" };
@@ -36,6 +38,9 @@ window.dorsiRig = (() => {
   let state = "";
   let alarmsShown = "";
   let heardMs = performance.now();
+  let flowing; // mA, where it was told
+  let paused = false;
+  let looks = "";
   let cutMs = null; // since when the live connection is lost
 
   // --- state, alarms, arming ---
@@ -49,18 +54,29 @@ window.dorsiRig = (() => {
     return svg;
   };
 
-  const showState = (name, scope = "") => {
+  const shown = (name, ma) => { // the words for a state: what flows, where that is known
+    if (paused && (name === "armed" || name === "active")) return "paused";
+    return name === "active" && ma !== undefined ? (ma > 0 ? "flows" : "waits") : name;
+  };
+
+  const showState = (name, scope = "", ma = undefined) => {
     const tests = scope === "tests" && (name === "armed" || name === "active");
-    set("state-text", texts[`state_text.${tests ? "tests" : name}`]);
+    const now = shown(name, ma);
+    set("state-text", texts[`state_text.${tests ? "tests" : now}`]);
+    set("state-word", say(`state.${now}`, { ma: show(ma, 0) }));
+    const look = now === "paused" ? "armed" : name;
+    if (look !== looks) {
+      looks = look;
+      $("state").className = `state-${look}`;
+      $("state-shape").replaceChildren(drawn(SHAPES[look]));
+    }
     if (name === state) return;
     state = name;
-    $("state").className = `state-${name}`;
-    $("state-shape").replaceChildren(drawn(SHAPES[name]));
-    set("state-word", texts[`state.${name}`]);
     const on = ["armed", "active", "ramp"].includes(name);
     $("arm").hidden = on;
     $("disarm").hidden = !on;
     if (on) release();
+    if (on) window.dorsiStop.ready();
   };
 
   const element = (name, text = "", cls = "") => Object.assign(document.createElement(name), { textContent: text, className: cls });
@@ -196,7 +212,9 @@ window.dorsiRig = (() => {
   // what the server has sent; the page's own script takes the rest of it
   const hear = (news) => {
     heardMs = performance.now();
-    if (news.state) showState(news.state, news.scope);
+    if ("applied_ma" in news) flowing = news.applied_ma ?? 0;
+    if ("paused" in news) paused = news.paused === "yes";
+    if (news.state) showState(news.state, news.scope, page.says_current ? flowing : undefined);
     if (news.refusals) showRefusals(news.refusals);
     if ("answered" in news) showStage(news.answered, news.needed);
     if ("left_over" in news && $("left-over")) $("left-over").hidden = !news.left_over;
@@ -211,5 +229,5 @@ window.dorsiRig = (() => {
   wire();
   showState("waiting");
   setInterval(watch, 100);
-  return { page, texts, $, formats, show, say, plain, set, element, hear, state: () => state };
+  return { page, texts, $, formats, show, say, plain, set, element, drawn, hear, state: () => state };
 })();

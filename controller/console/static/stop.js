@@ -130,6 +130,9 @@
   addEventListener("online", beat);
   addEventListener("offline", beat);
   setInterval(show, 200);
-  window.dorsiStop = { screen: screenName, provenSince: (ms) => provenMs > ms, deaf, over: () => (over = true) };
+  const ready = () => { // armed again: what was said of the last STOP is over
+    if (!word.classList.contains("bad")) word.textContent = texts.ready;
+  };
+  window.dorsiStop = { ready, screen: screenName, provenSince: (ms) => provenMs > ms, deaf, over: () => (over = true) };
   beat();
 })();

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 
 import msgspec
 
 from controller.console.controller_line import ControllerLine
-from controller.runtime.console_messages import Asked, Told
+from controller.runtime.console_messages import Asked, PauseWish, Told
 from controller.runtime.test_trains import ProbeWish
 from controller.runtime.tuning import Wish
 
@@ -50,6 +51,28 @@ class TuningLink(ControllerLine[Told]):
                 async with asyncio.timeout(POLL_S):
                     await self._news.wait()
         return "waiting" if heard else "unanswered"
+
+    async def pause(self, *, paused: bool, by: str) -> str:
+        """Ask for a pause, or to go on, and wait until it is taken. Empty where it is, else why not."""
+        if self._sender is None or self.now is None:
+            return "no controller"
+        since_ns = self._newest_ns(self.now)
+        self._sender.send(msgspec.json.encode(Asked(pause=PauseWish(paused, by, time.time_ns()))))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ANSWER_S
+        while loop.time() < deadline:
+            self._news.clear()
+            told = self.now
+            if told is None:
+                return "no controller"
+            if told.walk.paused == paused:
+                return ""
+            if told.trail and told.trail[-1].kind == "refused" and told.trail[-1].t_ns > since_ns:
+                return told.trail[-1].text
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._news.wait()
+        return "unanswered"
 
     def probe(self, current_ma: float) -> bool:
         """Ask for one test train, or with 0 for its end; whether there was somebody to ask."""

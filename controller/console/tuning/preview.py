@@ -22,6 +22,7 @@ from setproctitle import setproctitle
 from controller.config.tunables import with_values
 from controller.console.low_priority import BEHIND
 from controller.console.tuning.preview_messages import PERCENTS, Asked, Binding, Preview, Question, Said, Walk
+from controller.core.control.assistance import asked_reference
 from controller.core.params import CoreParams
 from controller.simulation.closed_loop import TICK_S, Rehearsal, Stride, TracePoint
 from models.gait import Activity
@@ -106,8 +107,9 @@ def preview(question: Question, progress: Progress = lambda _: None) -> Preview:
     now, then = walks
     measured = question.measured_error_deg
     scale = 1.0 if measured is None or now.error_deg <= 0.0 else measured / now.error_deg
-    reference = np.interp(PERCENTS, np.linspace(0, 100, len(params.reference.foot_pitch_deg)),
-                          params.reference.foot_pitch_deg)  # fmt: skip
+    wanted = asked_reference(new)
+    reference = np.interp(PERCENTS, np.linspace(0, 100, len(wanted.foot_pitch_deg)),
+                          wanted.foot_pitch_deg)  # fmt: skip
     return Preview(now, then, _rounded(reference), then.error_deg * scale)
 
 

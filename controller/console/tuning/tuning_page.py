@@ -23,7 +23,7 @@ from controller.record.records import Change
 from controller.runtime.console_messages import Told
 from controller.runtime.tuning import BY_MAX, REASON_MAX, REASON_MIN
 
-GROUPS = ("feedback", "trapezoid", "limits", "learning")
+GROUPS = ("gait", "feedback", "trapezoid", "limits", "learning")
 FIGURES = ("error_deg", "ankle_contact_deg", "charge_uc", "current_max_ma")
 FIGURE_UNITS = ("°", "°", "µC", "mA")
 RECENT = 5
@@ -143,6 +143,7 @@ def _group(
     mine = (
         told.params.mode
         in {
+            "gait": ("feedback", "learning"),
             "feedback": ("feedback",),
             "trapezoid": ("trapezoid", "feedback", "learning"),
             "limits": ("trapezoid", "feedback", "learning"),

@@ -151,6 +151,11 @@ class Learner:
             self._carry, self._base = self._carry + beyond, self._base + beyond
         self._paced = here
 
+    def stand_here(self) -> None:
+        """The pace and the reference of now are what the next :meth:`replan` reckons from."""
+        if self._paced is None:
+            self._paced = (self.ankle.reference, self.ankle.table, self.ankle.percent_per_s)
+
     def carry(self) -> None:
         """Take along what a new pace asks for, where no lesson does."""
         self.command_nm = held(np.clip(self.command_nm + self._carried(), 0.0, self.most_nm))

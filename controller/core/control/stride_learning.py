@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from controller.core.control.assistance import assisted
 from controller.core.control.feedforward import TorqueTable, torque_table
 from controller.core.control.learning import Learner
 from controller.core.control.pace import Pace
@@ -16,7 +17,8 @@ from controller.core.params import CoreParams, FootModel, Reference
 
 
 class StrideLearning:
-    """``torque`` is the feed-forward on the shank as the last strides moved it; ``trusted`` falls where a
+    """``reference`` is the one at the pace walked now, lifted as assistance asks; ``torque`` is the
+    feed-forward on the shank as the last strides moved it; ``trusted`` falls where a
     verdict of the guard changed a pulse of this stride, ``doubted`` says why its angle or phase was not
     relied on: such a stride teaches nothing.
     """
@@ -24,20 +26,18 @@ class StrideLearning:
     def __init__(self, params: CoreParams, percent_per_s: float) -> None:
         self._params = params
         self.pace = Pace(params.reference)
-        self.torque = _torque(params.foot, params.reference)
-        self.learner = Learner.begin(params, params.reference, self.torque, percent_per_s)
+        self.reference = assisted(self.pace.now, params.assistance)
+        self.torque = _torque(params.foot, self.reference)
+        self.learner = Learner.begin(params, self.reference, self.torque, percent_per_s)
         self.trusted = True
         self.doubted = ""
         self._landed: Swing | None = None  # a swing that is being learned from
         self._part = 0
         self._unsure = False  # the contact that ended it was
         self._shank_rad: Curve | None = None  # that the torque is to be found anew on
+        self._own_shank_rad: Curve | None = None  # as seen last
         self._replan = False  # what the model alone commands is to be found anew, at another pace
-
-    @property
-    def reference(self) -> Reference:
-        """At the pace walked now."""
-        return self.pace.now
+        self._lift = False  # and at another assistance, for the next step already
 
     @property
     def learning(self) -> bool:
@@ -45,12 +45,26 @@ class StrideLearning:
         return self._landed is not None
 
     def reconfigure(self, params: CoreParams) -> None:
-        self._params = params
+        before, self._params = self._params.assistance, params
         self.learner.reconfigure(params)
+        if params.assistance != before:
+            self._ask_for_another_lift()
+
+    def _ask_for_another_lift(self) -> None:
+        """As at another pace, but for the next step already."""
+        learner = self.learner
+        learner.stand_here()
+        self._refer()
+        self.torque = learner.ankle.table
+        self._shank_rad, self._replan, self._lift = self._own_shank_rad, True, True
+
+    def _refer(self) -> None:
+        self.reference = assisted(self.pace.now, self._params.assistance)
+        self.learner.refer(self.reference, _torque(self._params.foot, self.reference))
 
     def begin_anew(self, percent_per_s: float) -> None:
         """Forget what was learned; the pace and its reference stay."""
-        params, reference = self._params, self.pace.now
+        params, reference = self._params, self.reference
         self._landed, self.trusted = None, True
         self.learner = Learner.begin(params, reference, _torque(params.foot, reference), percent_per_s)
 
@@ -66,13 +80,13 @@ class StrideLearning:
             self._replan = self.pace.refining or self._replan
         if not moved:
             return None
-        self.learner.refer(self.pace.now, _torque(self._params.foot, self.pace.now))
+        self._refer()
         return self.pace.now
 
     def land(self, swing: Swing, *, unsure: bool, teaches: bool) -> None:
         """A swing has ended."""
         if swing.level:
-            self._shank_rad = swing.shank_rad
+            self._shank_rad = self._own_shank_rad = swing.shank_rad
         self._landed, self._part, self._unsure = (swing if teaches else None), 0, unsure
         if teaches and self.doubted:
             self._landed, self.learner.frozen = None, f"lifted open loop: {self.doubted}"
@@ -88,12 +102,15 @@ class StrideLearning:
         elif self._replan:
             self._replan = False
             self.learner.replan(gait.phase.percent_per_s)
+            if self._lift and self._landed is None:  # else the lesson that is under way takes it along
+                self.learner.carry()
+            self._lift = False
         elif self._landed is not None:
             return self._learn(self._landed, gait)
         return None
 
     def _carry(self, shank_rad: Curve) -> None:
-        self._shank_rad, reference = None, self.pace.now
+        self._shank_rad, reference = None, self.reference
         place = np.linspace(0.0, 100.0, len(reference.shank_pitch_deg))
         self.torque = _torque(self._params.foot, reference, np.interp(place, GRID, shank_rad))
 

@@ -135,7 +135,6 @@ class Console:
         ui.on("dorsi_hold", lambda event: on_hold(event.args))
         ui.on("dorsi_disarm", lambda: self._feed.request("disarm"))
         ui.on("dorsi_unlock", lambda: self._feed.request("unlock"))
-        ui.on("dorsi_acknowledge", lambda: self._feed.request("acknowledge"))
         client.on_connect(lambda: self._welcome(client))
         client.on_disconnect(lambda: self._clients.discard(client))
 
@@ -167,6 +166,11 @@ class Console:
             port = self._settings.home_port
             address = f"{self._settings.scheme}://{_host(request)}:{port}/"
             return Response(status_code=404) if port is None else RedirectResponse(address, status_code=303)
+
+        @app.post("/alarms/acknowledge")
+        def acknowledge() -> Response:
+            self._feed.request("acknowledge")
+            return Response(status_code=204)
 
         @app.post("/watch")
         def watch(screen: str = Form()) -> Response:

@@ -28,7 +28,7 @@ from controller.console.tuning.routes import TuningPages
 class GaitPages:
     """The pages of one gait-assist session, for all browsers."""
 
-    scripts = ("rig.js", "steps.js", "walk.js", "console.js")
+    scripts = ("alarms.js", "rig.js", "steps.js", "walk.js", "console.js")
 
     def __init__(
         self, rig: Path, settings: ConsoleSettings, feed: Feed, *, texts_of: Callable[[Request], Texts]

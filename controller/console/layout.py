@@ -48,12 +48,16 @@ STATIC = "/console-static"
 RECORDING = re.compile(r"/sessions/[A-Za-z0-9._-]+")
 PAGE_WORDS = (
     "state",
+    "alarm.",
+    "fault.",
+    "tone.",
     "setup.live",
     "arm.",
     "refusal.",
     "question.",
     "unlock.",
 )  # what the script of the pages says
+ALARMS = '<div class="main alarms"><div id="alarms" role="alert"></div></div>'
 HEAD = "".join(f'<link rel="stylesheet" href="{STATIC}/{name}.css">' for name in ("console", "live"))
 HOME_HEAD = f'<link rel="stylesheet" href="{STATIC}/home.css"><script src="{STATIC}/home.js" defer></script>'
 
@@ -116,7 +120,7 @@ def whole_page(texts: Texts, here: str, title: str, body: str, *, with_state: bo
         f'<!doctype html><html lang="{texts.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)} · Dorsi</title>{HEAD}{home}</head>"
-        f"<body>{bar(texts, here, with_state=with_state)}<main><h1>{escape(title)}</h1>"
+        f"<body>{bar(texts, here, with_state=with_state)}{ALARMS if with_state else ''}<main><h1>{escape(title)}</h1>"
         f"{body}{footer(texts)}</main>{script}</body></html>"
     )
 
@@ -158,7 +162,8 @@ def page_script(texts: Texts) -> str:
     told = {"language": texts.language, "texts": words, "phrases": list(texts.phrases.items())}
     safe = json.dumps(told).replace("<", "\\u003c")
     words_script = f'<script type="application/json" id="dorsi-page">{safe}</script>'
-    return f'{words_script}<script src="{STATIC}/pages.js"></script>'
+    scripts = "".join(f'<script src="{STATIC}/{name}.js"></script>' for name in ("alarms", "pages"))
+    return f"{words_script}{scripts}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -17,7 +17,7 @@ from controller.runtime.tuning import BY_MAX
 
 RING = 2 * 3.14159265 * 54  # circumference of the countdown's ring
 SCRIPT_WORDS = (  # what the page's scripts say
-    "state", "data.", "arm.", "alarm.", "fault.", "refusal.", "question.", "telemetry.",
+    "state", "data.", "arm.", "alarm.", "tone.", "fault.", "refusal.", "question.", "telemetry.",
     "cue.", "cue_more.", "action.", "muscle.", "exercise.", "emg.", "unlock.",
 )  # fmt: skip
 

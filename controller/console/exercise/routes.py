@@ -40,7 +40,7 @@ OPS: dict[str, ExerciseRequest] = {op: ExerciseRequest(op) for op in get_args(Op
 class ExercisePages:
     """The pages of one exercise session, for all browsers."""
 
-    scripts = ("rig.js", "exercise.js")
+    scripts = ("alarms.js", "rig.js", "exercise.js")
 
     def __init__(
         self,
@@ -195,7 +195,8 @@ class ExercisePages:
 
     async def now(self) -> Response:
         """The guard's state, for the bar of the pages without live data."""
-        return JSONResponse({"state": self._feed.state, "scope": self._feed.scope})
+        told = {"state": self._feed.state, "scope": self._feed.scope, "alarms": self._feed.alarms}
+        return JSONResponse(told)
 
     def _page(self, texts: Texts, here: str, title: str, body: str, status: int = 200) -> Response:
         page = layout.whole_page(texts, here, texts.get(title), body, with_state=True)

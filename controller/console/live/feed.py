@@ -157,6 +157,11 @@ class Feed:
         return {**self._last, **self._words(), **whole, "strides": list(self._figures), "whole": True}
 
     @property
+    def alarms(self) -> list[Json]:
+        """As every page shows them, the most urgent first."""
+        return [asdict(alarm) for alarm in self._alarms.now(time.time())]
+
+    @property
     def refusals(self) -> list[tuple[str, str]]:
         """Why the guard does not allow arming: key of the words, and a name."""
         return self._refusals
@@ -287,12 +292,11 @@ class Feed:
 
     def _words(self) -> Json:
         """What does not come from the live feed: state, alarms, what keeps the guard from arming."""
-        alarms = [asdict(alarm) for alarm in self._alarms.now(time.time())]
         return {
             "state": self._state,
             "scope": self.scope,
             "refusals": self._refusals,
-            "alarms": alarms,
+            "alarms": self.alarms,
             "answered": self.answered,
             "needed": self.needed,
             "left_over": self.left_over(),

@@ -184,6 +184,7 @@ class SetupPages:
         return JSONResponse(
             {
                 "state": feed.state,
+                "alarms": feed.alarms,
                 "refusals": feed.refusals,
                 "sensors": sensors,
                 "findings": told.findings if told else [],

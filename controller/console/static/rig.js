@@ -6,29 +6,15 @@ window.dorsiRig = (() => {
   const DEAF_MS = 1000; // beyond, the state itself is old: the server speaks at least three times a second
   const HOLD_MS = 1000;
   const HELD_MS = 50; // how often a held button says so
-  const DRAWN = { // drawn, as fonts differ; a box of 24
-    ring: "M12 2a10 10 0 1 0 0 20a10 10 0 1 0 0-20zm0 4a6 6 0 1 1 0 12a6 6 0 1 1 0-12z",
-    disc: "M12 2a10 10 0 1 0 0 20a10 10 0 1 0 0-20z",
-    up: "M12 2L23 21H1z",
-    down: "M12 22L1 3H23z",
-    octagon: "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9z",
-    diamond: "M12 1L23 12L12 23L1 12z",
-    dash: "M2 9h20v6H2z",
-    tick: "M3 12.5l3-3 4 4L18 5l3 3L10 19z",
-    cross: "M5 2l7 7 7-7 3 3-7 7 7 7-3 3-7-7-7 7-3-3 7-7-7-7z",
-  };
   const SHAPES = { off: "ring", contact_test: "up", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash", waiting: "dash" };
-  const SIGNALS = { high: "octagon", medium: "up", low: "diamond" };
 
   const page = JSON.parse(document.getElementById("dorsi-page").textContent);
   const texts = page.texts;
+  const { drawn, element, say, plain, clock } = window.dorsiAlarms;
   const $ = (id) => document.getElementById(id);
   const number = (digits) => new Intl.NumberFormat(page.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
   const formats = [number(0), number(1), number(2)];
   const show = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value));
-  const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-  const plain = (text) => page.phrases.reduce((said, [english, own]) => said.replaceAll(english, own), text); // in the reader's language
-  const clock = (ms) => new Date(ms).toLocaleTimeString(page.language, { hour12: false });
   const set = (id, text) => {
     const element = $(id);
     if (element && element.textContent !== text) element.textContent = text;
@@ -36,7 +22,6 @@ window.dorsiRig = (() => {
 
   let dataMs = null; // when the newest data was made, on this browser's clock
   let state = "";
-  let alarmsShown = "";
   let heardMs = performance.now();
   let flowing; // mA, where it was told
   let paused = false;
@@ -44,15 +29,6 @@ window.dorsiRig = (() => {
   let cutMs = null; // since when the live connection is lost
 
   // --- state, alarms, arming ---
-
-  const drawn = (shape) => {
-    const [svg, path] = ["svg", "path"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
-    svg.setAttribute("viewBox", "0 0 24 24");
-    svg.setAttribute("aria-hidden", "true");
-    path.setAttribute("d", DRAWN[shape]);
-    svg.append(path);
-    return svg;
-  };
 
   const shown = (name, ma) => { // the words for a state: what flows, where that is known
     if (paused && (name === "armed" || name === "active")) return "paused";
@@ -77,45 +53,6 @@ window.dorsiRig = (() => {
     $("disarm").hidden = !on;
     if (on) release();
     if (on) window.dorsiStop.ready();
-  };
-
-  const element = (name, text = "", cls = "") => Object.assign(document.createElement(name), { textContent: text, className: cls });
-
-  const alarmCard = (alarm) => {
-    const card = element("section", "", `alarm ${alarm.priority}`);
-    const text = (part) => texts[`fault.${alarm.fault}.${part}`];
-    const head = element("h2");
-    const mark = element("span", "", "shape");
-    mark.append(drawn(SIGNALS[alarm.priority]));
-    head.append(mark, ` ${texts[`alarm.${alarm.priority}`]}: ${text("happened")}`);
-    const parts = element("div", "", "parts");
-    parts.append(element("p", `${text("done")}.`), element("p", `${text("next")}.`, "next"));
-    const list = element("dl");
-    const times = alarm.times > 1 ? `, ${say("alarm.times", { count: alarm.times })}` : "";
-    const rows = {
-      condition: `${alarm.fault}: ${text("condition")}${alarm.detail ? ` (${plain(alarm.detail)})` : ""}`,
-      occurrence: clock(alarm.since_s * 1000) + times,
-      signal: texts[`alarm.${alarm.priority}`],
-      suppression: texts[alarm.latched ? "alarm.latched" : "alarm.passing"],
-    };
-    for (const [key, value] of Object.entries(rows)) list.append(element("dt", texts[`alarm.${key}`]), element("dd", value));
-    card.append(head, parts, list);
-    if (alarm.latched) {
-      const button = element("button", texts["alarm.acknowledge"], "acknowledge");
-      button.type = "button";
-      button.addEventListener("click", () => emitEvent("dorsi_acknowledge"));
-      card.append(button);
-    }
-    return card;
-  };
-
-  const showAlarms = (alarms) => {
-    const key = JSON.stringify(alarms.map((a) => [a.fault, a.latched, a.times, a.detail]));
-    if (key === alarmsShown) return;
-    alarmsShown = key;
-    const focused = document.activeElement?.classList.contains("acknowledge");
-    $("alarms").replaceChildren(...alarms.map(alarmCard));
-    if (focused) document.querySelector(".acknowledge")?.focus();
   };
 
   const showRefusals = (all) => {
@@ -218,7 +155,7 @@ window.dorsiRig = (() => {
     if (news.refusals) showRefusals(news.refusals);
     if ("answered" in news) showStage(news.answered, news.needed);
     if ("left_over" in news && $("left-over")) $("left-over").hidden = !news.left_over;
-    if (news.alarms) showAlarms(news.alarms);
+    if (news.alarms) window.dorsiAlarms.show(news.alarms);
     if (news.data_age_ms !== undefined && news.data_age_ms !== null) dataMs = performance.now() - news.data_age_ms;
     if (news.reason !== undefined) set("reason", plain(news.reason));
     if ("telemetry" in news) showTelemetry(news.telemetry);

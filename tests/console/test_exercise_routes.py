@@ -125,7 +125,7 @@ def test_a_request_that_no_controller_hears_says_that_nothing_was_changed(consol
 def test_the_other_pages_are_there(console: Client) -> None:
     assert "Shoulder" in console.get("/programmes").text
     assert "No change in this session yet" in console.get("/audit").text
-    assert console.get("/now").json() == {"state": "unknown", "scope": ""}
+    assert console.get("/now").json() == {"state": "unknown", "scope": "", "alarms": []}
 
 
 def test_initials_are_kept_for_the_next_change(console: Client) -> None:

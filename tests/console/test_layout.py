@@ -166,6 +166,36 @@ def test_a_reason_is_whole_in_the_readers_language() -> None:
     assert load_texts()["en"].phrases == {}
 
 
+def test_every_word_that_the_main_screens_scripts_say_is_told_to_them() -> None:
+    static = Path(layout.__file__).parent / "static"
+    script = "".join(
+        (static / f"{name}.js").read_text(encoding="utf-8")
+        for name in ("alarms", "rig", "steps", "walk", "console")
+    )
+    asked = set(re.findall(r'texts\["([\w.]+)"\]|say\("([\w.]+)"', script))
+    assert len(asked) > 20
+    for texts in load_texts().values():
+        assert {one or other for one, other in asked} <= set(texts.words)
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        ("http://a/tuning", "/tuning"),
+        ("http://a/setup?step=walk", "/setup?step=walk"),
+        ("http://a/sessions/20260101-1", "/sessions/20260101-1"),
+        ("http://a/tuning/proposal/3", "/tuning"),  # which a GET of another kind may not find
+        ("http://a/profiles/walk-1/propose", "/profiles"),
+        ("http://a//evil.example/", "/"),
+        ("http://a/language/de", "/"),
+        ("https://evil.example/tuning", "/tuning"),  # a page of the console's own all the same
+        ("", "/"),
+    ],
+)
+def test_another_language_keeps_the_page(address: str, page: str) -> None:
+    assert layout.page_to_keep(address) == page
+
+
 @pytest.mark.parametrize(
     ("cookie", "asked", "language"),
     [("", "", "en"), ("de", "en", "de"), ("", "fr-CH, de;q=0.8, en;q=0.5", "de"), ("xx", "", "en")],

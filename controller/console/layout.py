@@ -115,12 +115,12 @@ def page_to_keep(address: str) -> str:
 def whole_page(texts: Texts, here: str, title: str, body: str, *, with_state: bool = False) -> str:
     """A page without live charts: it needs no script, but one keeps the guard's state in the bar."""
     script = page_script(texts) if with_state else ""
-    home = HOME_HEAD if texts.therapy == "home" else ""
+    home, alarms = HOME_HEAD if texts.therapy == "home" else "", ALARMS if with_state else ""
     return (
         f'<!doctype html><html lang="{texts.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)} · Dorsi</title>{HEAD}{home}</head>"
-        f"<body>{bar(texts, here, with_state=with_state)}{ALARMS if with_state else ''}<main><h1>{escape(title)}</h1>"
+        f"<body>{bar(texts, here, with_state=with_state)}{alarms}<main><h1>{escape(title)}</h1>"
         f"{body}{footer(texts)}</main>{script}</body></html>"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Literal
@@ -37,8 +38,10 @@ def run_trial(
 ) -> bool:
     """Walk a study, or what is left of it; whether every run succeeded. Raises InputError, ConfigError."""
     protocol = load_protocol(file)
-    walkers = _engine(engine, scheduler, workers)
-    with results_folder(out or default_folder(protocol)) as folder:
+    with (
+        contextlib.closing(_engine(engine, scheduler, workers)) as walkers,
+        results_folder(out or default_folder(protocol)) as folder,
+    ):
         store = Store(folder, protocol)
         planned = plan(store, patients)
         console.print(

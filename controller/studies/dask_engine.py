@@ -35,6 +35,9 @@ class DaskEngine:
     def words(self) -> str:
         return f"{self._workers()} workers of the scheduler {self.address}"
 
+    def close(self) -> None:
+        self.client.close()
+
     def outcomes(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         from distributed import as_completed
 
@@ -70,7 +73,7 @@ def connect(given: str | None) -> DaskEngine:
         found = "dask is not installed"
         raise InputError("--engine", "dask", found, "the extra: pip install 'dorsi[trials]'") from None
     try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+        client = Client(address, timeout=CONNECT_S)
     except (OSError, ValueError) as error:  # somebody else's door
         raise _not_there(address, error) from None
     try:

@@ -7,10 +7,10 @@ recorded as failed. The results do not depend on the engine nor on how many work
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +19,6 @@ from typing import Protocol
 
 from controller.studies.run import Run, Task, failed, perform
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 NICE = 5
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 DIED = "the worker process died twice while walking it"
@@ -45,6 +44,10 @@ class Engine(Protocol):
         """Who walks, for a person."""
         ...
 
+    def close(self) -> None:
+        """Nothing more will be walked."""
+        ...
+
 
 def dead(task: Task) -> Outcome:
     """A task whose worker died twice."""
@@ -60,6 +63,9 @@ class LocalEngine:
 
     def words(self) -> str:
         return f"{self.workers} processes of this computer"
+
+    def close(self) -> None:
+        """Each pool ends with its tasks."""
 
     def outcomes(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         left = list(reversed(tasks))
@@ -128,9 +134,14 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _begin() -> None:
     """A worker ends with its study, leaves Ctrl-C to it, and lets the rest of the computer go first."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the server it is forked from ends with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICE)
+    threading.Thread(target=_end_with_study, daemon=True).start()
+
+
+def _end_with_study() -> None:
+    """The server that forked this process outlives the study, whose own end is waited for."""
     study = multiprocessing.parent_process()
-    if study is not None and not study.is_alive():  # it died before the kernel could be asked to tell
-        os._exit(1)
+    if study is not None:
+        study.join()
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -34,6 +34,9 @@ class InProcess:
     def words(self) -> str:
         return "this process"
 
+    def close(self) -> None:
+        """Nothing to close."""
+
     def outcomes(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         order = list(tasks)
         random.Random(self.seed).shuffle(order)

@@ -6,12 +6,15 @@ The file says so itself (``model = "standard"``), until the set-up writes what i
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.config.loader import BOM
+
 # The middle of the virtual population (models/cohort.py, where each range has its source or is assumed).
 STANDARD = """\
-[muscle] # standard, not measured with this person
+[muscle]
 i50_ma = 28.0
 sigma = 0.25
 chronaxie_us = 200.0
@@ -19,7 +22,7 @@ torque_max_nm = 15.0
 bandwidth_rps = 18.0
 delay_ms = 30.0
 
-[ankle] # standard, not measured with this person
+[ankle]
 passive_factor = 1.0
 damping_nms_per_rad = 0.5
 """
@@ -36,6 +39,15 @@ class NewPerson:
     current_max_ma: float
     speed_mps: float
     checklist: Mapping[str, str]
+
+
+def has_standard_model(patient_text: str) -> bool:
+    """Whether a patient file says that muscle and ankle were not measured; False where it cannot be read."""
+    try:
+        patient = tomllib.loads(patient_text.removeprefix(BOM)).get("patient")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(patient, dict) and patient.get("model") == "standard"
 
 
 def patient_text(who: NewPerson) -> str:

@@ -224,3 +224,14 @@ def test_what_a_virtual_body_gave_goes_into_no_patient_file(tmp_path: Path, pati
 
     asked(work, app)
     assert patient.read_bytes() == before
+
+
+def test_what_was_measured_is_not_standard_any_more_and_thresholds_measure_no_muscle(patient: Path) -> None:
+    patient.write_text(
+        patient.read_text().replace("[patient]\n", "[patient]\nmodel = 'standard' # not theirs\n")
+    )
+    write(patient, look(patient, THRESHOLDS, {}))
+    assert tomllib.loads(patient.read_text())["patient"]["model"] == "standard"
+    write(patient, look(patient, {}, {"muscle.i50_ma": 27.0}))
+    assert tomllib.loads(patient.read_text())["patient"]["model"] == "measured"
+    assert "not theirs" not in patient.read_text()

@@ -37,6 +37,7 @@ from controller.analysis.report.pdf import Paper, write_paper
 from controller.analysis.report.progress_figures import progress
 from controller.analysis.summary import ArmSummary, summarise_arm
 from controller.analysis.tables import Sheet, change_sheet, dose_sheet, stride_sheet
+from controller.config.standard_person import has_standard_model
 from controller.core.control.fallback import Rung
 from controller.core.params import Reference
 from controller.record.reader import header
@@ -222,7 +223,9 @@ def _subtitle(recording: Path, arms: Sequence[ArmData]) -> str:
     virtual = any(arm.virtual for arm in arms)
     body = "virtual body" if virtual else "no virtual body: angles are estimates"
     walked = [f"{arm.label} {arm.seconds:.0f} s" for arm in arms]
-    parts = [begun_words(recording), body, *walked, unreadable_words(recording)]
+    standard = has_standard_model(header(recording).get("patient_file", ""))
+    model = "model: standard, not measured with this person" if standard else ""
+    parts = [begun_words(recording), body, model, *walked, unreadable_words(recording)]
     return " · ".join(part for part in parts if part)
 
 

@@ -14,7 +14,13 @@ from controller.console.home.start_page import settings_words
 from controller.console.i18n import Texts
 from controller.console.recordings.recorded import Recorded
 from controller.console.recordings.recordings_page import day_words, value_text
-from controller.console.recordings.session_figures import FIVE, UNITS, SessionFigures, session_figures
+from controller.console.recordings.session_figures import (
+    FIVE,
+    UNITS,
+    SessionFigures,
+    last_walk,
+    session_figures,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +81,6 @@ def _card(texts: Texts, card: Card) -> str:
         f'<a class="button second" href="/sessions?q={quote(who.pseudonym)}">{escape(t("page.sessions"))}</a>'
         "</div></section>"
     )
-
-
-def last_walk(sessions: Sequence[Recorded]) -> tuple[Recorded | None, SessionFigures | None]:
-    """The newest session that has figures; without any, the newest there is."""
-    for item in sessions:
-        if (figures := session_figures(item)) is not None:
-            return item, figures
-    return (sessions[0], None) if sessions else (None, None)
 
 
 def five_html(texts: Texts, figures: SessionFigures | None, before: SessionFigures | None = None) -> str:

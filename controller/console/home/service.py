@@ -26,8 +26,9 @@ from controller.console.access import Entry
 from controller.console.entrance import Entrance
 from controller.console.forms import fields, remember, remembered
 from controller.console.home import home_page, new_person, persons, progress_page, start_page
+from controller.console.home.clinic import Clinic
 from controller.console.home.home_page import Card
-from controller.console.home.persons import WALK, Person, Settings
+from controller.console.home.persons import WALK
 from controller.console.home.rigs import Rigs, Started
 from controller.console.i18n import COOKIE, Texts, choose, load_texts
 from controller.console.recordings import recorded
@@ -35,7 +36,7 @@ from controller.console.recordings.file_jobs import Desk
 from controller.console.recordings.recorded import Recorded
 from controller.console.recordings.routes import RecordingPages
 from controller.console.setup import progress
-from controller.console.setup.last_answers import answered, last_answers, setup_file
+from controller.console.setup.last_answers import answered, setup_file
 from controller.errors import ConfigError, InputError
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
@@ -67,6 +68,12 @@ class Service:
             token_file=place.token_file,
             cert_file=place.cert_file,
             key_file=place.key_file,
+        )
+        self._clinic = Clinic(
+            runs=settings.runs,
+            patients=settings.patients,
+            sessions=settings.sessions,
+            rehearse=settings.rehearse,
         )
         self._texts = load_texts("home")
         self._rigs = Rigs(settings.runs.resolve(), place, folder)
@@ -116,7 +123,7 @@ class Service:
 
     def home(self, request: Request) -> Response:
         texts, settings = self._of(request), self._settings
-        sessions = self._sessions_by_person()
+        sessions = self._clinic.sessions_by_person(self._live_name())
         choices = persons.all_settings(settings.sessions)
         cards = [
             Card(who, mine := sessions.get(who.pseudonym, []), persons.last_settings(who, mine, choices))
@@ -147,7 +154,7 @@ class Service:
         texts = self._of(request)
         if persons.person(self._settings.patients, pseudonym) is None:
             return self._unknown(request)
-        sessions = self._sessions_by_person().get(pseudonym, [])
+        sessions = self._clinic.sessions_by_person(self._live_name()).get(pseudonym, [])
         body = progress_page.progress_html(texts, pseudonym, sessions)
         return self._page(request, "", f"{pseudonym}: {texts.get('home.progress')}", body)
 
@@ -167,24 +174,24 @@ class Service:
         status: int = 200,
     ) -> Response:
         texts = self._of(request)
-        found = self._person_and_settings(pseudonym, settings)
+        found = self._clinic.person_and_settings(pseudonym, settings)
         if found is None:
             return self._unknown(request)
         who, chosen, choices = found
-        last = self._last_answers(who)
+        last = self._clinic.last_answers(who)
         body = start_page.start_html(texts, who, chosen, choices, last, by=by, problem=problem)
         return self._page(request, "", texts.get("home.start"), body, status=status)
 
     async def start(self, request: Request, pseudonym: str) -> Response:
         """With today's answers, which the session's console gives to its guard."""
         texts, form = self._of(request), await fields(request)
-        found = self._person_and_settings(pseudonym, form.get("settings", ""))
+        found = self._clinic.person_and_settings(pseudonym, form.get("settings", ""))
         if found is None:
             return self._unknown(request)
         who, chosen, _ = found
         if chosen.kind != WALK:
             return await self._begin(request, who.pseudonym, chosen.path, who.path, "/checklist")
-        given = start_page.read_form(form, self._last_answers(who))
+        given = start_page.read_form(form, self._clinic.last_answers(who))
 
         def refused(problem: str) -> Response:
             return self._ask(request, pseudonym, chosen.name, by=given.by, problem=problem, status=409)
@@ -204,7 +211,7 @@ class Service:
 
     async def set_up(self, request: Request, pseudonym: str) -> Response:
         """Into the guided set-up, which asks the checklist itself."""
-        found = self._person_and_settings(pseudonym, "")
+        found = self._clinic.person_and_settings(pseudonym, "")
         if found is None:
             return self._unknown(request)
         who, chosen, _ = found
@@ -285,7 +292,7 @@ class Service:
         if one is not None and one.state in ("refused", "failed"):
             words["note"] = home_page.state_words(texts, one)
             words["problem"] = one.words()
-        body = home_page.ended_html(texts, item, self._before(item), words)
+        body = home_page.ended_html(texts, item, self._clinic.before(item), words)
         return self._page(request, "", title, body)
 
     async def ended_state(self, name: str) -> Response:
@@ -298,46 +305,11 @@ class Service:
         name = one.pseudonym if one is not None else item.pseudonym if item is not None else ""
         return name if persons.person(self._settings.patients, name) else ""
 
-    def _before(self, item: Recorded | None) -> Recorded | None:
-        """The walk before that one, of the same person."""
-        if item is None or item.begun is None:
-            return None
-        earlier = [
-            one
-            for one in recorded.found(self._settings.runs)
-            if one.pseudonym == item.pseudonym
-            and one.virtual == item.virtual
-            and one.begun is not None
-            and one.begun < item.begun
-        ]
-        return home_page.last_walk(earlier)[0]
-
     # --- what they share
 
-    def _sessions_by_person(self) -> dict[str, list[Recorded]]:
-        """The newest first, without the one that lives; a rehearsal's are no person's."""
-        found: dict[str, list[Recorded]] = {}
+    def _live_name(self) -> str:
         now = self._rigs.now
-        for item in recorded.found(self._settings.runs):
-            if item.virtual == self._settings.rehearse and (now is None or item.name != now.name):
-                found.setdefault(item.pseudonym, []).append(item)
-        return found
-
-    def _person_and_settings(
-        self, pseudonym: str, name: str
-    ) -> tuple[Person, Settings, list[Settings]] | None:
-        who = persons.person(self._settings.patients, pseudonym)
-        choices = persons.all_settings(self._settings.sessions)
-        if who is None or not choices:
-            return None
-        sessions = self._sessions_by_person().get(pseudonym, [])
-        chosen = next((one for one in choices if one.name == name), None)
-        chosen = chosen or persons.last_settings(who, sessions, choices)
-        return None if chosen is None else (who, chosen, choices)
-
-    def _last_answers(self, who: Person) -> dict[str, str]:
-        """Of the last session; before the first one, of the patient file."""
-        return last_answers(setup_file(self._settings.runs, who.pseudonym)) or dict(who.checklist)
+        return now.name if now is not None else ""
 
     def _door(self, request: Request) -> str:
         """The address of the session's console, by the host's name that this browser uses."""

@@ -55,6 +55,14 @@ def session_figures(item: Recorded) -> SessionFigures | None:
     )
 
 
+def last_walk(sessions: Sequence[Recorded]) -> tuple[Recorded | None, SessionFigures | None]:
+    """The newest session that has figures; without any, the newest there is."""
+    for item in sessions:
+        if (figures := session_figures(item)) is not None:
+            return item, figures
+    return (sessions[0], None) if sessions else (None, None)
+
+
 def _median(value: Spread | None) -> float | None:
     return None if value is None else value.median
 

@@ -18,12 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.config.loader import BOM, check_patient
+from controller.config.standard_person import has_standard_model
 from controller.errors import InputError
 
 DIGITS = 4  # significant ones: more than any of the tests can tell
 HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(#.*)?$")
 NUMBER = r"[-+]?[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][-+]?[0-9]+)?"
 CEILING = "limits.current_max_ma"
+IDENTIFIED = ("muscle", "ankle")  # tables of what was measured with this person
+STANDARD = re.compile(r"""^(\s*model\s*=\s*["'])standard(["'])[^\n]*""", re.MULTILINE)  # with its comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,9 @@ def write(path: Path, found: Found) -> Path:
         raise InputError(str(path), "file", "changed meanwhile", "the file that was looked at")
     new = rewritten(text, {edit.key: edit.new for edit in found.edits})
     after = _table(path, text)
+    if any(edit.key.partition(".")[0] in IDENTIFIED for edit in found.edits) and has_standard_model(text):
+        new = STANDARD.sub(r"\g<1>measured\g<2>", new, count=1)
+        after["patient"]["model"] = "measured"
     for edit in found.edits:
         table, _, key = edit.key.rpartition(".")
         after.setdefault(table, {})[key] = edit.new

@@ -85,6 +85,7 @@ def _patient(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
     t = texts.get
     side = escape(t(f"setup.side_{settings.side}"))
     virtual = f" · {escape(t('page.virtual'))}" if settings.virtual else ""
+    virtual += f" · {escape(t('page.standard_model'))}" if settings.standard_model else ""
     inside = (
         f'<label>{escape(t("tuning.by"))} <input name="by" value="{escape(state.by, quote=True)}" required '
         f'maxlength="{BY_MAX}" size="8" autocomplete="off"></label>'

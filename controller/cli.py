@@ -56,6 +56,7 @@ for _command in (
 ):
     app.command()(_command)
 console_app.callback()(line_console.serve)
+console_app.command()(line_console.pair)
 mqtt_app.command("watch")(line_recordings.mqtt_watch)
 mqtt_app.command("forward")(line_recordings.mqtt_forward)
 trial_app.command("run")(line_trial.run)

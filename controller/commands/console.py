@@ -8,11 +8,18 @@ from pathlib import Path
 from rich.console import Console
 
 from controller.commands.line import CONFIGS
-from controller.config.console_settings import Place, is_loopback, new_token, objections
+from controller.config.console_settings import (
+    CERTIFICATE,
+    KEY,
+    TOKEN,
+    Place,
+    is_loopback,
+    new_token,
+    objections,
+)
 from controller.errors import ConfigError
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
-TOKEN, CERTIFICATE, KEY = "token", "cert.pem", "key.pem"  # of a pairing folder
 
 
 def serve(
@@ -26,8 +33,7 @@ def serve(
     rehearse: bool,
 ) -> int:
     """Until ended; returns the exit code. Raises InputError and ConfigError before it listens."""
-    if importlib.util.find_spec("nicegui") is None:
-        raise ConfigError(["console: nicegui is not installed, allowed: pip install 'dorsi[console]'"])
+    installed()
     from controller.console.home import service  # it loads the web server
 
     host = LOOPBACK if pairing is None else EVERYWHERE
@@ -52,6 +58,13 @@ def serve(
         settings = service.ServiceSettings(place, runs, patients, sessions, training, rehearse=rehearse)
         service.run(settings, sock, folder)
     return 0
+
+
+def installed() -> None:
+    """Raises ConfigError where the extra is not installed."""
+    for name in ("nicegui", "cryptography"):
+        if importlib.util.find_spec(name) is None:
+            raise ConfigError([f"console: {name} is not installed, allowed: pip install 'dorsi[console]'"])
 
 
 def _paired(folder: Path, host: str, port: int, home_port: int) -> Place:

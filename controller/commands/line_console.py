@@ -11,6 +11,7 @@ from controller.commands.line import console, refusing
 from controller.commands.results import RUNS
 
 PORT = 8470
+PAIRING = Path("pairing")
 
 
 def serve(
@@ -45,3 +46,24 @@ def serve(
         )
     )
     raise typer.Exit(code)
+
+
+def pair(
+    folder: Annotated[
+        Path, typer.Argument(file_okay=False, help="Folder for token, certificate and key.")
+    ] = PAIRING,
+    *,
+    host: Annotated[
+        str | None, typer.Option(help="Name or address by which tablets reach this computer.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65534, help="Of the home page.")] = PORT,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="New ones in place of those there: every tablet pairs again.")
+    ] = False,
+) -> None:
+    """Let a tablet on the network in: makes token and certificate, prints the address and its QR code."""
+    from controller.commands.console import installed
+    from controller.commands.pair import pair as pair_tablet
+
+    refusing(installed)
+    raise typer.Exit(refusing(lambda: pair_tablet(folder, host, port, console, anew=anew)))

@@ -18,6 +18,7 @@ from typing import Any
 from controller.config.exercise_facts import ExerciseFacts, exercise_facts
 from controller.errors import InputError
 
+TOKEN, CERTIFICATE, KEY = "token", "cert.pem", "key.pem"  # files of `dorsi console pair`
 TOKEN_MIN = 16  # characters: what nobody guesses over a network
 
 STOP_PATH = "/stop"

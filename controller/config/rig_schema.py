@@ -105,7 +105,8 @@ class LslSection(Section):
 
 
 class ConsoleSection(Section):
-    """Where the therapist's console listens; an address on the network only with token and TLS files."""
+    """Where the therapist's console listens; an address on the network only with token and TLS files, which
+    `dorsi console pair` makes. Where `dorsi console` starts the session, it decides instead."""
 
     host: str = Field("127.0.0.1", min_length=1, max_length=255, pattern=HOST)
     """Address to listen at. One that the network reaches needs all three files below."""

@@ -11,6 +11,7 @@ import pytest
 
 from controller.analysis.arms import read_arms
 from controller.analysis.export.export import export
+from controller.analysis.report.figures import colour
 from controller.analysis.report.page import report_html
 from controller.analysis.summary import Spread, summarise
 from controller.core.signals import GaitEvent, Mode
@@ -142,3 +143,9 @@ def test_an_angle_that_no_body_has_is_told_nowhere_even_where_it_was_recorded(tm
     told_angles = b"".join(event.payload_json for event in told(recording))
     assert b"175.0" not in told_angles
     assert b"-121.0" not in told_angles
+
+
+def test_blinded_arms_have_colours_of_their_own_and_none_of_a_mode() -> None:
+    blinded = [colour(label) for label in ("A", "B", "C", "D")]
+    assert len({*blinded, *map(colour, ("off", "trapezoid", "feedback", "learning"))}) == 8
+    assert colour("B 2") == colour("B")

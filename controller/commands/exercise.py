@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -15,11 +14,10 @@ from controller.analysis.exercise import ExerciseSummary, summarise_exercise
 from controller.commands.conduct import DISCLAIMER, broker, conduct
 from controller.commands.config_check import load_startable
 from controller.commands.dose import told
-from controller.commands.results import new_file
+from controller.commands.papers import Papers, asked_for, write_papers
 from controller.config.exercise import ExerciseSession, exercise_params
 from controller.config.exercise_schema import ProgrammeFile
 from controller.config.loader import read_file
-from controller.console.recordings.file_jobs import mark
 from controller.errors import ConfigError, InputError
 from controller.runtime.person_files import FOLDER
 from controller.runtime.supervisor import Attended, Virtual
@@ -103,6 +101,7 @@ def run_programme_demo(
     *,
     attend: Attend | None = None,
     seconds: float | None = None,
+    report: bool = True,
 ) -> int:
     """The virtual person does a programme, whole or for so many seconds; returns the exit code.
 
@@ -123,7 +122,7 @@ def run_programme_demo(
         mqtt = None if port is None else {"host": "127.0.0.1", "port": port, "site": site, "rig": rig}
         attended = None if attend is None else attend(session)
         return run_programme(
-            session, out, console, Virtual(seed, {}), mqtt, attended=attended, seconds=seconds
+            session, out, console, Virtual(seed, {}), mqtt, attended=attended, seconds=seconds, report=report
         )
 
 
@@ -136,12 +135,14 @@ def run_programme(
     *,
     attended: Attended | None = None,
     seconds: float | None = None,
+    report: bool = True,
 ) -> int:
     """Run an exercise session to its end, or until stopped; returns the exit code."""
     arms = [ArmPlan("programme", label=session.programme_path.stem)]
 
     def sum_up(recording: Path) -> list[str]:
-        return sum_up_exercise(recording, out, console, attended=attended is not None)
+        papers = asked_for(report=report, console=attended is not None)
+        return sum_up_exercise(recording, papers, console)
 
     return conduct(
         session,
@@ -156,10 +157,9 @@ def run_programme(
     )
 
 
-def sum_up_exercise(recording: Path, out: Path, console: Console, *, attended: bool) -> list[str]:
-    """Table, dose book, summary and report of a session; the names of the files made in ``out``."""
-    from controller.analysis.report.page import write_pdf, write_report  # it draws: seconds to load
-
+def sum_up_exercise(recording: Path, papers: Papers, console: Console) -> list[str]:
+    """Table, dose book and the papers of a session; the names of the files made beside the recording."""
+    out = recording.parent
     summary = summarise_exercise(recording)
     console.print(table(summary))
     try:
@@ -172,19 +172,7 @@ def sum_up_exercise(recording: Path, out: Path, console: Console, *, attended: b
                 console.print(line, markup=False)
     except InputError as error:
         console.print(f"Not in the dose book: {error}. Later: dorsi dose {out} --rebuild.", markup=False)
-    try:
-        with new_file(out / "summary.json", (".json",)) as file:
-            file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
-        with new_file(out / "report.html", (".html",)) as file:
-            write_report(recording, file)
-        if attended:  # its console offers the report for paper: there at once
-            with new_file(out / "report.pdf", (".pdf",)) as file:
-                write_pdf(recording, file)
-            mark(out / "report.pdf", recording.stat().st_mtime_ns)
-    except InputError as error:  # of a place that took the recording
-        console.print(f"Not reported: {error}. The recording is kept; dorsi report makes it later.")
-        return []
-    return ["report.html", "summary.json"]
+    return write_papers(recording, summary, papers, console)
 
 
 def table(summary: ExerciseSummary) -> Table:

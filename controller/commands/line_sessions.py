@@ -20,6 +20,9 @@ from controller.commands.line import (
 from controller.commands.results import results_folder
 
 DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
+WithReport = Annotated[
+    bool, typer.Option("--report/--no-report", help="Draw the report at the end; dorsi report does it later.")
+]
 
 
 def demo(
@@ -47,6 +50,7 @@ def demo(
         str | None,
         typer.Option(help="An exercise in place of the walk: a file, or a name in configs/programmes."),
     ] = None,
+    report: WithReport = True,
 ) -> None:
     """A virtual patient with a drop foot walks, or does an exercise; sensors, radio, guard and stimulator are
     emulated byte for byte.
@@ -65,8 +69,10 @@ def demo(
                 attend = None
                 if port is not None:
                     attend = partial(console_for, out=folder, console=console, port=port, virtual=True)
-                return run_programme_demo(programme, seed, folder, console, attend=attend, seconds=seconds)
-            return run_demo(only, seconds, seed, folder, console, console_port=port, file=file)
+                return run_programme_demo(
+                    programme, seed, folder, console, attend=attend, seconds=seconds, report=report
+                )
+            return run_demo(only, seconds, seed, folder, console, console_port=port, file=file, report=report)
 
     raise typer.Exit(refusing(conduct))
 
@@ -95,6 +101,7 @@ def run(
     place: Annotated[
         Path | None, typer.Option(hidden=True, help="Of dorsi console, which starts it.")
     ] = None,
+    report: WithReport = True,
 ) -> None:
     """Run a session on real devices, or rehearse it with recordings streamed by emulated sensors."""
     from controller.commands.run import run_session
@@ -114,6 +121,7 @@ def run(
                 person=patient,
                 rehearse=virtual,
                 place=where,
+                report=report,
             )
 
     raise typer.Exit(refusing(conduct))

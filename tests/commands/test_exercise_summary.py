@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from controller.commands.exercise import sum_up_exercise
+from controller.commands.papers import asked_for
 from tests.analysis.exercised import exercised, listening
 from tests.core.exercise.numbers import programme
 
@@ -20,7 +21,8 @@ NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 def said(recording: Path, *, attended: bool = False) -> tuple[str, list[str]]:
     """The words, on one line, and the files that were made."""
     screen = io.StringIO()
-    made = sum_up_exercise(recording, recording.parent, Console(file=screen, width=200), attended=attended)
+    papers = asked_for(report=True, console=attended)
+    made = sum_up_exercise(recording, papers, Console(file=screen, width=200))
     return " ".join(screen.getvalue().split()), made
 
 

@@ -38,7 +38,7 @@ def walking(folder: Path) -> tuple[subprocess.Popen[str], Path]:
         runs = folder / f"runs{attempt}"
         out = runs / "a"
         with StallWatch() as watch:
-            process = start("demo", "--seconds", "60", "--mode", "feedback", "--out", str(out))
+            process = start("demo", "--seconds", "60", "--mode", "feedback", "--no-report", "--out", str(out))
             wait_for_pulses(process, out, PULSES_FIRST)
             if amid_a_train(process, out):
                 return process, runs
@@ -61,7 +61,8 @@ def test_after_a_crash_amid_pulses_the_next_rig_starts_tripped_and_shows_what_wa
         os.kill(pid, signal.SIGKILL)
     finish(process, LOADED_S)
     code, output = finish(
-        start("demo", "--seconds", "5", "--mode", "feedback", "--out", str(runs / "b")), LOADED_S
+        start("demo", "--seconds", "5", "--mode", "feedback", "--no-report", "--out", str(runs / "b")),
+        LOADED_S,
     )
     words = " ".join(output.split())
     assert code == 1, output

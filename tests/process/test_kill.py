@@ -23,7 +23,7 @@ pytestmark = pytest.mark.real_time
 
 def walk_and_kill(folder: Path, name: str, number: signal.Signals) -> tuple[int, int, str]:
     """Kill one process amid pulses; when (CLOCK_MONOTONIC, ns), exit code and output of the demo."""
-    process = start("demo", "--seconds", "60", "--mode", "feedback", "--out", str(folder))
+    process = start("demo", "--seconds", "60", "--mode", "feedback", "--no-report", "--out", str(folder))
     wait_for_pulses(process, folder, PULSES_FIRST)
     assert process.poll() is None, process.communicate()[0]
     victim = process.pid if name == "dorsi" else children(process.pid)[name]
@@ -58,5 +58,6 @@ def test_stop_ends_the_pulses_and_the_session_in_order(tmp_path: Path) -> None:
     assert pulse_log(folder)[-1].t_ns <= stopped_ns + 100_000_000  # F11: zero within 100 ms end to end
     assert code == 130
     assert "Stopped by" in output
-    assert (folder / "report.html").exists()
+    assert (folder / "summary.json").exists()
+    assert not (folder / "report.html").exists()  # as asked
     assert_replays_identically(folder)

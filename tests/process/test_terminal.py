@@ -68,10 +68,13 @@ class Terminal:
 
 
 @pytest.fixture
-def walking(tmp_path: Path) -> Iterator[Terminal]:
-    """The demo in a terminal, in the middle of a train; its results are in ``tmp_path / "run"``."""
-    folder = tmp_path / "run"
-    terminal = Terminal("demo", "--seconds", "60", "--mode", "feedback", "--out", str(folder))
+def walking(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
+    """The demo in a terminal, in the middle of a train; its results are in ``tmp_path / "run"``.
+
+    A test's ``param`` is more of what it is told.
+    """
+    folder, more = tmp_path / "run", getattr(request, "param", ())
+    terminal = Terminal("demo", "--seconds", "60", "--mode", "feedback", *more, "--out", str(folder))
     try:
         wait_for_pulses(terminal.shell, folder, PULSES_FIRST)
         while time.monotonic_ns() - pulse_log(folder)[-1].t_ns > PERIOD_MS * 1e6:
@@ -96,6 +99,7 @@ def last_pulse_ms(folder: Path, since_ns: int) -> float:
     return max((pulse.t_ns - since_ns) / 1e6 for pulse in pulse_log(folder))
 
 
+@pytest.mark.parametrize("walking", [("--no-report",)], indirect=True, ids=[""])
 @pytest.mark.parametrize(("key", "name"), [(b" ", "stop key"), (b"\x03", "Ctrl-C"), (b"\x1a", "Ctrl-Z")])
 def test_a_key_of_the_terminal_is_stop(walking: Terminal, tmp_path: Path, key: bytes, name: str) -> None:
     pressed_ns = time.monotonic_ns()

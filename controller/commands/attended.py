@@ -84,6 +84,7 @@ def _walking(settings: ConsoleSettings, session: Session) -> ConsoleSettings:
     return replace(
         settings,
         mode=session.file.session.mode,
+        blinded=bool(session.file.schedule) and session.file.trial.labels == "blinded",
         reference_pitch_deg=reference.foot_pitch_deg,
         normal_swing_percent=100.0 - reference.toe_off_percent,
         speed_mps=speed_mps,

@@ -65,6 +65,7 @@ class ConsoleSettings:
     patient_file: str = ""  # empty where the body is virtual: what is found then is not this person's
     exercise: ExerciseFacts | None = None  # of a programme; None in gait assist
     standard_model: bool = False  # muscle and ankle were not measured with this person
+    blinded: bool = False  # a trial whose arms must not show
     home_port: int | None = None  # of `dorsi console`, where it started this session
 
     @property

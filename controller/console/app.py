@@ -34,6 +34,7 @@ from controller.console.exercise.routes import ExercisePages
 from controller.console.gait_pages import GaitPages
 from controller.console.hold_button import HoldButton
 from controller.console.i18n import COOKIE, Texts, choose, load_texts
+from controller.console.live.blinded_view import WholeView, assessors
 from controller.console.live.browser_messages import Json
 from controller.console.live.feed import Feed
 from controller.console.recordings.file_jobs import Desk
@@ -56,13 +57,15 @@ class Console:
         served = settings.home_port is not None
         self._texts = load_texts("walk" if settings.exercise is None else "exercise", served=served)
         self._feed = Feed(rig, settings, self._broadcast)
-        self._clients: set[Client] = set()
+        self._clients: dict[Client, bool] = {}  # and whether it sees all of a blinded trial
         self._token = token
         self._pages: GaitPages | ExercisePages
+        self._whole = WholeView(token, blinded=settings.blinded)
         if settings.exercise is None:
-            self._pages = GaitPages(rig, settings, self._feed, texts_of=self._of)
+            self._pages = GaitPages(rig, settings, self._feed, self._whole, texts_of=self._of)
         else:
             self._pages = ExercisePages(rig, settings, settings.exercise, self._feed, texts_of=self._of)
+        self._whole.note = self._pages.note
         self._desk = Desk(lambda: self._feed.may_pulse)
         self._recordings = RecordingPages(
             Path(settings.runs), self._desk, texts_of=self._of, frame=self._framed
@@ -112,8 +115,9 @@ class Console:
 
     def _broadcast(self, news: Json) -> None:
         code = f"window.dorsi?.push({json.dumps(news)})"
-        for client in tuple(self._clients):
-            client.run_javascript(code)
+        blind = f"window.dorsi?.push({json.dumps(assessors(news))})" if self._whole.blinded else code
+        for client, sees in tuple(self._clients.items()):
+            client.run_javascript(code if sees else blind)
 
     def _live_page(self, request: Request) -> None:
         texts = self._of(request)
@@ -135,14 +139,16 @@ class Console:
         ui.on("dorsi_hold", lambda event: on_hold(event.args))
         ui.on("dorsi_disarm", lambda: self._feed.request("disarm"))
         ui.on("dorsi_unlock", lambda: self._feed.request("unlock"))
-        client.on_connect(lambda: self._welcome(client))
-        client.on_disconnect(lambda: self._clients.discard(client))
+        sees = self._whole.sees(request)
+        client.on_connect(lambda: self._welcome(client, sees=sees))
+        client.on_disconnect(lambda: self._clients.pop(client, None))
 
-    def _welcome(self, client: Client) -> None:
+    def _welcome(self, client: Client, *, sees: bool) -> None:
         script = "".join((STATIC / name).read_text(encoding="utf-8") for name in self._pages.scripts)
         client.run_javascript(f"if (!window.dorsi) {{ {script} }}")
-        client.run_javascript(f"window.dorsi.push({json.dumps(self._feed.snapshot())})")
-        self._clients.add(client)
+        snapshot = self._feed.snapshot()
+        client.run_javascript(f"window.dorsi.push({json.dumps(snapshot if sees else assessors(snapshot))})")
+        self._clients[client] = sees
 
     def _of(self, request: Request) -> Texts:
         return self._texts[
@@ -159,6 +165,7 @@ class Console:
         self._pages.routes(app)
         self._recordings.routes(app)
         self._entrance.routes(app)
+        self._whole.routes(app, self._of)
 
         @app.get("/home")
         def home(request: Request) -> Response:

@@ -13,6 +13,7 @@ from nicegui import ui
 from controller.config.console_settings import ConsoleSettings
 from controller.console.forms import remembered
 from controller.console.i18n import Texts
+from controller.console.live.blinded_view import WholeView, line_html
 from controller.console.live.browser_messages import Json
 from controller.console.live.details import draw_details, live_script
 from controller.console.live.feed import Feed
@@ -31,12 +32,19 @@ class GaitPages:
     scripts = ("alarms.js", "rig.js", "steps.js", "walk.js", "console.js")
 
     def __init__(
-        self, rig: Path, settings: ConsoleSettings, feed: Feed, *, texts_of: Callable[[Request], Texts]
+        self,
+        rig: Path,
+        settings: ConsoleSettings,
+        feed: Feed,
+        whole: WholeView,
+        *,
+        texts_of: Callable[[Request], Texts],
     ) -> None:
         self._settings = settings
+        self._whole = whole
         self.link = TuningLink(rig)
         profiles = Profiles(Path(settings.runs) / "profiles", settings.pseudonym or "unnamed")
-        self._setup = SetupPages(rig, settings, feed, self.link, texts_of=texts_of)
+        self._setup = SetupPages(rig, settings, feed, self.link, texts_of=texts_of, sees=whole.sees)
         self._tuning = TuningPages(
             settings,
             feed,
@@ -64,7 +72,12 @@ class GaitPages:
             "strength": self._strength.told(),
             "paused": paused,
             "progress": None if progress is None else asdict(progress),
+            "then": None if told is None else told.walk.mode,
         }
+
+    def note(self, text: str, by: str) -> None:
+        """Into the audit trail and the recording."""
+        self._setup.note(text, by)
 
     async def run(self) -> None:
         """The line to the controller, and the taps on their way there."""
@@ -83,6 +96,8 @@ class GaitPages:
 
     def draw(self, texts: Texts, request: Request) -> str:
         """The page of the session, into NiceGUI's; returns what its scripts are told."""
-        ui.html(main_html(texts, self._settings, remembered(request)), sanitize=False)
-        charts = draw_details(texts, self._settings, blinded=False)
-        return live_script(texts, self._settings, charts, blinded=False)
+        sees = self._whole.sees(request)
+        line = line_html(texts, whole=sees) if self._whole.blinded else ""
+        ui.html(main_html(texts, self._settings, remembered(request), line), sanitize=False)
+        charts = draw_details(texts, self._settings, blinded=not sees)
+        return live_script(texts, self._settings, charts, blinded=not sees)

@@ -56,6 +56,7 @@ PAGE_WORDS = (
     "refusal.",
     "question.",
     "unlock.",
+    "mode.",
 )  # what the script of the pages says
 ALARMS = '<div class="main alarms"><div id="alarms" role="alert"></div></div>'
 HEAD = "".join(f'<link rel="stylesheet" href="{STATIC}/{name}.css">' for name in ("console", "live"))

@@ -94,6 +94,7 @@ class LslOutlets:
         self._arm = msgspec.json.Decoder(Arm)
         self._sensors: dict[tuple[str, str], pylsl.StreamOutlet] = {}
         self._phase = ""  # of an exercise, as marked last
+        self._blinded = False  # of the arm that is walked: its command and its pulses are kept back
         self._command = self._outlet("command", "Stimulation", COMMAND)
         self._pulses = self._outlet("pulses", "Stimulation", PULSES)
         self._markers = self._outlet("markers", "Markers", (("event", "none"),), pylsl.cf_string)
@@ -104,15 +105,20 @@ class LslOutlets:
             if topic == "tick":
                 self._take_tick(decoded(self._tick, payload))
             elif topic == "guard/verdict":
-                for pulse in decoded(self._verdict, payload).pulses:
+                pulses = decoded(self._verdict, payload).pulses
+                for pulse in () if self._blinded else pulses:
                     values = [float(pulse.channel), pulse.current_ma, pulse.width_us, float(pulse.cycles)]
                     self._pulses.push_sample(values, pulse.t_ns / 1e9)
             elif topic == "guard/event":
-                event = guard_word(decoded(self._guard_event, payload))
+                told = decoded(self._guard_event, payload)
+                if self._blinded and told.unlock is not None:
+                    return  # only a leg that is stimulated answers
+                event = guard_word(told)
                 words = ("guard", event.kind, event.fault, event.text)
                 self._mark(" ".join(word for word in words if word), event.t_ns)
             elif topic == "arm":
                 arm = decoded(self._arm, payload)
+                self._blinded = arm.blinded
                 self._mark(f"arm {arm.kind} {arm.label or arm.mode}", arm.t_ns)
 
     def _take_tick(self, tick: _Tick) -> None:
@@ -126,10 +132,11 @@ class LslOutlets:
                 outlet = self._sensor(frame.sensor, "EMG", channels)
                 for number, volts in enumerate(frame.volts):
                     outlet.push_sample(list(volts), frame.t_ns / 1e9 + number / frame.rate_hz)
-        given = (channel for channel in tick.decision.command.channels if channel is not None)
-        command = max(given, key=lambda channel: channel.current_ma, default=None)
-        values = OFF if command is None else (command.current_ma, command.width_us, command.rate_hz)
-        self._command.push_sample(list(values), tick.now_ns / 1e9)
+        if not self._blinded:
+            given = (channel for channel in tick.decision.command.channels if channel is not None)
+            command = max(given, key=lambda channel: channel.current_ma, default=None)
+            values = OFF if command is None else (command.current_ma, command.width_us, command.rate_hz)
+            self._command.push_sample(list(values), tick.now_ns / 1e9)
         for event in tick.decision.events:
             self._mark(event.kind, event.t_ns)
         if (seen := tick.decision.view.exercise) is not None and seen.phase != self._phase:

@@ -17,15 +17,24 @@ LIVE_PERIOD_S = 0.1  # dashboards take 10 Hz at most
 
 def streams(status: LiveStatus) -> dict[str, dict[str, float | None]]:
     """The MQTT streams of a status: flat, stable keys, every number a float. ``exercise`` in place of
-    ``gait`` in a session that runs a programme.
+    ``gait`` in a session that runs a programme. In a blinded arm nothing of what current would tell.
     """
+    if status.blinded:
+        status = replace(
+            status,
+            commanded_ma=None,
+            applied_ma=None,
+            width_us=None,
+            sensor_to_pulse_p50_ms=None,
+            sensor_to_pulse_p99_ms=None,
+        )
     return {
         **(_gait(status) if status.exercise is None else {"exercise": _exercise(status.exercise)}),
         "stimulation": {
             "commanded_ma": status.commanded_ma,
             "applied_ma": status.applied_ma,
             "width_us": status.width_us,
-            "pulses": float(status.pulses),
+            "pulses": None if status.blinded else float(status.pulses),
         },
         "timing": {
             "lateness_p50_us": status.lateness_p50_us,

@@ -15,10 +15,10 @@ from tests.console.browser import TABLET, Rig, chromium, demo_with_console, open
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The exercise has a rig of its own, gone before the walk's comes up; the set-up comes last, as it lowers
-    the largest current of that one for good.
+    """Exercise and blinded trial have rigs of their own, gone before the walk's comes up; the set-up comes
+    last, as it lowers the largest current of that one for good.
     """
-    order = {"test_exercise_browser.py": -1, "test_setup_browser.py": 1}
+    order = {"test_exercise_browser.py": -1, "test_main_screen_browser.py": -1, "test_setup_browser.py": 1}
     items.sort(key=lambda item: order.get(item.path.name, 0))
 
 

@@ -15,14 +15,16 @@ from controller.runtime.tuning import BY_MAX
 MARKS = 10  # steps that are shown one by one
 
 
-def main_html(texts: Texts, settings: ConsoleSettings, by: str) -> str:
-    """Everything between the bar and Details; ``by`` signed last at this browser."""
+def main_html(texts: Texts, settings: ConsoleSettings, by: str, line: str = "") -> str:
+    """Everything between the bar and Details; ``by`` signed last at this browser, ``line`` is HTML that says
+    which view of a blinded trial it is.
+    """
     t = texts.get
     return (
         f'<h1 class="unseen">Dorsi: {escape(t("page.live"))}</h1>'
         f'<div id="stale" role="status"><span id="stale-words">{escape(t("page.loading"))}</span></div>'
         '<div id="alarms" role="alert"></div>'
-        f"{_control(texts, settings)}{_steps(texts)}{_strength(texts, by)}{_walked(texts)}"
+        f"{line}{_control(texts, settings)}{_steps(texts)}{_strength(texts, by)}{_walked(texts)}"
     )
 
 

@@ -22,15 +22,17 @@ from controller.console import layout
 from controller.console.forms import fields
 from controller.console.hold_button import HoldButton
 from controller.console.i18n import Texts
+from controller.console.live.blinded_view import assessors
+from controller.console.live.browser_messages import Json
 from controller.console.live.feed import Feed, Scope
 from controller.console.setup import progress, setup_page
 from controller.console.setup.identification import Identification
 from controller.console.setup.last_answers import setup_file
 from controller.console.setup.patient_file_page import PatientFilePage
 from controller.console.setup.progress import STEPS, SetupState, Step, unanswered
+from controller.console.tuning import audit
 from controller.console.tuning.controller_link import TuningLink
 from controller.ipc import bus
-from controller.record import records
 from controller.record.records import Audit
 from controller.runtime.tuning import BY_MAX, CEILING, SAME_MA
 from controller.safety.judgement.contraindications import ANSWERS, QUESTION
@@ -56,12 +58,14 @@ class SetupPages:
         link: TuningLink,
         *,
         texts_of: Callable[[Request], Texts],
+        sees: Callable[[Request], bool] = lambda _: True,
     ) -> None:
         self._rig = rig
         self._settings = settings
         self._feed = feed
         self._link = link
         self._texts_of = texts_of
+        self._sees = sees
         runs = Path(settings.runs)
         self._file = setup_file(runs, settings.pseudonym)
         self._folder = runs / settings.session
@@ -141,13 +145,11 @@ class SetupPages:
     def _keep(self, text: str) -> None:
         """Save, and record what was confirmed: in the trail, and in the recording."""
         progress.save(self._file, self._state)
-        now_ns = time.monotonic_ns()
-        entry = Audit(now_ns, time.time_ns(), "setup", self._state.by, "", text=text)
-        self._trail.append(entry)
-        with contextlib.suppress(TimeoutError, OSError):
-            sender = bus.Sender(bus.connect(self._rig, "recorder", timeout_s=0.0))
-            sender.send(bus.pack_record("audit", now_ns, records.encode(entry)))
-            sender.close()
+        self.note(text, self._state.by)
+
+    def note(self, text: str, by: str) -> None:
+        """What somebody did, into the trail and the recording."""
+        self._trail.append(audit.recorded(self._rig, text, by))
 
     def _remember_comfort(self) -> None:
         """The feed holds every arming for walking to what was kept."""
@@ -168,7 +170,7 @@ class SetupPages:
             self._most_deg = max(self._most_deg, abs(pitch_deg - self._from_deg))
         return self._most_deg
 
-    async def now(self) -> Response:
+    async def now(self, request: Request) -> Response:
         """What the pages' script shows: asked for three times a second."""
         feed, told = self._feed, self._link.now
         sensors = [
@@ -181,26 +183,26 @@ class SetupPages:
             for name, device, _ in self._settings.sensors
         ]
         pace = feed.pace()
-        return JSONResponse(
-            {
-                "state": feed.state,
-                "alarms": feed.alarms,
-                "refusals": feed.refusals,
-                "sensors": sensors,
-                "findings": told.findings if told else [],
-                "walking": told.walking if told else None,
-                "strides": feed.stride_count,
-                "assisted": self._assisted(),
-                "scope": feed.scope,
-                "error_deg": pace.error_deg if pace else None,
-                "moved_deg": self._moved_deg(),
-                "answered": feed.answered,
-                "needed": feed.needed,
-                "applied_ma": feed.newest("applied_ma"),
-                "running": told.probe.running if told else False,
-                "ended": told.probe.ended if told else "",
-            }
-        )
+        news: Json = {
+            "state": feed.state,
+            "alarms": feed.alarms,
+            "refusals": feed.refusals,
+            "sensors": sensors,
+            "findings": told.findings if told else [],
+            "walking": told.walking if told else None,
+            "strides": feed.stride_count,
+            "assisted": self._assisted(),
+            "scope": feed.scope,
+            "error_deg": pace.error_deg if pace else None,
+            "moved_deg": self._moved_deg(),
+            "answered": feed.answered,
+            "needed": feed.needed,
+            "then": told.walk.mode if told else None,
+            "applied_ma": feed.newest("applied_ma"),
+            "running": told.probe.running if told else False,
+            "ended": told.probe.ended if told else "",
+        }
+        return JSONResponse(news if self._sees(request) else assessors(news))
 
     # --- steps ---
 

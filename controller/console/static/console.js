@@ -1,7 +1,7 @@
 // The live page of a walk: keeps what the server sends as increments, and draws it.
 "use strict";
 (() => {
-  const { page, texts, $, formats, show, set, element, hear } = window.dorsiRig;
+  const { page, texts, $, formats, show, say, set, element, hear } = window.dorsiRig;
   const steps = window.dorsiSteps;
   const details = document.querySelector("details.details");
   const SHOWN_S = 8;
@@ -50,7 +50,8 @@
     };
     for (const [name, [value, digits]] of Object.entries(values)) set(`tile-${name}`, show(value, digits));
     $("tile-battery").title = batteries.length ? "" : texts["tile.unreported"];
-    set("mode", now.paused ? texts["state.paused"] : texts[`mode.${now.mode}`] ?? now.mode);
+    const warming = now.then && now.mode === "trapezoid" && now.then !== now.mode;
+    set("mode", now.paused ? texts["state.paused"] : warming ? say("mode.warm_up", { mode: texts[`mode.${now.then}`] }) : texts[`mode.${now.mode}`] ?? now.mode);
     steps.showWalked(now);
   };
 
@@ -70,6 +71,7 @@
 
   const drawStrip = (name) => {
     const canvas = $(`strip-${name}`);
+    if (!canvas) return; // of a blinded trial
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (!width) return;
     const scale = window.devicePixelRatio || 1;

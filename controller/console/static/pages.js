@@ -108,7 +108,7 @@
     arm.setAttribute("aria-disabled", String(!ready));
     const waits = now.answered !== null;
     $("unlock").hidden = !(waits && now.answered >= now.needed);
-    set("refusals", waits && on ? say("unlock.stage", { answered: now.answered, needed: now.needed }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name })).join(" "));
+    set("refusals", waits && on ? say("unlock.stage", { answered: now.answered, needed: now.needed, mode: texts[`mode.${now.then}`] ?? "" }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name })).join(" "));
   };
 
   const showSetup = (now) => {

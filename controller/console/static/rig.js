@@ -32,6 +32,7 @@ window.dorsiRig = (() => {
 
   const shown = (name, ma) => { // the words for a state: what flows, where that is known
     if (paused && (name === "armed" || name === "active")) return "paused";
+    if (page.blinded && name === "armed") return "blinded";
     return name === "active" && ma !== undefined ? (ma > 0 ? "flows" : "waits") : name;
   };
 
@@ -64,12 +65,12 @@ window.dorsiRig = (() => {
     set("refusals", state === "off" || state === "tripped" ? (ready ? texts["arm.ready"] : words.join(" ")) : "");
   };
 
-  const showStage = (answered, needed) => {
+  const showStage = (answered, needed, then) => {
     if (!$("stage")) return;
     const open = answered !== null && answered !== undefined;
     $("stage").hidden = !open;
     if (!open) return;
-    set("stage-words", say("unlock.stage", { answered, needed }));
+    set("stage-words", say("unlock.stage", { answered, needed, mode: texts[`mode.${then}`] ?? "" }));
     $("unlock").hidden = answered < needed;
   };
 
@@ -153,7 +154,7 @@ window.dorsiRig = (() => {
     if ("paused" in news) paused = news.paused === "yes";
     if (news.state) showState(news.state, news.scope, page.says_current ? flowing : undefined);
     if (news.refusals) showRefusals(news.refusals);
-    if ("answered" in news) showStage(news.answered, news.needed);
+    if ("answered" in news) showStage(news.answered, news.needed, news.then);
     if ("left_over" in news && $("left-over")) $("left-over").hidden = !news.left_over;
     if (news.alarms) window.dorsiAlarms.show(news.alarms);
     if (news.data_age_ms !== undefined && news.data_age_ms !== null) dataMs = performance.now() - news.data_age_ms;

@@ -5,15 +5,25 @@ Promises every entry the controller and the set-up made in this session, the new
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 
 from controller.config.tunables import BY_KEY
 from controller.console.i18n import Texts
 from controller.console.layout import table
+from controller.ipc import bus
+from controller.record import records
 from controller.record.records import Audit
 
+# Reasons that no person typed, and the words for them.
+REASONS = {
+    "intensity": "exercise.intensity",
+    "tap": "strength.tap",
+    "tap taken back": "strength.tap_taken_back",
+}
 HEADS = ("when", "who", "kind", "what", "why", "preview")
 
 
@@ -42,7 +52,8 @@ def _row(texts: Texts, entry: Audit) -> tuple[str, ...]:
     elif before is not None and after is not None:
         seen = f"{number(texts, round(before, 1))}° → {number(texts, round(after, 1))}°"
     kind = f'<span class="kind {entry.kind}">{escape(t(f"audit.{entry.kind}"))}</span>'
-    why = t("exercise.intensity") if entry.reason == "intensity" else entry.reason
+    key = REASONS.get(entry.reason)
+    why = entry.reason if key is None else t(key)
     return (when, escape(entry.by), kind, what, escape(why), seen)
 
 
@@ -57,6 +68,17 @@ def _name(texts: Texts, key: str) -> str:
 def number(texts: Texts, value: float) -> str:
     text = f"{value:.6g}"
     return text.replace(".", ",") if texts.language == "de" else text
+
+
+def recorded(rig: Path, text: str, by: str) -> Audit:
+    """An entry of what somebody did at the console, sent to the recorder where there is one."""
+    now_ns = time.monotonic_ns()
+    entry = Audit(now_ns, time.time_ns(), "setup", by, "", text=text)
+    with contextlib.suppress(TimeoutError, OSError):
+        sender = bus.Sender(bus.connect(rig, "recorder", timeout_s=0.0))
+        sender.send(bus.pack_record("audit", now_ns, records.encode(entry)))
+        sender.close()
+    return entry
 
 
 def newest_first(*sources: Iterable[Audit]) -> list[Audit]:

@@ -34,7 +34,8 @@ class StrideTold:
     """One stride, initial contact to initial contact, as the core saw it; None where it is not known.
 
     Angles in degrees (toe-up and dorsiflexion +), ``rmse`` of foot pitch against the reference in swing;
-    ``charge_uc`` is the phase charge of all pulses of the stride. Cadence counts both feet.
+    ``charge_uc`` is the phase charge of all pulses of the stride; what current would tell of a blinded arm is
+    None. Cadence counts both feet.
     """
 
     t_ns: int
@@ -48,9 +49,9 @@ class StrideTold:
     foot_pitch_at_initial_contact_deg: float | None
     peak_swing_dorsiflexion_deg: float | None
     swing_pitch_rmse_deg: float | None
-    charge_uc: float
-    pulses: int
-    current_max_ma: float
+    charge_uc: float | None
+    pulses: int | None
+    current_max_ma: float | None
     state: StrideState = "counted"  # whether it counts in the arm's figures
 
 
@@ -284,8 +285,8 @@ class _Strides:
             foot_pitch_at_initial_contact_deg=stride.foot_pitch_at_initial_contact_deg,
             peak_swing_dorsiflexion_deg=stride.peak_swing_dorsiflexion_deg,
             swing_pitch_rmse_deg=stride.swing_pitch_rmse_deg,
-            charge_uc=stride.charge_uc,
-            pulses=stride.pulses,
-            current_max_ma=stride.current_max_ma,
+            charge_uc=None if self._secret else stride.charge_uc,
+            pulses=None if self._secret else stride.pulses,
+            current_max_ma=None if self._secret else stride.current_max_ma,
             state=shown(state, secret=self._secret),
         )

@@ -1,9 +1,9 @@
 """Whether a stride counts in the figures of its arm, and if not, why: one rule for every reader.
 
-``counted``; ``wash_out``: the first strides of the arm, and again after each new arming or unlock;
+``counted``; ``wash_out``: the first strides of the arm, and again after each new arming, unlock or pause;
 ``unlock``: walked before the staged unlock was complete; ``stopped``: STOP, a trip or not armed;
-``other_law``: what steered in its swing was not the arm's law, or the guard changed it. Of a blinded arm the
-last three are ``left_out``: which of them it was would give the mode away.
+``other_law``: what steered in its swing was not the arm's law (none, in a pause), or the guard changed it. Of
+a blinded arm the last three are ``left_out``: which of them it was would give the mode away.
 
 In an arm of mode off nothing is to be stimulated: its strides count also where the guard is not armed. An arm
 that was interrupted goes on: its strides count again after a wash-out of full length.
@@ -66,7 +66,8 @@ class StrideJudge:
             state = "stopped"
         elif locked and state == "other_law":
             state = "unlock"
-        self._walked = 0 if state in ("stopped", "unlock") else self._walked + 1
+        paused = self.mode != "off" and "off" in steered
+        self._walked = 0 if paused or state in ("stopped", "unlock") else self._walked + 1
         if state == "counted" and self._walked <= self.wash_out_strides:
             state = "wash_out"
         return state

@@ -191,3 +191,32 @@ def test_a_rung_that_was_not_told_leaves_the_law_to_the_mode(mode: str, rung: st
 
 def test_states_are_these() -> None:
     assert STATES == ("counted", "wash_out", "unlock", "stopped", "other_law", "left_out")
+
+
+def test_a_pause_is_in_no_figure_and_the_wash_out_begins_anew_after_it() -> None:
+    judge = StrideJudge("learning", wash_out_strides=2)
+    laws = ["learning"] * 3 + ["off"] * 2 + ["learning"] * 3
+    states = [
+        judge.judge(k * S, [Heard(k * S, "active", unlocked=True)], {one}) for k, one in enumerate(laws)
+    ]
+    begun = ["wash_out", "wash_out", "counted"]
+    assert states == [*begun, "other_law", "other_law", *begun]
+
+
+def test_an_arm_without_current_has_no_pause_of_its_own() -> None:
+    judge = StrideJudge("off", wash_out_strides=1)
+    assert [judge.judge(k * S, [], {"off"}) for k in range(3)] == ["wash_out", "counted", "counted"]
+
+
+def test_what_current_would_tell_of_a_blinded_arm_is_in_no_event(tmp_path: Path) -> None:
+    for blinded in (True, False):
+        recording = walk(tmp_path / f"{blinded}.mcap", blinded=blinded)
+        strides = [
+            msgspec.json.decode(event.payload_json, type=StrideTold)
+            for event in told(recording)
+            if event.kind == "stride"
+        ]
+        assert strides
+        for stride in strides:
+            dose = (stride.charge_uc, stride.pulses, stride.current_max_ma)
+            assert (dose == (None, None, None)) is blinded

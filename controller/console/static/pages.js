@@ -108,7 +108,8 @@
     arm.setAttribute("aria-disabled", String(!ready));
     const waits = now.answered !== null;
     $("unlock").hidden = !(waits && now.answered >= now.needed);
-    set("refusals", waits && on ? say("unlock.stage", { answered: now.answered, needed: now.needed, mode: texts[`mode.${now.then}`] ?? "" }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name })).join(" "));
+    const testing = now.state === "contact_test"; // nothing to acknowledge, as a latched state has
+    set("refusals", testing ? "" : waits && on ? say("unlock.stage", { answered: now.answered, needed: now.needed, mode: texts[`mode.${now.then}`] ?? "" }) : on ? "" : ready ? texts["arm.ready"] : why.map(([key, name]) => say(`refusal.${key}`, { name: texts[`question.${name}`] ?? name })).join(" "));
   };
 
   const showSetup = (now) => {

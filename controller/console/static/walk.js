@@ -7,6 +7,7 @@ window.dorsiWalk = (() => {
   const rows = Object.fromEntries([...document.querySelectorAll("#strength li")].map((row) => [row.dataset.row, row]));
   let saidTimer = null;
   let keys = {};
+  let why = ""; // the last tap came to nothing
 
   const tell = (words) => {
     clearTimeout(saidTimer);
@@ -53,7 +54,8 @@ window.dorsiWalk = (() => {
     showRow("main", told.main);
     showRow("hold", told.hold);
     $("undo-tap").disabled = !told.can_undo;
-    if (told.why) tell(texts["strength.failed"]);
+    if (told.why && told.why !== why) tell(texts["strength.failed"]);
+    why = told.why;
   };
 
   const showPause = (paused, state) => {

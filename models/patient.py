@@ -38,6 +38,7 @@ EMG_MUSCLES_RAD = EMG_RAD[:3]
 CALF_DRIVE = 0.4  # of the gastrocnemius at its peak in normal walking (assumed)
 STRIDES_KEPT = 20000
 WANDER_STEP_S = 10.0
+NOISE_ROWS = 256  # drawn at a time
 # Full scale of a Movella DOT: 16 g and 2000 deg/s.
 ACC_RANGE_MPS2, GYR_RANGE_RPS = 16 * 9.80665, math.radians(2000.0)
 MOTION_TOP = np.repeat([ACC_RANGE_MPS2, GYR_RANGE_RPS], 3)
@@ -300,6 +301,8 @@ class VirtualPatient:
         self._noise = {
             name: np.random.default_rng([seed, index]) for index, name in enumerate(("foot", "shank"))
         }
+        self._draw: dict[str, Array] = {name: np.empty((0, 6)) for name in self._noise}
+        self._used = dict.fromkeys(self._noise, 0)
         pickup = np.exp(2.0 * (np.cos(EMG_MUSCLES_RAD[:, None] - EMG_RAD[None, :]) - 1.0))
         # the nerve's pads lie beside tibialis anterior, the evertors' over the peronei
         self._emg = SurfaceEmg(emg, pickup, 0.2 + 0.8 * pickup[[0, 2]], seed)
@@ -411,8 +414,10 @@ class VirtualPatient:
         factor = 1.0
         if p.electrode_wander > 0.0:
             place = t_s / WANDER_STEP_S
-            knots = np.arange(len(self._wander), dtype=np.float64)
-            walk = float(np.interp(place % (len(knots) - 1), knots, self._wander))
+            place %= len(self._wander) - 1
+            knot = int(place)
+            before, after = self._wander[knot : knot + 2].tolist()
+            walk = before + (after - before) * (place - knot)
             factor += p.electrode_wander * math.sqrt(WANDER_STEP_S / 60.0) * walk
         if p.skin_slide_per_deg != 0.0:
             ankle_rad = float(self._state["foot"][0] - self._state["shank"][0])
@@ -424,7 +429,13 @@ class VirtualPatient:
 
         ``t_s`` may lie up to half a second in the past; a later time advances the model.
         """
-        qw, qx, qy, qz, ax, ay, az, gx, gy, gz = self.imu_block(segment, t_s, 1, 1000.0)[0].tolist()
+        if segment not in self._mount:
+            raise ValueError(f"segment: found {segment!r}, allowed: 'foot', 'shank'")
+        self._reach(t_s, t_s)
+        qw, qx, qy, qz, ax, ay, az, gx, gy, gz = sensors.sample(
+            self._history, t_s, segment == "shank", self._place[segment], self._mount[segment], self._side,
+            self._ring(segment), self._drawn(segment, 1), self._noise_sd, self._bias[segment], MOTION_TOP,
+        )  # fmt: skip
         return (qw, qx, qy, qz), (ax, ay, az), (gx, gy, gz)
 
     def imu_block(self, segment: Segment, t_s: float, n: int, rate_hz: float) -> Array:
@@ -441,11 +452,22 @@ class VirtualPatient:
             self._place[segment],
             self._mount[segment],
             self._side,
-            self.params.contact_ringing * (0.5 if segment == "shank" else 1.0),
+            self._ring(segment),
         )
-        noise = self._noise[segment].standard_normal((n, 6))
-        sensors.add_errors(rows, noise, self._noise_sd, self._bias[segment], MOTION_TOP)
+        sensors.add_errors(rows, self._drawn(segment, n), self._noise_sd, self._bias[segment], MOTION_TOP)
         return rows
+
+    def _ring(self, segment: Segment) -> float:
+        return self.params.contact_ringing * (0.5 if segment == "shank" else 1.0)
+
+    def _drawn(self, segment: Segment, n: int) -> Array:
+        """The next ``n`` rows of the sensor's noise, drawn many at a time: the same as one by one."""
+        first = self._used[segment]
+        if first + n > len(self._draw[segment]):
+            fresh = self._noise[segment].standard_normal((max(n, NOISE_ROWS), 6))
+            self._draw[segment], first = np.concatenate((self._draw[segment][first:], fresh)), 0
+        self._used[segment] = first + n
+        return self._draw[segment][first : first + n]
 
     def _reach(self, first_s: float, last_s: float) -> None:
         check("t_s", first_s, 0.0, 1e7)

@@ -106,6 +106,29 @@ def add_errors(rows: Array, noise: Array, noise_sd: Array, bias: Array, top: Arr
 
 
 @compiled
+def sample(
+    history: Array,
+    time: float,
+    shank: bool,
+    place: Array,
+    mount: Array,
+    side: float,
+    ring: float,
+    noise: Array,
+    noise_sd: Array,
+    bias: Array,
+    top: Array,
+) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+    """One row of :func:`motion` with its errors, without an array of its own: most samples are single."""
+    times = np.empty(1)
+    times[0] = time
+    rows = motion(history, times, shank, place, mount, side, ring)
+    add_errors(rows, noise, noise_sd, bias, top)
+    r = rows[0]
+    return r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]
+
+
+@compiled
 def _quaternion(r: Array, mount: Array, out: Array) -> None:
     """Quaternion of r @ mount into the first four places (Shepperd's method)."""
     m = np.zeros((3, 3))

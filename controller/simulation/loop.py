@@ -45,9 +45,10 @@ class Loop:
         self._sent = {placement.sensor: 0 for placement in self.params.placements}
 
     def _stimulate(self, now_s: float, channels: tuple[ChannelCommand | None, ...]) -> None:
-        """Pulse every muscle whose period has passed; the body has lived until now."""
+        """Pulse every muscle whose period has passed, a body that has lived until now."""
         command = channels[self.params.pulse.channel]
         if command is not None and now_s >= self._due_s - TICK_S / 10:
+            self.patient.advance(now_s)
             self.patient.pulse(now_s, 0, command.current_ma, command.width_us)
             self.pulses.append((now_s, command.current_ma, command.width_us))
             self._due_s = max(self._due_s + 1.0 / command.rate_hz, now_s + 0.8 / command.rate_hz)
@@ -57,6 +58,7 @@ class Loop:
                 and other is not None
                 and self._pulses_now(now_s, other, index)
             ):
+                self.patient.advance(now_s)
                 self.patient.pulse(now_s, index, other.current_ma, other.width_us)
 
     def _pulses_now(self, now_s: float, command: ChannelCommand, channel: int) -> bool:

@@ -34,7 +34,7 @@ class Walk(Loop):
 
     def piece(self) -> None:
         """The next ``LOOK_TICKS`` ticks; afterwards the body has lived until the last of them."""
-        core, patient, swings = self.core, self.patient, self.swings
+        core, swings = self.core, self.swings
         idle = TickInputs()
         for tick in range(self.ticks, self.ticks + LOOK_TICKS):
             now_s = tick * TICK_S
@@ -44,7 +44,6 @@ class Walk(Loop):
             channels = choice.command.channels
             asked = any(channel is not None for channel in channels)
             if asked:
-                patient.advance(now_s)
                 self._stimulate(now_s, channels)
             if self.watch is not None:
                 self.watch(EPOCH_NS + now_ns, choice.command, core)

@@ -383,3 +383,15 @@ def test_hard_treatment_never_breaks_the_model() -> None:
             assert np.isfinite(rows).all()
             assert np.isfinite(patient.imu_block("shank", t, 40, 200.0)).all()
             assert -75.0 < patient.truth().ankle_deg < 50.0
+
+
+def test_a_single_sample_is_the_block_s_to_the_bit() -> None:
+    """The noise is drawn many samples at a time, whoever asks for how many."""
+    one_by_one, in_blocks = VirtualPatient(seed=5), VirtualPatient(seed=5)
+    for first in range(0, 600, 60):
+        for segment in ("foot", "shank"):
+            block = in_blocks.imu_block(segment, first / 100.0, 60, 100.0)
+            for row, number in zip(block.tolist(), range(first, first + 60), strict=True):
+                times = first / 100.0 + (number - first) / 100.0
+                quat, force, rate = one_by_one.imu(segment, times)
+                assert [*quat, *force, *rate] == row

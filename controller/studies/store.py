@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,10 @@ MANIFEST, PROTOCOL, RUNS, STRIDES, PARTS = (
     "manifest.json", "protocol.toml", "runs.parquet", "strides.parquet", "parts",
 )  # fmt: skip
 MANIFEST_KEYS = {"study", "protocol_sha256", "commit", "versions", "registered"}
+STRIDE_BYTES, PERSON_BYTES = 110, 12_000  # of a person's parts: a stride, and what every file has
+COPIES = 2  # parts, and tables made of them
 PERSONS_A_GROUP = 256  # of a table that is written: memory stays bounded, and the bytes the same
+MB = 1e6
 SEPARATOR = "~"  # in no name: between a cohort and a person's number
 
 _INT, _FLOAT, _TEXT, _BOOL = pyarrow.int64(), pyarrow.float64(), pyarrow.string(), pyarrow.bool_()
@@ -59,6 +63,18 @@ class Store:
             self._write(MANIFEST, _manifest(self.protocol))
         (self.folder / PARTS).mkdir(exist_ok=True)
         return finished(self.folder)
+
+    def make_room(self, tasks: Sequence[Task]) -> None:
+        """Whether the disk takes what these bring. Raises InputError where it does not."""
+        strides = sum(task.strides * len(task.arms) for task in tasks)
+        needed = COPIES * (STRIDE_BYTES * strides + PERSON_BYTES * len(tasks))
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            found, allowed = (
+                f"{free / MB:.1f} MB free",
+                f"{needed / MB:.1f} MB free, for {len(tasks)} persons",
+            )
+            raise InputError(str(self.folder), "disk", found, allowed)
 
     def add(self, task: Task, runs: Sequence[Run]) -> None:
         """Keep what a task brought. Raises OSError where the disk does not take it; then nothing changed."""

@@ -45,6 +45,7 @@ def plan(store: Store, patients: int | None = None) -> Plan:
     tasks = tasks_of(store.protocol, patients)
     persons = tuple((task.cohort, task.number) for task in tasks)
     left = tuple(task for task in tasks if (task.cohort, task.number) not in done)
+    store.make_room(left)
     return Plan(persons, left, len(store.protocol.file.arms))
 
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet
 import pytest
@@ -118,6 +119,21 @@ def test_a_full_disk_is_told_and_loses_nothing(
     assert len(plan(store, PERSONS).tasks) == PERSONS - 4  # of nine files one was half a person's
     walk(store, plan(store, PERSONS), InProcess(2), lambda _: None)
     assert tables(folder) == tables(tmp_path / "whole")
+
+
+def test_a_disk_without_room_is_told_before_the_first_run(
+    tmp_path: Path, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """30 persons x 3 arms x 60 strides: 2 x (110 x 5400 + 12,000 x 30) bytes."""
+    store = Store(tmp_path, protocol)
+    for free, refused in ((1_908_000, False), (1_907_999, True)):
+        told = SimpleNamespace(free=free)
+        monkeypatch.setattr("controller.studies.store.shutil.disk_usage", lambda _, told=told: told)
+        if refused:
+            with pytest.raises(InputError, match=r"disk: found '1.9 MB free', allowed: 1.9 MB free, for 30"):
+                plan(store, PERSONS)
+        else:
+            assert len(plan(store, PERSONS).tasks) == PERSONS
 
 
 def test_a_folder_of_another_study_or_program_is_refused(tmp_path: Path, protocol: Protocol) -> None:

@@ -34,14 +34,15 @@ def serve(
 ) -> int:
     """Until ended; returns the exit code. Raises InputError and ConfigError before it listens."""
     installed()
-    from controller.console.home import service  # it loads the web server
+    from controller.console.home import serving  # it loads the web server
+    from controller.console.home.service import ServiceSettings
 
     host = LOOPBACK if pairing is None else EVERYWHERE
-    with service.own_folder() as name:
+    with serving.own_folder() as name:
         folder = Path(name)
-        sock = service.listen(host, port)
+        sock = serving.listen(host, port)
         home_port = int(sock.getsockname()[1])
-        with service.listen(host, home_port + 1 if port else 0) as beside:  # a session's console comes there
+        with serving.listen(host, home_port + 1 if port else 0) as beside:  # a session's console comes there
             rig_port = int(beside.getsockname()[1])
         enter = ""
         if pairing is None:
@@ -55,8 +56,8 @@ def serve(
         console.print(f"Home page: {scheme}://{address}:{home_port}{enter}", markup=False, soft_wrap=True)
         console.print("Ctrl-C ends it, and a session that is still on.", markup=False)
         training = CONFIGS / "sessions" / "training.toml"
-        settings = service.ServiceSettings(place, runs, patients, sessions, training, rehearse=rehearse)
-        service.run(settings, sock, folder)
+        settings = ServiceSettings(place, runs, patients, sessions, training, rehearse=rehearse)
+        serving.serve(settings, sock, folder)
     return 0
 
 

@@ -17,11 +17,10 @@ from controller.analysis.summary import ArmSummary, Spread, Summary
 from controller.config.console_settings import Place, new_token
 from controller.config.loader import read_file
 from controller.config.person_schema import PatientFile
-from controller.console.home.rigs import Rigs
+from controller.console.home.rigs import Rigs, Started
 from controller.console.home.service import Service, ServiceSettings
 from controller.console.recordings import recorded, recordings_page
 from controller.console.recordings.session_figures import session_figures
-from controller.console.setup.last_answers import last_answers, setup_file
 from controller.record.writer import RecordingWriter
 from controller.safety.judgement.contraindications import QUESTION
 
@@ -38,6 +37,7 @@ NEW = {
     "speed_mps": "0.6",
     **dict.fromkeys(QUESTION, "no"),
 }
+WAITING = (sys.executable, "-c", "import time; time.sleep(600)")  # a rig that comes up slowly
 # Ends at once, and says what it was asked to do.
 ECHO = (sys.executable, "-c", "import sys; print('refused:', *sys.argv[1:]); sys.exit(2)")
 
@@ -61,7 +61,7 @@ class Clinic:
             place, self.runs, self.patients, self.sessions, self.sessions / "gait.toml", rehearse=True
         )
         self.service = Service(settings, own)
-        self.service._rigs = Rigs(self.runs, place, own, command=ECHO)
+        self.service._rigs = Rigs(self.runs, place, self.token, own, command=ECHO)
 
     async def ask(self, path: str, form: dict[str, str] | None = None, **headers: str) -> httpx.Response:
         told = {"Authorization": f"Bearer {self.token}", **headers}
@@ -138,7 +138,6 @@ def test_nothing_starts_before_every_question_was_on_the_screen(clinic: Clinic) 
         forbidding = await clinic.ask("/persons/P017/start", {**ticked, "heart": "yes"})
         assert forbidding.status_code == 409
         assert clinic.service._rigs.newest is None
-        assert not setup_file(clinic.runs, "P017").exists()
 
     run(work())
 
@@ -154,22 +153,63 @@ def test_no_answer_is_preset(clinic: Clinic) -> None:
     run(work())
 
 
-def test_a_start_hands_over_todays_answers_and_shows_a_refusal_in_its_words(clinic: Clinic) -> None:
+async def ended(clinic: Clinic) -> Started:
+    """The session that was begun, once its process has ended."""
+    started = clinic.service._rigs.newest
+    assert started is not None
+    await asyncio.wait_for(asyncio.gather(*clinic.service._rigs._watching), 30.0)
+    return started
+
+
+def test_the_rig_comes_up_while_the_checklist_is_asked(clinic: Clinic) -> None:
+    clinic.service._rigs._command = WAITING
+
+    async def work() -> None:
+        answer = await clinic.ask("/persons/P017/begin", {})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/persons/P017/start")
+        started = clinic.service._rigs.newest
+        assert started is not None
+        assert started.asking
+        assert (await clinic.ask("/rig")).headers["location"] == "/persons/P017/start"
+        assert (await clinic.ask("/persons/P017/begin", {})).status_code == 303
+        assert clinic.service._rigs.newest is started
+        other = await clinic.ask("/training", {})
+        assert other.status_code == 409
+        assert "one session at a time" in other.text
+        answer = await clinic.ask("/persons/P017/start", {**BY, **SEEN, "unchanged": "yes"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/rig")
+        assert started.given == (dict.fromkeys(QUESTION, "no"), "AB")
+        assert not started.asking
+        assert (await clinic.ask("/rig/state")).json() == {"next": ""}
+        assert (await clinic.ask("/rig/end", {})).headers["location"] == f"/ended/{started.name}"
+        await ended(clinic)
+        assert (await clinic.ask("/rig/state")).json() == {"next": f"/ended/{started.name}"}
+
+    run(work())
+
+
+def test_a_session_starts_by_the_persons_files_and_its_refusal_is_shown_in_its_words(clinic: Clinic) -> None:
     async def work() -> None:
         answer = await clinic.ask("/persons/P017/start", {**BY, **SEEN, "unchanged": "yes"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/rig")
-        started = clinic.service._rigs.newest
-        assert started is not None
-        file = setup_file(clinic.runs, "P017")
-        kept = msgspec.json.decode(file.read_bytes())
-        assert (kept["session"], kept["by"], kept["done"]) == (started.name, "AB", ["patient", "checklist"])
-        assert last_answers(file) == dict.fromkeys(QUESTION, "no")
-        await asyncio.wait_for(asyncio.gather(*clinic.service._rigs._watching), 30.0)
+        started = await ended(clinic)
         assert started.state == "refused"
         page = (await clinic.ask(f"/ended/{started.name}")).text
         for part in ("run ", "gait.toml", "--console", "--virtual", f"--patient {clinic.patients}/P017.toml"):
             assert part in page
         assert "refused:" not in page
+
+    run(work())
+
+
+def test_training_is_one_tap_and_nobodys_session(clinic: Clinic) -> None:
+    async def work() -> None:
+        assert 'action="/training"' in (await clinic.ask("/")).text
+        answer = await clinic.ask("/training", {})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/rig")
+        said = (await ended(clinic)).words()
+        assert "--virtual" in said
+        assert "--patient" not in said
 
     run(work())
 

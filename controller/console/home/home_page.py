@@ -30,6 +30,7 @@ class Card:
     who: Person
     sessions: Sequence[Recorded]
     settings: Settings | None
+    several: bool = False  # settings to choose from
 
 
 def home_html(texts: Texts, cards: Sequence[Card], *, patients: Path, sessions: Path, rehearse: bool) -> str:
@@ -67,9 +68,14 @@ def _card(texts: Texts, card: Card) -> str:
     start = ""
     if card.settings is not None:
         label = t("home.start_last" if last else "home.start_first")
+        other = (
+            f'<a class="button second" href="{path}/start">{escape(t("home.other"))}</a>'
+            if card.several
+            else ""
+        )
         start = (
-            f'<a class="button" href="{path}/start">{escape(label)}'
-            f"<small>{escape(settings_words(texts, card.settings))}</small></a>"
+            f'<form method="post" action="{path}/begin"><button class="button">{escape(label)}'
+            f"<small>{escape(settings_words(texts, card.settings))}</small></button></form>{other}"
             f'<form method="post" action="{path}/setup"><button class="button second">'
             f"{escape(t('page.setup'))}</button></form>"
         )
@@ -182,7 +188,10 @@ def ended_html(texts: Texts, item: Recorded | None, before: Recorded | None, wor
         )
     again = ""
     if who := words.get("person"):
-        again = f'<a class="button" href="/persons/{quote(who)}/start">{escape(t("home.again"))}</a>'
+        again = (
+            f'<form method="post" action="/persons/{quote(who)}/begin"><button class="button">'
+            f"{escape(t('home.again'))}</button></form>"
+        )
     home = f'<a class="button second" href="/">{escape(t("page.home"))}</a>'
     parts.append(f'<div class="tools">{again}{home}</div>')
     return f'<section class="card">{"".join(parts)}</section>'

@@ -28,9 +28,10 @@ def progress_html(texts: Texts, pseudonym: str, sessions: Sequence[Recorded]) ->
     t = texts.get
     told = [(item, figures) for item in sessions if (figures := session_figures(item)) is not None]
     links = (
-        f'<p class="tools"><a class="button" href="/persons/{quote(pseudonym)}/start">'
-        f"{escape(t('home.start'))}</a>"
-        f'<a class="button second" href="/sessions?q={quote(pseudonym)}">{escape(t("page.sessions"))}</a></p>'
+        f'<div class="tools"><form method="post" action="/persons/{quote(pseudonym)}/begin">'
+        f'<button class="button">{escape(t("home.start"))}</button></form>'
+        f'<a class="button second" href="/sessions?q={quote(pseudonym)}">'
+        f"{escape(t('page.sessions'))}</a></div>"
     )
     if not told:
         return f"{links}<p>{escape(t('home.no_progress'))}</p>"

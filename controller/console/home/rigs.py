@@ -12,24 +12,22 @@ import contextlib
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from controller.config.console_settings import DOOR_PATH, Place, write_settings
-from controller.console.layout import STATIC
+from controller.config.console_settings import Place, write_settings
+from controller.console.home.rig_door import RigDoor
 from controller.console.low_priority import BEHIND
 from controller.console.recordings.recorded import STAMP_FORMAT
 from controller.errors import InputError
 from controller.runtime import child
 
 LOOK_S = 0.2  # how often its console is looked for
-ANSWER_S = 1.0  # and has to answer within
 GONE_LOOKS = 3  # in a row: its console has ended with its session
 SAID_MAX_LINES = 12
 REFUSED, STOPPED = 2, 130  # exit codes of dorsi run
@@ -49,8 +47,21 @@ class Started:
     first_page: str
     log: Path
     process: subprocess.Popen[bytes]
+    asks: bool  # the checklist, on the service's page
     state: State = "starting"
+    given: tuple[Mapping[str, str], str] | None = None  # today's answers, and by whom
+    delivered: bool = False
     begun_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def asking(self) -> bool:
+        """Whether the service's page waits for today's answers."""
+        return self.live and self.asks and self.given is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether its console can be entered, with the answers that were given."""
+        return self.state == "running" and (self.given is None or self.delivered)
 
     @property
     def live(self) -> bool:
@@ -66,8 +77,11 @@ class Started:
 class Rigs:
     """``place`` is where every rig's console listens; ``folder`` is the service's own."""
 
-    def __init__(self, runs: Path, place: Place, folder: Path, *, command: Sequence[str] = ()) -> None:
+    def __init__(
+        self, runs: Path, place: Place, token: str, folder: Path, *, command: Sequence[str] = ()
+    ) -> None:
         self.place = place
+        self._door = RigDoor(place, token)
         self._runs = runs
         self._folder = folder
         self._command = tuple(command)
@@ -105,6 +119,7 @@ class Rigs:
         pseudonym: str,
         virtual: bool,
         first_page: str,
+        asks: bool = False,
     ) -> Started:
         """Raises InputError where a rig lives already or its port is another program's.
 
@@ -130,7 +145,7 @@ class Rigs:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,  # Ctrl-C is the service's, which ends it in order
             )
-        one = self._started[name] = Started(name, pseudonym, first_page, log, process)
+        one = self._started[name] = Started(name, pseudonym, first_page, log, process, asks)
         task = asyncio.create_task(self._watch(one))
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
@@ -145,16 +160,19 @@ class Rigs:
         """End what lives and wait until all is summed up."""
         self.end()
         await asyncio.gather(*self._watching, return_exceptions=True)
+        await self._door.close()
 
     async def _watch(self, one: Started) -> None:
-        silent = 0
+        gone = 0
         while one.process.poll() is None:
             if one.state == "starting":
-                if await self._answers(f"{STATIC}/stop.js", b"200"):
+                if await self._door.pages():
+                    await self._deliver(one)
                     one.state = "running"
             elif one.state == "running":
-                silent = 0 if await self._answers(DOOR_PATH, b"204") else silent + 1
-                if silent >= GONE_LOOKS:
+                await self._deliver(one)
+                gone = gone + 1 if await self._door.door() == "gone" else 0
+                if gone >= GONE_LOOKS:
                     one.state = "summing up"
                     with contextlib.suppress(OSError):
                         os.setpriority(os.PRIO_PROCESS, one.process.pid, BEHIND)
@@ -165,20 +183,11 @@ class Rigs:
         else:
             one.state = "ended" if code in (0, STOPPED) else "failed"
 
-    async def _answers(self, path: str, status: bytes) -> bool:
-        """Whether the rig's console answers so."""
-        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
-            async with asyncio.timeout(ANSWER_S):
-                reader, writer = await asyncio.open_connection(
-                    _near(self.place.host), self.place.port, ssl=_unchecked(self.place)
-                )
-                try:
-                    host = f"{_near(self.place.host)}:{self.place.port}"
-                    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-                    return (await reader.readline()).split(b" ")[1:2] == [status]
-                finally:
-                    writer.transport.abort()
-        return False
+    async def _deliver(self, one: Started) -> None:
+        """Today's answers to its console; where it does not take them, its own page asks."""
+        if one.given is not None and not one.delivered:
+            one.delivered = True
+            await self._door.answer(*one.given)
 
     def _look_at_port(self) -> None:
         with socket.socket(socket.AF_INET6 if ":" in self.place.host else socket.AF_INET) as sock:
@@ -189,17 +198,3 @@ class Rigs:
                 where = f"{self.place.host}:{self.place.port}"
                 free = "a free port: end the console that is there"
                 raise InputError(where, "console of a session", error.strerror, free) from None
-
-
-def _near(host: str) -> str:
-    """How this computer reaches what listens at ``host``."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def _unchecked(place: Place) -> ssl.SSLContext | None:
-    """It only asks itself."""
-    if place.cert_file is None:
-        return None
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    return tls

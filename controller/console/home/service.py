@@ -6,16 +6,11 @@ console of its own, which this one leads to.
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import tempfile
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from types import FrameType
 from urllib.parse import quote
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -35,8 +30,7 @@ from controller.console.recordings import recorded
 from controller.console.recordings.file_jobs import Desk
 from controller.console.recordings.recorded import Recorded
 from controller.console.recordings.routes import RecordingPages
-from controller.console.setup import progress
-from controller.console.setup.last_answers import answered, setup_file
+from controller.console.setup.progress import SetupState
 from controller.errors import ConfigError, InputError
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
@@ -76,7 +70,7 @@ class Service:
             rehearse=settings.rehearse,
         )
         self._texts = load_texts("home")
-        self._rigs = Rigs(settings.runs.resolve(), place, folder)
+        self._rigs = Rigs(settings.runs.resolve(), place, self._token, folder)
         self._desk = Desk(lambda: self._rigs.now is not None)
         self._recordings = RecordingPages(settings.runs, self._desk, texts_of=self._of, frame=self._framed)
 
@@ -92,6 +86,7 @@ class Service:
         app.get("/persons/{pseudonym}")(self.progress)
         app.get("/persons/{pseudonym}/start")(self.ask)
         app.post("/persons/{pseudonym}/start")(self.start)
+        app.post("/persons/{pseudonym}/begin")(self.begin)
         app.post("/persons/{pseudonym}/setup")(self.set_up)
         app.post("/training")(self.training)
         app.get("/rig")(self.rig)
@@ -102,22 +97,10 @@ class Service:
         app.get("/ended/{name}/state")(self.ended_state)
         return Entry(app, self._console, self._token, self._texts)
 
-    async def serve(self, sock: socket.socket) -> None:
-        """Until SIGINT or SIGTERM; then the session that lives is ended, and summed up."""
-        place = self._settings.place
-        config = uvicorn.Config(
-            self.app(),
-            ssl_certfile=place.cert_file,
-            ssl_keyfile=place.key_file,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
-        try:
-            await _Server(config).serve(sockets=[sock])
-        finally:
-            await self._desk.close()
-            await self._rigs.close()
+    async def close(self) -> None:
+        """End the session that lives, and wait until all is summed up."""
+        await self._desk.close()
+        await self._rigs.close()
 
     # --- pages
 
@@ -126,7 +109,12 @@ class Service:
         sessions = self._clinic.sessions_by_person(self._live_name())
         choices = persons.all_settings(settings.sessions)
         cards = [
-            Card(who, mine := sessions.get(who.pseudonym, []), persons.last_settings(who, mine, choices))
+            Card(
+                who,
+                mine := sessions.get(who.pseudonym, []),
+                persons.last_settings(who, mine, choices),
+                several=len(choices) > 1,
+            )
             for who in persons.persons(settings.patients)
         ]
         body = home_page.home_html(
@@ -178,9 +166,28 @@ class Service:
         if found is None:
             return self._unknown(request)
         who, chosen, choices = found
+        now = self._rigs.now
+        begun = now is not None and now.asking and now.pseudonym == pseudonym
         last = self._clinic.last_answers(who)
-        body = start_page.start_html(texts, who, chosen, choices, last, by=by, problem=problem)
-        return self._page(request, "", texts.get("home.start"), body, status=status)
+        body = start_page.start_html(
+            texts, who, chosen, [] if begun else choices, last, by=by, problem=problem, begun=begun
+        )
+        return self._page(request, "", texts.get("home.start"), body, status=status, banner=not begun)
+
+    async def begin(self, request: Request, pseudonym: str) -> Response:
+        """As last time: the rig comes up while the checklist is asked; its guard arms nothing before."""
+        found = self._clinic.person_and_settings(pseudonym)
+        if found is None:
+            return self._unknown(request)
+        who, chosen, _ = found
+        if chosen.kind != WALK:
+            return await self._begin(request, who.pseudonym, chosen.path, who.path, "/checklist")
+        questions = RedirectResponse(f"/persons/{quote(pseudonym)}/start", status_code=303)
+        now = self._rigs.now
+        if now is not None and now.asking and now.pseudonym == pseudonym:
+            return questions
+        answer = await self._begin(request, who.pseudonym, chosen.path, who.path, "/", asks=True)
+        return questions if answer.status_code == 303 else answer
 
     async def start(self, request: Request, pseudonym: str) -> Response:
         """With today's answers, which the session's console gives to its guard."""
@@ -199,13 +206,15 @@ class Service:
         if given.problem:
             question = texts.get(f"question.{given.question}") if given.question else ""
             return refused(texts.get(given.problem).format(question=question))
-        name, file = self._rigs.new_name(), setup_file(self._settings.runs, who.pseudonym)
-        state = answered(file, name, given.answers, given.by)
-        if state.objections():
+        if SetupState("", answers=dict(given.answers)).objections():
             return refused(texts.get("setup.forbidden"))
-        if self._rigs.now is None:
-            progress.save(file, state)
-        answer = await self._begin(request, who.pseudonym, chosen.path, who.path, "/", name=name)
+        now = self._rigs.now
+        answer: Response = RedirectResponse("/rig", status_code=303)
+        if now is None or not now.asking or now.pseudonym != pseudonym:
+            answer = await self._begin(request, who.pseudonym, chosen.path, who.path, "/", asks=True)
+            now = self._rigs.now if answer.status_code == 303 else None
+        if now is not None:
+            now.given = (given.answers, given.by)
         remember(answer, given.by)
         return answer
 
@@ -230,17 +239,18 @@ class Service:
         patient: Path | None,
         first_page: str,
         *,
-        name: str = "",
+        asks: bool = False,
         virtual: bool = False,
     ) -> Response:
         try:
             await self._rigs.start(
-                name or self._rigs.new_name(),
+                self._rigs.new_name(),
                 session,
                 patient,
                 pseudonym=who,
                 virtual=virtual or self._settings.rehearse,
                 first_page=first_page,
+                asks=asks,
             )
         except InputError as error:
             texts = self._of(request)
@@ -253,19 +263,21 @@ class Service:
         texts, now = self._of(request), self._rigs.now
         if now is None:
             return RedirectResponse("/", status_code=303)
-        if now.state == "running":
+        if now.asking:
+            return RedirectResponse(f"/persons/{quote(now.pseudonym)}/start", status_code=303)
+        if now.ready:
             where = f"{self._door(request)}/enter?token={quote(self._token)}&to={quote(now.first_page)}"
             return RedirectResponse(where, status_code=303, headers={"Cache-Control": "no-store"})
         body = home_page.waiting_html(texts, now)
         return self._page(request, "", texts.get("home.start"), body, banner=False)
 
     async def rig_state(self) -> Response:
-        """Where the waiting page goes next; empty while it waits."""
+        """Where a waiting page goes next; empty while it waits, or asks the checklist."""
         now = self._rigs.now
         if now is None:
             last = self._rigs.newest
             return JSONResponse({"next": f"/ended/{quote(last.name)}" if last else "/"})
-        return JSONResponse({"next": "/rig" if now.state == "running" else ""})
+        return JSONResponse({"next": "/rig" if now.ready and not now.asking else ""})
 
     def ask_end(self, request: Request) -> Response:
         texts, now = self._of(request), self._rigs.now
@@ -342,40 +354,6 @@ class Service:
         return self._page(request, "", "Dorsi", f"<p>{escape(texts.get('home.unknown'))}</p>", status=404)
 
 
-class _Server(uvicorn.Server):
-    """A signal ends it, and nothing but it: what it has started is to be ended in order."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.should_exit = True
-
-
 def _told(one: Started, item: Recorded | None) -> bool:
     """Whether its numbers are there, or none will come."""
     return not one.live and ((item is not None and item.summed_up) or one.state != "summing up")
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The service's socket. Raises InputError where something else listens there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except OSError as error:
-        sock.close()
-        raise InputError(f"{host}:{port}", "port", error.strerror, "a free one, with --port") from None
-    return sock
-
-
-def run(settings: ServiceSettings, sock: socket.socket, folder: Path) -> None:
-    """Serve until told to end."""
-
-    async def serve() -> None:
-        await Service(settings, folder).serve(sock)
-
-    asyncio.run(serve())
-
-
-def own_folder() -> tempfile.TemporaryDirectory[str]:
-    """For the token, and for what sessions said when they began."""
-    return tempfile.TemporaryDirectory(prefix="dorsi-home-")

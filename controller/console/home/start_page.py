@@ -57,8 +57,9 @@ def start_html(
     *,
     by: str,
     problem: str = "",
+    begun: bool = False,
 ) -> str:
-    """The whole page; an exercise asks its checklist on its own page."""
+    """The whole page; an exercise asks its checklist on its own page. ``begun``: the rig comes up already."""
     t = texts.get
     fault = f'<p class="bad box" role="alert">{escape(problem)}</p>' if problem else ""
     name = f"{escape(who.pseudonym)} <small>{escape(t(f'setup.side_{who.side}'))}</small>"
@@ -81,8 +82,12 @@ def start_html(
         else ""
     )
     anew = f'<button class="button second">{escape(t("home.answered"))}</button>'
+    follow = f'<p id="follow" class="quiet" data-url="/rig/state">{escape(t("home.begun"))} ' if begun else ""
+    follow += (
+        f'<a class="button second small" href="/rig/end">{escape(t("home.end"))}</a></p>' if begun else ""
+    )
     return (
-        f"{fault}{head}{pick}"
+        f"{fault}{head}{pick}{follow}"
         f'<section class="card"><h2>{escape(t("setup.checklist"))}</h2><p>{escape(t("home.ask"))}</p>'
         f'<form method="post" action="{path}" id="ask">{settings}<div class="questions asked">{rows}</div>'
         f'<div class="tools sticky">{sign}{unchanged}{anew}</div></form></section>'

@@ -1,14 +1,12 @@
-"""The checklist from one session to the next: what was answered last, and today's for a session to come."""
+"""The checklist from one session to the next: what was answered last."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from controller.console.setup import progress
 from controller.console.setup.progress import SetupState, unanswered
 
 
@@ -23,12 +21,3 @@ def last_answers(path: Path) -> dict[str, str]:
         answers = msgspec.json.decode(path.read_bytes(), type=SetupState).answers
         return {} if unanswered(answers) else answers
     return {}
-
-
-def answered(path: Path, session: str, answers: Mapping[str, str], by: str) -> SetupState:
-    """The set-up of the session to come, with today's answers by ``by``; what was found before stays."""
-    state = progress.load(path, session)
-    state.by, state.answers = by, dict(answers)
-    for step in ("patient", "checklist"):
-        state.finish(step)
-    return state

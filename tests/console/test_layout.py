@@ -21,6 +21,7 @@ from controller.config.console_settings import (
 from controller.console import layout
 from controller.console.i18n import LANGUAGES, WORDS, choose, language_of, load_texts
 from controller.console.live.alarms import PASSING_S, Alarms
+from controller.console.live.browser_messages import on_time_told
 from controller.console.live.main_screen import main_html
 from controller.console.live.stride_curves import Trace
 from controller.console.recordings import recorded, recordings_page
@@ -312,3 +313,12 @@ def test_stop_is_a_native_button_in_a_plain_form_before_everything_else() -> Non
     assert bar.startswith('<header id="bar"><form method="post" action="/stop"')
     assert bar.index("<button") < bar.index("<a ")
     assert "disabled" not in bar
+
+
+def test_a_rest_is_due_when_the_first_of_bout_and_session_is_over() -> None:
+    limits = {"bout_max_s": (1800.0, "patient"), "session_max_s": (2400.0, "clinic")}
+    assert on_time_told({"bout": 604.0, "session": 604.0}, limits) == {"on_s": 600.0, "rest_in_s": 1200.0}
+    assert on_time_told({"bout": 60.0, "session": 2000.0}, limits) == {"on_s": 60.0, "rest_in_s": 400.0}
+    assert on_time_told({"bout": 1900.0, "session": 1900.0}, limits)["rest_in_s"] == 0.0
+    for silent in (None, {}, {"bout": "long"}):
+        assert on_time_told(silent, limits) == {}

@@ -30,10 +30,13 @@ ALLOWED = tunable(load_session(DEMO))
 
 @dataclass
 class Controller:
-    """Settings as the controller process keeps them, with a boundary after ``busy`` turned-down wishes."""
+    """Settings as the controller process keeps them; the first ``busy`` looks find somebody else's change
+    that waits, and the first ``stale`` wishes come after somebody else's.
+    """
 
     mode: Mode = "trapezoid"
     busy: int = 0
+    stale: int = 0
     wishes: list[Wish] = field(default_factory=list)
     tuning: Tuning = field(init=False)
     paused: bool = False
@@ -43,18 +46,19 @@ class Controller:
 
     @property
     def now(self) -> Told:
-        tuning = self.tuning
+        tuning, waits = self.tuning, self.busy > 0
+        self.busy -= waits
         probe, walk = ProbeTold(0, 0.0, False, "", 0.0), WalkTold(self.mode, self.paused)
         return Told(
-            tuning.version, False, values(tuning.params), tuning.allowed, tuning.params, tuning.trail, probe,
+            tuning.version, waits, values(tuning.params), tuning.allowed, tuning.params, tuning.trail, probe,
             walking=True, found=(), findings=(), walk=walk,
         )  # fmt: skip
 
     async def wish(self, wish: Wish) -> str:
         await asyncio.sleep(0.0)
-        if self.busy:
-            self.busy -= 1
-            return "busy: a change waits for the end of the stride"
+        if self.stale:
+            self.stale -= 1
+            return "stale: made from version 0 of the settings, now is 1"
         self.wishes.append(wish)
         refused = self.tuning.ask(1, wish)
         self.tuning.take(2)
@@ -78,7 +82,7 @@ def settle(strength: Strength, *acts: Callable[[], Answer]) -> list[Answer]:
     async def run() -> list[Answer]:
         task = asyncio.create_task(strength.run())
         answers = [act() for act in acts]
-        for _ in range(50):
+        for _ in range(200):
             await asyncio.sleep(0.005)
             if not (strength._wanted or strength._undo):
                 break
@@ -102,7 +106,7 @@ def test_one_tap_is_one_milliampere_signed_and_without_a_preview() -> None:
 
 
 def test_quick_taps_go_together_where_a_change_waits_and_none_is_lost() -> None:
-    controller = Controller(busy=1)
+    controller = Controller(busy=6, stale=1)
     strength = desk(controller)
     settle(strength, *[lambda: strength.tap(CURRENT, 1, "AB")] * 3, lambda: strength.tap(EXTENSION, -1, "AB"))
     assert values(controller.tuning.params)[CURRENT] == 35.0

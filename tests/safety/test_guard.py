@@ -153,6 +153,7 @@ def test_a_heartbeat_is_answered_and_the_state_told_with_what_forbids_arming(roo
     assert told["ok"]
     assert {"code": "frame", "name": "", "left_s": None} in told["refusals"]
     assert told["limits"]["current_max_ma"] == {"value": 40.0, "set_by": "session"}
+    assert told["on_s"] == {"bout": 0.0, "session": 0.0}  # nothing has been armed
 
 
 def test_a_stamp_that_is_damaged_or_of_another_session_counts_for_nothing(room: Room) -> None:

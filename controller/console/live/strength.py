@@ -23,7 +23,7 @@ CURRENT, ASSIST, EXTENSION = "trapezoid.current_ma", "gait.assist_percent", "tra
 STEP: dict[str, float] = {CURRENT: 1.0, ASSIST: 10.0, EXTENSION: 20.0}  # of one tap, in the setting's unit
 MAIN: dict[Mode, str] = {"trapezoid": CURRENT, "feedback": ASSIST, "learning": ASSIST}  # what strength is
 REASON_TAP, REASON_UNDO = "tap", "tap taken back"  # in the audit trail
-AGAIN_S = 0.1  # after a change of somebody else's that waits
+AGAIN_S = 0.05  # while a change of somebody else waits
 Code = Literal["", "most", "least", "ceiling", "unsigned", "no_controller", "nothing", "no_setting"]
 
 
@@ -144,6 +144,8 @@ class Strength:
         if told is None or not changes:
             self._give_up("" if told is not None else "no controller")
             return True
+        if told.waiting:
+            return False
         before = {key: told.values[key] for key in changes}
         reason = REASON_UNDO if undo else REASON_TAP
         kind: Literal["change", "undo"] = "undo" if undo else "change"

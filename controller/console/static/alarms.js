@@ -116,7 +116,7 @@ window.dorsiAlarms = ((page) => {
     toneWords.textContent = silent ? texts["tone.untouched"] : paused ? say("tone.paused", { clock: clock(pausedMs()) }) : "";
   };
   for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, wake, { capture: true, passive: true });
-  wake();
+  if (navigator.userActivation?.hasBeenActive) wake();
 
   // --- the card
 

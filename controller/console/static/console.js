@@ -32,7 +32,7 @@
       cadence: [last?.cadence_spm, 0],
       stride_time: [last?.duration_s, 2],
       symmetry: [last?.swing_percent ? (100 * last.swing_percent) / page.normal_swing_percent : null, 0],
-      pitch_contact: [last?.pitch_contact_deg, 1],
+      pitch_contact: [last?.landing_deg, 1],
       ankle_contact: [last?.ankle_contact_deg, 1],
       error: [last?.error_deg, 1],
       pace: [now.reference_speed_mps, 2],
@@ -207,7 +207,7 @@
     }));
     const newestFirst = [...strides].reverse();
     table("overlay", [texts["chart.stride"], `${texts["tile.pitch_contact"]} °`, `${texts["tile.ankle_contact"]} °`, `${texts["tile.error"]} °`, `${texts["tile.stride_time"]} s`],
-      newestFirst.map((s) => [show(s.number, 0), show(s.pitch_contact_deg, 1), show(s.ankle_contact_deg, 1), show(s.error_deg, 1), show(s.duration_s, 2)]));
+      newestFirst.map((s) => [show(s.number, 0), show(s.landing_deg, 1), show(s.ankle_contact_deg, 1), show(s.error_deg, 1), show(s.duration_s, 2)]));
     table("overlay_current", [texts["chart.stride"], `${texts["tile.charge"]} µC`, "max mA"],
       newestFirst.map((s) => [show(s.number, 0), show(s.charge_uc, 0), show(Math.max(...s.applied_ma), 1)]));
   };

@@ -44,8 +44,11 @@ window.dorsiWalk = (() => {
     put(row, ".set-next", told.wanted === null ? "" : say("strength.next", { value: value(told.key, told.wanted) }));
     const most = say("strength.most_shown", { most: value(told.key, told.most), why: bound(told) });
     const asked = (page.lift_deg * ((told.wanted ?? told.now) - 100)) / 100;
-    const lift = told.key === "gait.assist_percent" ? `${say("strength.assist", { lift: `${asked > 0 ? "+" : ""}${show(asked, 1)}` })} · ` : "";
-    put(row, ".most", `${lift}${most}`);
+    const parts = [most];
+    if (told.key === "gait.assist_percent") {
+      parts.unshift(asked ? say("strength.assist", { lift: `${asked > 0 ? "+" : ""}${show(asked, 1)}` }) : texts["strength.as_reference"]);
+    }
+    put(row, ".most", parts.join(" · "));
   };
 
   const showStrength = (told) => {

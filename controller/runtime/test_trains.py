@@ -1,7 +1,7 @@
 """Test trains as the controller process takes them: asked for by a person, one small step at a time.
 
-Promises a train only at most one step above the last one given. Refuses a current above the session's, a
-train while one runs, and a jump.
+Promises a train only at most one step above the last one given, a smaller one once the person feels them.
+Refuses a current above the session's, a train while one runs, and a jump.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from controller.core.params import CoreParams
 from controller.core.signals import ProbeRequest
 
 FIRST_MAX_MA = 6.0  # what a search may begin with: below what most people feel at 300 us
-STEP_MAX_MA = 1.0
+UNFELT_STEP_MAX_MA, FELT_STEP_MAX_MA = 2.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeWish:
-    """A person asks for one train; 0 mA ends the one that runs."""
+    """A person asks for one train; 0 mA ends the one that runs. ``felt``: an earlier one was felt."""
 
     current_ma: float
+    felt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,13 @@ class Probing:
     def __init__(self) -> None:
         self._number = 0
         self._given_ma = 0.0  # the largest that was given whole
+        self._felt = False
         self._request: ProbeRequest | None = None
         self._refused = ""
 
     def ask(self, wish: ProbeWish, params: CoreParams, probe: Probe) -> None:
         """Take a wish for the next tick, or keep why not."""
+        self._felt = self._felt or wish.felt
         self._refused = self._why_not(wish, params, probe)
         if not self._refused:
             self._number += 1
@@ -63,7 +66,8 @@ class Probing:
         return ""
 
     def _next_max_ma(self, params: CoreParams) -> float:
-        return min(params.pulse.current_max_ma, max(FIRST_MAX_MA, self._given_ma + STEP_MAX_MA))
+        step_ma = FELT_STEP_MAX_MA if self._felt else UNFELT_STEP_MAX_MA
+        return min(params.pulse.current_max_ma, max(FIRST_MAX_MA, self._given_ma + step_ma))
 
     def take(self) -> ProbeRequest | None:
         """The request for this tick."""

@@ -51,10 +51,12 @@ def armed_again(page: Page) -> None:
 
 
 def train(page: Page, effect: str) -> None:
-    armed_again(page)
-    page.click("#give")
+    """One tap a train: what is said of the last one gives the next."""
+    if page.locator("#give").count():  # the first, and one after a stop
+        armed_again(page)
+        page.click("#give")
     expect(page.locator("#train")).to_have_text("The train is over.", timeout=STEP_MS)
-    press(page, effect)
+    page.get_by_role("button", name=effect).click()
 
 
 def answered(rig: Rig) -> list[tuple[int, str]]:
@@ -119,14 +121,20 @@ def test_the_electrodes_are_tested_and_armed_and_no_train_goes_to_a_leg_that_wal
 def test_thresholds_are_found_step_by_step_and_every_train_passes_the_guard(page: Page, rig: Rig) -> None:
     press(page, "stands")
     expect(page.locator("#stands")).to_contain_text("The leg stands still", timeout=STEP_MS)
-    for effect, level in (("Nothing", "5.0"), ("Felt", "5.5"), ("Foot moved", "6.0")):
-        train(page, effect)
-        expect(page.locator("#level")).to_have_text(level)
     urllib.request.urlopen(rig.request("/setup/level", b"by_ma=20")).close()
     page.reload()
-    expect(page.locator("#level")).to_have_text("6.0")  # upwards only by what a person says of a train
-    train(page, "Enough: no more than this")
-    expect(page.locator(".marks")).to_contain_text(re.compile(r"5\.0.*5\.5.*6\.0"))
+    expect(page.locator("#level")).to_have_text("4.0")  # upwards only by what a person says of a train
+    for effect, next_ma in (
+        ("Nothing", "6.0"),
+        ("Felt", "7.0"),
+        ("Foot moved", "8.0"),
+        ("Too strong", "7.5"),
+    ):
+        train(page, effect)
+        question = page.get_by_text(f"What happened at {next_ma} mA?")
+        expect(question.or_(page.locator("#give"))).to_be_visible(timeout=STEP_MS)
+    train(page, "Foot moved")
+    expect(page.locator(".marks")).to_contain_text(re.compile(r"6\.0.*7\.0.*7\.5"))
     shot(page, "setup-thresholds")
     press(page, "Keep these thresholds")
     at(page, "tests")
@@ -136,7 +144,7 @@ def test_thresholds_are_found_step_by_step_and_every_train_passes_the_guard(page
 def test_what_was_found_binds_in_tuning_and_in_a_saved_profile(page: Page, rig: Rig) -> None:
     page.goto(f"{rig.url}/tuning")
     largest = page.locator("[name='limits.current_max_ma']")
-    expect(largest).to_have_value("6", timeout=STEP_MS)
+    expect(largest).to_have_value("7.5", timeout=STEP_MS)
     page.goto(f"{rig.url}/profiles")
     page.fill("input[name=name]", "after-setup")
     page.fill("form.confirm input[name=by]", "AB")
@@ -144,8 +152,8 @@ def test_what_was_found_binds_in_tuning_and_in_a_saved_profile(page: Page, rig: 
     expect(page.locator("main table")).to_contain_text("after-setup")
     with urllib.request.urlopen(rig.request("/profiles/after-setup.toml")) as answer:
         saved = tomllib.loads(answer.read().decode())
-    assert saved["limits"]["current_max_ma"] == 6.0
-    assert saved["trapezoid"]["current_ma"] == 6.0
+    assert saved["limits"]["current_max_ma"] == 7.5
+    assert saved["trapezoid"]["current_ma"] == 7.5
     page.goto(f"{rig.url}/setup")
     at(page, "tests")
 
@@ -175,7 +183,7 @@ def test_every_step_is_in_the_recording(rig: Rig) -> None:
     trail = [m.record for m in messages(recording, ("audit",))]
     said = [entry.text for entry in trail if isinstance(entry, Audit) and entry.kind == "setup"]
     wanted = ("patient P000-virtual", "checklist does not allow", "checklist: pacemaker no", "sensors found",
-              "electrodes placed", "test train of 4 mA", "train of 4 mA: nothing", "thresholds: sensory 5 mA",
+              "electrodes placed", "test train of 4 mA", "train of 4 mA: nothing", "thresholds: sensory 6 mA",
               "identified: ", "first steps: ")  # fmt: skip
     assert said[-1].endswith("assisted since this step was opened")
     places = [next(i for i, text in enumerate(said) if text.startswith(words)) for words in wanted]
@@ -183,7 +191,7 @@ def test_every_step_is_in_the_recording(rig: Rig) -> None:
     guard = [m.record for m in messages(recording, ("guard/event",)) if isinstance(m.record, GuardEvent)]
     assert [skin for _, skin in answered(rig)] == ["yes", "no"]  # judged by the guard itself
     (lowered,) = {(event.by, event.current_max_ma) for event in guard if event.kind == "tighten"}
-    assert lowered == ("AB", 6.0)
+    assert lowered == ("AB", 7.5)
 
 
 def test_until_the_thresholds_were_kept_nothing_but_tests_was_given_and_then_no_more_than_found(
@@ -202,7 +210,7 @@ def test_until_the_thresholds_were_kept_nothing_but_tests_was_given_and_then_no_
     walked = [pulse.current_ma for v in verdicts if v.received_ns > kept_ns for pulse in v.pulses
               if v.state != "contact test"]  # fmt: skip
     assert walked
-    assert max(walked) <= 6.0
+    assert max(walked) <= 7.5
     armings = [(e.t_ns > kept_ns, e.kind) for e in events if e.kind in ("arm", "disarm", "trip")]
     assert (False, "arm") in armings
     after = [kind for later, kind in armings if later]

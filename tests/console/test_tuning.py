@@ -110,16 +110,50 @@ def test_a_file_that_is_no_profile_is_refused_and_left_out_of_the_list(tmp_path:
 
 
 def test_the_search_remembers_first_felt_first_moved_and_enough() -> None:
-    state = SetupState("s")
-    levels = []
-    for effect in ("nothing", "again", "felt", "felt", "moved", "moved", "enough"):
+    state, levels = search("nothing", "again", "felt", "felt", "moved", "moved", "enough")
+    assert levels == [4.0, 6.0, 6.0, 7.0, 8.0, 9.0, 10.0]
+    assert state.thresholds == {"sensory": 6.0, "motor": 8.0, "comfort": 10.0}
+    restart_search(state)
+    assert state == SetupState("s")
+
+
+def search(*effects: str, most_ma: float = 50.0) -> tuple[SetupState, list[float]]:
+    """What is known after these answers, and the currents they were given to."""
+    state, levels = SetupState("s"), []
+    for effect in effects:
         state.given_ma = state.level_ma
         levels.append(state.level_ma)
-        say_effect(state, effect)
-    assert levels == [4.0, 5.0, 5.0, 5.5, 6.0, 6.5, 7.0]
-    assert state.thresholds == {"sensory": 5.0, "motor": 6.0, "comfort": 7.0}
-    restart_search(state)
-    assert (state.thresholds, state.level_ma) == ({}, 4.0)
+        told_ma = progress.next_ma(state, effect, most_ma)
+        say_effect(state, effect, most_ma)
+        assert told_ma == (None if "comfort" in state.thresholds else state.level_ma)
+    return state, levels
+
+
+@pytest.mark.parametrize(
+    ("effects", "levels", "comfort_ma"),
+    [
+        (("felt", "moved", "too_strong", "moved"), [4.0, 5.0, 6.0, 5.5], 5.5),
+        (("felt", "moved", "too_strong", "too_strong"), [4.0, 5.0, 6.0, 5.5], 5.0),
+        (("too_strong", "felt", "moved"), [4.0, 3.0, 3.5], 3.5),  # the first one already
+        (("too_strong",) * 5, [4.0, 3.0, 2.0, 1.0, 0.5], None),  # nothing was accepted
+    ],
+)
+def test_what_is_too_strong_goes_back_by_half_a_step_to_the_strongest_that_was_accepted(
+    effects: tuple[str, ...], levels: list[float], comfort_ma: float | None
+) -> None:
+    state, given_ma = search(*effects)
+    assert given_ma == levels
+    assert state.thresholds.get("comfort") == comfort_ma
+    assert all(mark_ma <= (comfort_ma or 4.0) for mark_ma in state.thresholds.values())
+
+
+def test_at_the_most_that_is_allowed_the_search_ends_with_what_is_felt_and_goes_no_higher() -> None:
+    state, levels = search("nothing", "moved", "moved", most_ma=6.5)
+    assert levels == [4.0, 6.0, 6.5]
+    assert state.thresholds == {"sensory": 6.0, "motor": 6.0, "comfort": 6.5}
+    state, levels = search("nothing", "nothing", "nothing", "nothing", most_ma=6.5)
+    assert levels == [4.0, 6.0, 6.5, 6.5]  # no pad sits where it should
+    assert state.thresholds == {}
 
 
 def test_a_set_up_is_taken_up_again_and_asked_anew_in_another_session(tmp_path: Path) -> None:

@@ -52,9 +52,13 @@ def test_the_search_goes_up_by_one_step_above_what_was_given() -> None:
         assert probing.take() is None
         assert "allowed: above 0, to 6" in probing.told(PARAMS, probe).refused
     given(probing, probe, 6.0)
-    assert probing.told(PARAMS, probe).next_max_ma == 7.0
-    given(probing, probe, 7.0, guard_gave=False)  # blocked by the guard: nobody felt it
-    assert probing.told(PARAMS, probe).next_max_ma == 7.0
+    assert probing.told(PARAMS, probe).next_max_ma == 8.0
+    given(probing, probe, 8.0, guard_gave=False)  # blocked by the guard: nobody felt it
+    assert probing.told(PARAMS, probe).next_max_ma == 8.0
+    probing.ask(ProbeWish(8.0, felt=True), PARAMS, probe)  # refused: what is felt rises by less
+    assert "allowed: above 0, to 7" in probing.told(PARAMS, probe).refused
+    probing.ask(ProbeWish(0.0), PARAMS, probe)
+    assert probing.told(PARAMS, probe).next_max_ma == 7.0  # and stays so
 
 
 def test_no_train_while_one_runs_and_zero_ends_it() -> None:

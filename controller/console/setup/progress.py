@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,11 +22,17 @@ STEPS: tuple[Step, ...] = (
     "patient", "checklist", "sensors", "electrodes", "thresholds", "tests", "walk",
 )  # fmt: skip
 Mark = Literal["sensory", "motor", "comfort"]
-EFFECTS = ("nothing", "felt", "moved", "enough", "again")
+EFFECTS = ("nothing", "felt", "moved", "enough", "too_strong", "again")
+ENDING = ("enough", "too_strong")  # may be said while the train runs, and end it
 MARKS: tuple[Mark, ...] = ("sensory", "motor", "comfort")
 WALKED = ("dorsiflexion", "eversion")  # channels of gait assist, of which this set-up is
 FIRST_MA = 4.0
-COARSE_MA, FINE_MA = 1.0, 0.5  # until something is felt, and from then on
+UNFELT_STEP_MA, STEP_MA, FINE_MA = (
+    2.0,
+    1.0,
+    0.5,
+)  # until felt, then, back from too strong
+LEAST_MA = 0.5
 
 
 @dataclass(slots=True)
@@ -39,6 +45,8 @@ class SetupState:
     answers: dict[str, str] = field(default_factory=dict)
     level_ma: float = FIRST_MA
     given_ma: float | None = None  # of the train whose effect a person has not said yet
+    accepted_ma: float | None = None  # the strongest so far that was not too strong
+    too_strong_ma: float | None = None  # the weakest that was
     trains: int = 0
     thresholds: dict[str, float] = field(default_factory=dict)
     identified: dict[str, float] = field(default_factory=dict)
@@ -67,11 +75,12 @@ def unanswered(answers: Mapping[str, str]) -> list[str]:
     return [question.key for question in QUESTIONS if question.key not in answers]
 
 
-def say_effect(state: SetupState, effect: str) -> None:
+def say_effect(state: SetupState, effect: str, most_ma: float) -> None:
     """What a person says of the train just given; sets marks and the next train's current.
 
-    ``effect`` is one of EFFECTS. Felt means felt and not moved; moved is felt too. Enough ends the search:
-    no more than this.
+    ``effect`` is one of EFFECTS. Felt means felt and not moved; moved is felt too. Enough ends the search: no
+    more than this. Too strong goes back, by half a step from what was accepted before; the search ends with
+    the strongest that was accepted, and at ``most_ma`` where that is felt.
     """
     level_ma = state.given_ma
     if level_ma is None:
@@ -80,22 +89,46 @@ def say_effect(state: SetupState, effect: str) -> None:
     state.given_ma = None
     if effect == "again":
         return
-    if effect == "enough":
-        for mark in MARKS:
-            marks.setdefault(mark, level_ma)
-        marks["comfort"] = level_ma
-        return
-    if effect in ("felt", "moved"):
+    if effect == "too_strong":
+        state.too_strong_ma = level_ma
+    else:
+        state.accepted_ma = level_ma
+    if effect in ("felt", "moved", "too_strong"):
         marks.setdefault("sensory", level_ma)
     if effect == "moved":
         marks.setdefault("motor", level_ma)
-    state.level_ma = level_ma + (FINE_MA if "sensory" in marks else COARSE_MA)
+    next_ma = _next_ma(state, level_ma)
+    at_most = effect in ("felt", "moved") and level_ma >= most_ma
+    if effect == "enough" or at_most or next_ma is None:
+        comfort_ma = marks["comfort"] = state.accepted_ma or level_ma
+        for mark in MARKS:
+            marks[mark] = min(marks.get(mark, comfort_ma), comfort_ma)
+        return
+    state.level_ma = min(next_ma, most_ma)
+
+
+def _next_ma(state: SetupState, level_ma: float) -> float | None:
+    """The current after this one; ``None`` where the strongest accepted one is found."""
+    if state.too_strong_ma is None:
+        return level_ma + (STEP_MA if "sensory" in state.thresholds else UNFELT_STEP_MA)
+    if state.accepted_ma is None:
+        return max(LEAST_MA, level_ma - STEP_MA)
+    between_ma = state.too_strong_ma - FINE_MA
+    return between_ma if between_ma > state.accepted_ma else None
+
+
+def next_ma(state: SetupState, effect: str, most_ma: float) -> float | None:
+    """What is given next where a person says this of the last train; ``None`` where the search ends."""
+    tried = replace(state, thresholds=dict(state.thresholds))
+    say_effect(tried, effect, most_ma)
+    return None if "comfort" in tried.thresholds else tried.level_ma
 
 
 def restart_search(state: SetupState) -> None:
     """Begin the search for thresholds anew."""
     state.thresholds = {}
     state.level_ma, state.given_ma, state.trains = FIRST_MA, None, 0
+    state.accepted_ma = state.too_strong_ma = None
 
 
 def load(path: Path, session: str) -> SetupState:

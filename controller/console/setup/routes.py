@@ -30,6 +30,7 @@ from controller.console.setup.identification import Identification
 from controller.console.setup.last_answers import setup_file
 from controller.console.setup.patient_file_page import PatientFilePage
 from controller.console.setup.progress import STEPS, SetupState, Step, unanswered
+from controller.console.setup.threshold_search import ThresholdSearch
 from controller.console.tuning import audit
 from controller.console.tuning.controller_link import TuningLink
 from controller.ipc import bus
@@ -40,7 +41,9 @@ from drivers.catalogue import is_inertial
 
 SENSOR_AGE_MAX_MS = 300.0
 KEPT = 200  # entries of the trail
-TRAIN_ANSWER_S = 0.5
+PAUSE_S = (
+    0.8  # at least, between two trains: current for two thirds of the time, the guard allows nine tenths
+)
 TIGHTEN_ANSWER_S = 2.0
 PLANNED_S = 5.0  # the controller's next boundary: at once where the leg stands
 
@@ -73,8 +76,9 @@ class SetupPages:
         self._trail: deque[Audit] = deque(maxlen=KEPT)
         self._button = HoldButton()
         self._walk_ns: int | None = None  # when the last step was opened
-        self._from_deg: float | None = None  # foot pitch as the last train began
-        self._most_deg = 0.0
+        self._search = ThresholdSearch(
+            feed, link, lambda: self._state, keep=self._keep, refuse=self._refuse, stay=self._stay
+        )
         self._tests = Identification(self._folder, virtual=settings.virtual, done=self._identified)
         self._patient_file = PatientFilePage(settings, lambda: self._state, self._keep, texts_of=texts_of)
         self._remember_comfort()
@@ -100,9 +104,9 @@ class SetupPages:
         app.post("/setup/virtual")(self.virtual)
         app.post("/setup/hold")(self.hold)
         app.post("/setup/guard/{op}")(self.guard)
-        app.post("/setup/train")(self.train)
-        app.post("/setup/effect")(self.effect)
-        app.post("/setup/level")(self.level)
+        app.post("/setup/train")(self._search.train)
+        app.post("/setup/effect")(self._search.effect)
+        app.post("/setup/level")(self._search.level)
         app.post("/setup/search-again")(self.search_again)
         app.post("/setup/tests/run")(self.run_tests)
         app.get("/setup/tests/progress")(self._tests.progress)
@@ -124,7 +128,13 @@ class SetupPages:
         else:
             problem = problem or (self._tests.word if shown == "tests" else "")
             body = setup_page.setup_html(
-                texts, self._settings, self._state, shown, problem=problem, busy=self._tests.busy
+                texts,
+                self._settings,
+                self._state,
+                shown,
+                problem=problem,
+                busy=self._tests.busy,
+                most_ma=self._search.most_ma(),
             )
         page = layout.whole_page(texts, "/setup", texts.get("setup.title"), body, with_state=True)
         return HTMLResponse(page, status_code=status)
@@ -160,16 +170,6 @@ class SetupPages:
         """Assisted strides since the last step was opened."""
         return 0 if self._walk_ns is None else self._feed.assisted(self._walk_ns)
 
-    def _moved_deg(self) -> float | None:
-        """The most the foot has turned since the last train began."""
-        pitch_deg = self._feed.newest("foot_pitch_deg")
-        if pitch_deg is None or self._from_deg is None:
-            return None
-        told = self._link.now
-        if told is not None and told.probe.running:
-            self._most_deg = max(self._most_deg, abs(pitch_deg - self._from_deg))
-        return self._most_deg
-
     async def now(self, request: Request) -> Response:
         """What the pages' script shows: asked for three times a second."""
         feed, told = self._feed, self._link.now
@@ -194,7 +194,7 @@ class SetupPages:
             "assisted": self._assisted(),
             "scope": feed.scope,
             "error_deg": pace.error_deg if pace else None,
-            "moved_deg": self._moved_deg(),
+            "moved_deg": self._search.moved_deg(),
             "answered": feed.answered,
             "needed": feed.needed,
             "then": told.walk.mode if told else None,
@@ -333,49 +333,6 @@ class SetupPages:
             return Response(status_code=404)
         self._feed.request(op)
         return Response(status_code=204)
-
-    async def train(self, request: Request) -> Response:
-        state, told = self._state, self._link.now
-        if self._feed.state not in ABLE or told is None:
-            return self._refuse(request, "setup.not_armed")
-        if state.given_ma is not None:
-            return self._refuse(request, "setup.say_first")
-        if told.walking:
-            return self._refuse(request, "setup.stand_still")
-        self._from_deg, self._most_deg = self._feed.newest("foot_pitch_deg"), 0.0
-        before = told.probe.number
-        self._link.probe(state.level_ma)
-        until_s = time.monotonic() + TRAIN_ANSWER_S
-        while time.monotonic() < until_s:
-            await asyncio.sleep(0.02)
-            told = self._link.now
-            if told is None or told.probe.number > before or told.probe.refused:
-                break
-        if told is None or told.probe.number == before:
-            why = told.probe.refused if told else ""
-            return self._refuse(request, "setup.no_train", why=why)
-        state.given_ma = state.level_ma
-        state.trains += 1
-        self._keep(f"test train of {state.level_ma:g} mA")
-        return self._stay("thresholds")
-
-    async def effect(self, request: Request) -> Response:
-        given = (await fields(request)).get("effect", "")
-        level_ma = self._state.given_ma
-        if given not in progress.EFFECTS or level_ma is None:
-            return self._stay("thresholds")
-        self._link.probe(0.0)  # a train still running ends when somebody answers
-        progress.say_effect(self._state, given)
-        self._keep(f"train of {level_ma:g} mA: {given}")
-        return self._stay("thresholds")
-
-    async def level(self, request: Request) -> Response:
-        """Lower the next train; upwards goes only step by step, by what a person says of each."""
-        with contextlib.suppress(ValueError):
-            by_ma = float((await fields(request)).get("by_ma", "0"))
-            if math.isfinite(by_ma) and by_ma < 0.0:
-                self._state.level_ma = max(0.5, self._state.level_ma + by_ma)
-        return self._stay("thresholds")
 
     async def search_again(self) -> Response:
         progress.restart_search(self._state)

@@ -11,12 +11,12 @@ from html import escape
 from controller.config.console_settings import ConsoleSettings
 from controller.console import layout
 from controller.console.i18n import Texts
+from controller.console.setup.leg_drawing import leg_svg, pads_svg, place_of
 from controller.console.setup.patient_file import CEILING, Found
-from controller.console.setup.progress import EFFECTS, MARKS, STEPS, SetupState, Step
+from controller.console.setup.progress import EFFECTS, MARKS, STEPS, SetupState, Step, next_ma
 from controller.console.tuning.tuning_page import figure
 from controller.runtime.tuning import BY_MAX
 from controller.safety.judgement.contraindications import QUESTIONS, Question
-from drivers.catalogue import SENSORS, is_inertial
 
 IDENTIFIED_UNITS: Mapping[str, str] = {
     "muscle.i50_ma": "mA",
@@ -31,16 +31,23 @@ IDENTIFIED_UNITS: Mapping[str, str] = {
 
 
 def setup_html(
-    texts: Texts, settings: ConsoleSettings, state: SetupState, shown: Step, *, problem: str, busy: bool
+    texts: Texts,
+    settings: ConsoleSettings,
+    state: SetupState,
+    shown: Step,
+    *,
+    problem: str,
+    busy: bool,
+    most_ma: float,
 ) -> str:
-    """The whole page with ``shown`` as its step."""
+    """The whole page with ``shown`` as its step; no train is larger than ``most_ma``."""
     fault = f'<p class="bad box" role="alert">{escape(problem)}</p>' if problem else ""
     body = {
         "patient": _patient,
         "checklist": _checklist,
         "sensors": _sensors,
         "electrodes": _electrodes,
-        "thresholds": _thresholds,
+        "thresholds": lambda t, s, st: _thresholds(t, s, st, most_ma),
         "tests": lambda t, s, st: _tests(t, s, st, busy=busy),
         "walk": _walk,
     }[shown](texts, settings, state)
@@ -135,7 +142,7 @@ def _sensors(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
     t = texts.get
     rows = "".join(
         f'<tr id="sensor-{escape(name)}"><th scope="row">{escape(name)}</th>'
-        f"<td>{escape(t(f'setup.place_{_place(device, segment)}'))}</td>"
+        f"<td>{escape(t(f'setup.place_{place_of(device, segment)}'))}</td>"
         f'<td class="live-age">–</td><td class="live-loss">–</td><td class="live-battery">–</td>'
         f'<td class="live-axes">–</td></tr>'
         for name, device, segment in settings.sensors
@@ -153,10 +160,6 @@ def _sensors(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
         f'<b><span id="strides-seen">–</span></b></p>{walk}'
         f"{_form('sensors', _button(texts, 'setup.sensors_ok'))}</div></div>"
     )
-
-
-def _place(device: str, segment: str) -> str:
-    return segment if is_inertial(device) else SENSORS[device].kind
 
 
 def _electrodes(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
@@ -181,7 +184,7 @@ def hold_button(texts: Texts) -> str:
     )
 
 
-def _thresholds(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
+def _thresholds(texts: Texts, settings: ConsoleSettings, state: SetupState, most_ma: float) -> str:
     t = texts.get
     marks = "".join(
         f'<div class="tile"><dt>{escape(t(f"setup.mark_{mark}"))}</dt><dd><span class="value">'
@@ -196,14 +199,11 @@ def _thresholds(texts: Texts, settings: ConsoleSettings, state: SetupState) -> s
             f"{_form('thresholds', _button(texts, 'setup.thresholds_again', second=True), 'search-again')}"
         )
     elif state.given_ma is not None:
-        effects = "".join(
-            f'<button class="button {"" if effect != "again" else "second"}" name="effect" '
-            f'value="{effect}">{escape(t(f"setup.effect_{effect}"))}</button>'
-            for effect in EFFECTS
-        )
+        effects = "".join(_effect(texts, state, effect, most_ma) for effect in EFFECTS)
         question = t("setup.what_happened").format(current=figure(texts, state.given_ma, 1))
+        most = f"<p>{escape(t('setup.at_most'))}</p>" if state.given_ma >= most_ma else ""
         action = (
-            f'<p class="big">{escape(question)}</p><p id="train" role="status"></p>'
+            f'<p class="big">{escape(question)}</p><p id="train" role="status"></p>{most}'
             f'<form method="post" action="/setup/effect" class="tools effects">{effects}</form>'
         )
     else:
@@ -220,6 +220,17 @@ def _thresholds(texts: Texts, settings: ConsoleSettings, state: SetupState) -> s
         f'<dl class="marks">{marks}</dl>{_stand_button(texts, settings)}'
         f'<p>{escape(t("setup.moved"))} <b><span id="pitch">–</span>°</b> · '
         f'{escape(t("tile.current"))} <b><span id="delivered">–</span> mA</b></p>{action}'
+    )
+
+
+def _effect(texts: Texts, state: SetupState, effect: str, most_ma: float) -> str:
+    """What a person says of the train, and the current that follows at once."""
+    follows_ma = next_ma(state, effect, most_ma)
+    then = "" if follows_ma is None else texts.get("setup.then").format(current=figure(texts, follows_ma, 1))
+    look = "button second" if effect == "again" else "button"
+    return (
+        f'<button class="{look}" name="effect" value="{effect}">{escape(texts.get(f"setup.effect_{effect}"))}'
+        f" <small>{escape(then)}</small></button>"
     )
 
 
@@ -340,54 +351,3 @@ def _walk_buttons(texts: Texts, settings: ConsoleSettings) -> str:
 
 def _stand_button(texts: Texts, settings: ConsoleSettings) -> str:
     return f'<p id="stands" role="status"></p>{_walk_buttons(texts, settings)}'
-
-
-# --- drawings
-
-LEG = (
-    # thigh, knee, shank, foot of a standing leg seen from its outer side
-    '<path class="limb" d="M92 8C88 60 96 110 104 138C96 176 98 236 108 262C92 268 60 272 46 284'
-    'C40 292 46 298 56 298H140C150 298 152 288 150 276C148 250 160 190 150 142C158 100 164 50 166 8"/>'
-)
-
-
-def leg_svg(texts: Texts, settings: ConsoleSettings) -> str:
-    """Where the sensors sit, on the leg of the side that is treated; a mark turns green when it is heard."""
-    t = texts.get
-    spots = {"shank": (102, 206), "foot": (78, 268), "emg": (124, 168)}
-    marks = ""
-    for name, device, segment in settings.sensors:
-        place = _place(device, segment)
-        x, y = spots[place]
-        shape = (
-            f'<rect x="{x - 22}" y="{y - 7}" width="44" height="14" rx="7"/>'
-            if place == "emg"
-            else f'<rect x="{x - 11}" y="{y - 14}" width="22" height="28" rx="5"/>'
-        )
-        marks += (
-            f'<g class="spot" id="spot-{escape(name)}">{shape}<path class="pointer" d="M{x + 12} {y}H186"/>'
-            f'<text x="190" y="{y + 5}">{escape(t(f"setup.place_{place}"))}</text></g>'
-        )
-    return _leg(texts, settings, marks)
-
-
-def pads_svg(texts: Texts, settings: ConsoleSettings) -> str:
-    """Where the two pads go: over the nerve behind the fibula's head, and over tibialis anterior."""
-    t = texts.get
-    marks = (
-        '<g class="spot"><circle cx="134" cy="154" r="12"/><path class="pointer" d="M146 154H186"/>'
-        f'<text x="190" y="159">{escape(t("setup.pad_nerve"))}</text></g>'
-        '<g class="spot"><circle cx="112" cy="196" r="12"/><path class="pointer" d="M124 196H186"/>'
-        f'<text x="190" y="201">{escape(t("setup.pad_muscle"))}</text></g>'
-    )
-    return _leg(texts, settings, marks)
-
-
-def _leg(texts: Texts, settings: ConsoleSettings, marks: str) -> str:
-    side = texts.get(f"setup.side_{settings.side}")
-    label = texts.get("setup.picture").format(side=side)
-    return (
-        f'<svg class="leg" viewBox="0 0 360 306" role="img" aria-label="{escape(label)}">{LEG}'
-        f'<circle class="knee" cx="112" cy="136" r="9"/>{marks}'
-        f'<text x="190" y="24" class="side">{escape(side)}</text></svg>'
-    )

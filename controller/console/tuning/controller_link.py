@@ -74,11 +74,14 @@ class TuningLink(ControllerLine[Told]):
                     await self._news.wait()
         return "unanswered"
 
-    def probe(self, current_ma: float) -> bool:
-        """Ask for one test train, or with 0 for its end; whether there was somebody to ask."""
+    def probe(self, current_ma: float, *, felt: bool = True) -> bool:
+        """Ask for one test train, or with 0 for its end; whether there was somebody to ask.
+
+        ``felt``: the person has felt an earlier one.
+        """
         if self._sender is None:
             return False
-        return self._sender.send(msgspec.json.encode(Asked(probe=ProbeWish(current_ma))))
+        return self._sender.send(msgspec.json.encode(Asked(probe=ProbeWish(current_ma, felt))))
 
     @staticmethod
     def _newest_ns(told: Told) -> int:

@@ -33,7 +33,7 @@ from controller.console.entrance import Entrance
 from controller.console.exercise.routes import ExercisePages
 from controller.console.gait_pages import GaitPages
 from controller.console.hold_button import HoldButton
-from controller.console.i18n import COOKIE, Texts, choose, load_texts
+from controller.console.i18n import COOKIE, Texts, Therapy, choose, load_texts
 from controller.console.live.blinded_view import WholeView, assessors
 from controller.console.live.browser_messages import Json
 from controller.console.live.feed import Feed
@@ -54,8 +54,8 @@ class Console:
     def __init__(self, rig: Path, settings: ConsoleSettings, token: str | None) -> None:
         self._rig = rig
         self._settings = settings
-        served = settings.home_port is not None
-        self._texts = load_texts("walk" if settings.exercise is None else "exercise", served=served)
+        therapy: Therapy = "walk" if settings.exercise is None else "exercise"
+        self._texts = load_texts(therapy, home_port=settings.home_port)
         self._feed = Feed(rig, settings, self._broadcast)
         self._clients: dict[Client, bool] = {}  # and whether it sees all of a blinded trial
         self._token = token

@@ -31,7 +31,7 @@ class Texts:
     words: Mapping[str, str]
     phrases: Mapping[str, str] = field(default_factory=dict)  # the longest first
     therapy: Therapy = "walk"
-    served: bool = False  # whether the session was started by the service, which its pages lead back to
+    home_port: int | None = None  # of the service, where it started this session: its pages lead back
 
     def get(self, key: str) -> str:
         """Raises KeyError on a key that no file has: a mistake in the program."""
@@ -44,7 +44,7 @@ class Texts:
         return said
 
 
-def load_texts(therapy: Therapy = "walk", *, served: bool = False) -> dict[str, Texts]:
+def load_texts(therapy: Therapy = "walk", *, home_port: int | None = None) -> dict[str, Texts]:
     """All languages, as this therapy's pages say it. Raises InputError where a file lacks a key."""
     found: dict[str, Texts] = {}
     for language in LANGUAGES:
@@ -60,7 +60,7 @@ def load_texts(therapy: Therapy = "walk", *, served: bool = False) -> dict[str, 
             )
         if therapy == "exercise":
             words |= instead
-        found[language] = Texts(language, words, _phrases(language), therapy, served)
+        found[language] = Texts(language, words, _phrases(language), therapy, home_port)
     wanted = set(found[LANGUAGES[0]].words)
     for language, texts in found.items():
         for key in sorted(wanted ^ set(texts.words)):

@@ -32,7 +32,6 @@ NAVIGATION: dict[Therapy, tuple[tuple[str, str], ...]] = {
     ),
     "home": (("/", "home"), ("/sessions", "sessions")),
 }
-BACK = ("/home", "home")  # to the service that started the session
 STOP_WORDS = (
     "pressed",
     "unreachable",
@@ -59,7 +58,9 @@ PAGE_WORDS = (
     "mode.",
 )  # what the script of the pages says
 ALARMS = '<div class="main alarms"><div id="alarms" role="alert"></div></div>'
-HEAD = "".join(f'<link rel="stylesheet" href="{STATIC}/{name}.css">' for name in ("console", "live"))
+HEAD = "".join(
+    f'<link rel="stylesheet" href="{STATIC}/{name}.css">' for name in ("console", "live", "recordings")
+)
 HOME_HEAD = f'<link rel="stylesheet" href="{STATIC}/home.css"><script src="{STATIC}/home.js" defer></script>'
 
 
@@ -68,8 +69,10 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
     t = texts.get
     links = "".join(
         f'<a href="{path}"{" aria-current=page" if path == here else ""}>{escape(t(f"page.{name}"))}</a>'
-        for path, name in (*NAVIGATION[texts.therapy], *([BACK] if texts.served else []))
+        for path, name in NAVIGATION[texts.therapy]
     )
+    if texts.home_port is not None:
+        links += _home_link(texts, texts.home_port)
     if texts.therapy == "home":  # no session, so nothing to stop
         return f'<header id="bar" class="home"><strong>Dorsi</strong><nav>{links}</nav></header>'
     state = (
@@ -91,6 +94,15 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> str:
         f'<button type="button" class="button small">{escape(t("stop.take_over"))}</button></p></header>'
         f"<nav>{links}</nav>"
         f'<script src="{STATIC}/stop.js"></script>'
+    )
+
+
+def _home_link(texts: Texts, port: int) -> str:
+    """To the service that started the session, at its own port: it leads there after the session, too."""
+    there = f"`${{location.protocol}}//${{location.hostname}}:{port}/`"
+    return (
+        f'<a href="/home" id="home-link">{escape(texts.get("page.home"))}</a>'
+        f'<script>document.getElementById("home-link").href = {there}</script>'
     )
 
 

@@ -12,6 +12,7 @@ from controller.console.home.persons import Person, Settings
 from controller.console.home.rigs import Started
 from controller.console.home.start_page import settings_words
 from controller.console.i18n import Texts
+from controller.console.recordings.exercise_recording import done_words
 from controller.console.recordings.recorded import Recorded
 from controller.console.recordings.recordings_page import day_words, value_text
 from controller.console.recordings.session_figures import (
@@ -63,8 +64,8 @@ def _card(texts: Texts, card: Card) -> str:
     if last is None:
         told = f"<p>{escape(t('home.first_time'))}</p>"
     else:
-        five = five_html(texts, figures) if figures else f"<p>{escape(t('home.no_figures'))}</p>"
-        told = f"<p>{escape(t('home.last'))} {escape(day_words(texts, last))}</p>{five}"
+        told = f"<p>{escape(t('home.last'))} {escape(day_words(texts, last))}</p>"
+        told += result_html(texts, last, figures)
     start = ""
     if card.settings is not None:
         label = t("home.start_last" if last else "home.start_first")
@@ -87,6 +88,17 @@ def _card(texts: Texts, card: Card) -> str:
         f'<a class="button second" href="/sessions?q={quote(who.pseudonym)}">{escape(t("page.sessions"))}</a>'
         "</div></section>"
     )
+
+
+def result_html(
+    texts: Texts, item: Recorded, figures: SessionFigures | None, before: SessionFigures | None = None
+) -> str:
+    """What came out of a session: five numbers of a walk, a line of an exercise."""
+    if item.exercise is not None:
+        return f"<p>{escape(done_words(texts, item.exercise))}</p>"
+    if figures is None:
+        return f"<p>{escape(texts.get('home.no_figures'))}</p>"
+    return five_html(texts, figures, before)
 
 
 def five_html(texts: Texts, figures: SessionFigures | None, before: SessionFigures | None = None) -> str:
@@ -120,6 +132,7 @@ def banner_html(texts: Texts, now: Started | None, door: str) -> str:
         f'<form method="post" action="{escape(door)}/stop" target="stop-answer">'
         f'<button class="button stop">{escape(t("stop.label"))}</button></form>'
         f'<iframe name="stop-answer" title="{escape(t("stop.label"))}"></iframe>'
+        f'<p class="quiet">{escape(t("home.keep_open"))}</p>'
         f'<div class="tools"><a class="button" href="/rig">{escape(t("home.to_session"))}</a>'
         f'<a class="button second" href="/rig/end">{escape(t("home.end"))}</a></div></section>'
     )
@@ -176,7 +189,7 @@ def ended_html(texts: Texts, item: Recorded | None, before: Recorded | None, wor
         figures = session_figures(item)
         then = None if before is None else session_figures(before)
         parts.append(f"<p>{escape(item.pseudonym)} · {escape(day_words(texts, item))}</p>")
-        parts.append(five_html(texts, figures, then) if figures else f"<p>{escape(t('home.no_figures'))}</p>")
+        parts.append(result_html(texts, item, figures, then))
         if before is not None and then is not None:
             against = t("home.against").format(day=day_words(texts, before))
             parts.append(f'<p class="quiet">{escape(against)}</p>')

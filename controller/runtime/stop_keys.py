@@ -19,6 +19,7 @@ SIGNALS: Mapping[int, str] = {
     signal.SIGTERM: "SIGTERM",
     signal.SIGHUP: "the end of its terminal",
 }
+END = signal.SIGUSR1  # the session's planned end: as at the end of its schedule, and no STOP
 
 
 @contextlib.contextmanager
@@ -38,12 +39,12 @@ def keyboard() -> Iterator[int | None]:
 
 
 @contextlib.contextmanager
-def stop_signals(halt: Callable[[str], None]) -> Iterator[None]:
+def stop_signals(halt: Callable[[str], None], end: Callable[[], None]) -> Iterator[None]:
     """Ctrl-C, Ctrl-Z and SIGTERM are STOP: told to the guard from the signal handler itself.
 
     Ctrl-Z would leave a rig that nobody hears, and the guard a second to find out (F23). Of the signals
     that whoever started this has had ignored, SIGHUP alone stays so (nohup): a script's ``&`` has Ctrl-C
-    ignored.
+    ignored. END comes from who started it, once; one that comes late ends nothing.
     """
 
     def on_signal(number: int, _frame: object) -> None:
@@ -55,9 +56,11 @@ def stop_signals(halt: Callable[[str], None]) -> Iterator[None]:
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     obeyed = [number for number in SIGNALS if number != signal.SIGHUP or not ignored]
     before = {number: signal.signal(number, on_signal) for number in obeyed}
+    signal.signal(END, lambda *_: end())
     try:
         yield
     finally:
+        signal.signal(END, signal.SIG_IGN)
         for number, handler in before.items():
             if signal.getsignal(number) is not signal.SIG_IGN:  # a terminal that was let go
                 signal.signal(number, handler)

@@ -121,7 +121,7 @@ class Supervisor:
         self._guard: bus.Sender | None = None
         self._trip: str | None = None
         self._crash = ""  # F16 in words, until a person acknowledges
-        self._arming = False
+        self._ending = False
         self._closed_loop = True  # whether some arm needs the staged unlock
         self._armed = False
         self._beat_s = 0.0
@@ -143,7 +143,7 @@ class Supervisor:
         with (
             held(self._out.parent, pseudonym, virtual=virtual) as files,
             Rig(self._out / "logs") as rig,
-            stop_signals(self._halt),
+            stop_signals(self._halt, self._end),
             keyboard() as keys,
         ):
             if self._attended is not None:
@@ -216,7 +216,7 @@ class Supervisor:
         started_s = walking_s = time.monotonic()
         ask_at_s, until_s = 0.0, started_s + ARMING_S
         number, begun_s, ready = 0, started_s, False
-        while not self._stop and not self._trip:
+        while not (self._stop or self._trip or self._ending):
             rig.check()
             self._look(guard_socket, live, keys)
             status = self._newest(live, status)
@@ -393,6 +393,9 @@ class Supervisor:
     def _ask(self, op: str, **more: object) -> None:
         if self._guard is not None:
             self._guard.send(json.dumps({**more} if "role" in more else {"op": op, **more}).encode())
+
+    def _end(self) -> None:
+        self._ending = True
 
     def _halt(self, by: str) -> None:
         self._ask("stop", by=by)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,16 @@ import pytest
 from controller.commands.run import DEMO_SESSION
 from controller.config.session import load_session
 from controller.ipc import bus
-from controller.runtime.stop_keys import stop_signals
+from controller.runtime.stop_keys import END, stop_signals
 from controller.runtime.supervisor import Supervisor
+
+
+@pytest.fixture(autouse=True)
+def end_as_before() -> Iterator[None]:
+    """Ignored once a session is over: children of these tests' process would inherit that."""
+    before = signal.getsignal(END)
+    yield
+    signal.signal(END, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -25,7 +34,7 @@ def test_a_signal_is_stop_told_to_the_guard_before_anything_else(
     supervisor = Supervisor(load_session(DEMO_SESSION), tmp_path, None, lambda _progress: None)
     supervisor._guard = bus.Sender(ours)
     before = signal.getsignal(number)
-    with guard, ours, stop_signals(supervisor._halt):
+    with guard, ours, stop_signals(supervisor._halt, supervisor._end):
         os.kill(os.getpid(), number)
         assert json.loads(guard.recv(bus.MAX_MESSAGE_BYTES))["op"] == "stop"
     assert signal.getsignal(number) == before
@@ -41,9 +50,17 @@ def test_a_script_that_starts_it_behind_an_ampersand_takes_no_stop_away_and_nohu
     supervisor = Supervisor(load_session(DEMO_SESSION), tmp_path, None, lambda _progress: None)
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with stop_signals(supervisor._halt):
+        with stop_signals(supervisor._halt, supervisor._end):
             signal.raise_signal(number)
         assert bool(supervisor._stop) == obeyed
         assert signal.getsignal(number) == signal.SIG_IGN
     finally:
         signal.signal(number, before)
+
+
+def test_the_planned_end_is_no_stop_and_a_late_one_ends_nothing() -> None:
+    told: list[str] = []
+    with stop_signals(told.append, lambda: told.append("end")):
+        signal.raise_signal(END)
+    signal.raise_signal(END)
+    assert told == ["end"]

@@ -2,7 +2,7 @@
 
 One rig at a time; an earlier one may still sum up beside it. The service never speaks to a guard: STOP,
 arming and everything live are the rig's own console's, at the port beside the service's. Ending a session is
-SIGTERM, which its supervisor takes as STOP and an end in the safe order.
+a signal to its supervisor, which disarms and ends it as at the end of its schedule.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -26,6 +25,7 @@ from controller.console.low_priority import BEHIND
 from controller.console.recordings.recorded import STAMP_FORMAT
 from controller.errors import InputError
 from controller.runtime import child
+from controller.runtime.stop_keys import END
 
 LOOK_S = 0.2  # how often its console is looked for
 GONE_LOOKS = 3  # in a row: its console has ended with its session
@@ -152,9 +152,9 @@ class Rigs:
         return one
 
     def end(self) -> None:
-        """STOP and the end of the session that lives."""
+        """The planned end of the session that lives."""
         if (one := self.now) is not None:
-            one.process.send_signal(signal.SIGTERM)
+            one.process.send_signal(END)
 
     async def close(self) -> None:
         """End what lives and wait until all is summed up."""

@@ -21,7 +21,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from controller.record.reader import raw_messages
 from controller.safety.judgement.contraindications import QUESTION
-from tests.console.browser import CHROMIUM, CONTRAST, READY_MS, STEP_MS, shot
+from tests.console.browser import CHROMIUM, CONTRAST, READY_MS, STEP_MS
 from tests.console.test_home import CONFIGS
 from tests.process.rigs import pulse_log, start
 
@@ -111,7 +111,6 @@ def fits(page: Page, name: str) -> None:
         page.set_viewport_size(size)
         assert page.evaluate(WIDER) <= 0, (name, size)
         assert page.evaluate(SMALL) == [], (name, size)
-        shot(page, f"home_{name}_{size['width']}")
     assert page.evaluate(CONTRAST) == [], name
 
 

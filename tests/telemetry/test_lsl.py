@@ -16,11 +16,12 @@ import pytest
 from controller.core.signals import TickInputs
 from controller.ipc import bus
 from controller.record.reader import messages
-from controller.record.records import Arm, GuardEvent, GuardVerdict, Record, Tick, encode
+from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Record, Tick, encode
+from controller.safety.judgement.staged_unlock import UnlockStage
 from drivers.interface import EmgFrame, ImuSample
 from tests.analysis.exercised import exercised
 from tests.core.exercise.numbers import programme
-from tests.record.made import MS, tick
+from tests.record.made import MS, tick, verdict
 from tests.record.walk import record_walk
 
 pytestmark = pytest.mark.real_time
@@ -202,3 +203,36 @@ def test_a_sensor_that_gives_movement_and_emg_has_a_stream_of_each() -> None:
         (found,) = pylsl.resolve_byprop("name", name, 1, PATIENCE_S)
         channels[found.type()] = found.channel_count()
     assert channels == {"IMU": 6, "EMG": CHANNELS}
+
+
+class Outlet:
+    """What a stream was given."""
+
+    def __init__(self) -> None:
+        self.samples: list[list[float | str]] = []
+
+    def push_sample(self, sample: list[float | str], _: float) -> None:
+        self.samples.append(sample)
+
+
+def test_a_blinded_arm_tells_neither_its_command_nor_a_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Outlet] = {}
+
+    def outlet(self: LslOutlets, name: str, *_: object) -> Outlet:
+        return made.setdefault(name, Outlet())
+
+    monkeypatch.setattr(LslOutlets, "_outlet", outlet)
+    outlets = LslOutlets("rig-1", "walk", "machine")
+    pulses = verdict(1, Pulse(5, 0, 20.0, 300.0, 0))
+    stage = UnlockStage(1, 3, "strides", full=False, ceiling_ma=30.0)
+    unlock = GuardEvent(6, "unlock", "armed", "a stride answered", unlock=stage)
+    given = {}
+    for blinded in (True, False):
+        arm = Arm(1, "begin", "A", 3, "A", 0, blinded)
+        for topic, record in (
+            ("arm", arm), ("tick", sensed(0)), ("guard/verdict", pulses), ("guard/event", unlock),
+        ):  # fmt: skip
+            outlets.take(topic, encode(record))
+        given[blinded] = {name: len(one.samples) for name, one in made.items()}
+    assert (given[True]["command"], given[True]["pulses"], given[True]["markers"]) == (0, 0, 1)
+    assert (given[False]["command"], given[False]["pulses"], given[False]["markers"]) == (1, 1, 3)

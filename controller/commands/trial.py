@@ -23,6 +23,7 @@ from controller.studies.protocol import Protocol, load_protocol
 from controller.studies.store import Store
 from controller.studies.study import plan, walk
 
+SPEED_S = 3600.0  # the time left is told by the persons of the last hour: one takes seconds
 EngineName = Literal["local", "dask"]
 
 
@@ -86,5 +87,5 @@ def _progress(console: Console) -> Progress:
     left = TextColumn("left"), TimeRemainingColumn(compact=True)
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), *left,
-        console=console,
+        console=console, speed_estimate_period=SPEED_S,
     )  # fmt: skip

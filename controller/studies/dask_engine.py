@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,7 @@ class DaskEngine:
             task = flying.pop(done)
             if left:
                 coming.add(submit())
-            yield _outcome(done, task)
+            yield outcome_of(done, task)
             done.release()
 
     def _workers(self) -> int:
@@ -116,10 +117,15 @@ def _retry_once(dask_scheduler: Any) -> None:  # Any: distributed's scheduler, w
     dask_scheduler.allowed_failures = RETRIES
 
 
-def _outcome(done: Any, task: Task) -> Outcome:  # Any: distributed's future
+def outcome_of(done: Any, task: Task) -> Outcome:  # Any: distributed's future
+    """What a task brought, or that its workers died. Raises InputError where the scheduler is gone."""
     from distributed import KilledWorker
 
     try:
         return Outcome(task, done.result())
     except KilledWorker:
         return dead(task)
+    except (OSError, CancelledError) as error:
+        found = f"it went away ({type(error).__name__}); every finished run is kept"
+        allowed = "one that runs; then the same command goes on"
+        raise InputError("--scheduler", "scheduler", found, allowed) from None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from controller.analysis.arms import read_arms
 from controller.errors import InputError
 from controller.record.reader import header
-from controller.studies.measures import NAMES, values
+from controller.studies.measures import GIVEN, NAMES, values
 from controller.studies.store import MANIFEST, RUNS, STRIDES, read_manifest
 
 Floats = NDArray[np.float64]
@@ -103,7 +103,10 @@ def from_recordings(
             )
             rows = [[np.nan if v is None else v for v in values(stride)] for stride in arm.best]
             if rows:
-                one.values = np.vstack([one.values, rows])
+                block = np.array(rows, dtype=np.float64)
+                if arm.blinded:
+                    block[:, [NAMES.index(name) for name in GIVEN]] = np.nan
+                one.values = np.vstack([one.values, block])
             one.states.update(stride.state for stride in arm.walked)
     return list(found.values())
 

@@ -63,6 +63,7 @@ MEASURES: tuple[Measure, ...] = (
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
 NAMES = tuple(BY_NAME)
+GIVEN = ("charge_uc", "pulses", "current_max_ma")  # what was given: not known while an arm is blinded
 
 
 def values(stride: Stride, **virtual: float) -> tuple[float | None, ...]:

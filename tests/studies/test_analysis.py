@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from controller.analysis.arms import read_arms
 from controller.cli import app
 from controller.studies.gathered import from_recordings
+from controller.studies.measures import GIVEN, NAMES
 from controller.studies.protocol import load_protocol
 from controller.studies.store import Store
 from controller.studies.study import plan, walk
+from tests.analysis.test_arms import trial as blinded_trial
 from tests.record.walk import record_walk
 from tests.studies.test_store import SAMPLE, InProcess
 
@@ -94,6 +97,16 @@ def test_one_person_s_recordings_are_one_row_an_arm(tmp_path: Path) -> None:
     single = from_recordings(paths[:1])
     assert [(one.person, one.arm) for one in gathered] == [("anna", "off"), ("anna", "feedback")]
     assert [one.counted for one in gathered] == [2 * one.counted for one in single]
+
+
+def test_a_blinded_trial_tells_nothing_of_what_was_given(tmp_path: Path) -> None:
+    path = blinded_trial(tmp_path / "session.mcap")
+    dose = [NAMES.index(name) for name in GIVEN]
+    for one in from_recordings([path]):
+        assert one.counted > 0
+        assert np.isnan(one.values[:, dose]).all()
+    open_again = [one.values[:, dose] for one in from_recordings([path], unblind=True)]
+    assert max(block.max() for block in open_again) > 0.0
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from distributed import KilledWorker
+from distributed.client import FutureCancelledError
 
 from controller.errors import InputError
-from controller.studies.dask_engine import connect
+from controller.studies.dask_engine import connect, outcome_of
 from controller.studies.engine import DIED, LocalEngine
 from tests.studies import fakes
 
@@ -27,6 +29,28 @@ def test_a_dead_worker_s_task_is_walked_once_more_and_then_recorded(
             ]
         else:
             assert outcome.runs == fakes.runs(outcome.task)
+
+
+class Lost:
+    """A future whose scheduler or workers are no more."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def result(self) -> object:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [FutureCancelledError("task", "lost connection"), OSError("closed")])
+def test_a_scheduler_that_goes_away_is_told(error: Exception) -> None:
+    with pytest.raises(InputError, match=r"it went away .*; every finished run is kept"):
+        outcome_of(Lost(error), fakes.task(0))
+
+
+def test_what_killed_two_dask_workers_is_recorded_as_failed() -> None:
+    task = fakes.task(0)
+    error = KilledWorker("task", None, 1)
+    assert [run.why for run in outcome_of(Lost(error), task).runs] == [DIED] * len(task.arms)
 
 
 @pytest.mark.parametrize(

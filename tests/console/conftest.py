@@ -15,10 +15,11 @@ from tests.console.browser import TABLET, Rig, chromium, demo_with_console, open
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Exercise and blinded trial have rigs of their own, gone before the walk's comes up; the set-up comes
-    last, as it lowers the largest current of that one for good.
+    """Exercise, blinded trial and service have rigs of their own, gone before the walk's comes up; the
+    set-up comes last, as it lowers the largest current of that one for good.
     """
-    order = {"test_exercise_browser.py": -1, "test_main_screen_browser.py": -1, "test_setup_browser.py": 1}
+    first = ("test_exercise_browser.py", "test_main_screen_browser.py", "test_home_browser.py")
+    order = {**dict.fromkeys(first, -1), "test_setup_browser.py": 1}
     items.sort(key=lambda item: order.get(item.path.name, 0))
 
 

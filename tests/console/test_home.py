@@ -268,3 +268,36 @@ def test_a_sessions_figures_leave_out_what_was_off_and_weigh_by_strides(tmp_path
     assert (figures.minutes, figures.strides, figures.toes_up_deg) == (6.0, 500.0, 11.0)
     recording(tmp_path, "20261002T090000Z", never)
     assert session_figures(recorded.found(tmp_path)[0]) is None
+
+
+HOSTILE = (
+    "/persons/%00", "/persons/%ED%A0%80/start", "/persons/..%2f..%2fetc/start", "/ended/%2e%2e", "/ended/%00",
+    "/persons/P017/start?settings=%00", "/sessions?q=%ED%A0%80&order=%00", "/sessions/" + "a" * 50_000,
+    "/language/%00", "/enter?token=%00&to=//elsewhere.example", "/persons/broken",
+)  # fmt: skip
+
+
+def test_no_address_and_no_form_makes_the_service_stumble(clinic: Clinic) -> None:
+    evil = "<script>alert(1)</script>"
+    (clinic.patients / "broken.toml").write_text(f"[patient]\npseudonym = '{evil}'\n")
+    (clinic.sessions / "broken.toml").write_text("[session\n")
+    recording(clinic.runs, "20261015T090000Z", arm("feedback", 9.0), pseudonym=evil)
+
+    async def work() -> None:
+        for path in HOSTILE:
+            assert (await clinic.ask(path)).status_code < 500, path[:60]
+        for path in (
+            "/persons/P017/start",
+            "/persons/%00/begin",
+            "/persons/%00/setup",
+            "/new-person",
+            "/login",
+        ):
+            for form in ({"by": evil, "pseudonym": evil, "settings": "%00"}, {"by": "x" * 5_000}):
+                assert (await clinic.ask(path, form)).status_code < 500, path
+        for path in ("/", "/sessions"):
+            assert evil not in (await clinic.ask(path)).text
+        led = await clinic.ask(f"/enter?token={clinic.token}&to=//elsewhere.example")
+        assert "elsewhere" not in led.text
+
+    run(work())

@@ -63,10 +63,14 @@ class PulseGiven:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """Give one train of this current; ``number`` tells one request from the next, 0 mA ends the train."""
+    """Give one train of this current, ``hold_s`` long between its ramps; 0 mA ends the train.
+
+    ``number`` tells one request from the next.
+    """
 
     number: int
     current_ma: float
+    hold_s: float = 1.0  # long enough to feel and to see
 
 
 @dataclass(frozen=True, slots=True)

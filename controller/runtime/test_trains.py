@@ -13,16 +13,26 @@ from controller.core.output.test_train import Probe
 from controller.core.params import CoreParams
 from controller.core.signals import ProbeRequest
 
+HOLD_MAX_S = 1.8  # 2.5 s with its ramps, below the guard's longest train
 FIRST_MAX_MA = 6.0  # what a search may begin with: below what most people feel at 300 us
 UNFELT_STEP_MAX_MA, FELT_STEP_MAX_MA = 2.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeWish:
-    """A person asks for one train; 0 mA ends the one that runs. ``felt``: an earlier one was felt."""
+    """A person asks for one train; 0 mA ends the one that runs.
+
+    ``felt``: an earlier one was felt. ``accepted_ma``: the most this person has accepted; up to it no search
+    is needed. ``hold_s``: between the ramps.
+    """
 
     current_ma: float
     felt: bool = False
+    accepted_ma: float = 0.0
+    hold_s: float = 1.0
+
+
+END = ProbeWish(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class Probing:
 
     def __init__(self) -> None:
         self._number = 0
-        self._given_ma = 0.0  # the largest that was given whole
+        self._given_ma = 0.0  # the largest that was given whole, or accepted before
         self._felt = False
         self._request: ProbeRequest | None = None
         self._refused = ""
@@ -50,10 +60,12 @@ class Probing:
     def ask(self, wish: ProbeWish, params: CoreParams, probe: Probe) -> None:
         """Take a wish for the next tick, or keep why not."""
         self._felt = self._felt or wish.felt
+        if math.isfinite(wish.accepted_ma):
+            self._given_ma = max(self._given_ma, wish.accepted_ma)
         self._refused = self._why_not(wish, params, probe)
         if not self._refused:
             self._number += 1
-            self._request = ProbeRequest(self._number, wish.current_ma)
+            self._request = ProbeRequest(self._number, wish.current_ma, wish.hold_s)
 
     def _why_not(self, wish: ProbeWish, params: CoreParams, probe: Probe) -> str:
         if wish.current_ma == 0.0:
@@ -61,6 +73,8 @@ class Probing:
         most_ma = self._next_max_ma(params)
         if not (math.isfinite(wish.current_ma) and 0.0 < wish.current_ma <= most_ma):
             return f"current_ma: found {wish.current_ma:g}, allowed: above 0, to {most_ma:g}"
+        if not 0.0 < wish.hold_s <= HOLD_MAX_S:
+            return f"hold_s: found {wish.hold_s:g}, allowed: above 0, to {HOLD_MAX_S:g}"
         if self._request is not None or probe.since_ns is not None:
             return "a train is running"
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import tomllib
 import urllib.request
 
@@ -13,6 +14,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed (
 
 from playwright.sync_api import Page, expect
 
+from controller.console.setup.seated_test import DEAF_S, OFF_S
 from controller.record.reader import messages, raw_messages
 from controller.record.records import Audit, GuardEvent, GuardVerdict
 from tests.console.browser import CHROMIUM, STEP_MS, Rig, make_off, shot
@@ -22,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 
+LET_GO_NS = 500_000_000  # to the console, the controller, the guard
 TESTS_MS = 120_000  # three tests of the virtual patient and their fit, at low priority
 
 
@@ -154,6 +157,34 @@ def test_what_was_found_binds_in_tuning_and_in_a_saved_profile(page: Page, rig: 
         saved = tomllib.loads(answer.read().decode())
     assert saved["limits"]["current_max_ma"] == 7.5
     assert saved["trapezoid"]["current_ma"] == 7.5
+    page.goto(f"{rig.url}/setup")
+    at(page, "tests")
+
+
+def test_a_seated_test_is_one_hold_and_ends_when_it_is_let_go(page: Page, rig: Rig) -> None:
+    page.goto(f"{rig.url}/test")
+    expect(page.locator("#level")).to_have_text("7.5")
+    page.get_by_role("button", name="1 mA more").click()
+    expect(page.locator("#level")).to_have_text("7.5")  # no more than was accepted
+    page.get_by_role("button", name="1 mA less").click()
+    expect(page.locator("#level")).to_have_text("6.5")
+    page.locator("#test-hold").hover()
+    page.mouse.down()
+    expect(page.locator("#test-word")).to_have_text("Current flows.", timeout=STEP_MS)
+    rig.wait_for_pulses()
+    page.mouse.up()
+    let_go_ns = time.monotonic_ns()
+    expect(page.locator("#test-word")).to_have_text("", timeout=STEP_MS)
+    expect(page.locator("#lifted")).to_have_text(re.compile(r"^\d"))
+    assert rig.last_pulse_ns() - let_go_ns < LET_GO_NS
+    time.sleep(OFF_S)
+    urllib.request.urlopen(rig.request("/test/hold", b"what=down")).close()
+    heard_ns = time.monotonic_ns()
+    rig.wait_for_pulses()  # of a browser that is then not heard any more
+    expect(page.locator("#test-word")).to_have_text("", timeout=STEP_MS)
+    assert rig.last_pulse_ns() - heard_ns < DEAF_S * 1e9 + LET_GO_NS
+    page.goto(f"{rig.url}/setup?step=electrodes")
+    make_off(page)
     page.goto(f"{rig.url}/setup")
     at(page, "tests")
 

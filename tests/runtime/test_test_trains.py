@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from controller.core.output.test_train import TRAIN_S, Probe
+from controller.core.output.test_train import Probe, train_s
 from controller.core.signals import ProbeRequest, TickInputs
 from controller.runtime.test_trains import FIRST_MAX_MA, ProbeWish, Probing
 from controller.simulation.closed_loop import TICK_S, Rehearsal
@@ -24,7 +24,7 @@ def given(probing: Probing, probe: Probe, current_ma: float, *, guard_gave: bool
     request = probing.take()
     assert request is not None
     probe.ask(0, request)
-    probe.wanted_ma(round(TRAIN_S * S) + 1, hindered="")
+    probe.wanted_ma(round(train_s(request.hold_s) * S) + 1, hindered="")
     probing.note(probe, guard_gave=guard_gave)
 
 

@@ -30,6 +30,7 @@ from controller.console.setup.identification import Identification
 from controller.console.setup.last_answers import setup_file
 from controller.console.setup.patient_file_page import PatientFilePage
 from controller.console.setup.progress import STEPS, SetupState, Step, unanswered
+from controller.console.setup.seated_test import SeatedTest
 from controller.console.setup.threshold_search import ThresholdSearch
 from controller.console.tuning import audit
 from controller.console.tuning.controller_link import TuningLink
@@ -79,6 +80,7 @@ class SetupPages:
         self._search = ThresholdSearch(
             feed, link, lambda: self._state, keep=self._keep, refuse=self._refuse, stay=self._stay
         )
+        self._seated = SeatedTest(feed, link, lambda: self._state, note=self.note, texts_of=texts_of)
         self._tests = Identification(self._folder, virtual=settings.virtual, done=self._identified)
         self._patient_file = PatientFilePage(settings, lambda: self._state, self._keep, texts_of=texts_of)
         self._remember_comfort()
@@ -94,6 +96,7 @@ class SetupPages:
         return {**{f"thresholds.{key}": value for key, value in marks.items()}, **self._state.identified}
 
     def routes(self, app: FastAPI) -> None:
+        self._seated.routes(app)
         app.get("/setup")(self.page)
         app.get("/now")(self.now)
         for step in STEPS:
@@ -201,6 +204,7 @@ class SetupPages:
             "applied_ma": feed.newest("applied_ma"),
             "running": told.probe.running if told else False,
             "ended": told.probe.ended if told else "",
+            "seated": self._seated.now(),
         }
         return JSONResponse(news if self._sees(request) else assessors(news))
 
@@ -354,3 +358,4 @@ class SetupPages:
 
     async def close(self) -> None:
         self._tests.close()
+        await self._seated.close()

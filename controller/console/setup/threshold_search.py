@@ -20,9 +20,11 @@ from controller.console.live.feed import Feed
 from controller.console.setup import progress
 from controller.console.setup.progress import SetupState, Step
 from controller.console.tuning.controller_link import TuningLink
-from controller.core.output.test_train import TRAIN_S
+from controller.core.output.test_train import train_s
+from controller.runtime.test_trains import END, ProbeWish
 from controller.runtime.tuning import CEILING
 
+TRAIN_S = train_s(ProbeWish(0.0).hold_s)
 TRAIN_ANSWER_S = 0.5
 PAUSE_S = 0.8  # at least, between two trains: current for two thirds of the time, of nine tenths allowed
 ABLE = ("armed", "active")
@@ -81,7 +83,7 @@ class ThresholdSearch:
         self._from_deg, self._most_deg = self._feed.newest("foot_pitch_deg"), 0.0
         before = told.probe.number
         state.level_ma = min(state.level_ma, self.most_ma())
-        self._link.probe(state.level_ma, felt="sensory" in state.thresholds)
+        self._link.probe(ProbeWish(state.level_ma, felt="sensory" in state.thresholds))
         until_s = time.monotonic() + TRAIN_ANSWER_S
         while time.monotonic() < until_s:
             await asyncio.sleep(0.02)
@@ -106,7 +108,7 @@ class ThresholdSearch:
         if told is not None and told.probe.running:
             if given not in progress.ENDING:
                 return self._refuse(request, "setup.not_over")
-            self._link.probe(0.0)
+            self._link.probe(END)
             self._train_over_s = time.monotonic()
         progress.say_effect(self._state(), given, self.most_ma())
         self._keep(f"train of {level_ma:g} mA: {given}")

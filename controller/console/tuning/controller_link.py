@@ -74,14 +74,11 @@ class TuningLink(ControllerLine[Told]):
                     await self._news.wait()
         return "unanswered"
 
-    def probe(self, current_ma: float, *, felt: bool = True) -> bool:
-        """Ask for one test train, or with 0 for its end; whether there was somebody to ask.
-
-        ``felt``: the person has felt an earlier one.
-        """
+    def probe(self, wish: ProbeWish) -> bool:
+        """Ask for one test train, or for its end; whether there was somebody to ask."""
         if self._sender is None:
             return False
-        return self._sender.send(msgspec.json.encode(Asked(probe=ProbeWish(current_ma, felt))))
+        return self._sender.send(msgspec.json.encode(Asked(probe=wish)))
 
     @staticmethod
     def _newest_ns(told: Told) -> int:

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from controller.core.signals import ProbeRequest
 
 RISE_S = 0.5  # soft: nobody should start at it
-HOLD_S = 1.0  # long enough to feel and to see
 FALL_S = 0.2
-TRAIN_S = RISE_S + HOLD_S + FALL_S
+
+
+def train_s(hold_s: float) -> float:
+    """The length of a train that is held for so long."""
+    return RISE_S + hold_s + FALL_S
 
 
 @dataclass(slots=True)
@@ -22,11 +25,13 @@ class Probe:
 
     number: int = 0
     current_ma: float = 0.0
+    hold_s: float = 0.0
     since_ns: int | None = None
     ended: str = ""  # of request ``number``, in words; empty while it runs
 
     def ask(self, now_ns: int, request: ProbeRequest) -> None:
         self.number, self.current_ma, self.ended = request.number, request.current_ma, ""
+        self.hold_s = request.hold_s
         self.since_ns = now_ns if request.current_ma > 0.0 else None
         if self.since_ns is None:
             self.ended = "stopped"
@@ -39,11 +44,11 @@ class Probe:
         if hindered:
             self._end(hindered)
             return None
-        if age_s >= TRAIN_S:
+        left_s = train_s(self.hold_s) - age_s
+        if left_s <= 0.0:
             self._end("given")
             return None
-        fall = (TRAIN_S - age_s) / FALL_S
-        return self.current_ma * min(1.0, age_s / RISE_S, fall)
+        return self.current_ma * min(1.0, age_s / RISE_S, left_s / FALL_S)
 
     def _end(self, how: str) -> None:
         self.since_ns, self.ended = None, how

@@ -181,7 +181,7 @@ def page_html(texts: Texts, level_ma: float, most_ma: float) -> str:
     def step(by: str, sign: str) -> str:
         return (
             f'<form method="post" action="/test/level"><button class="button second" name="by" value="{by}" '
-            f'aria-label="{escape(t(f"test.{by}"))}">{sign} 1 mA</button></form>'
+            f'aria-label="{escape(t(f"test.{by}"))}">{sign}</button></form>'
         )
 
     most = t("test.most").format(current=figure(texts, most_ma, 1))
@@ -191,7 +191,7 @@ def page_html(texts: Texts, level_ma: float, most_ma: float) -> str:
         f"</span> mA</p>{step('more', '+')}</div><p>{escape(most)}</p>"
         f'<button type="button" class="button" id="test-hold">{escape(t("test.hold"))}</button>'
         f'<p id="test-word" role="status"></p>'
-        f'<p class="big">{escape(t("test.lifted"))} <b><span id="lifted">–</span>°</b></p>'
+        f'<p class="big">{escape(t("test.lifted"))} <b class="whole"><span id="lifted">–</span>°</b></p>'
         f"<p>{escape(t('test.look'))}</p></section>"
         f'<script src="{layout.STATIC}/seated.js" defer></script>'
     )

@@ -40,7 +40,8 @@
     if (now.seated.why) return texts[now.seated.why];
     if (now.seated.on) return texts["test.on"];
     if (now.state === "tripped") return texts["state_text.tripped"];
-    if (now.state === "off" && now.refusals.length) return now.refusals.map(([key, name]) => (texts[`refusal.${key}`] ?? key).replace("{name}", texts[`question.${name}`] ?? name)).join(" ");
+    const why = now.refusals.filter(([key]) => key !== "current"); // the walk's; while a leg rests there is none
+    if (now.state === "off" && why.length) return why.map(([key, name]) => (texts[`refusal.${key}`] ?? key).replace("{name}", texts[`question.${name}`] ?? name)).join(" ");
     return timer === null ? "" : texts["test.waits"];
   };
   hear((now) => {

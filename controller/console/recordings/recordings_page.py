@@ -112,7 +112,7 @@ def _row(texts: Texts, item: Recorded) -> list[str]:
     return [
         choice,
         f'<a href="{path}" title="{escape(item.name)}">{escape(when)}</a>',
-        escape(item.pseudonym) + virtual,
+        f'<a href="/sessions?q={quote(item.pseudonym)}">{escape(item.pseudonym)}</a>{virtual}',
         escape(modes),
         " / ".join(_counted(texts, arm) for arm in item.arms),
         " / ".join(short_text(texts, arm.swing_pitch_rmse_deg) for arm in item.arms),

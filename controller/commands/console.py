@@ -38,8 +38,7 @@ def serve(
     from controller.console.home.service import ServiceSettings
 
     host = LOOPBACK if pairing is None else EVERYWHERE
-    with serving.own_folder() as name:
-        folder = Path(name)
+    with serving.own_folder() as folder:
         sock = serving.listen(host, port)
         home_port = int(sock.getsockname()[1])
         with serving.listen(host, home_port + 1 if port else 0) as beside:  # a session's console comes there

@@ -65,7 +65,7 @@ def _abandoned(path: Path, age_s: float) -> bool:
     return True
 
 
-def _locked(path: Path) -> int:
+def lock_folder(path: Path) -> int:
     """A lock that is held from the moment others can see it, until this process ends."""
     hidden = path / f".{LOCK}"
     lock = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -81,7 +81,7 @@ class Rig:
         sweep(Path(tempfile.gettempdir()))
         try:
             self.path = Path(tempfile.mkdtemp(prefix="dorsi-"))  # short: a Unix socket path holds 107 bytes
-            self._lock = _locked(self.path)
+            self._lock = lock_folder(self.path)
             logs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             place = error.filename or tempfile.gettempdir()

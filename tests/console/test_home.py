@@ -19,6 +19,7 @@ from controller.config.loader import read_file
 from controller.config.person_schema import PatientFile
 from controller.console.home.rigs import Rigs, Started
 from controller.console.home.service import Service, ServiceSettings
+from controller.console.home.serving import own_folder
 from controller.console.recordings import recorded, recordings_page
 from controller.console.recordings.session_figures import session_figures
 from controller.record.writer import RecordingWriter
@@ -301,3 +302,19 @@ def test_no_address_and_no_form_makes_the_service_stumble(clinic: Clinic) -> Non
         assert "elsewhere" not in led.text
 
     run(work())
+
+
+def test_the_services_own_folder_is_private_and_a_killed_ones_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    killed = tmp_path / "dorsi-abcdefgh"
+    killed.mkdir(mode=0o700)
+    (killed / "lock").touch()
+    (killed / "token").write_text("of yesterday")
+    with own_folder() as folder, own_folder() as other:
+        assert not killed.exists()
+        assert folder.is_dir()
+        assert other.is_dir()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(tmp_path.iterdir()) == []

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import shutil
 import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -12,6 +16,7 @@ import uvicorn
 
 from controller.console.home.service import Service, ServiceSettings
 from controller.errors import InputError
+from controller.runtime.process_group import lock_folder, sweep
 
 
 class _Server(uvicorn.Server):
@@ -34,9 +39,20 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def own_folder() -> tempfile.TemporaryDirectory[str]:
-    """For the token, and for what sessions said when they began."""
-    return tempfile.TemporaryDirectory(prefix="dorsi-home-")
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """For the token, and for what sessions said when they began; gone with the service.
+
+    What a killed one left, the next service or rig removes.
+    """
+    sweep(Path(tempfile.gettempdir()))
+    path = Path(tempfile.mkdtemp(prefix="dorsi-"))
+    lock = lock_folder(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(lock)
 
 
 def serve(settings: ServiceSettings, sock: socket.socket, folder: Path) -> None:

@@ -32,7 +32,7 @@ SECRET_COLUMNS = (4, 5, 7)  # of a point of the trace: asked for and given, mA; 
 SECRET_FIGURES: Mapping[str, object] = {"charge_uc": None, "applied_ma": []}
 SECRET_ALARMS = ("F8", "F27")  # that pass by themselves, and come only where there is current
 LIKE_ARMED = ("active", "ramp")  # in an arm without current the guard stays armed
-PAGES = ("/tuning", "/audit", "/profiles", "/walk/tap", "/walk/undo")  # the whole view's alone
+PAGES = ("/tuning", "/test", "/audit", "/profiles", "/walk/tap", "/walk/undo")  # the whole view's alone
 
 
 def assessors(news: Json) -> Json:

@@ -199,6 +199,7 @@ def test_a_session_starts_by_the_persons_files_and_its_refusal_is_shown_in_its_w
         for part in ("run ", "gait.toml", "--console", "--virtual", f"--patient {clinic.patients}/P017.toml"):
             assert part in page
         assert "refused:" not in page
+        assert "Try again" in page
 
     run(work())
 

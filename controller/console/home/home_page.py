@@ -203,7 +203,7 @@ def ended_html(texts: Texts, item: Recorded | None, before: Recorded | None, wor
     if who := words.get("person"):
         again = (
             f'<form method="post" action="/persons/{quote(who)}/begin"><button class="button">'
-            f"{escape(t('home.again'))}</button></form>"
+            f"{escape(t('jobs.again' if words.get('problem') else 'home.again'))}</button></form>"
         )
     home = f'<a class="button second" href="/">{escape(t("page.home"))}</a>'
     parts.append(f'<div class="tools">{again}{home}</div>')

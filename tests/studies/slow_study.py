@@ -1,8 +1,7 @@
-"""A study whose persons take a moment, in a process of its own: python -m tests.studies.slow_study FOLDER."""
+"""A study whose persons take a moment, for a process of its own that is killed."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from controller.studies.engine import LocalEngine
@@ -15,10 +14,6 @@ SAMPLE = Path(__file__).resolve().parents[2] / "configs" / "studies" / "laws.tom
 PERSONS, WORKERS = 30, 2
 
 
-def main() -> None:
-    store = Store(Path(sys.argv[1]), load_protocol(SAMPLE))
+def walk_slowly(folder: Path) -> None:
+    store = Store(folder, load_protocol(SAMPLE))
     walk(store, plan(store, PERSONS), LocalEngine(WORKERS, fakes.slowly), lambda _: None)
-
-
-if __name__ == "__main__":
-    main()

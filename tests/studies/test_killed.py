@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -22,7 +22,7 @@ from controller.studies.protocol import load_protocol
 from controller.studies.store import PARTS, RUNS, STRIDES, Store, finished
 from controller.studies.study import plan, walk
 from tests.studies import fakes
-from tests.studies.slow_study import PERSONS, SAMPLE
+from tests.studies.slow_study import PERSONS, SAMPLE, walk_slowly
 from tests.studies.test_store import InProcess
 
 KILLS, SEED = 3, 28
@@ -66,15 +66,19 @@ def test_a_study_killed_three_times_ends_as_the_uninterrupted_one(tmp_path: Path
         each.mkdir()
     store = Store(whole, protocol)
     walk(store, plan(store, PERSONS), InProcess(1), lambda _: None)
+    context = multiprocessing.get_context("forkserver")  # it has imported what a study needs
+    context.set_forkserver_preload(["tests.studies.slow_study"])
     source, behind = random.Random(SEED), 0
     for _ in range(KILLS):
-        study = subprocess.Popen([sys.executable, "-m", "tests.studies.slow_study", str(folder)])
+        study = context.Process(target=walk_slowly, args=(folder,))
+        study.start()
         wanted = behind + source.randint(1, 6)
         wait_until(lambda wanted=wanted: len(finished(folder)) >= wanted, f"{wanted} persons")
+        assert study.pid is not None
         workers = descendants(study.pid)
         assert workers
-        study.send_signal(signal.SIGKILL)
-        study.wait()
+        study.kill()
+        study.join()
         wait_until(lambda workers=workers: not any(map(alive, workers)), "the end of the workers")
         behind = len(finished(folder))
     assert wanted <= behind < PERSONS

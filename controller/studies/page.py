@@ -15,7 +15,7 @@ import pyarrow
 import pyarrow.csv
 from matplotlib.figure import Figure
 
-from controller.analysis.report.figures import COLUMN_INCHES, STYLE, Picture, colour, picture
+from controller.analysis.report.figures import COLUMN_INCHES, STYLE, Picture, colour
 from controller.analysis.report.layout import DISCLAIMER, figure_html, page_html, section_html, sheet_html
 from controller.analysis.report.pdf import Paper, write_paper
 from controller.analysis.tables import STATE_WORDS, UNKNOWN, Sheet
@@ -47,7 +47,7 @@ def write_page(figures: Figures, about: About, out: Path) -> None:
 
 def write_pdf(figures: Figures, about: About, out: Path) -> None:
     write_paper(
-        Paper(about.title, about.subtitle, DISCLAIMER, _pictures(figures), sheets(figures, about)), out
+        Paper(about.title, "", about.subtitle, DISCLAIMER, _pictures(figures), sheets(figures, about)), out
     )
 
 
@@ -210,7 +210,7 @@ def _pictures(figures: Figures) -> tuple[Picture, ...]:
         axes.set_xticks(range(len(figures.arms)), [arm.arm for arm in figures.arms])
         axes.set_ylabel(f"{outcome.measure} ({BY_NAME[outcome.measure].unit})")
         words = "A dot a person. Box: median and quartiles; whiskers: at most 1.5 times as far."
-        return (picture(f"Primary outcome: {BY_NAME[outcome.measure].meaning}", words, figure),)
+        return (Picture(f"Primary outcome: {BY_NAME[outcome.measure].meaning}", words, figure),)
 
 
 # --- words

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from controller.analysis.dose_book import MuscleDay
 from controller.analysis.exercise_trace import ExerciseTrace, Floats, PulseTrace
-from controller.analysis.report.figures import COLUMN_INCHES, INK, STYLE, Picture, missing, picture
+from controller.analysis.report.figures import COLUMN_INCHES, INK, STYLE, Picture, missing
 from controller.core.signals import Phase
 
 # Okabe and Ito's palette, as for the arms of a walk
@@ -37,7 +37,7 @@ def draw_exercise(trace: ExerciseTrace, days: Sequence[MuscleDay], today: str) -
     """``days`` are a person's, of any month; ``today`` is the session's, empty where it is not known."""
     with mpl.rc_context(STYLE):
         made = [
-            picture(
+            Picture(
                 "Current of each muscle over the session",
                 "The highest current of the pulses that left, over the time since the first tick. Shaded: no "
                 "contraction was on.",
@@ -47,7 +47,7 @@ def draw_exercise(trace: ExerciseTrace, days: Sequence[MuscleDay], today: str) -
         if today:
             month = date.fromisoformat(today).strftime("%B %Y")
             made.append(
-                picture(
+                Picture(
                     f"{month} at a glance",
                     "A dot a day: its area is the number of contractions, which stands in it. Filled: at "
                     "least what that day's programmes prescribe, or none is prescribed. Framed: the day of "

@@ -91,7 +91,15 @@ def write_exercise_pdf(recording: Path, out: Path) -> None:
     """The same for paper. Raises InputError as the reader does."""
     read = _read(recording)
     write_paper(
-        Paper(read.title, read.subtitle, DISCLAIMER, _pictures(read), tuple(_sheets(recording, read))), out
+        Paper(
+            read.title,
+            read.session.get("pseudonym", ""),
+            read.subtitle,
+            DISCLAIMER,
+            _pictures(read),
+            tuple(_sheets(recording, read)),
+        ),
+        out,
     )
 
 

@@ -65,17 +65,15 @@ STYLE: dict[Any, Any] = {  # Any: matplotlib's own type for this lists all of it
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure, as SVG too, and the words that stand for it."""
+    """A figure, and the words that stand for it."""
 
     title: str
     caption: str
     figure: Figure
-    svg: bytes
 
-
-def picture(title: str, caption: str, figure: Figure) -> Picture:
-    """A picture of a finished figure; call it where the figure's style is in force."""
-    return Picture(title, caption, figure, as_svg(figure))
+    def svg(self) -> bytes:
+        with mpl.rc_context(STYLE):
+            return as_svg(self.figure)
 
 
 def draw(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture, ...]:
@@ -83,21 +81,21 @@ def draw(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture,
     band = f"Grey band: reference ± {REFERENCE_BAND_DEG:g}°. " if reference else ""
     with mpl.rc_context(STYLE):
         return (
-            picture(
+            Picture(
                 "Every stride, from initial contact to the next",
                 "Thin lines: single strides; thick line: their median; dashed: the median of what the "
                 f"sensors saw, where the true body is known. {band}Dotted line: median toe-off. Each dot of "
                 "the two lowest rows is one pulse.",
                 _strides_figure(arms, reference),
             ),
-            picture(
+            Picture(
                 "A few strides in time",
                 f"{STRIP_STRIDES} strides from the middle of each arm: foot pitch with the events the "
                 "controller found, and the pulses that left. Shaded: the controller took the leg to be in "
                 "swing.",
                 _strip_figure(arms),
             ),
-            picture(
+            Picture(
                 "Timing",
                 "How often each delay occurred, on a logarithmic scale. A tick lasts from its deadline until "
                 " its frame is with the guard; sensor to pulse runs from the arrival of a sample until the "

@@ -61,7 +61,7 @@ def section_html(title: str, content: str) -> str:
 
 
 def figure_html(picture: Picture) -> str:
-    data = base64.b64encode(picture.svg).decode()
+    data = base64.b64encode(picture.svg()).decode()
     return (
         f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{escape(picture.title)}">'
         f"<figcaption>{escape(picture.caption)}</figcaption></figure>"

@@ -104,6 +104,7 @@ def write_pdf(recording: Path, out: Path, *, unblind: bool = False) -> None:
     )
     paper = Paper(
         f"Dorsi session {session.get('session', recording.stem)}",
+        session.get("pseudonym", ""),
         _subtitle(recording, arms),
         DISCLAIMER,
         _pictures(arms, _reference(session)) if arms else (),

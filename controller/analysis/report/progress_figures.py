@@ -25,7 +25,6 @@ from controller.analysis.report.figures import (
     colour,
     missing,
     panels,
-    picture,
     reference_band,
     resampled,
 )
@@ -45,7 +44,7 @@ def progress(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Pict
         return ()
     with mpl.rc_context(STYLE):
         pictures = [
-            picture(
+            Picture(
                 "Error by stride",
                 "Each mark is one swing: foot pitch against the reference, r.m.s. from toe-off to initial "
                 "contact, in the order walked. Hollow: in no figure (wash-out, stopped, staged unlock, "
@@ -58,7 +57,7 @@ def progress(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Pict
         if steered:
             numbers = ", ".join(str(number) for number in CHOSEN)
             pictures.append(
-                picture(
+                Picture(
                     f"Strides {numbers} of each arm",
                     "Foot pitch over the reference's band, and the current that was given. Where an arm's "
                     "strides differ, something was learned.",

@@ -9,7 +9,7 @@ import pytest
 
 from controller.core.output.test_train import Probe, train_s
 from controller.core.signals import ProbeRequest, TickInputs
-from controller.runtime.test_trains import FIRST_MAX_MA, ProbeWish, Probing
+from controller.runtime.test_trains import FIRST_MAX_MA, HOLD_MAX_S, ProbeWish, Probing
 from controller.simulation.closed_loop import TICK_S, Rehearsal
 from models.patient import VirtualPatient
 from tests.core.control.numbers import params
@@ -92,3 +92,26 @@ def test_the_core_gives_the_train_to_a_standing_leg_within_its_rise_limits_and_n
     walk.walk(7.0)
     walk.tick(TickInputs(imu=walk.arrivals(walk.ticks * TICK_S), probe=ProbeRequest(2, 12.0)))
     assert walk.core.output.test_train.ended == "the leg is not standing still"
+
+
+def test_up_to_what_a_person_has_accepted_no_search_is_needed_and_never_beyond_the_sessions_most() -> None:
+    for accepted_ma, most_ma in ((20.0, 22.0), (math.inf, FIRST_MAX_MA), (math.nan, FIRST_MAX_MA)):
+        probing, probe = Probing(), Probe()
+        probing.ask(ProbeWish(0.0, accepted_ma=accepted_ma), PARAMS, probe)
+        assert probing.told(PARAMS, probe).next_max_ma == most_ma
+    probing.ask(ProbeWish(0.0, accepted_ma=1e6), PARAMS, probe)
+    assert probing.told(PARAMS, probe).next_max_ma == PARAMS.pulse.current_max_ma
+
+
+@pytest.mark.parametrize("hold_s", [0.0, -1.0, HOLD_MAX_S + 0.01, math.inf, math.nan])
+def test_a_train_is_held_for_no_longer_than_the_guard_lets_it(hold_s: float) -> None:
+    probing, probe = Probing(), Probe()
+    probing.ask(ProbeWish(4.0, hold_s=hold_s), PARAMS, probe)
+    assert probing.take() is None
+    assert "hold_s" in probing.told(PARAMS, probe).refused
+    probing.ask(ProbeWish(4.0, hold_s=HOLD_MAX_S), PARAMS, probe)
+    request = probing.take()
+    assert request is not None
+    probe.ask(0, request)
+    assert probe.wanted_ma(round(2.3 * S), hindered="") == 4.0
+    assert probe.wanted_ma(round(2.5 * S), hindered="") is None

@@ -55,6 +55,9 @@ def conduct(
     recording = out / "session.mcap"
     broken = False
     if recording.exists():
+        console.print(
+            "Stimulation is off, the recording is kept. It is being summed up: minutes for a long one."
+        )
         made = sum_up(recording)
         broken = _judged(recording, out / "pulses.jsonl" if virtual else None, console)
         names = ["session.mcap", *made] + (["pulses.jsonl"] if virtual else [])

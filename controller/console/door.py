@@ -78,7 +78,7 @@ class Door:
             listening = _listen(settings.host, settings.port)
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
-            raise SystemExit(f"dorsi-stop: cannot listen at {where}: {error.strerror}") from None
+            raise SystemExit(f"dorsi-stop: cannot listen at {where}: {_why_deaf(error)}") from None
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = listening[0].getsockname()
         working = [
@@ -244,6 +244,16 @@ class Door:
             ".catch(() => null); setInterval(beat, 1000); beat();</script>"
         )
         writer.write(_response("503 Service Unavailable", body, texts.language))
+
+
+def _why_deaf(error: OSError) -> str:
+    """Why a port cannot be had, and what to do."""
+    if error.errno != errno.EADDRINUSE:
+        return error.strerror or str(error)
+    return (
+        "another program listens there already, most likely another Dorsi console: end that one, or choose "
+        "another port (console.port in the session file, --console-port of a demo)"
+    )
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

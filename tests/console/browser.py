@@ -187,7 +187,7 @@ def make_off(page: Page) -> None:
     deadline = time.monotonic() + STEP_MS / 1e3
     while page.locator("#state").get_attribute("class") != "state-off":
         assert time.monotonic() < deadline, page.locator("#state").get_attribute("class")
-        for button in (".acknowledge", "#acknowledge", "#disarm"):
+        for button in (".acknowledge", "#disarm"):
             if page.locator(button).first.is_visible():
                 with suppress(TooLate):
                     page.locator(button).first.click(timeout=500)

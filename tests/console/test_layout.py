@@ -25,6 +25,7 @@ from controller.console.live.browser_messages import on_time_told
 from controller.console.live.main_screen import main_html
 from controller.console.live.stride_curves import Trace
 from controller.console.recordings import recorded, recordings_page
+from controller.console.setup.progress import EFFECTS, MARKS
 from controller.errors import InputError
 from controller.record.live import TracePoint
 from controller.record.strides import Stride
@@ -32,6 +33,7 @@ from controller.record.writer import RecordingWriter
 from controller.safety.judgement.arming_refusals import RefusalCode
 from controller.safety.judgement.faults import FAULTS
 from controller.telemetry.connection_trouble import KINDS
+from drivers.stimulators.sciencemode4 import CHANNELS, channel_name
 
 MS = 1_000_000
 SIDES, SEGMENTS = ("left", "right"), ("foot", "shank")
@@ -141,10 +143,13 @@ def test_every_language_has_every_word_and_every_fault_its_own() -> None:
 
 def test_every_phrase_is_one_the_controller_says() -> None:
     """A sentence that was changed at its source and not here would show half in English."""
-    core = Path(__file__).resolve().parents[2] / "controller"
-    sources = " ".join(path.read_text(encoding="utf-8") for path in core.rglob("*.py"))
+    root = Path(__file__).resolve().parents[2]
+    files = (path for room in ("controller", "drivers") for path in (root / room).rglob("*.py"))
+    sources = " ".join(path.read_text(encoding="utf-8") for path in files)
     said = re.sub(r'"\s*\n\s*f?"', "", sources)
     placed = [said.replace("{where}", f"{side} {segment}") for side in SIDES for segment in SEGMENTS]
+    placed += [channel_name(channel) for channel in range(CHANNELS)]
+    placed += [f"train of 5 mA: {effect}" for effect in EFFECTS] + [f"thresholds: {mark} 5" for mark in MARKS]
     for phrase in load_texts()["de"].phrases:
         assert phrase.removeprefix("by ") in " ".join(placed), phrase
 

@@ -47,8 +47,8 @@ def arm_by_holding(page: Page) -> None:
 def armed_again(page: Page) -> None:
     """A machine that stalls has tripped the guard, as it should: a person acknowledges and arms anew."""
     page.wait_for_selector("#arm:visible, #disarm:visible", timeout=STEP_MS)
-    if page.locator("#acknowledge").is_visible():
-        page.click("#acknowledge")
+    if page.locator(".acknowledge").is_visible():
+        page.click(".acknowledge")
     if not page.locator("#disarm").is_visible():
         arm_by_holding(page)
 

@@ -75,7 +75,7 @@ def test_a_gain_is_previewed_applied_found_in_the_trail_and_undone(page: Page, r
     expect(page.locator("progress, #apply").first).to_be_visible()
     page.locator("#apply").wait_for(timeout=PREVIEW_MS)
     expect(page.locator("#expected")).to_have_text(
-        re.compile(r"Expected stride error: \d+\.\d°( \(measured now: \d+\.\d°\))?$")
+        re.compile(r"Expected off target: \d+\.\d°( \(measured now: \d+\.\d°\))?$")
     )
     expect(page.locator("svg.curves")).to_have_count(3)
     page.locator("details.twin summary").first.click()
@@ -89,7 +89,7 @@ def test_a_gain_is_previewed_applied_found_in_the_trail_and_undone(page: Page, r
     expect(row).to_contain_text("AB")
     expect(row).to_contain_text("Proportional gain 8 → 12")
     expect(row).to_contain_text(SCRIPT)
-    expect(row).to_contain_text(re.compile(r"Stride error \d"))
+    expect(row).to_contain_text(re.compile(r"Off target \d"))
     assert "caught" not in page.title()
     page.goto(f"{rig.url}/tuning")
     page.click("#undo")

@@ -5,7 +5,7 @@ Every tap is answered in words where it is not taken. Nothing here arms but the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Literal, get_args
@@ -147,9 +147,9 @@ class ExercisePages:
         if missing := unanswered(answers):
             question = texts.get(f"question.{missing[0]}")
             problem = texts.get("setup.unanswered").format(question=question)
-            return self._checklist(request, problem=problem, status=409)
+            return self._checklist(request, problem=problem, status=409, answers=answers)
         if not 0 < len(by) <= BY_MAX:
-            return self._checklist(request, problem=texts.get("setup.who"), status=409)
+            return self._checklist(request, problem=texts.get("setup.who"), status=409, answers=answers)
         self._answers = answers
         self._feed.answer(answers, by)  # allowed or not: the guard judges them, and disarms
         answer = (
@@ -169,9 +169,18 @@ class ExercisePages:
         questions = dict.fromkeys(texts.get(f"question.{one.name}") for one in self._objections())
         return " ".join((texts.get("setup.forbidden"), *questions))
 
-    def _checklist(self, request: Request, *, problem: str = "", status: int = 200) -> Response:
+    def _checklist(
+        self,
+        request: Request,
+        *,
+        problem: str = "",
+        status: int = 200,
+        answers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """The page; with ``answers`` as they were ticked, in place of those that count."""
         texts = self._texts_of(request)
         fault = f'<p class="bad box" role="alert">{escape(problem)}</p>' if problem else ""
+        ticked = self._answers if answers is None else answers
         answered = bool(self._answers) and not self._objections()
         good = f'<p class="notice">{escape(texts.get("checklist.good"))}</p>' if answered else ""
         by = (
@@ -182,7 +191,7 @@ class ExercisePages:
         body = (
             f'{fault}{good}<section class="card step"><p class="lead">'
             f"{escape(texts.get('checklist.lead'))}</p>"
-            f"{checklist_html(texts, self._settings, self._answers, '/checklist', more=by)}</section>"
+            f"{checklist_html(texts, self._settings, ticked, '/checklist', more=by)}</section>"
         )
         return self._page(texts, "/checklist", "checklist.title", body, status)
 

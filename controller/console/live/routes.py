@@ -55,7 +55,9 @@ class WalkRoutes:
 
     async def _pause(self, request: Request, *, paused: bool) -> Response:
         why = await self._link.pause(paused=paused, by=remembered(request) or "console")
-        words = self._texts_of(request).get(f"pause.why_{why.replace(' ', '_')}") if why else ""
+        texts = self._texts_of(request)
+        known = texts.words.get(f"pause.why_{why.replace(' ', '_')}")  # a refusal may be of another's wish
+        words = (known or texts.get("pause.why_unanswered")) if why else ""
         return JSONResponse({"said": words, "code": why})
 
     def _answered(self, request: Request, answer: Answer, by: str) -> Response:

@@ -58,6 +58,17 @@ class SetupState:
         """The first one that is not done; ``None`` when all are."""
         return next((step for step in STEPS if step not in self.done), None)
 
+    @property
+    def most_ma(self) -> float | None:
+        """The most that is given outside a search: what was kept, and below what was too strong in today's.
+
+        None where nothing was kept and nothing was too strong.
+        """
+        if self.too_strong_ma is None:
+            return self.comfort_ma
+        today_ma = self.accepted_ma or LEAST_MA
+        return today_ma if self.comfort_ma is None else min(today_ma, self.comfort_ma)
+
     def finish(self, step: Step) -> None:
         if step not in self.done:
             self.done.append(step)

@@ -12,6 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -120,10 +121,13 @@ class SetupPages:
     async def page(self, request: Request) -> Response:
         return self._page(request)
 
-    def _page(self, request: Request, *, problem: str = "", status: int = 200) -> Response:
-        texts = self._texts_of(request)
-        wish = request.query_params.get("step", "")
-        shown = next((step for step in STEPS if step == wish), self._state.step)
+    def _page(
+        self, request: Request, *, problem: str = "", status: int = 200, state: SetupState | None = None
+    ) -> Response:
+        """The set-up as it is, or as ``state`` shows it."""
+        texts, state = self._texts_of(request), state or self._state
+        wishes = (request.query_params.get("step", ""), request.url.path.removeprefix("/setup/"))
+        shown = next((step for step in STEPS if step in wishes), self._state.step)
         if shown == "walk" and self._walk_ns is None:
             self._walk_ns = time.monotonic_ns()
         if shown is None:
@@ -133,7 +137,7 @@ class SetupPages:
             body = setup_page.setup_html(
                 texts,
                 self._settings,
-                self._state,
+                state,
                 shown,
                 problem=problem,
                 busy=self._tests.busy,
@@ -158,6 +162,7 @@ class SetupPages:
     def _keep(self, text: str) -> None:
         """Save, and record what was confirmed: in the trail, and in the recording."""
         progress.save(self._file, self._state)
+        self._remember_comfort()
         self.note(text, self._state.by)
 
     def note(self, text: str, by: str) -> None:
@@ -165,9 +170,9 @@ class SetupPages:
         self._trail.append(audit.recorded(self._rig, text, by))
 
     def _remember_comfort(self) -> None:
-        """The feed holds every arming for walking to what was kept."""
-        kept = self._state
-        self._feed.comfort = None if kept.comfort_ma is None else (kept.comfort_ma, kept.comfort_by)
+        """The feed holds every arming for walking to what was kept, and below what is too strong today."""
+        kept, most_ma = self._state, self._state.most_ma
+        self._feed.comfort = None if most_ma is None else (most_ma, kept.comfort_by or kept.by)
 
     def _assisted(self) -> int:
         """Assisted strides since the last step was opened."""
@@ -223,7 +228,10 @@ class SetupPages:
         missing = unanswered(answers)
         if missing:
             texts = self._texts_of(request)
-            return self._refuse(request, "setup.unanswered", question=texts.get(f"question.{missing[0]}"))
+            problem = texts.get("setup.unanswered").format(question=texts.get(f"question.{missing[0]}"))
+            return self._page(
+                request, problem=problem, status=409, state=replace(self._state, answers=answers)
+            )
         self._state.answers = answers
         self._feed.answer(answers, self._state.by)  # allowed or not: the guard judges them, and disarms
         said = ", ".join(f"{key} {answer}" for key, answer in answers.items())
@@ -333,7 +341,7 @@ class SetupPages:
             self._feed.request("disarm")
 
     async def guard(self, op: str) -> Response:
-        if op not in ("disarm", "acknowledge", "unlock"):
+        if op not in ("disarm", "unlock"):  # an alarm is acknowledged at its card, which says the cause
             return Response(status_code=404)
         self._feed.request(op)
         return Response(status_code=204)

@@ -32,6 +32,7 @@ DEAF_S = 0.6  # a held button is heard ten times a second
 DISARM_S = 20.0  # after the last press
 TOLD_S = 0.4  # the controller has said by then whether a train runs
 LOOK_S = 0.05
+HINDRANCES = ("test.walk_armed", "test.no_controller", "test.walks")
 
 
 class SeatedTest:
@@ -74,21 +75,28 @@ class SeatedTest:
 
     async def page(self, request: Request) -> Response:
         texts = self._texts_of(request)
-        body = page_html(texts, self.level_ma, self.most_ma)
+        state = self._state()
+        asked = (state.most_ma or state.accepted_ma) is not None
+        body = page_html(texts, self.level_ma, self.most_ma, asked=asked)
         title = texts.get("test.title")
         return HTMLResponse(layout.whole_page(texts, "/test", title, body, with_state=True))
 
     def now(self) -> Json:
-        """What the page's script shows."""
-        return {"on": self._running, "lifted_deg": self._lifted_deg, "why": self._why}
+        """What the page's script shows; what keeps a train back is told only while it does."""
+        why = self._why
+        if why in HINDRANCES and not (self._feed.state in ABLE and self._hindrance() == why):
+            why = self._why = ""
+        return {"on": self._running, "lifted_deg": self._lifted_deg, "why": why}
 
     # --- strength
 
     @property
     def most_ma(self) -> float:
-        """The most that this person has accepted; a first train's current where nobody has asked."""
+        """The most that this person has accepted, below what was too strong in today's search; a first
+        train's current where nobody has asked.
+        """
         state = self._state()
-        return state.comfort_ma or state.accepted_ma or FIRST_MA
+        return state.most_ma or state.accepted_ma or FIRST_MA
 
     @property
     def level_ma(self) -> float:
@@ -175,7 +183,8 @@ class SeatedTest:
                 self._why = "test.refused"
 
 
-def page_html(texts: Texts, level_ma: float, most_ma: float) -> str:
+def page_html(texts: Texts, level_ma: float, most_ma: float, *, asked: bool) -> str:
+    """``asked``: whether ``most_ma`` is what this person has accepted."""
     t = texts.get
 
     def step(by: str, sign: str) -> str:
@@ -184,7 +193,7 @@ def page_html(texts: Texts, level_ma: float, most_ma: float) -> str:
             f'aria-label="{escape(t(f"test.{by}"))}">{sign}</button></form>'
         )
 
-    most = t("test.most").format(current=figure(texts, most_ma, 1))
+    most = t("test.most" if asked else "test.most_unasked").format(current=figure(texts, most_ma, 1))
     return (
         f'<section class="card step" id="seated"><p class="lead">{escape(t("test.do"))}</p>'
         f'<div class="tools">{step("less", "−")}<p class="big"><span id="level">{figure(texts, level_ma, 1)}'

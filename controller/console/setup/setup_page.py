@@ -100,7 +100,7 @@ def _patient(texts: Texts, settings: ConsoleSettings, state: SetupState) -> str:
     )
     return (
         f'<p class="big">{escape(settings.pseudonym)} <small>{side}{virtual}</small></p>'
-        f'<form method="post" action="/setup/patient" class="tools">{inside}</form>'
+        f'<form method="post" action="/setup/patient" class="tools" novalidate>{inside}</form>'
     )
 
 
@@ -111,7 +111,10 @@ def _checklist(texts: Texts, settings: ConsoleSettings, state: SetupState) -> st
 def checklist_html(
     texts: Texts, settings: ConsoleSettings, answers: Mapping[str, str], action: str, *, more: str = ""
 ) -> str:
-    """The form with every question; ``answers`` are today's so far, ``more`` stands above its button."""
+    """The form with every question; ``answers`` are today's so far, ``more`` stands above its button.
+
+    Where some are given, each that is missing is marked.
+    """
     t = texts.get
     file = dict(settings.checklist)
     rows = []
@@ -119,12 +122,16 @@ def checklist_html(
         radios = answer_radios(texts, question, answers.get(question.key))
         before = file.get(question.key, "")
         before_word = escape(t(f"setup.answer_{before}")) if before else "–"
+        missing = bool(answers) and question.key not in answers
+        mark = f' <b class="bad">{escape(t("setup.not_answered"))}</b>' if missing else ""
         rows.append(
-            f"<fieldset><legend>{escape(t(f'question.{question.key}'))}</legend>{radios}"
+            f"<fieldset{' class=missing' if missing else ''}>"
+            f"<legend>{escape(t(f'question.{question.key}'))}{mark}</legend>{radios}"
             f'<span class="quiet">{escape(t("setup.in_file"))} {before_word}</span></fieldset>'
         )
     return (
-        f'<form method="post" action="{action}"><div class="questions">{"".join(rows)}</div>{more}'
+        f'<form method="post" action="{action}" novalidate>'
+        f'<div class="questions">{"".join(rows)}</div>{more}'
         f'<p class="tools">{_button(texts, "setup.checklist_ok")}</p></form>'
     )
 
@@ -179,8 +186,7 @@ def hold_button(texts: Texts) -> str:
         f'<span id="arm-word">{escape(t("arm.label"))}</span><small>{escape(t("arm.hint"))}</small></button>'
         f'<button type="button" id="disarm" hidden>{escape(t("arm.disarm"))}</button>'
         f'<button type="button" class="button" id="unlock" hidden>{escape(t("unlock.label"))}</button>'
-        f'<button type="button" class="button second" id="acknowledge" hidden>'
-        f'{escape(t("alarm.acknowledge"))}</button></div><p id="refusals" role="status"></p>'
+        '</div><p id="refusals" role="status"></p>'
     )
 
 
@@ -204,7 +210,8 @@ def _thresholds(texts: Texts, settings: ConsoleSettings, state: SetupState, most
         most = f"<p>{escape(t('setup.at_most'))}</p>" if state.given_ma >= most_ma else ""
         action = (
             f'<p class="big">{escape(question)}</p><p id="train" role="status"></p>{most}'
-            f'<form method="post" action="/setup/effect" class="tools effects">{effects}</form>'
+            '<form method="post" action="/setup/effect" class="tools effects">'
+            f'<input type="hidden" name="train" value="{state.trains}">{effects}</form>'
         )
     else:
         level = figure(texts, state.level_ma, 1)

@@ -101,8 +101,10 @@ class ThresholdSearch:
 
     async def effect(self, request: Request) -> Response:
         """What a person says of the train; where the search goes on, the next one is given with it."""
-        given = (await fields(request)).get("effect", "")
-        level_ma, told = self._state().given_ma, self._link.now
+        form, state, told = await fields(request), self._state(), self._link.now
+        given, level_ma = form.get("effect", ""), state.given_ma
+        if form.get("train") != str(state.trains):  # a second tap, or a page that shows an earlier train
+            return self._stay("thresholds")
         if given not in progress.EFFECTS or level_ma is None:
             return self._stay("thresholds")
         if told is not None and told.probe.running:
@@ -110,9 +112,9 @@ class ThresholdSearch:
                 return self._refuse(request, "setup.not_over")
             self._link.probe(END)
             self._train_over_s = time.monotonic()
-        progress.say_effect(self._state(), given, self.most_ma())
+        progress.say_effect(state, given, self.most_ma())
         self._keep(f"train of {level_ma:g} mA: {given}")
-        if "comfort" in self._state().thresholds or self._feed.state not in ABLE:
+        if "comfort" in state.thresholds or self._feed.state not in ABLE:
             return self._stay("thresholds")
         return await self._give(request)
 

@@ -100,7 +100,6 @@
     const on = ["armed", "active", "ramp"].includes(now.state);
     arm.hidden = on;
     $("disarm").hidden = !on;
-    $("acknowledge").hidden = now.state !== "tripped";
     if (on) release();
     const all = now.refusals.filter(([key]) => key !== "current");
     const why = now.state === "tripped" ? all.filter(([key]) => key === "state") : all;
@@ -169,7 +168,6 @@
     arm.addEventListener("keyup", (event) => event.key === "Enter" && release());
     $("unlock").addEventListener("click", () => post("/setup/guard/unlock"));
     $("disarm").addEventListener("click", () => post("/setup/guard/disarm"));
-    $("acknowledge").addEventListener("click", () => post("/setup/guard/acknowledge"));
   }
 
   document.documentElement.lang = page.language;

@@ -191,7 +191,8 @@ def _recent(texts: Texts, told: Told, by: str) -> str:
         )
     return (
         f'<section class="card"><h2>{escape(t("tuning.recent"))}</h2>{undo}'
-        f'{trail_table(texts, newest)}<p><a href="/audit">{escape(t("tuning.all_changes"))}</a></p></section>'
+        f"{trail_table(texts, newest)}"
+        f'<p><a class="button small second" href="/audit">{escape(t("tuning.all_changes"))}</a></p></section>'
     )
 
 

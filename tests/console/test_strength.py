@@ -40,6 +40,7 @@ class Controller:
     wishes: list[Wish] = field(default_factory=list)
     tuning: Tuning = field(init=False)
     paused: bool = False
+    pause_refused: str = ""
 
     def __post_init__(self) -> None:
         self.tuning = Tuning(params(self.mode), ALLOWED)
@@ -65,8 +66,9 @@ class Controller:
         return refused.text if refused else ""
 
     async def pause(self, *, paused: bool, by: str) -> str:
-        self.paused = paused
-        return ""
+        if not self.pause_refused:
+            self.paused = paused
+        return self.pause_refused
 
 
 def desk(
@@ -113,6 +115,17 @@ def test_quick_taps_go_together_where_a_change_waits_and_none_is_lost() -> None:
     assert values(controller.tuning.params)[EXTENSION] == 130.0
 
 
+def test_a_change_of_two_screens_carries_both_names() -> None:
+    controller = Controller(busy=3)
+    strength = desk(controller)
+    settle(strength, *[lambda by=by: strength.tap(CURRENT, 1, by) for by in ("AB", "CD", "AB")])
+    settle(strength, lambda: strength.tap(CURRENT, 1, "CD"))
+    assert [(wish.by, wish.wanted[CURRENT]) for wish in controller.wishes] == [
+        ("AB + CD", 35.0),
+        ("CD", 36.0),
+    ]
+
+
 def test_in_a_law_strength_is_assistance_and_one_tap_is_ten_percent() -> None:
     for mode in ("feedback", "learning"):
         controller = Controller(cast(Mode, mode))
@@ -145,7 +158,7 @@ def test_at_the_most_a_tap_changes_nothing_and_names_what_binds() -> None:
         (answer,) = settle(strength, lambda strength=strength: strength.tap(CURRENT, 1, "AB"))
         assert answer.code == "most"
         told = said(load_texts()["en"], answer)
-        assert "32" in told
+        assert "most allowed: 32 mA." in told
         assert words in told
     assert controller.wishes == []
 
@@ -213,5 +226,8 @@ def test_the_page_keeps_the_initials_and_says_why_not_in_its_language() -> None:
     assert client.post("/walk/tap", data={**tap, "taps": "50"}).status_code == 422
     assert client.post("/walk/pause").json() == {"said": "", "code": ""}
     assert controller.paused
+    controller.pause_refused = "stale: another screen's change was refused meanwhile"
+    assert client.post("/walk/pause").json()["said"] == texts.get("pause.why_unanswered")
+    controller.pause_refused = ""
     assert client.post("/walk/go_on").json()["code"] == ""
     assert not controller.paused

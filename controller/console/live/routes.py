@@ -74,7 +74,10 @@ def said(texts: Texts, answer: Answer) -> str:
         return ""
     most, why = "", ""
     if answer.bound is not None:
-        most, why = figure(texts, answer.bound.most), bound_words(texts, answer.bound)
+        bound = answer.bound
+        most, why = figure(texts, bound.most), bound_words(texts, bound)
+        if answer.code == "most":
+            most += bound.unit
     return texts.get(f"strength.{answer.code}").format(most=most, why=why)
 
 

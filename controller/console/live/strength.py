@@ -20,6 +20,7 @@ from controller.runtime.console_messages import Told
 from controller.runtime.tuning import BY_MAX, CEILING, Wish
 
 CURRENT, ASSIST, EXTENSION = "trapezoid.current_ma", "gait.assist_percent", "trapezoid.extension_ms"
+UNIT = {CURRENT: " mA", ASSIST: " %", EXTENSION: " ms"}
 STEP: dict[str, float] = {CURRENT: 1.0, ASSIST: 10.0, EXTENSION: 20.0}  # of one tap, in the setting's unit
 MAIN: dict[Mode, str] = {"trapezoid": CURRENT, "feedback": ASSIST, "learning": ASSIST}  # what strength is
 REASON_TAP, REASON_UNDO = "tap", "tap taken back"  # in the audit trail
@@ -34,6 +35,7 @@ class Bound:
     most: float
     limit: str = ""
     who: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,11 @@ def bound_of(key: str, told: Told, comfort_ma: float | None) -> Bound:
     """The most allowed now. For a current the session's own largest one too; ``comfort_ma``: found today."""
     allowed: Allowed = told.allowed[key]
     limit, _, who = allowed.set_by.partition(", ")
-    bound = Bound(allowed.high, limit, who)
+    bound = Bound(allowed.high, limit, who, UNIT[key])
     if key != CURRENT:
         return bound
     if told.values[CEILING] < allowed.high:
-        bound = Bound(told.values[CEILING], "session_ceiling")
+        bound = Bound(told.values[CEILING], "session_ceiling", unit=UNIT[key])
     if comfort_ma is not None and abs(comfort_ma - bound.most) < 1e-3:
         bound = replace(bound, limit="comfort", who="")
     return bound
@@ -104,9 +106,15 @@ class Strength:
             if present <= least:
                 return Answer("least")
             wanted = max(wanted, least)
-        self._wanted[key], self._by, self._why = wanted, by, ""
+        self._by = self._signed(by)
+        self._wanted[key], self._why = wanted, ""
         self._news.set()
         return Answer()
+
+    def _signed(self, by: str) -> str:
+        """Everybody whose taps go with the next change: two screens may tap at once."""
+        together = " + ".join(dict.fromkeys([*self._by.split(" + "), by])) if self._wanted else by
+        return together if len(together) <= BY_MAX else by
 
     def _at_ceiling(self, told: Told) -> Bound | None:
         """What binds, where the last stride has had the largest current already: more would ask in vain."""

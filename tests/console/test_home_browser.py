@@ -31,6 +31,7 @@ pytestmark = [
 ]
 
 SIZES = ({"width": 390, "height": 844}, {"width": 820, "height": 1180})
+PULSES_S = 60.0  # a machine with other work walks no faster, and is slower to begin
 SOME_PULSES = 60  # of two swings or three, at 40 a second
 SMALL = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), label:has(input)")]
   .filter((one) => one.checkVisibility() && !one.closest("label:has(input)")?.contains(one.parentElement))
@@ -146,9 +147,9 @@ def test_from_the_home_page_to_armed_in_four_taps_and_back_to_the_result(
     answers = [word["answers"] for word in told if (word["kind"], word["by"]) == ("checklist", "AB")]
     assert answers == [dict.fromkeys(QUESTION, "no")]
 
-    deadline = time.monotonic() + STEP_MS / 1e3
+    deadline = time.monotonic() + PULSES_S
     while len(pulse_log(run)) < SOME_PULSES:
-        assert time.monotonic() < deadline, "no pulses"
+        assert time.monotonic() < deadline, page.locator("#state").inner_text()
         time.sleep(0.1)
     home.locator(".button.stop").click()  # of the session's own door, from the home page
     expect(page.locator("#state")).to_have_class("state-tripped", timeout=STEP_MS)

@@ -32,16 +32,20 @@ def amid_a_train(process: subprocess.Popen[str], folder: Path) -> bool:
     return False
 
 
-def walking(folder: Path) -> tuple[subprocess.Popen[str], Path]:
-    """A demo amid a train and its folder of runs. One ended as this machine stood still is begun again."""
+def walking(folder: Path) -> tuple[subprocess.Popen[str], Path, dict[str, int]]:
+    """A demo amid a train, its folder of runs, and its processes, whose names take a while to be read.
+
+    One ended as this machine stood still is begun again.
+    """
     for attempt in range(ATTEMPTS):
         runs = folder / f"runs{attempt}"
         out = runs / "a"
         with StallWatch() as watch:
             process = start("demo", "--seconds", "60", "--mode", "feedback", "--no-report", "--out", str(out))
             wait_for_pulses(process, out, PULSES_FIRST)
+            below = children(process.pid)
             if amid_a_train(process, out):
-                return process, runs
+                return process, runs, below
         assert watch.stood_still(), finish(process)
     raise AssertionError("this machine stands still at every attempt")
 
@@ -50,8 +54,7 @@ def walking(folder: Path) -> tuple[subprocess.Popen[str], Path]:
 def test_after_a_crash_amid_pulses_the_next_rig_starts_tripped_and_shows_what_was_in_force(
     tmp_path: Path, killed: str
 ) -> None:
-    process, runs = walking(tmp_path)
-    below = children(process.pid)
+    process, runs, below = walking(tmp_path)
     victims = {
         "everything": [below["dorsi-guard"], process.pid, *below.values()],
         "the supervisor": [process.pid],

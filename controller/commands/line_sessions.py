@@ -82,7 +82,11 @@ def run(
     *,
     seconds: Annotated[float | None, typer.Option(min=1, help="End after this long.")] = None,
     recording: Annotated[
-        list[str] | None, typer.Option(help="FILE or SENSOR=FILE: stream it instead of real devices.")
+        list[str] | None,
+        typer.Option(
+            help="FILE or SENSOR=FILE: stream it instead of real devices. CSV or Parquet with the columns "
+            "time_s, acc_x_mps2 or acc_x_g, gyr_x_dps or gyr_x_rps, and the same for y and z."
+        ),
     ] = None,
     out: Annotated[
         Path | None,

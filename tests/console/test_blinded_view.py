@@ -66,6 +66,11 @@ def test_stops_and_states_without_current_are_told_as_they_are(state: str) -> No
     assert assessors({"state": state, "alarms": [alarm]}) == {"state": state, "alarms": [alarm]}
 
 
+def test_set_up_and_seated_test_tell_no_current_either() -> None:
+    told = assessors({"assisted": 3, "seated": {"on": True, "level_ma": MARK}, "strides": []})
+    assert told == {"assisted": None, "seated": None, "strides": []}
+
+
 def test_before_the_first_arm_its_mode_is_not_told() -> None:
     assert assessors({"arm": "", "mode": "trapezoid"})["mode"] == "unknown"
     assert assessors({"arm": "B", "mode": "B"})["mode"] == "B"

@@ -213,7 +213,7 @@ def test_every_step_is_in_the_recording(rig: Rig) -> None:
     recording = rig.folder / "session.mcap"
     trail = [m.record for m in messages(recording, ("audit",))]
     said = [entry.text for entry in trail if isinstance(entry, Audit) and entry.kind == "setup"]
-    wanted = ("patient P000-virtual", "checklist does not allow", "checklist: pacemaker no", "sensors found",
+    wanted = ("person confirmed: P", "checklist does not allow", "checklist: pacemaker no", "sensors found",
               "electrodes placed", "test train of 4 mA", "train of 4 mA: nothing", "thresholds: sensory 6 mA",
               "identified: ", "first steps: ")  # fmt: skip
     assert said[-1].endswith("assisted since this step was opened")

@@ -110,6 +110,18 @@ def test_the_seated_test_says_whose_most_it_is(console: Console) -> None:
     assert "4.0 mA, a first train&#x27;s current" in console.browser.get("/test").text
 
 
+def test_every_screen_is_told_the_next_trains_current_and_a_reload_raises_nothing(console: Console) -> None:
+    assert console.seated.now()["level_ma"] == 32.0  # that of walking
+    answer = console.browser.post("/test/level", {"by": "more"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/test")
+    for odd in ("", "most", "more more"):
+        console.browser.post("/test/level", {"by": odd})
+    assert console.seated.now()["level_ma"] == 33.0
+    for _ in range(9):
+        console.browser.post("/test/level", {"by": "more"})
+    assert console.seated.now()["level_ma"] == 37.0  # what was kept
+
+
 def test_what_kept_the_seated_test_back_is_told_no_longer_than_it_does(console: Console) -> None:
     console.feed.scope = "walk"
     console.seated._why = "test.walk_armed"
@@ -126,6 +138,16 @@ def test_a_missing_answer_is_named_and_marked_and_the_others_stay_ticked(console
     assert page.text.count("Please answer this one.") == 1
     assert console.pages._state.answers == {}
     assert "class=missing" not in console.browser.get("/setup?step=checklist").text
+
+
+@pytest.mark.parametrize(("sees", "status"), [(True, 409), (False, 303)])
+def test_a_blinded_set_up_ends_without_telling_whether_current_flowed(
+    console: Console, sees: bool, status: int
+) -> None:
+    console.pages._sees = lambda _: sees
+    console.pages._state.finish("thresholds")
+    console.browser.get("/setup?step=walk")
+    assert console.browser.post("/setup/walk").status_code == status
 
 
 def test_an_alarm_is_acknowledged_at_its_card_alone(console: Console) -> None:

@@ -27,6 +27,7 @@ SECRET_WORDS: Mapping[str, object] = {
     "set_ma": None, "applied_ma": None, "dose_left_uc": None, "latency_ms": None, "reason": "",
     "believed_gain": None, "believed_late_ms": None, "believed_reflex_nms": None, "response_share": None,
     "unlifted_swings": None, "then": None, "answered": None, "needed": None, "strength": None,
+    "assisted": None, "seated": None,
 }  # fmt: skip
 SECRET_COLUMNS = (4, 5, 7)  # of a point of the trace: asked for and given, mA; EMG with its artefacts
 SECRET_FIGURES: Mapping[str, object] = {"charge_uc": None, "applied_ma": []}

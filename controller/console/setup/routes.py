@@ -220,7 +220,7 @@ class SetupPages:
         if not 0 < len(by) <= BY_MAX:
             return self._refuse(request, "setup.who")
         self._state.by = by
-        return self._next("patient", f"patient {self._settings.pseudonym} confirmed")
+        return self._next("patient", f"person confirmed: {self._settings.pseudonym}")
 
     async def post_checklist(self, request: Request) -> Response:
         form = await fields(request)
@@ -290,7 +290,7 @@ class SetupPages:
         assisted = self._assisted()
         if "thresholds" not in self._state.done:
             return self._refuse(request, "setup.no_thresholds")
-        if not assisted:
+        if not assisted and self._sees(request):  # of a blinded arm, a refusal would tell that it is off
             return self._refuse(request, "setup.no_step")
         return self._next("walk", f"first steps: {assisted} assisted since this step was opened")
 

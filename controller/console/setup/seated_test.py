@@ -13,7 +13,7 @@ from collections.abc import Callable
 from html import escape
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from controller.console import layout
 from controller.console.forms import fields
@@ -86,7 +86,8 @@ class SeatedTest:
         why = self._why
         if why in HINDRANCES and not (self._feed.state in ABLE and self._hindrance() == why):
             why = self._why = ""
-        return {"on": self._running, "lifted_deg": self._lifted_deg, "why": why}
+        told: Json = {"on": self._running, "lifted_deg": self._lifted_deg, "why": why}
+        return {**told, "level_ma": self.level_ma}
 
     # --- strength
 
@@ -106,12 +107,12 @@ class SeatedTest:
         return min(self.most_ma, walking_ma if self._level_ma is None else self._level_ma)
 
     async def level(self, request: Request) -> Response:
-        """One step more or less; the page again."""
+        """One step more or less; the page again, which a reload does not raise once more."""
         by = (await fields(request)).get("by", "")
         if by in ("more", "less"):
             step_ma = STEP_MA if by == "more" else -STEP_MA
             self._level_ma = max(LEAST_MA, min(self.most_ma, self.level_ma + step_ma))
-        return await self.page(request)
+        return RedirectResponse("/test", status_code=303)
 
     # --- the button
 

@@ -5,7 +5,7 @@
   const { hear, texts, language } = window.dorsiPages;
   const $ = (id) => document.getElementById(id);
   const button = $("test-hold");
-  const degrees = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const tenths = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   let timer = null;
 
   const tell = (what) =>
@@ -36,7 +36,7 @@
   window.addEventListener("pagehide", release);
 
   const word = (now) => {
-    if (now === null) return "";
+    if (!now?.seated) return "";
     if (now.seated.why) return texts[now.seated.why];
     if (now.seated.on) return texts["test.on"];
     if (now.state === "tripped") return texts["state_text.tripped"];
@@ -46,7 +46,8 @@
   };
   hear((now) => {
     $("test-word").textContent = word(now);
-    const lifted = now?.seated.lifted_deg ?? null;
-    $("lifted").textContent = lifted === null ? "–" : degrees.format(lifted);
+    if (now?.seated) $("level").textContent = tenths.format(now.seated.level_ma); // another screen may change it
+    const lifted = now?.seated?.lifted_deg ?? null;
+    $("lifted").textContent = lifted === null ? "–" : tenths.format(lifted);
   });
 })();

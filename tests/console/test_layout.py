@@ -301,6 +301,13 @@ def test_the_list_says_what_was_never_armed_and_how_many_strides_are_in_no_figur
     assert "rapezoid" not in page
 
 
+@pytest.mark.parametrize(("pseudonym", "linked"), [("P017", True), ("", False)])
+def test_a_recording_of_nobody_has_no_link_to_a_person(tmp_path: Path, pseudonym: str, linked: bool) -> None:
+    recording(tmp_path, "a", (summary("off", 1.0),), pseudonym=pseudonym)
+    page = recordings_page.list_html(load_texts()["en"], recorded.found(tmp_path), "")
+    assert (f'<a href="/sessions?q={pseudonym}">{pseudonym}</a>' in page) == linked
+
+
 def test_a_script_in_a_name_is_shown_and_not_run(tmp_path: Path) -> None:
     evil = "<script>alert(1)<"
     recording(tmp_path, evil, (summary("off", 1.0),), pseudonym="<img src=x onerror=alert(2)>")

@@ -92,6 +92,13 @@ def _order_value(item: Recorded, order: str) -> float | None:
     return figures.strides if order == "strides" else figures.off_target_deg
 
 
+def _person_link(pseudonym: str) -> str:
+    """To the person's own recordings; a dash for a recording of nobody, as one that still runs."""
+    if not pseudonym:
+        return "–"
+    return f'<a href="/sessions?q={quote(pseudonym)}">{escape(pseudonym)}</a>'
+
+
 def _row(texts: Texts, item: Recorded) -> list[str]:
     t, path = texts.get, f"/sessions/{quote(item.name)}"
     when = day_words(texts, item)
@@ -112,7 +119,7 @@ def _row(texts: Texts, item: Recorded) -> list[str]:
     return [
         choice,
         f'<a href="{path}" title="{escape(item.name)}">{escape(when)}</a>',
-        f'<a href="/sessions?q={quote(item.pseudonym)}">{escape(item.pseudonym)}</a>{virtual}',
+        f"{_person_link(item.pseudonym)}{virtual}",
         escape(modes),
         " / ".join(_counted(texts, arm) for arm in item.arms),
         " / ".join(short_text(texts, arm.swing_pitch_rmse_deg) for arm in item.arms),

@@ -144,13 +144,19 @@ def test_a_client_certificate_gets_in_and_its_lack_or_end_is_said_at_once(
     assert outcome(rig(port, issuer, client=issuer.sign("rig"), kind=kind)) == "in"
     old = issuer.sign("old", expired=True)
     # The refusal races with the writing of our first packet: many tries, to see both come first.
+    # On a busy machine the connection's end may overtake the refusal, which then nobody can read.
+    heard = 0
     for _ in range(10):
         begin_s = time.process_time()
-        assert "wants a client certificate" in outcome(rig(port, issuer, kind=kind))
-        said = outcome(rig(port, issuer, client=old, kind=kind))
-        assert "client certificate has expired" in said
-        assert GOES_ON in said
+        for one, words in (
+            (outcome(rig(port, issuer, kind=kind)), "wants a client certificate"),
+            (outcome(rig(port, issuer, client=old, kind=kind)), "client certificate has expired"),
+        ):
+            assert words in one or "eof occurred" in one
+            assert GOES_ON in one
+            heard += words in one
         assert time.process_time() - begin_s < BUSY_S  # nothing turns without end
+    assert heard > 10
 
 
 def test_tls_at_a_plain_port_nobody_there_and_missing_files_are_said(

@@ -252,6 +252,9 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
     for before, sample in pairwise(samples):
         assert sample.seq > before.seq
         assert before.t_ns <= sample.t_ns <= sample.arrival_ns
+        said_s = (first.acc_mps2[0] + (sample.seq - first.seq) / 60) % TURN_S
+        if min(said_s, TURN_S - said_s) < 1 / 60:
+            continue  # the mean over its interval holds the end of the ramp and its beginning
         true_step_s = (sample.acc_mps2[0] - first.acc_mps2[0]) % TURN_S
         assert sample.seq - first.seq == round(true_step_s * 60)
         # Mapped time is never before the true instant of the sample (80 ppm aside).

@@ -11,10 +11,11 @@ GUARD := $(filter-out $(WALKS),$(wildcard tests/safety/test_*.py))
 APART := $(RIGS:%=--ignore %) $(LATER:%=--ignore %) $(GUARD:%=--ignore %)
 PYTEST = pytest -o cache_dir=.pytest_cache/$@
 TRIES ?= 20
+INPUTS ?= 100000
 HOURS ?= 10
 MINUTES ?= 60
 
-.PHONY: demo test test-beside test-apart test-guard test-rigs test-later bench validate mutate chaos soak docs lint setup lock clean
+.PHONY: demo test test-beside test-apart test-guard test-rigs test-later bench validate mutate chaos fuzz soak docs lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -94,6 +95,10 @@ chaos: setup
 	@$(BIN)/python -m tests.chaos.virtual 30
 	@echo "==> each fault in running rigs, $(TRIES) times (about three seconds a try; TRIES=3 is shorter): runs/chaos/"
 	@$(BIN)/python -m tests.chaos.process $(TRIES)
+
+fuzz: setup
+	@echo "==> $(INPUTS) broken inputs for every decoder (five minutes; SEED=N picks those of another time)"
+	@$(BIN)/python -m tests.drivers.fuzz $(INPUTS) $(SEED:%=--seed %)
 
 soak: setup
 	@echo "==> $(HOURS) virtual hours, then $(MINUTES) minutes of real processes with console, browser and broker: runs/soak/"

@@ -50,6 +50,7 @@ for _command in (
     line_recordings.export,
     line_recordings.dose,
     line_devices.decode,
+    line_devices.scan,
     line_devices.sensor,
     line_sessions.tune,
     line_devices.doctor,

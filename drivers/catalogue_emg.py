@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.devices import Body, BytesDevice, Sampling, SensorDevice
+from drivers.devices import Advertised, Body, BytesDevice, Sampling, SensorDevice
 from drivers.interface import Sensor
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ EMG: tuple[SensorDevice, ...] = (
         decode=_decode_myo,
         open=_open_myo,
         emulate=_emulate_myo,
+        advertised=Advertised(services=("d5060001-a904-deb9-4748-2c7f4a124842",)),
         uuid_base="d506{}-a904-deb9-4748-2c7f4a124842",
         emg_channels=8,
     ),
@@ -138,6 +139,7 @@ EMG: tuple[SensorDevice, ...] = (
         decode=_decode_ganglion,
         open=_open_ganglion,
         emulate=_emulate_ganglion,
+        advertised=Advertised(names=("Ganglion-",)),
         uuid_base="2d30{}-f39f-4ce6-923f-3484ea480596",
         emg_channels=4,
     ),
@@ -153,6 +155,7 @@ EMG: tuple[SensorDevice, ...] = (
         decode=_decode_gforce,
         open=_open_gforce,
         emulate=_emulate_gforce,
+        advertised=Advertised(names=("gForce",)),
         uuid_base="f000{}-0451-4000-b000-000000000000",
         emg_channels=8,
     ),
@@ -168,6 +171,7 @@ EMG: tuple[SensorDevice, ...] = (
         decode=_decode_npg,
         open=_open_npg,
         emulate=_emulate_npg,
+        advertised=Advertised(names=("NPG-",)),  # its service is that of an example sketch of its chip
         emg_channels=6,
     ),
     SensorDevice(
@@ -182,6 +186,7 @@ EMG: tuple[SensorDevice, ...] = (
         decode=_decode_shimmer,
         open=_open_shimmer,
         emulate=_emulate_shimmer,
+        advertised=Advertised(names=("Shimmer3R-",)),
         emg_channels=2,
     ),
 )
@@ -194,5 +199,6 @@ ADVERTISING_ALONE: tuple[BytesDevice, ...] = (
         verified="layout from the maker's library; no hardware yet",
         refused="its advertisements hold a spectrum of the EMG, not its samples",
         decode=_decode_umyo,
+        advertised=Advertised(names=("uMyo",)),
     ),
 )

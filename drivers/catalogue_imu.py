@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.devices import Body, Sampling, SensorDevice
+from drivers.devices import Advertised, Body, Sampling, SensorDevice
 from drivers.interface import Sensor
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         decode=_decode_dot,
         open=_open_dot,
         emulate=_emulate_dot,
+        advertised=Advertised(names=("Movella DOT", "Xsens DOT"), makers=(0x0886,)),
         uuid_base="1517{}-4947-11e9-8646-d663bd873d93",
         decode_mode=_decode_dot_mode,
     ),
@@ -178,6 +179,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         decode=_decode_capture2go,
         open=_open_capture2go,
         emulate=_emulate_capture2go,
+        advertised=Advertised(names=("IMU_",), services=("80030001-e629-4c98-9324-aa7fc0c66de7",)),
         uuid_base="8003{}-e629-4c98-9324-aa7fc0c66de7",
     ),
     SensorDevice(
@@ -192,6 +194,9 @@ INERTIAL: tuple[SensorDevice, ...] = (
         decode=_decode_witmotion,
         open=_open_witmotion,
         emulate=_emulate_witmotion,
+        advertised=Advertised(
+            names=("WT901BLE", "BWT901BLE"), services=("0000ffe5-0000-1000-8000-00805f9a34fb",)
+        ),
         uuid_base="0000{}-0000-1000-8000-00805f9a34fb",
     ),
     SensorDevice(
@@ -206,6 +211,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         decode=_decode_metamotion,
         open=_open_metamotion,
         emulate=_emulate_metamotion,
+        advertised=Advertised(names=("MetaWear",), services=("326a9000-85cb-9195-d9dd-464cfbbae75a",)),
         uuid_base="326a{}-85cb-9195-d9dd-464cfbbae75a",
         decode_mode=_decode_metamotion_mode,
     ),
@@ -221,6 +227,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         decode=_decode_thingy52,
         open=_open_thingy52,
         emulate=_emulate_thingy52,
+        advertised=Advertised(names=("Thingy",), services=("ef680100-9b35-4933-9b10-52ffa9740042",)),
         uuid_base="ef68{}-9b35-4933-9b10-52ffa9740042",
     ),
     SensorDevice(
@@ -235,6 +242,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         decode=_decode_movesense,
         open=_open_movesense,
         emulate=_emulate_movesense,
+        advertised=Advertised(names=("Movesense",)),
         uuid_base="3480{}-7185-4d5d-b431-630e7050e8f0",
     ),
     SensorDevice(
@@ -249,6 +257,7 @@ INERTIAL: tuple[SensorDevice, ...] = (
         decode=_decode_open_frame,
         open=_open_open_frame,
         emulate=_emulate_open_frame,
+        advertised=Advertised(services=("d0751000-6b1c-4c5e-9a3d-5f7e2b9c4a10",)),
         uuid_base="d075{}-6b1c-4c5e-9a3d-5f7e2b9c4a10",
     ),
 )

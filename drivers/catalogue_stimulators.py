@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drivers.devices import BytesDevice, OnPulse, StimulatorDevice, StimulatorPeer
+from drivers.devices import Advertised, BytesDevice, OnPulse, StimulatorDevice, StimulatorPeer
 from drivers.interface import Stimulator
 from drivers.stimulators import sheets
 
@@ -105,6 +105,7 @@ BY_BYTES_ALONE: tuple[BytesDevice, ...] = (
         refused="it lets through a share of an external unit's current, so no limit in mA can hold",
         decode=_decode_openems,
         uuid_base="454d{}-5374-6575-6572-756e672d4348",
+        advertised=Advertised(services=("454d532d-5365-7276-6963-652d424c4531",)),
     ),
     BytesDevice(
         name="motimove8",

@@ -53,6 +53,18 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Advertised:
+    """How a device shows itself before it is connected; one of the three that fits is enough.
+
+    A name may be changed by its owner, a service be shared with an example sketch: a guess, until connected.
+    """
+
+    names: tuple[str, ...] = ()  # what its name begins with; capitals do not matter
+    services: tuple[str, ...] = ()
+    makers: tuple[int, ...] = ()  # companies' numbers, as Bluetooth assigns them
+
+
+@dataclass(frozen=True, slots=True)
 class SensorDevice:
     name: str  # in session files
     protocol: str  # for `dorsi decode`
@@ -65,6 +77,7 @@ class SensorDevice:
     decode: Decode
     open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
     emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio
+    advertised: Advertised
     decode_mode: DecodeMode | None = None  # where bytes alone do not tell what they are
     emg_channels: int = 0  # the most it has
     uuid_base: str = BLUETOOTH_BASE  # its characteristics' UUIDs, with a place for four digits
@@ -97,3 +110,4 @@ class BytesDevice:
     refused: str  # why no session may use it, in words that end a sentence
     decode: Decode
     uuid_base: str = BLUETOOTH_BASE
+    advertised: Advertised | None = None  # None: not by Bluetooth LE

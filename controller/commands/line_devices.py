@@ -65,6 +65,42 @@ def sensor(
     console.print(table)
 
 
+def scan(
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long to listen.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list at the end.")] = False,
+) -> None:
+    """What advertises on Bluetooth LE nearby: name, address, signal, and which device it is."""
+    import asyncio
+    import dataclasses
+    import time
+
+    from rich.live import Live
+
+    from controller.commands.doctor import bluetooth
+    from controller.commands.scan import scan as listen
+    from controller.commands.scan import table_of
+
+    adapter = bluetooth()
+    if not adapter.good:
+        refuse(ValueError(f"no Bluetooth adapter: {adapter.to_do}"))
+    try:
+        if as_json or not console.is_terminal:
+            heard = asyncio.run(listen(seconds, lambda _: None))
+        else:
+            with Live(console=console, auto_refresh=True, transient=True) as live:
+                heard = asyncio.run(
+                    listen(seconds, lambda now: live.update(table_of(now, time.monotonic_ns())))
+                )
+    except DeviceError as error:
+        refuse(error)
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(one) for one in heard]))
+        return
+    console.print(table_of(heard, time.monotonic_ns()))
+    if not heard:
+        console.print(f"Nobody advertised within {seconds:g} s: is it on, and connected to nothing else?")
+
+
 def doctor() -> None:
     """What this machine has for Dorsi, and what to do about what is missing."""
     from controller.commands.doctor import examine

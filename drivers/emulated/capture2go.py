@@ -74,6 +74,9 @@ class EmulatedCapture2Go(Peripheral):
             c2g.NOTIFY, Characteristic.Properties.NOTIFY, Attribute.Permissions.READABLE
         )
 
+    def advertised_services(self) -> Sequence[str]:
+        return (c2g.SERVICE,)
+
     def services(self) -> Sequence[Service]:
         write = Characteristic(
             c2g.WRITE,

@@ -54,6 +54,9 @@ class EmulatedMetaMotion(Peripheral):
             mm.NOTIFY, Characteristic.Properties.NOTIFY, Attribute.Permissions.READABLE
         )
 
+    def advertised_services(self) -> Sequence[str]:
+        return (mm.SERVICE,)
+
     def services(self) -> Sequence[Service]:
         command = Characteristic(
             mm.COMMAND,

@@ -52,6 +52,9 @@ class EmulatedMyo(Peripheral):
         ]
         self._imu: Characteristic[bytes] = Characteristic(myo.IMU, _NOTIFY, _READABLE)
 
+    def advertised_services(self) -> Sequence[str]:
+        return (myo.SERVICE_CONTROL,)
+
     def services(self) -> Sequence[Service]:
         def fixed(uuid: str, value: bytes) -> Characteristic[bytes]:
             return Characteristic(uuid, _READ, _READABLE, value)

@@ -63,6 +63,9 @@ class EmulatedOpenFrame(Peripheral):
         )
         self._data.on(Characteristic.EVENT_SUBSCRIPTION, self._listened)
 
+    def advertised_services(self) -> Sequence[str]:
+        return (open_frame.SERVICE,)
+
     def services(self) -> Sequence[Service]:
         battery: Characteristic[bytes] = Characteristic(
             open_frame.BATTERY, Characteristic.Properties.READ, _READABLE, self._battery

@@ -17,8 +17,8 @@ from typing import Self
 
 from bumble.att import ATT_Error, ErrorCode
 from bumble.controller import Controller
-from bumble.core import AdvertisingData
-from bumble.data_types import CompleteLocalName, ManufacturerSpecificData
+from bumble.core import UUID, AdvertisingData, DataType
+from bumble.data_types import CompleteListOf128BitServiceUUIDs, CompleteLocalName, ManufacturerSpecificData
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.gatt import Characteristic, Service
 from bumble.hci import (
@@ -38,6 +38,7 @@ from bumble.ll import TerminateInd
 from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacketSource
 
 ADVERTISING_MS = 50.0  # quick to find, little to compute
+ADVERTISEMENT_BYTES = 31  # of a legacy one; no scan response is asked for here
 QUEUE_MAX = 64  # notifications a small device can hold; more are lost, as on the device
 ACL_BYTES = 251  # data length extension: one notification is one packet
 _NOTIFICATION = 0x1B  # ATT_HANDLE_VALUE_NTF
@@ -95,6 +96,10 @@ class Peripheral(ABC):
     def manufacturer_data(self) -> tuple[int, bytes] | None:
         """Company identifier and data to advertise."""
         return None
+
+    def advertised_services(self) -> Sequence[str]:
+        """UUIDs of 128 bits to advertise; left out where they find no place beside the name."""
+        return ()
 
     def joined(self, port: Port) -> None:
         self._port = port
@@ -279,10 +284,16 @@ class VirtualRadio:
     async def add(self, peripheral: Peripheral) -> None:
         """Power a peripheral on; it advertises until a host connects, and again after it left."""
         controller = _RadioController(peripheral.name, link=self._link)
-        advertised: list[CompleteLocalName | ManufacturerSpecificData] = [CompleteLocalName(peripheral.name)]
+        advertised: list[DataType] = [CompleteLocalName(peripheral.name)]
         maker = peripheral.manufacturer_data()
         if maker is not None:
             advertised.append(ManufacturerSpecificData(*maker))
+        services = [UUID(uuid) for uuid in peripheral.advertised_services()]
+        if (
+            services
+            and len(bytes(AdvertisingData(advertised))) + 2 + 16 * len(services) <= ADVERTISEMENT_BYTES
+        ):
+            advertised.append(CompleteListOf128BitServiceUUIDs(services))
         device = Device(
             config=DeviceConfiguration(
                 name=peripheral.name,

@@ -25,6 +25,9 @@ def _fixed(values: Sequence[float], per_unit: float) -> list[int]:
     return [min(max(round(value * per_unit), -32768), 32767) for value in values]
 
 
+CONFIGURATION = "ef680100-9b35-4933-9b10-52ffa9740042"  # the service that it advertises
+
+
 class EmulatedThingy52(Peripheral):
     """A Thingy:52 that measures what ``source`` says at each sample instant; its clock may drift."""
 
@@ -46,6 +49,9 @@ class EmulatedThingy52(Peripheral):
             thingy52.RAW, Characteristic.Properties.NOTIFY, _READABLE
         )
         self._raw.on(Characteristic.EVENT_SUBSCRIPTION, self._listened)
+
+    def advertised_services(self) -> Sequence[str]:
+        return (CONFIGURATION,)
 
     def services(self) -> Sequence[Service]:
         settings = Characteristic(

@@ -52,6 +52,9 @@ class EmulatedWitMotion(Peripheral):
         )
         self._told.on(Characteristic.EVENT_SUBSCRIPTION, self._listened)
 
+    def advertised_services(self) -> Sequence[str]:
+        return (wit.SERVICE,)
+
     def services(self) -> Sequence[Service]:
         write = Characteristic(
             wit.WRITE,

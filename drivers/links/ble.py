@@ -30,7 +30,7 @@ CLOSE_TIMEOUT_S = 2.0  # leaving never waits longer for a device that does not a
 SILENCE_S = 1.0  # no data for this long: the link is dead whatever it says
 RETRY_S = (0.25, 0.5, 1.0, 2.0, 4.0)  # back-off between attempts, the last one repeats
 QUEUE_MAX = 2048  # samples nobody took: some seconds of every sensor; beyond, the oldest go
-_FAILURES = (BleakError, OSError, TimeoutError, EOFError)
+FAILURES = (BleakError, OSError, TimeoutError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class BleLink:
             except BaseException:
                 await _quietly(client.disconnect())
                 raise
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._translate("connecting", error) from error
         self._client = client
         return self
@@ -112,14 +112,14 @@ class BleLink:
         client = self._require()
         try:
             await client.start_notify(uuid, arrived)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._translate(f"enabling notifications of {uuid}", error) from error
 
     async def read(self, uuid: str) -> bytes:
         client = self._require()
         try:
             return bytes(await client.read_gatt_char(uuid))
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._translate(f"reading {uuid}", error) from error
 
     async def write(self, uuid: str, data: bytes, *, response: bool = True) -> None:
@@ -127,7 +127,7 @@ class BleLink:
         client = self._require()
         try:
             await client.write_gatt_char(uuid, data, response=response)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._translate(f"writing {uuid}", error) from error
 
     def _require(self) -> BleakClient:
@@ -139,16 +139,22 @@ class BleLink:
         return DeviceError(self.address_or_name, what, transient=transient)
 
     def _translate(self, doing: str, error: BaseException) -> DeviceError:
-        if isinstance(error, FileNotFoundError):  # BlueZ is reached over the D-Bus system bus socket
-            return self._error(f"{doing}: this machine has no Bluetooth service (no D-Bus)", transient=False)
-        permanent = isinstance(error, (BleakBluetoothNotAvailableError, BleakCharacteristicNotFoundError))
-        text = str(error) or type(error).__name__
-        return self._error(f"{doing}: {text}", transient=not permanent)
+        return translate(self.address_or_name, doing, error)
+
+
+def translate(device: str, doing: str, error: BaseException) -> DeviceError:
+    """One of :data:`FAILURES` as what the callers know; permanent where no other attempt can help."""
+    if isinstance(error, FileNotFoundError):  # BlueZ is reached over the D-Bus system bus socket
+        what = f"{doing}: this machine has no Bluetooth service (no D-Bus)"
+        return DeviceError(device, what, transient=False)
+    permanent = isinstance(error, (BleakBluetoothNotAvailableError, BleakCharacteristicNotFoundError))
+    text = str(error) or type(error).__name__
+    return DeviceError(device, f"{doing}: {text}", transient=not permanent)
 
 
 async def _quietly(leaving: Awaitable[None]) -> None:
     """Waits for a goodbye, but not for a device that is gone."""
-    with contextlib.suppress(*_FAILURES):
+    with contextlib.suppress(*FAILURES):
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await leaving
 

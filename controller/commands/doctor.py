@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import grp
 import os
 import shutil
 import socket
@@ -11,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 from drivers.catalogue import STIMULATORS
 
 MQTT_PORT = 1883
+CLOCK_UNSET_BEFORE = 2025  # boards without a battery begin at 1970 or at their image's date
 CLOCK_STEP_MAX_NS = 1_000_000  # ticks of 5 ms want a clock that is much finer
 
 
@@ -30,7 +34,18 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; never fails and starts nothing."""
-    return [bluetooth(), *_stimulators(), _broker(), _clock(), _real_time(), _disk()]
+    ports = list(list_ports.comports())
+    return [
+        bluetooth(),
+        *serial_ports(ports),
+        *modem_manager(),
+        *serial_group(),
+        _broker(),
+        _clock(),
+        *wall_clock(time.time()),
+        _real_time(),
+        _disk(),
+    ]
 
 
 def without(port: str, *, radio: bool) -> list[Finding]:
@@ -63,21 +78,69 @@ def serial_port(port: str) -> Finding:
     return Finding(name, True, port, "")
 
 
-def _stimulators() -> list[Finding]:
-    """A finding for each port that shows itself as a stimulator does, or one that none is there."""
-    ports = list(list_ports.comports())
-    found = []
-    for device in STIMULATORS.values():
-        likely = [port.device for port in ports if (port.vid, port.pid) == device.usb]
-        if likely:
-            to_do = f"if that is the {device.short}, put port = '{likely[0]}' in the session file"
-            found.append(Finding(f"{device.short} serial port", True, ", ".join(likely), to_do))
-    if found:
+def serial_ports(ports: list[ListPortInfo], lasting: Path = Path("/dev/serial/by-id")) -> list[Finding]:
+    """A finding for each port with what shows itself there, and one if no stimulator does.
+
+    Which port a device gets changes with the order of plugging in; its link in ``lasting`` does not.
+    """
+    found = [_serial_port(port, lasting) for port in ports]
+    if any(_likely(port) for port in ports):
         return found
     names = ", ".join(device.short for device in STIMULATORS.values())
-    others = ", ".join(port.device for port in ports) or "no serial port"
     to_do = f"connect a stimulator ({names}) by USB and switch it on; the demo needs none"
-    return [Finding("stimulator's serial port", False, others, to_do)]
+    return [*found, Finding("stimulator's serial port", False, "none" if found else "no serial port", to_do)]
+
+
+def _likely(port: ListPortInfo) -> list[str]:
+    return [device.short for device in STIMULATORS.values() if (port.vid, port.pid) == device.usb]
+
+
+def _serial_port(port: ListPortInfo, lasting: Path) -> Finding:
+    told = [port.product or port.description or "unnamed"]
+    if port.vid is not None and port.pid is not None:
+        told.append(f"USB {port.vid:04x}:{port.pid:04x}")
+    told.append(f"serial number {port.serial_number}" if port.serial_number else "no serial number")
+    likely = _likely(port)
+    to_do = ""
+    if likely:
+        links = sorted(lasting.iterdir()) if lasting.is_dir() else []
+        name = next((str(link) for link in links if link.resolve() == Path(port.device)), port.device)
+        to_do = f"if that is the {' or '.join(likely)}, put port = '{name}' in the session file"
+    return Finding(f"serial port {port.device}", True, ", ".join(told), to_do)
+
+
+def modem_manager(processes: Path = Path("/proc")) -> list[Finding]:
+    """ModemManager where it runs: it opens a new serial port and writes to it, to see if it is a modem."""
+    for comm in processes.glob("[0-9]*/comm"):
+        try:
+            name = comm.read_text(encoding="utf-8").strip()
+        except OSError:  # it has ended
+            continue
+        if name == "ModemManager":
+            to_do = "it writes to new serial ports: systemctl disable --now ModemManager"
+            return [Finding("ModemManager", False, f"runs (process {comm.parent.name})", to_do)]
+    return []
+
+
+def serial_group(name: str = "dialout") -> list[Finding]:
+    """Whether this user is in the group that owns serial ports; nothing to tell for root or without it."""
+    try:
+        group = grp.getgrnam(name).gr_gid
+    except KeyError:
+        return []
+    if os.geteuid() == 0 or group in (*os.getgroups(), os.getegid()):
+        return []
+    to_do = f"sudo usermod -aG {name} $USER, then log in anew"
+    return [Finding("serial ports' group", False, f"this user is not in {name}", to_do)]
+
+
+def wall_clock(now_s: float) -> list[Finding]:
+    """A clock that was never set: recordings and entries would be dated wrongly; else nothing to tell."""
+    today = datetime.datetime.fromtimestamp(now_s, datetime.UTC)
+    if today.year >= CLOCK_UNSET_BEFORE:
+        return []
+    to_do = "set it (timedatectl set-ntp true): recordings and entries carry its date"
+    return [Finding("clock", False, f"stands at {today:%Y-%m-%d}, so it was never set", to_do)]
 
 
 def _broker() -> Finding:

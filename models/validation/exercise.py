@@ -17,7 +17,7 @@ from models.exercise_params import ExerciseParams
 from models.exercise_patient import ExercisePatient
 from models.plant import TA_ENVELOPE, calf_envelope
 from models.recruitment import fraction
-from models.validation_rows import Row, Section, png
+from models.validation.rows import Row, Section, png
 
 Array = npt.NDArray[np.float64]
 QUIET = EmgParams(noise_v=0.0, mains_v=0.0, drift_v=0.0, m_wave_scatter=0.0, artefact_v_per_ma=0.0)

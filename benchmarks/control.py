@@ -37,7 +37,8 @@ from controller.studies import person
 from drivers.interface import ImuSample
 from models.cohort import CohortPatient, cohort_patient
 from models.gait import Activity
-from models.patient import STAND_FIRST_S, PatientParams, VirtualPatient
+from models.patient import STAND_FIRST_S, VirtualPatient
+from models.patient_params import PatientParams
 from models.recruitment import equivalent_ma
 
 DEMO = Path(__file__).resolve().parents[1] / "configs" / "sessions" / "demo.toml"

@@ -38,7 +38,8 @@ from controller.core.gait.sensor_check import Finding
 from controller.core.signals import EventKind, GaitEvent
 from drivers.interface import Segment, Side
 from models.gait import Activity, ActivityKind
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 
 DATA = Path(os.environ.get("DORSI_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
 SIDES: tuple[Side, Side] = ("left", "right")

@@ -14,7 +14,8 @@ from benchmarks.gait import NON_GAIT, NON_GAIT_SEEDS
 from benchmarks.walks import Array, Walk, treadmill, walkway
 from drivers.interface import Segment
 from models.gait import Activity
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 
 RATE_HZ = 100.0
 NON_GAIT_S = 600.0

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.gait import Activity
-from models.patient import STAND_FIRST_S, PatientParams
+from models.patient import STAND_FIRST_S
+from models.patient_params import PatientParams
 from models.recruitment import RecruitmentParams, check
 
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from models.gait import CURVE_SETS, SIT, Activity
 from models.limb.passive import riener_edrich_curve_nm
 from models.limb.reflex import reflex_moment_nm
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from models.recruitment import check
 
 Array = npt.NDArray[np.float64]

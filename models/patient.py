@@ -8,26 +8,26 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from models import plant, sensors
+from models import plant
 from models.emg import RATE_MAX_HZ, EmgParams, EmgParts, SurfaceEmg
 from models.gait import CURVE_SETS, Activity, ActivityKind, toe_off_percent
 from models.limb.reflex import ROWS as REFLEX_ROWS
 from models.limb.subtalar import peroneal_force_n, subtalar_moment_nm
-from models.muscle.ding import DING2003, FORCE_100_HZ_N
+from models.muscle.ding import DING2003
 from models.muscle.hill import ta_force_n
-from models.muscle.stimulated import FITNESS, Tiring, rested, send
-from models.plant import CHANNELS, DT_S, HISTORY, Body
-from models.recruitment import RecruitmentParams, check, electrode_gain, fraction
+from models.muscle.stimulated import FITNESS, rested, send
+from models.patient_body import body_of
+from models.patient_params import DEFAULT_PATIENT, PatientParams, Quat
+from models.plant import CHANNELS, DT_S, HISTORY
+from models.recruitment import check, electrode_gain, fraction
+from models.worn_sensors import Segment, worn
 
 Array = npt.NDArray[np.float64]
-Quat = tuple[float, float, float, float]
 Vec3 = tuple[float, float, float]
-Segment = Literal["foot", "shank"]
 
 EMG_CHANNELS = (
     "tibialis anterior", "gastrocnemius", "peronei", "shin", "front", "side", "back", "inside",
@@ -35,116 +35,12 @@ EMG_CHANNELS = (
 # Where each electrode lies around the calf, and each muscle, in rad from the front outwards (assumed).
 EMG_RAD = np.array([0.6, 3.6, 1.8, 0.0, 1.2, 2.6, 4.4, 5.3])
 EMG_MUSCLES_RAD = EMG_RAD[:3]
-CALF_DRIVE = 0.4  # of the gastrocnemius at its peak in normal walking (assumed)
 STRIDES_KEPT = 20000
 WANDER_STEP_S = 10.0
-NOISE_ROWS = 256  # drawn at a time
-# Full scale of a Movella DOT: 16 g and 2000 deg/s.
-ACC_RANGE_MPS2, GYR_RANGE_RPS = 16 * 9.80665, math.radians(2000.0)
-MOTION_TOP = np.repeat([ACC_RANGE_MPS2, GYR_RANGE_RPS], 3)
 STAND_FIRST_S = 4.0  # quiet standing in which the sensors find their axes
 DEFAULT_SCHEDULE = (Activity("stand", STAND_FIRST_S), Activity("walk", 1e6))
 
 EMG = EmgParams()
-RECRUITMENT = RecruitmentParams()
-RECRUITMENT_EVERSION = RecruitmentParams(i50_ma=30.0)
-
-# Smallest and largest value that makes sense for each parameter of a patient.
-RANGES: dict[str, tuple[float, float]] = {
-    "mass_kg": (30.0, 200.0),
-    "height_m": (1.2, 2.2),
-    "sensory_ma": (0.5, 100.0),
-    "comfort_ma": (1.0, 150.0),
-    "electrode_gain": (0.3, 3.0),
-    "delay_s": (0.0, 0.1),
-    "muscle_slowness": (0.4, 2.5),
-    "stiffness": (0.1, 5.0),
-    "neutral_shift_deg": (-25.0, 10.0),
-    "damping_nms": (0.0, 3.0),
-    "reflex_gain_nms": (0.0, 20.0),
-    "reflex_threshold_dps": (0.0, 500.0),
-    "reflex_delay_s": (0.01, 0.2),
-    "evocable": (0.05, 1.0),
-    "volition": (0.0, 1.0),
-    "fatigue_s": (1.0, 2000.0),
-    "recovery_s": (1.0, 5000.0),
-    "fatigue_min": (0.01, 1.0),
-    "hip_hike_m": (0.0, 0.1),
-    "push_off": (0.4, 1.2),
-    "inversion_tone_nm": (-2.0, 2.0),
-    "cadence_cv": (0.0, 0.2),
-    "shank_sd_deg": (0.0, 10.0),
-    "gyr_bias_dps": (0.0, 10.0),
-    "gyr_noise_dps": (0.0, 5.0),
-    "acc_bias_mps2": (0.0, 1.0),
-    "acc_noise_mps2": (0.0, 2.0),
-    "contact_ringing": (0.0, 5.0),
-    "drift_per_minute": (-0.2, 0.2),
-    "electrode_wander": (0.0, 0.2),
-    "skin_slide_per_deg": (-0.02, 0.02),
-    "nerve_eversion_share": (0.0, 1.0),
-    "second_dorsiflexion_share": (0.0, 1.0),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PatientParams:
-    """A person with a drop foot; the defaults are the default patient (moderate, slow gait).
-
-    Sources: anthropometry Winter; passive stiffness factor and neutral shift after Chung 2004; delay
-    25 to 35 ms; evocable share of the maximal torque 0.3 to 0.7 (unverified); damping 0.3 to 0.8 Nms/rad
-    (unverified); everything about the electrodes and sensor errors is assumed.
-    """
-
-    side: Literal["left", "right"] = "left"
-    mass_kg: float = 70.0
-    height_m: float = 1.70
-    recruitment: RecruitmentParams = RECRUITMENT
-    recruitment_eversion: RecruitmentParams = RECRUITMENT_EVERSION
-    sensory_ma: float = 10.0  # first felt, at 300 us
-    comfort_ma: float = 45.0  # the most this person accepts, at 300 us
-    electrode_gain: float = 1.0  # above 1: the pads sit badly and more current is needed
-    drift_per_minute: float = 0.0  # relative change of that gain per minute
-    electrode_wander: float = 0.0  # of that gain: a slow random walk, relative, per square root of a minute
-    skin_slide_per_deg: float = 0.0  # of that gain: the skin slides over the nerve as the ankle moves
-    nerve_eversion_share: float = 0.25  # how much of channel 0 reaches the peronei (assumed)
-    second_dorsiflexion_share: float = 0.0  # how much of channel 1 reaches tibialis anterior (assumed)
-    delay_s: float = 0.030
-    muscle_slowness: float = 1.0  # stretches the time constants of force; below 1 is faster
-    stiffness: float = 1.0
-    neutral_shift_deg: float = 0.0
-    damping_nms: float = 0.5
-    reflex_gain_nms: float = 0.0
-    reflex_threshold_dps: float = 30.0
-    reflex_delay_s: float = 0.040
-    evocable: float = 0.5
-    volition: float = 0.03
-    fatigue_model: Literal["riener", "ding"] = "riener"  # "ding" lets the force model itself fatigue
-    fatigue_s: float = 30.0
-    recovery_s: float = 50.0
-    fatigue_min: float = 0.2
-    hip_hike_m: float = 0.055
-    push_off: float = 1.0
-    inversion_tone_nm: float = 0.15
-    cadence_cv: float = 0.025
-    shank_sd_deg: float = 1.0
-    foot_mount_wxyz: Quat | None = None  # sensor axes in foot axes; None: any, drawn from the seed
-    shank_mount_wxyz: Quat | None = None
-    gyr_bias_dps: float = 0.5
-    gyr_noise_dps: float = 0.1
-    acc_bias_mps2: float = 0.05
-    acc_noise_mps2: float = 0.03
-    contact_ringing: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.side not in ("left", "right"):
-            raise ValueError(f"side: found {self.side!r}, allowed: 'left', 'right'")
-        for name, (low, high) in RANGES.items():
-            check(name, getattr(self, name), low, high)
-        for name in ("foot_mount_wxyz", "shank_mount_wxyz"):
-            value = getattr(self, name)
-            if value is not None and not abs(math.hypot(*value) - 1.0) < 1e-3:
-                raise ValueError(f"{name}: found {value!r}, allowed: a quaternion of length 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,63 +80,6 @@ class TrueStride:
     inversion_at_initial_contact_deg: float
 
 
-def _matrix(q: Quat) -> Array:
-    w, x, y, z = (v / math.hypot(*q) for v in q)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def _body(p: PatientParams) -> Body:
-    """Constants of the leg in SI units; Winter's proportions of body height and mass."""
-    foot_m = 0.152 * p.height_m
-    com_x, com_y = 0.44 * foot_m, -0.35 * 0.039 * p.height_m  # about midway between malleolus and toes
-    mass = 0.0145 * p.mass_kg
-    return Body(
-        thigh_m=0.245 * p.height_m,
-        shank_m=0.246 * p.height_m,
-        mass_kg=mass,
-        com_x_m=com_x,
-        com_y_m=com_y,
-        inertia_kgm2=mass * (0.25 * foot_m) ** 2,  # J about the ankle is then 0.018 kg m2 at 70 kg
-        heel_x_m=-0.2 * foot_m,
-        ball_x_m=0.55 * foot_m,
-        sole_y_m=-0.039 * p.height_m,
-        stiffness=p.stiffness,
-        neutral_deg=p.neutral_shift_deg,
-        damping=p.damping_nms,
-        reflex_gain=p.reflex_gain_nms,
-        reflex_threshold_rps=math.radians(p.reflex_threshold_dps),
-        reflex_delay_s=p.reflex_delay_s,
-        reflex_wn=17.0,
-        evocable=p.evocable,
-        volition=p.volition,
-        calf=CALF_DRIVE * p.push_off,
-        tiring=Tiring(
-            force_ref_n=FORCE_100_HZ_N,
-            fatigue_min=p.fatigue_min if p.fatigue_model == "riener" else 1.0,
-            fatigue_s=p.fatigue_s,
-            recovery_s=p.recovery_s,
-        ),
-        hike_m=p.hip_hike_m,
-        push_off=p.push_off,
-        roll_inertia=0.004,  # kg m2 about the foot's long axis (assumed)
-        roll_damping=0.15,
-        roll_stiffness=4.0,  # Nm/rad (assumed)
-        roll_tone_nm=p.inversion_tone_nm,
-        ta_share0=1.0,
-        ta_share1=p.second_dorsiflexion_share,
-        per_share0=p.nerve_eversion_share,
-        per_share1=1.0,
-        cadence_cv=p.cadence_cv,
-        shank_sd_rad=math.radians(p.shank_sd_deg),
-    )
-
-
 def _plan(schedule: tuple[Activity, ...]) -> Array:
     rows = np.zeros((len(schedule), 7 + len(CURVE_SETS)))
     start, toe_off, forward = 0.0, 0.65, 1.0
@@ -265,7 +104,7 @@ class VirtualPatient:
 
     def __init__(
         self,
-        params: PatientParams = PatientParams(),
+        params: PatientParams = DEFAULT_PATIENT,
         seed: int = 1,
         schedule: tuple[Activity, ...] = DEFAULT_SCHEDULE,
         emg: EmgParams = EMG,
@@ -275,34 +114,10 @@ class VirtualPatient:
         self.params = params
         self.schedule = schedule
         self.time_s = 0.0
-        self._body = _body(params)
-        self._side = -1.0 if params.side == "left" else 1.0
+        self._body = body_of(params)
         source = np.random.default_rng(np.random.SeedSequence([0xD0, seed]))
         self._draws = np.clip(source.standard_normal((4096, 4)), -2.5, 2.5)
-        self._mount = {
-            "foot": _matrix(params.foot_mount_wxyz or _random_rotation(source)),
-            "shank": _matrix(params.shank_mount_wxyz or _random_rotation(source)),
-        }
-        # On the instep, and on the side of the shank in its middle; metres from the ankle.
-        self._place = {
-            "foot": np.array([0.07, 0.0, 0.01]),
-            "shank": np.array([0.03, -0.03 * self._side, 0.20]),
-        }
-        self._bias = {
-            name: np.concatenate(
-                (
-                    source.uniform(-1, 1, 3) * params.acc_bias_mps2,
-                    source.uniform(-1, 1, 3) * math.radians(params.gyr_bias_dps),
-                )
-            )
-            for name in ("foot", "shank")
-        }
-        self._noise_sd = np.repeat([params.acc_noise_mps2, math.radians(params.gyr_noise_dps)], 3)
-        self._noise = {
-            name: np.random.default_rng([seed, index]) for index, name in enumerate(("foot", "shank"))
-        }
-        self._draw: dict[str, Array] = {name: np.empty((0, 6)) for name in self._noise}
-        self._used = dict.fromkeys(self._noise, 0)
+        self._worn = worn(params, source, seed)
         pickup = np.exp(2.0 * (np.cos(EMG_MUSCLES_RAD[:, None] - EMG_RAD[None, :]) - 1.0))
         # the nerve's pads lie beside tibialis anterior, the evertors' over the peronei
         self._emg = SurfaceEmg(emg, pickup, 0.2 + 0.8 * pickup[[0, 2]], seed)
@@ -429,45 +244,20 @@ class VirtualPatient:
 
         ``t_s`` may lie up to half a second in the past; a later time advances the model.
         """
-        if segment not in self._mount:
+        if segment not in self._worn:
             raise ValueError(f"segment: found {segment!r}, allowed: 'foot', 'shank'")
         self._reach(t_s, t_s)
-        qw, qx, qy, qz, ax, ay, az, gx, gy, gz = sensors.sample(
-            self._history, t_s, segment == "shank", self._place[segment], self._mount[segment], self._side,
-            self._ring(segment), self._drawn(segment, 1), self._noise_sd, self._bias[segment], MOTION_TOP,
-        )  # fmt: skip
+        qw, qx, qy, qz, ax, ay, az, gx, gy, gz = self._worn[segment].sample(self._history, t_s)
         return (qw, qx, qy, qz), (ax, ay, az), (gx, gy, gz)
 
     def imu_block(self, segment: Segment, t_s: float, n: int, rate_hz: float) -> Array:
         """``n`` samples from ``t_s`` on at ``rate_hz``: (n, 10) quaternion wxyz, force, angular rate."""
-        if segment not in self._mount:
+        if segment not in self._worn:
             raise ValueError(f"segment: found {segment!r}, allowed: 'foot', 'shank'")
         check("rate_hz", rate_hz, 1.0, 10000.0)
         times = t_s + np.arange(n) / rate_hz
         self._reach(t_s, float(times[-1]))
-        rows = sensors.motion(
-            self._history,
-            times,
-            segment == "shank",
-            self._place[segment],
-            self._mount[segment],
-            self._side,
-            self._ring(segment),
-        )
-        sensors.add_errors(rows, self._drawn(segment, n), self._noise_sd, self._bias[segment], MOTION_TOP)
-        return rows
-
-    def _ring(self, segment: Segment) -> float:
-        return self.params.contact_ringing * (0.5 if segment == "shank" else 1.0)
-
-    def _drawn(self, segment: Segment, n: int) -> Array:
-        """The next ``n`` rows of the sensor's noise, drawn many at a time: the same as one by one."""
-        first = self._used[segment]
-        if first + n > len(self._draw[segment]):
-            fresh = self._noise[segment].standard_normal((max(n, NOISE_ROWS), 6))
-            self._draw[segment], first = np.concatenate((self._draw[segment][first:], fresh)), 0
-        self._used[segment] = first + n
-        return self._draw[segment][first : first + n]
+        return self._worn[segment].block(self._history, times)
 
     def _reach(self, first_s: float, last_s: float) -> None:
         check("t_s", first_s, 0.0, 1e7)
@@ -577,9 +367,3 @@ def _stride(r: Array) -> TrueStride:
         toe_clearance_m=float(r[plant.S_CLEARANCE]),
         inversion_at_initial_contact_deg=math.degrees(r[plant.S_INVERSION_AT_CONTACT]),
     )
-
-
-def _random_rotation(source: np.random.Generator) -> Quat:
-    q = source.standard_normal(4)
-    w, x, y, z = (float(v) for v in q / np.linalg.norm(q))
-    return w, x, y, z

@@ -14,7 +14,8 @@ from drivers.interface import Quat, Segment, Vec3
 from models.exercise_limbs import limb_of
 from models.exercise_params import ExerciseParams
 from models.exercise_patient import ExercisePatient, Side
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 
 Point = tuple[int, float]  # of a pulse: us and mA
 

@@ -21,7 +21,8 @@ from controller.studies.measures import values
 from controller.studies.person import identified, patient_of, titrated, walked
 from controller.studies.protocol import FaultsSection, Protocol, StudyArmSection
 from models.cohort import CohortPatient, cohort_patient
-from models.patient import RANGES, PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import RANGES, PatientParams
 
 MM_PER_M = 1000.0
 StrideRow = tuple[int, str, tuple[float | None, ...]]  # number from 1, state, value of every measure

@@ -20,7 +20,8 @@ from controller.core.signals import Mode, TickInputs
 from controller.errors import ConfigError
 from controller.record.records import CoreStart, Record, Tick
 from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.record.made import tick, write
 
 SESSION_FILE = Path(__file__).resolve().parents[2] / "configs" / "sessions" / "demo.toml"

@@ -130,7 +130,7 @@ def test_a_broken_test_file_is_refused_by_identify(
 @pytest.fixture(scope="module")
 def plate_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from models.foot_plate import perform_holds, perform_tests
-    from models.patient import PatientParams
+    from models.patient_params import PatientParams
     from models.plate_files import save_holds, save_tests
 
     folder = tmp_path_factory.mktemp("plate")

@@ -20,7 +20,7 @@ from models.identification import (
     identify,
     plot_identification,
 )
-from models.patient import PatientParams
+from models.patient_params import PatientParams
 from models.plate_files import load_tests, save_tests
 from tests.data import DATA, needs_data
 

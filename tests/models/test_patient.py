@@ -13,7 +13,8 @@ import pytest
 from drivers.interface import Segment
 from models.emg import EmgParams
 from models.gait import Activity
-from models.patient import PatientParams, TrueStride, VirtualPatient
+from models.patient import TrueStride, VirtualPatient
+from models.patient_params import PatientParams
 from models.recruitment import fraction
 
 PERFECT = replace(

@@ -20,7 +20,8 @@ from controller.simulation.closed_loop import EPOCH_NS, Rehearsal
 from drivers.interface import ChannelCommand
 from models.cohort import cohort_patient
 from models.gait import Activity
-from models.patient import STAND_FIRST_S, PatientParams, VirtualPatient
+from models.patient import STAND_FIRST_S, VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import DEMO, params
 
 TWO = DEMO.with_name("two_channels.toml")

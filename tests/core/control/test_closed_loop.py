@@ -17,7 +17,8 @@ from controller.core.signals import Mode
 from controller.simulation.closed_loop import EPOCH_NS, Rehearsal, Stride
 from drivers.interface import ImuSample
 from models.gait import Activity
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import linear, params
 
 SECONDS = 32.0

@@ -14,7 +14,8 @@ from controller.config.person_schema import LIFT_PERCENT
 from controller.core.control.pace import MOVE_MAX_DEG, Pace
 from controller.simulation.closed_loop import Rehearsal, judge
 from models.gait import Activity, normal_foot_pitch_deg, normal_pitch_deg, toe_off_percent
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import params
 
 OWN_MPS, OWN_STRIDE_S = 0.8, 1.4

@@ -11,7 +11,8 @@ import pytest
 from controller.core.params import sample
 from controller.core.signals import Mode, TickInputs
 from controller.simulation.closed_loop import TICK_S, Rehearsal, TracePoint
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import params
 
 SECONDS, SETTLED_S = 30.0, 8.0

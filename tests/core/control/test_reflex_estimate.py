@@ -23,7 +23,8 @@ from controller.core.control.reflex_estimate import (
 from controller.core.control.swing_model import lift
 from controller.simulation.closed_loop import Rehearsal
 from models.limb.reflex import reflex_moment_nm
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import params
 
 CELLS, CELL_S = 70, 0.012

@@ -16,7 +16,8 @@ from controller.core.params import CoreParams, ResponseMap, SecondChannel
 from controller.core.signals import TickInputs
 from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
 from models.foot_plate import WIDTH_US, perform_holds
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from models.recruitment import RecruitmentParams
 from tests.core.control.numbers import params
 

@@ -11,7 +11,8 @@ from controller.core.emg.walking import CALF, SHIN
 from controller.core.signals import GaitMode, PulseGiven, TickInputs
 from controller.simulation.closed_loop import EPOCH_NS, TICK_S, Rehearsal
 from drivers.interface import EmgFrame
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import params
 
 EMG_HZ, SAMPLES = 1000.0, 20

@@ -12,7 +12,8 @@ from controller.core.control import learning
 from controller.core.core import Core
 from controller.simulation.closed_loop import Rehearsal
 from models.limb.passive import riener_edrich_nm
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import params
 
 

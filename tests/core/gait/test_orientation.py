@@ -17,7 +17,8 @@ from controller.core.signals import GaitEvent
 from controller.simulation.closed_loop import EPOCH_NS, Rehearsal
 from models.cohort import cohort_patient
 from models.gait import Activity
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import params
 from tests.data import DATA, needs_data
 

@@ -19,7 +19,8 @@ from controller.core.gait.orientation import FRESH_S, GAP_S
 from controller.simulation.closed_loop import EPOCH_NS, LINK_S, SENSOR_HZ, TICK_S, Rehearsal, TracePoint
 from drivers.interface import ImuSample
 from models.gait import Activity
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.core.control.numbers import params
 
 RIGHT_DEG = 9.0  # without a gap this patient's foot and ankle are within 4 deg of the truth

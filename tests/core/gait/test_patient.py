@@ -14,7 +14,8 @@ from controller.core.gait.orientation import SegmentOrientation
 from drivers.interface import Segment
 from models.cohort import cohort, cohort_patient
 from models.gait import Activity
-from models.patient import STAND_FIRST_S, PatientParams, VirtualPatient
+from models.patient import STAND_FIRST_S, VirtualPatient
+from models.patient_params import PatientParams
 
 RATE_HZ = 60.0  # of the slowest sensor in use
 

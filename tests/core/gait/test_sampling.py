@@ -10,7 +10,8 @@ from controller.core.gait.detector import GaitDetector
 from controller.core.gait.orientation import SegmentOrientation
 from drivers.imu.movella_dot import Custom5, MovellaDot, pack_custom5
 from drivers.interface import ImuSample
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 
 RATE_HZ, INNER_HZ = 60, 840  # the device integrates at 800 Hz; 14 samples an interval
 WALKED_S = 24.0

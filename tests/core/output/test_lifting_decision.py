@@ -14,7 +14,8 @@ from controller.core.output.lifting_decision import STILL_S, judge
 from controller.core.params import Readiness
 from drivers.interface import Segment
 from models.gait import Activity
-from models.patient import PatientParams, VirtualPatient
+from models.patient import VirtualPatient
+from models.patient_params import PatientParams
 from tests.data import needs_data
 
 STEP_NS = 10_000_000

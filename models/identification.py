@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,30 +15,16 @@ from scipy.optimize import least_squares
 from scipy.special import ndtr
 from scipy.stats import t as student
 
-from models.foot_plate import RATE_HZ, Marks, StimulationTest, SweepTest, TestSet
-from models.jit import compiled
+from models.foot_plate import Marks, StimulationTest, SweepTest, TestSet
 from models.limb.passive import riener_edrich_curve_nm
-from models.muscle.ding import (
-    DING2003,
-    FORCE,
-    FORCE_100_HZ_N,
-    STATES,
-    Constants,
-    advance_by,
-    pulse,
-    rest,
-    simulate,
-)
-from models.muscle.fatigue import FatigueParams, fitness_after, frequency_factor
 from models.muscle.hammerstein import HammersteinParams
-from models.recruitment import RecruitmentParams, equivalent_ma
+from models.plate_model import equivalent_second_order, stimulated_torque_nm
+from models.recruitment import RecruitmentParams
 
 Array = npt.NDArray[np.float64]
 
 FIT_NEEDED_PERCENT = 60.0
 CONFIDENCE = 0.95
-STEP_S = 0.002  # RK4 is converged to 1e-5 at this step for tc of 10 ms and more
-FATIGUE = FatigueParams()
 # What the tests say little about, as (mean, standard deviation) of what is known beforehand (assumed).
 PRIOR_LN_RECOVERY = (math.log(50.0), 0.35)
 PRIOR_FLOOR = (0.2, 0.07)
@@ -120,77 +105,6 @@ class IdentificationResult:
         return HammersteinParams(self.bandwidth_rad_per_s.value, self.delay_s.value + dead_s)
 
 
-@compiled
-def _torque_shape(
-    times: Array, pulses: Array, gains: Array, c: Constants, max_step: float,
-    floor: float, fatigue_s: float, recovery_s: float, beta: float,
-) -> Array:  # fmt: skip
-    """Activation times fitness at every time, for gains between 0 and 1."""
-    state = np.zeros(STATES)
-    rest(state, c)
-    out = np.empty(times.size)
-    fitness, now, due, rate_hz, last = 1.0, 0.0, 0, 0.0, -1.0
-    for i in range(times.size):
-        begin, before = now, state[FORCE]
-        while True:
-            at_pulse = due < pulses.size and pulses[due] <= times[i]
-            end = pulses[due] if at_pulse else times[i]
-            if end > now:
-                advance_by(state, end - now, max_step, c)
-                now = end
-            if not at_pulse:
-                break
-            rate_hz = 1.0 / max(pulses[due] - last, 0.005)
-            last = pulses[due]
-            pulse(state, pulses[due], 1.0, gains[due], c)
-            due += 1
-        active = state[FORCE] / FORCE_100_HZ_N
-        mean = 0.5 * (before / FORCE_100_HZ_N + active)
-        load = min(1.0, mean) * frequency_factor(rate_hz if now - last < 0.2 else 0.0, beta)
-        fitness = fitness_after(fitness, load, now - begin, floor, fatigue_s, recovery_s)
-        out[i] = active * fitness
-    return out
-
-
-def equivalent_second_order(slowness: float) -> tuple[float, float]:
-    """(bandwidth rad/s, extra dead time s) of wn^2/(s+wn)^2 nearest to a 40 Hz step of this muscle."""
-    params = DING2003.stretched(slowness)
-    span = 2.0
-    trace = simulate("ding2003", np.arange(int(span * RATE_HZ)) / RATE_HZ, t_s=span, params=params)
-    shape = trace.force_n / trace.force_n[-200:].mean()
-
-    def error(x: Array) -> Array:
-        late = np.maximum(0.0, trace.t_s - x[1]) * x[0]
-        return np.asarray(1.0 - (1.0 + late) * np.exp(-late) - shape, dtype=np.float64)
-
-    found = least_squares(error, [18.0 / slowness, 0.002], bounds=([1.0, 0.0], [200.0, 0.05]))
-    return float(found.x[0]), float(found.x[1])
-
-
-def _model(test: StimulationTest, x: Array) -> Array:
-    """Torque without offset.
-
-    x: ln i50, ln sigma, ln torque, delay, ln slowness, ln fatigue, ln recovery, floor, drift per minute.
-    """
-    at_reference = equivalent_ma(1.0, test.width_us, RecruitmentParams().chronaxie_us)
-    current = test.current_ma * at_reference / (1.0 + x[8] * test.pulse_times_s / 60.0)
-    with np.errstate(divide="ignore"):
-        z = (np.log(current) - x[0]) / math.exp(x[1])
-    shape = _torque_shape(
-        test.t_s,
-        test.pulse_times_s + x[3],
-        ndtr(z),
-        DING2003.stretched(math.exp(x[4])).constants(fatigue=False),
-        STEP_S,
-        x[7],
-        math.exp(x[5]),
-        math.exp(x[6]),
-        FATIGUE.beta,
-    )
-    torque: Array = math.exp(x[2]) * shape
-    return torque
-
-
 def _fit_percent(measured: Array, modelled: Array) -> float:
     """Normalised root-mean-square fit: 100 is perfect, 0 no better than the mean."""
     spread = float(np.linalg.norm(measured - measured.mean()))
@@ -248,8 +162,8 @@ def identify(tests: TestSet) -> IdentificationResult:
     def residuals(x: Array) -> Array:
         return np.concatenate(
             (
-                _model(ramp, x) + x[9] - ramp.torque_nm,
-                _model(train, x) + x[10] - train.torque_nm,
+                stimulated_torque_nm(ramp, x) + x[9] - ramp.torque_nm,
+                stimulated_torque_nm(train, x) + x[10] - train.torque_nm,
                 _surprise(x[6], PRIOR_LN_RECOVERY, noise),
                 _surprise(x[7], PRIOR_FLOOR, noise),
                 _surprise(x[8], PRIOR_DRIFT_PER_MINUTE, noise),
@@ -408,30 +322,3 @@ def _same_length(x: Array, y: Array) -> None:
     for name, values in (("intensity", x), ("response", y)):
         if not np.isfinite(values).all():
             raise ValueError(f"{name}: found {float(values[~np.isfinite(values)][0])!r}, allowed: finite")
-
-
-def plot_identification(result: IdentificationResult, path: Path) -> None:
-    """Fit against data of the three tests and the recruitment curve, as an image file."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    axes = figure.subplots(2, 2)
-    for axis, name in zip(axes.flat[:3], ("ramp", "train", "sweep"), strict=True):
-        fitted: Fitted = getattr(result, name)
-        axis.plot(fitted.t_s, fitted.measured_nm, color="0.6", lw=0.8, label="measured")
-        axis.plot(fitted.t_s, fitted.modelled_nm, lw=1.5, label=f"model, fit {fitted.fit_percent:.0f} %")
-        axis.set(title=name, xlabel="time (s)", ylabel="torque, dorsiflexion + (Nm)")
-        axis.legend()
-    current = np.linspace(1.0, 1.3 * result.marks.comfort_ma, 200)
-    z = np.log(current / result.i50_ma.value) / result.sigma.value
-    axes[1, 1].plot(current, ndtr(z), lw=1.5)
-    axes[1, 1].axvspan(result.i50_ma.low, result.i50_ma.high, alpha=0.2)
-    for label, value in (
-        ("felt", result.marks.sensory_ma),
-        ("moves", result.marks.motor_ma),
-        ("accepted", result.marks.comfort_ma),
-    ):
-        axes[1, 1].axvline(value, ls=":", color="0.4")
-        axes[1, 1].text(value, 1.02, label, rotation=45, fontsize=8)
-    axes[1, 1].set(title="recruitment at 300 us", xlabel="current (mA)", ylabel="fraction", ylim=(0, 1.15))
-    figure.savefig(path, dpi=100)

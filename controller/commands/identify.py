@@ -18,8 +18,8 @@ from models.identification import (
     IdentificationRefused,
     IdentificationResult,
     identify,
-    plot_identification,
 )
+from models.identification_picture import plot_identification
 from models.patient_params import PatientParams
 from models.plate_files import load_holds, load_tests, save_holds, save_tests
 

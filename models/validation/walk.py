@@ -16,7 +16,6 @@ from models.cohort import cohort
 from models.foot_plate import perform_tests
 from models.gait import SPEEDS_MPS, normal_ankle_deg, normal_knee_deg, normal_pitch_deg
 from models.identification import (
-    equivalent_second_order,
     identify,
 )
 from models.limb.foot import FootBody, ankle_acceleration, swing_foot
@@ -24,6 +23,7 @@ from models.limb.passive import passive_moment_nm
 from models.muscle import simulate
 from models.muscle.ding import FORCE_100_HZ_N
 from models.patient import VirtualPatient
+from models.plate_model import equivalent_second_order
 from models.validation.rows import Row, Section, png
 
 Array = npt.NDArray[np.float64]

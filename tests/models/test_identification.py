@@ -15,13 +15,13 @@ from models.foot_plate import SweepTest, TestSet, perform_tests
 from models.identification import (
     Estimate,
     IdentificationRefused,
-    equivalent_second_order,
     fit_recruitment,
     identify,
-    plot_identification,
 )
+from models.identification_picture import plot_identification
 from models.patient_params import PatientParams
 from models.plate_files import load_tests, save_tests
+from models.plate_model import equivalent_second_order
 from tests.data import DATA, needs_data
 
 

@@ -26,9 +26,9 @@ from controller.core.control.assistance import asked_reference
 from controller.core.params import CoreParams
 from controller.simulation.closed_loop import TICK_S, Rehearsal, Stride, TracePoint
 from models.gait import Activity
-from models.identification import equivalent_second_order
 from models.patient import STAND_FIRST_S, VirtualPatient
 from models.patient_params import RANGES, PatientParams
+from models.plate_model import equivalent_second_order
 from models.recruitment import RecruitmentParams
 
 STRIDES = 10

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.core.emg.answers import BINS, KNOWN_AFTER, NOISE_MIN_V2, Answers, shifted
+from controller.core.emg.leak import Leak
 from controller.core.emg.params import MWaveMethod
 from controller.core.emg.prediction import Array, Flags, Prediction, References, predict, predict_together
 from controller.core.signals import PulseGiven
@@ -34,9 +35,6 @@ VOLLEY_S = 0.005  # pulses of several channels within it are one
 WHOLE_SHARE = 0.4  # of a segment's samples that must be good for it to teach
 NOISE_STEP = 0.2
 NOISE_V = 5e-6  # of electrode and amplifier, before any is measured
-EARLY_OVER_LATE = 1.5  # in power: the person's own activity does not know of the pulse
-LATE_STEP = 0.3
-LEAK_STEP = 0.15
 USUAL_DELAY_S, USUAL_WIDTH = 0.0002, 0.05  # by which one answer differs from earlier ones
 USUAL_MISS = 0.3  # of the answer's r.m.s.: by which a bridge misses
 Key = tuple[int, ...]
@@ -114,12 +112,15 @@ class MWaveFilter:
         self._sent = 0  # number of the next one to be given out
         self._charge_max_nc = 0.0
         self._noise_v2 = NOISE_V**2
-        self._late_v2: float | None = None
+        self._leak = Leak(self._late, damps=method not in ("comb", "blanking"))
         self.peak_to_peak_v: float | None = None
-        self.leak_v2: float | None = None
-        self._excess_v2 = self._excess_var = 0.0
         self.due = False
         self.teaches = True  # while False no answer is learned
+
+    @property
+    def leak_v2(self) -> float | None:
+        """Of the last pulses."""
+        return self._leak.leak_v2
 
     def behind(self, t_ns: int) -> bool:
         """Whether a sample just given out lies behind the answers to pulses."""
@@ -311,44 +312,13 @@ class MWaveFilter:
             one.known = one.charge_nc <= STRONGER * segment.kind.strongest_nc[0] and segment.kind.met(
                 one.lag_ns
             )
-            one.noise_v2 = self._compare(one, (left_v * prediction.gain) ** 2, segment.used)
+            left_v2 = (left_v * prediction.gain) ** 2
+            one.noise_v2, one.early_gain = self._leak.compare(left_v2, segment.used, self._noise_v2)
             self._noise_v2 += NOISE_STEP * (one.noise_v2 - self._noise_v2)
             raw = raw - np.where(segment.good, segment.filtered - prediction.volts[: len(raw)], 0.0)
         shown = raw[np.isfinite(raw)]
         if len(shown) >= SEEN_MIN:
             self.peak_to_peak_v = float(shown.max() - shown.min())
-
-    def _compare(self, one: _Response, left_v2: Array, good: Flags) -> float:
-        """The person's activity is as strong early in a segment as late; what is more is M-wave.
-
-        Returns the power of the activity. M-wave taken for activity would hide the next one.
-        """
-        left_v2 = left_v2 * good
-        part = self._late
-        many = int(np.count_nonzero(good[:part])), int(np.count_nonzero(good[part:]))
-        early_v2, here_v2 = (
-            float(one_v2.sum()) / max(1, n)
-            for one_v2, n in zip((left_v2[:part], left_v2[part:]), many, strict=True)
-        )
-        if many[1] == 0:
-            return early_v2 if many[0] else self._noise_v2
-        before_v2 = here_v2 if self._late_v2 is None else self._late_v2
-        self._late_v2 = before_v2 + LATE_STEP * (here_v2 - before_v2)
-        if many[0] == 0:
-            return here_v2
-        self._note_leak(early_v2 - here_v2)
-        most_v2 = EARLY_OVER_LATE * max(self._late_v2, here_v2)
-        if early_v2 > most_v2 and self.method not in ("comb", "blanking"):
-            one.early_gain = math.sqrt(most_v2 / early_v2)
-        return (many[0] * min(early_v2, most_v2) + many[1] * here_v2) / (many[0] + many[1])
-
-    def _note_leak(self, excess_v2: float) -> None:
-        """Running mean of what the early part has more than the late one, as far as it is no chance."""
-        change = excess_v2 - self._excess_v2
-        self._excess_v2 += LEAK_STEP * change
-        self._excess_var += LEAK_STEP * (change * change - self._excess_var)
-        doubt_v2 = math.sqrt(self._excess_var * LEAK_STEP / (2.0 - LEAK_STEP))
-        self.leak_v2 = max(0.0, self._excess_v2 - doubt_v2)
 
     # --- references
 

@@ -21,7 +21,7 @@ from controller.config.limits import current_ceilings
 from controller.config.session import Session
 from controller.errors import ConfigError, InputError
 from controller.runtime.person_files import FOLDER
-from controller.runtime.supervisor import Attended
+from controller.runtime.session_processes import Attended
 
 
 def console_for(

@@ -21,7 +21,8 @@ from controller.config.session import Session
 from controller.errors import ConfigError, InputError
 from controller.runtime import child
 from controller.runtime.process_group import ProcessFailedError
-from controller.runtime.supervisor import Attended, Outcome, Supervisor, Virtual
+from controller.runtime.session_processes import Attended, Virtual
+from controller.runtime.supervisor import Outcome, Supervisor
 from controller.runtime.terminal import Screen
 from controller.safety.judgement.contraindications import QUESTION
 from controller.trial.schedule import ArmPlan

@@ -20,7 +20,7 @@ from controller.config.exercise_schema import ProgrammeFile
 from controller.config.loader import read_file
 from controller.errors import ConfigError, InputError
 from controller.runtime.person_files import FOLDER
-from controller.runtime.supervisor import Attended, Virtual
+from controller.runtime.session_processes import Attended, Virtual
 from controller.trial.schedule import ArmPlan
 from drivers.catalogue import SENSORS, STIMULATORS
 from models.exercise_limbs import LIMBS, limb_of

@@ -26,7 +26,7 @@ from controller.config.exercise import ExerciseSession
 from controller.config.session import Session, arm_plans
 from controller.core.signals import Mode
 from controller.errors import ConfigError
-from controller.runtime.supervisor import Attended, Virtual
+from controller.runtime.session_processes import Attended, Virtual
 from controller.telemetry.settings import mqtt_settings, unencrypted_warning
 from controller.trial.schedule import ArmPlan
 

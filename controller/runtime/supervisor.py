@@ -15,30 +15,23 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from controller.config.console_settings import ConsoleSettings, new_token, write_settings
-from controller.config.core_params import core_params
-from controller.config.exercise import ExerciseSession, exercise_params
+from controller.config.exercise import ExerciseSession
 from controller.config.session import Session
-from controller.config.tunable_ranges import tunable
-from controller.core.signals import CLOSED_LOOP
 from controller.ipc import bus
 from controller.record import records
 from controller.record.live import LiveStatus
 from controller.runtime.person_files import PersonFiles, held
-from controller.runtime.plan import ControllerPlan, WorldPlan, write_plan
 from controller.runtime.process_group import ProcessFailedError, Rig
 from controller.runtime.session_facts import (
-    exercise_body,
-    guard_settings,
     proportional,
-    recording_header,
     sensor_plans,
 )
+from controller.runtime.session_processes import Attended, SessionProcesses, Virtual
 from controller.runtime.stop_keys import (
     ACKNOWLEDGE_KEYS,
     SIGNALS,
@@ -51,7 +44,6 @@ from controller.safety.judgement.faults import FAULTS
 from controller.trial.schedule import ArmPlan
 from controller.untrusted import read_object
 
-READY_S = 180.0  # first start compiles the patient's inner loop
 ARMING_S = 20.0  # sensors connect, the guard sees them fresh
 ARM_AGAIN_S = 0.5
 DISARMING_S = 1.0  # the guard ramps down in 100 ms
@@ -59,24 +51,6 @@ RECOMPACTING_S = 120.0
 LOOK_S = 0.05
 BEAT_S = 0.05  # the guard waits a second for one (F23)
 Show = Callable[["Progress"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Virtual:
-    """What stands in for body and devices: the virtual patient (seeded), or recordings by sensor name."""
-
-    seed: int
-    recordings: Mapping[str, Path]
-    loss: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Attended:
-    """A person arms, acknowledges and stops from the console; ``announce`` is told its address, with the
-    token in it where the session has drawn one: for the person's screen alone, for no log."""
-
-    settings: ConsoleSettings
-    announce: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +90,12 @@ class Supervisor:
         self._virtual = virtual
         self._show = show
         self._attended = attended
-        self._overseen = True  # this loop's beats (F23)
+        self._processes = SessionProcesses(session, out, virtual, attended)
         self._stop: str | None = None
         self._guard: bus.Sender | None = None
         self._trip: str | None = None
         self._crash = ""  # F16 in words, until a person acknowledges
         self._ending = False
-        self._closed_loop = True  # whether some arm needs the staged unlock
         self._armed = False
         self._beat_s = 0.0
         self._room: bus.Sender | None = None  # to the virtual world
@@ -136,7 +109,6 @@ class Supervisor:
 
         Raises ProcessFailedError where a process did not do its part; the recording is kept.
         """
-        self._closed_loop = any(arm.mode in CLOSED_LOOP for arm in arms) or proportional(self._session)
         self._out.mkdir(parents=True, exist_ok=True)
         recording = self._out / "session.mcap"
         pseudonym, virtual = self._session.patient.patient.pseudonym, self._virtual is not None
@@ -147,8 +119,8 @@ class Supervisor:
             keyboard() as keys,
         ):
             if self._attended is not None:
-                self._start_console(rig, self._attended)
-            self._start_recorder(rig, recording, arms, mqtt)
+                self._processes.start_console(rig, self._attended)
+            self._processes.start_recorder(rig, recording, arms, mqtt)
             recorder = bus.Sender(bus.connect(rig.path, "recorder"))
             if any(arm.blinded for arm in arms):
                 key = records.TrialKey(time.monotonic_ns(), {arm.title: arm.mode for arm in arms})
@@ -158,35 +130,6 @@ class Supervisor:
             recorder.close()
             rig.wait("recorder", RECOMPACTING_S)
         return Outcome(recording, self._stop, self._trip)
-
-    def _start_recorder(
-        self, rig: Rig, recording: Path, arms: Sequence[ArmPlan], mqtt: Mapping[str, object] | None
-    ) -> None:
-        header = rig.path / "header.json"
-        seed = None if self._virtual is None else self._virtual.seed
-        header.write_bytes(msgspec.json.encode(recording_header(self._session, self._out.name, arms, seed)))
-        arguments = ["--rig", str(rig.path), "--out", str(recording), "--header", str(header)]
-        if mqtt is not None:
-            settings = rig.path / "mqtt.json"
-            settings.touch(mode=0o600)  # may hold a password
-            settings.write_bytes(msgspec.json.encode(mqtt))
-            arguments += ["--mqtt", str(settings)]
-        if (lsl := self._session.file.lsl) is not None:
-            arguments += ["--lsl", lsl.scope, "--name", self._session.file.session.rig]
-        rig.start("recorder", "controller.runtime.recorder", *arguments)
-
-    def _start_console(self, rig: Rig, attended: Attended) -> None:
-        """The door with STOP first: it is there before anything can flow."""
-        path, settings, enter = rig.path / "console.json", attended.settings, ""
-        if settings.token_file is None:  # other users of this computer reach the address too
-            token_file = rig.path / "console.token"
-            enter = f"/enter?token={new_token(token_file)}"
-            settings = replace(settings, token_file=str(token_file))
-        write_settings(path, settings)
-        arguments = ("--rig", str(rig.path), "--settings", str(path))
-        rig.start("stop", "controller.console.door", *arguments)
-        attended.announce(str(rig.word("stop", READY_S)["url"]) + enter)
-        rig.start("console", "controller.console.app", *arguments)
 
     def _walk(
         self,
@@ -201,15 +144,15 @@ class Supervisor:
         self._show(Progress(arms[0], 0, len(arms), 0.0, None, note))
         needs_arming = any(arm.mode != "off" for arm in arms)
         session_id = secrets.randbits(62) + 1
-        radio, port = self._start_world(rig)
-        self._start_guard(rig, session_id, port, files)
+        radio, port = self._processes.start_world(rig)
+        self._processes.start_guard(rig, session_id, port, files, arms)
         guard_socket = bus.connect(rig.path, "guard")
         self._guard = bus.Sender(guard_socket)
         self._ask("operator", role="operator", pid=os.getpid())
         if self._attended is None:  # the person who started the session has just seen and confirmed it
             answers = dict(self._session.patient.checklist)
             self._ask("checklist", answers=answers, by="virtual patient" if self._virtual else "terminal")
-        self._start_controller(rig, session_id, arms, radio)
+        self._processes.start_controller(rig, session_id, arms, radio)
         live = bus.connect(rig.path, "live")
         self._armed = False
         status: LiveStatus | None = None
@@ -298,55 +241,6 @@ class Supervisor:
 
     def _why_not(self, status: LiveStatus | None) -> str:
         return status.guard_text if status is not None else "no word from the controller"
-
-    def _start_world(self, rig: Rig) -> tuple[str | None, str]:
-        if self._virtual is None:
-            return None, self._session.file.stimulator.port
-        write_plan(
-            rig.path / "world.json",
-            WorldPlan(
-                sensors=sensor_plans(self._session),
-                stimulator=self._session.file.stimulator.device,
-                pulse_log=str(self._out / "pulses.jsonl"),
-                seed=self._virtual.seed,
-                side=self._session.patient.patient.paretic_side,
-                recordings={name: str(path) for name, path in self._virtual.recordings.items()},
-                loss=self._virtual.loss,
-                exercise=exercise_body(self._session) if isinstance(self._session, ExerciseSession) else None,
-            ),
-        )
-        rig.start("world", "controller.runtime.virtual_world", "--rig", str(rig.path))
-        word = rig.word("world", READY_S)
-        return str(word["radio"]), str(word["port"])
-
-    def _start_guard(self, rig: Rig, session_id: int, port: str, files: PersonFiles) -> None:
-        told = guard_settings(
-            self._session,
-            session_id,
-            port,
-            files,
-            attended=self._attended is not None,
-            virtual=self._virtual is not None,
-            overseen=self._overseen,
-            closed_loop=self._closed_loop,
-        )
-        path = rig.path / "guard.json"
-        path.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
-        rig.start("guard", "controller.safety.guard", "--rig", str(rig.path), "--limits", str(path))
-
-    def _start_controller(
-        self, rig: Rig, session_id: int, arms: tuple[ArmPlan, ...], radio: str | None
-    ) -> None:
-        session, seed = self._session, self._virtual.seed if self._virtual else None
-        sensors = sensor_plans(session)
-        if isinstance(session, ExerciseSession):
-            exercise = exercise_params(session)
-            plan = ControllerPlan(session_id, None, sensors, radio, arms, seed, exercise=exercise)
-        else:
-            params = core_params(session, arms[0].mode)
-            plan = ControllerPlan(session_id, params, sensors, radio, arms, seed, tunable(session))
-        write_plan(rig.path / "controller.json", plan)
-        rig.start("controller", "controller.runtime.controller", "--rig", str(rig.path))
 
     def _look(self, guard_socket: socket.socket, live: socket.socket, keys: int | None) -> None:
         """Wait a moment for the guard's words, the live feed or a key, and take them."""

@@ -27,7 +27,7 @@ from controller.config.session import Session, load_session
 from controller.ipc import bus
 from controller.runtime.person_files import PersonFiles
 from controller.runtime.process_group import Rig
-from controller.runtime.supervisor import Attended, Supervisor, Virtual
+from controller.runtime.session_processes import Attended, SessionProcesses, Virtual
 from controller.trial.schedule import ArmPlan
 from tests.chaos.clocked import make_clock, set_clock
 from tests.chaos.world import CHAOS
@@ -91,7 +91,7 @@ class PulseTail:
         return self.t_ns
 
 
-class ChaosRig(Supervisor):
+class ChaosRig:
     """See the module. ``disk`` is where recordings go; ``broker`` and ``console`` add those processes."""
 
     def __init__(
@@ -100,9 +100,10 @@ class ChaosRig(Supervisor):
         attended = None
         if console:
             attended = Attended(ConsoleSettings("127.0.0.1", 0, str(folder)), self._announced)
-        super().__init__(chaos_session(), folder, Virtual(1, {}), lambda _progress: None, attended)
+        self._processes = SessionProcesses(
+            chaos_session(), folder, Virtual(1, {}), attended, overseen=False
+        )  # nobody's loop goes on while a fault is made
         self.address = ""  # of the console
-        self._overseen = False  # nobody's loop goes on while a fault is made
         self._folder = folder
         self._disk = disk or folder
         self._files = PersonFiles(rest=None, in_flight=folder / "in_flight")
@@ -130,10 +131,10 @@ class ChaosRig(Supervisor):
             if self._with_broker:
                 self.start_broker()
             if self._attended_by is not None:
-                self._start_console(self.rig, self._attended_by)
+                self._processes.start_console(self.rig, self._attended_by)
                 self._await_pages()
             self.start_recorder()
-            self._radio, _ = self._start_world(self.rig)
+            self._radio, _ = self._processes.start_world(self.rig)
             self.start_guard()
             self.start_controller()
         except BaseException:
@@ -162,18 +163,18 @@ class ChaosRig(Supervisor):
         if self._with_broker:
             mqtt = {"host": "127.0.0.1", "port": self._port, "site": "chaos", "rig": "virtual"}
         self.rig.end("recorder")
-        self._start_recorder(self.rig, path, ARMS, mqtt)
+        self._processes.start_recorder(self.rig, path, ARMS, mqtt)
         bus.connect(self.rig.path, "recorder", timeout_s=READY_S).close()
         self.recordings.append(Recording(path, time.monotonic_ns()))
 
     def start_guard(self) -> None:
         self.rig.end("guard")
-        self._start_guard(self.rig, self._session_id, str(self.rig.path / "p24"), self._files)
+        self._processes.start_guard(self.rig, self._session_id, str(self.rig.path / "p24"), self._files, ARMS)
         self._meet()
 
     def start_controller(self) -> None:
         self.rig.end("controller")
-        self._start_controller(self.rig, self._session_id, ARMS, self._radio)
+        self._processes.start_controller(self.rig, self._session_id, ARMS, self._radio)
 
     def start_broker(self) -> None:
         module = ("-m", "controller.telemetry.broker", "--port", str(self._port))

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from controller.runtime.process_group import ProcessFailedError
-from controller.runtime.supervisor import Supervisor, Virtual
+from controller.runtime.session_processes import Virtual
+from controller.runtime.supervisor import Supervisor
 from tests.chaos.rig import ARMS, chaos_session
 
 

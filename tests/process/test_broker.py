@@ -23,7 +23,8 @@ from controller.config.session import load_session
 from controller.record.numbered_events import told
 from controller.record.reader import messages
 from controller.record.records import Process, Tick
-from controller.runtime.supervisor import Progress, Supervisor, Virtual
+from controller.runtime.session_processes import Virtual
+from controller.runtime.supervisor import Progress, Supervisor
 from controller.telemetry.broker import LOOPBACK
 from controller.trial.schedule import ArmPlan
 from tests.process.rigs import StallWatch

@@ -12,7 +12,7 @@ from controller.config.console_settings import ConsoleSettings
 from controller.config.session import Session, load_session
 from controller.runtime.person_files import PersonFiles
 from controller.runtime.process_group import Rig
-from controller.runtime.supervisor import Attended, Supervisor, Virtual
+from controller.runtime.session_processes import Attended, SessionProcesses, Virtual
 from controller.safety.judgement import in_force
 from controller.safety.judgement.contraindications import objections
 from controller.safety.judgement.faults import FAULTS
@@ -20,6 +20,7 @@ from controller.safety.judgement.frame_check import MS
 from controller.safety.kept_file import KeptFile
 from controller.safety.kept_state import IN_FLIGHT
 from controller.safety.settings import GuardConfig, load
+from controller.trial.schedule import ArmPlan
 from drivers.interface import ChannelCommand
 from tests.safety.room import Room
 
@@ -90,15 +91,15 @@ class Written(Rig):
 
 def told(tmp_path: Path, session: Session, *, virtual: bool, attended: bool) -> GuardConfig:
     """What the supervisor tells the guard, as the guard reads it."""
-    supervisor = Supervisor(
+    processes = SessionProcesses(
         session,
         tmp_path,
         Virtual(1, {}) if virtual else None,
-        lambda _progress: None,
         Attended(ConsoleSettings("127.0.0.1", 0, str(tmp_path)), lambda _url: None) if attended else None,
     )
     with Written(tmp_path / "logs") as rig:
-        supervisor._start_guard(rig, 7, "/dev/null", PersonFiles(None, tmp_path / "P01.inflight"))
+        files = PersonFiles(None, tmp_path / "P01.inflight")
+        processes.start_guard(rig, 7, "/dev/null", files, (ArmPlan("feedback"),))
         return load(rig.path / "guard.json")
 
 

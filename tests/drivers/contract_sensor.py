@@ -109,84 +109,72 @@ class SensorContract(ABC):
                 assert sample.t_ns <= arrival_ns
                 last_t_ns, last_seq = sample.t_ns, sample.seq
 
-    def test_absent_device_is_a_transient_error(self) -> None:
-        async def scenario() -> None:
-            async with VirtualRadio() as radio:
-                backend = bumble_backend(radio.hci_address)
-                sensor = self.sensor("nobody", backend)
-                sensor.connect_timeout_s = 0.3
-                with pytest.raises(DeviceError, match="not found") as caught:
-                    await sensor.__aenter__()
-                assert caught.value.transient
-                await backend.aclose()
+    async def test_absent_device_is_a_transient_error(self) -> None:
+        async with VirtualRadio() as radio:
+            backend = bumble_backend(radio.hci_address)
+            sensor = self.sensor("nobody", backend)
+            sensor.connect_timeout_s = 0.3
+            with pytest.raises(DeviceError, match="not found") as caught:
+                await sensor.__aenter__()
+            assert caught.value.transient
+            await backend.aclose()
 
-        asyncio.run(scenario())
-
-    def test_leaving_at_any_moment_leaves_no_task(self) -> None:
-        async def scenario() -> None:
-            async with VirtualRadio() as radio:
-                await radio.add(self.peripheral(silent=asyncio.Event()))
-                backend = bumble_backend(radio.hci_address)
-                for patience_s in (0.0, 0.01, 0.05, 0.06, 0.07, 0.08, 0.1, 0.12, 0.15, 0.2):
-                    before = asyncio.all_tasks()
-                    task = asyncio.create_task(self._use_for_ever(backend))
-                    await asyncio.sleep(patience_s)
-                    task.cancel()
-                    await asyncio.wait({task})
-                    assert task.cancelled()
-                    for _ in range(100):  # the peripheral's own goodbye
-                        if asyncio.all_tasks() <= before:
-                            break
-                        await asyncio.sleep(0.02)
-                    assert asyncio.all_tasks() <= before
-                async with self.sensor("sensor under test", backend) as sensor:
-                    assert await sensor.battery_percent() == self.battery_percent
-                await backend.aclose()
-
-        asyncio.run(scenario())
+    async def test_leaving_at_any_moment_leaves_no_task(self) -> None:
+        async with VirtualRadio() as radio:
+            await radio.add(self.peripheral(silent=asyncio.Event()))
+            backend = bumble_backend(radio.hci_address)
+            for patience_s in (0.0, 0.01, 0.05, 0.06, 0.07, 0.08, 0.1, 0.12, 0.15, 0.2):
+                before = asyncio.all_tasks()
+                task = asyncio.create_task(self._use_for_ever(backend))
+                await asyncio.sleep(patience_s)
+                task.cancel()
+                await asyncio.wait({task})
+                assert task.cancelled()
+                for _ in range(100):  # the peripheral's own goodbye
+                    if asyncio.all_tasks() <= before:
+                        break
+                    await asyncio.sleep(0.02)
+                assert asyncio.all_tasks() <= before
+            async with self.sensor("sensor under test", backend) as sensor:
+                assert await sensor.battery_percent() == self.battery_percent
+            await backend.aclose()
 
     async def _use_for_ever(self, backend: BleBackend) -> None:
         async with self.sensor("sensor under test", backend) as sensor:
             async for _ in sensor:
                 pass
 
-    def test_silence_is_an_invalid_sample_and_the_stream_comes_back(self) -> None:
-        async def scenario() -> None:
-            silent = asyncio.Event()
-            async with VirtualRadio() as radio:
-                await radio.add(self.peripheral(silent=silent))
-                backend = bumble_backend(radio.hci_address)
-                async with asyncio.timeout(60), self.sensor("sensor under test", backend) as sensor:
-                    samples = aiter(sensor)
-                    first = await anext(samples)
-                    silent.set()
-                    while (sample := await anext(samples)).valid:
-                        assert sample.arrival_ns >= first.arrival_ns
-                    assert "no valid data" in sample.reason
-                    silent.clear()
-                    last_seq = sample.seq
-                    while not (sample := await anext(samples)).valid:
-                        pass
-                    if type(sample) is type(first):
-                        assert sample.seq > last_seq
-                await backend.aclose()
+    async def test_silence_is_an_invalid_sample_and_the_stream_comes_back(self) -> None:
+        silent = asyncio.Event()
+        async with VirtualRadio() as radio:
+            await radio.add(self.peripheral(silent=silent))
+            backend = bumble_backend(radio.hci_address)
+            async with asyncio.timeout(60), self.sensor("sensor under test", backend) as sensor:
+                samples = aiter(sensor)
+                first = await anext(samples)
+                silent.set()
+                while (sample := await anext(samples)).valid:
+                    assert sample.arrival_ns >= first.arrival_ns
+                assert "no valid data" in sample.reason
+                silent.clear()
+                last_seq = sample.seq
+                while not (sample := await anext(samples)).valid:
+                    pass
+                if type(sample) is type(first):
+                    assert sample.seq > last_seq
+            await backend.aclose()
 
-        asyncio.run(scenario())
-
-    def test_radio_gone_is_an_invalid_sample(self) -> None:
-        async def scenario() -> None:
-            async with VirtualRadio() as radio:
-                await radio.add(self.peripheral(silent=asyncio.Event()))
-                backend = bumble_backend(radio.hci_address)
-                sensor = self.sensor("sensor under test", backend)
-                await sensor.__aenter__()
-                assert (await anext(aiter(sensor))).valid
-            async with asyncio.timeout(60):
-                async for sample in sensor:
-                    if not sample.valid:
-                        assert sample.reason
-                        break
-                await sensor.__aexit__(None, None, None)
-                await backend.aclose()
-
-        asyncio.run(scenario())
+    async def test_radio_gone_is_an_invalid_sample(self) -> None:
+        async with VirtualRadio() as radio:
+            await radio.add(self.peripheral(silent=asyncio.Event()))
+            backend = bumble_backend(radio.hci_address)
+            sensor = self.sensor("sensor under test", backend)
+            await sensor.__aenter__()
+            assert (await anext(aiter(sensor))).valid
+        async with asyncio.timeout(60):
+            async for sample in sensor:
+                if not sample.valid:
+                    assert sample.reason
+                    break
+            await sensor.__aexit__(None, None, None)
+            await backend.aclose()

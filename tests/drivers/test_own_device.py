@@ -230,7 +230,7 @@ def test_characteristics_that_take_turns_tell_what_is_lost() -> None:
     assert steps == [2] * 19 + [6] + [2] * 17
 
 
-def test_the_account_of_a_sensor_over_the_radio() -> None:
+async def test_the_account_of_a_sensor_over_the_radio() -> None:
     async def listened() -> Account:
         async with VirtualRadio(RadioConditions(jitter_ms=3.0, loss=0.05, seed=3)) as radio:
             await radio.add(EmulatedNpgLite(lambda _t: [1e-4, -1e-4, 0.0], name="NPG", channels=3))
@@ -240,7 +240,7 @@ def test_the_account_of_a_sensor_over_the_radio() -> None:
             finally:
                 await backend.aclose()
 
-    told = asyncio.run(listened())
+    told = await listened()
     assert told.samples > 100
     assert told.lost > 0
     assert told.lost % 10 == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -86,7 +85,7 @@ def test_a_battery_is_told_where_the_advertisement_has_it_and_kept() -> None:
     assert (kept.name, kept.device, kept.battery, kept.heard) == ("uMyo v2", "umyo", "3900 mV", 2)
 
 
-def test_the_virtual_radios_devices_are_found_by_what_they_advertise() -> None:
+async def test_the_virtual_radios_devices_are_found_by_what_they_advertise() -> None:
     async def heard() -> list[Nearby]:
         async with VirtualRadio() as radio:
             await radio.add(EmulatedDot(lambda _t: None, name="left foot"))
@@ -99,7 +98,7 @@ def test_the_virtual_radios_devices_are_found_by_what_they_advertise() -> None:
                 await backend.aclose()
 
     seen: list[list[Nearby]] = []
-    found = {one.name: one.device for one in asyncio.run(heard())}
+    found = {one.name: one.device for one in (await heard())}
     assert found == {"left foot": "movella-dot", "arm": "myo", "plain": ""}
     assert len(seen) >= 3
     table = table_of(seen[-1], seen[-1][0].last_ns)
@@ -107,12 +106,12 @@ def test_the_virtual_radios_devices_are_found_by_what_they_advertise() -> None:
     assert table.row_count == 3
 
 
-def test_no_radio_at_the_address_is_named() -> None:
+async def test_no_radio_at_the_address_is_named() -> None:
     async def heard() -> list[Nearby]:
         return await scan(0.5, lambda _: None, bumble_backend("tcp-client:127.0.0.1:1"))
 
     with pytest.raises(DeviceError, match="no radio at"):
-        asyncio.run(heard())
+        await heard()
 
 
 def test_without_an_adapter_it_says_so_and_scans_nothing(

@@ -203,7 +203,7 @@ def test_the_live_feed_says_how_the_broker_is_and_how_much_waits(rigs: dict[str,
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_every_stride_is_with_a_broker_in_the_end_and_once(
+async def test_every_stride_is_with_a_broker_in_the_end_and_once(
     rigs: dict[str, Rig], name: str, mosquitto: Mosquitto
 ) -> None:
     """A broker that was not there gets the whole; what the bad one acknowledged stays its own."""
@@ -212,20 +212,17 @@ def test_every_stride_is_with_a_broker_in_the_end_and_once(
     before = Position.beside(recording, header(recording), rigs[name].settings.address).sent
     strides: list[int] = []
 
-    async def bring() -> None:
-        async with aiomqtt.Client(LOOPBACK, mosquitto.port) as client:
-            await client.subscribe("dorsi/1/lab/rig-1/event/#", qos=1)
-            settings = MqttSettings(LOOPBACK, mosquitto.port, site="lab", rig="rig-1")
-            sent = await forward(recording, settings, patience_s=PATIENCE_S, progress=lambda _: None)
-            assert sent == len(events)
-            async with asyncio.timeout(PATIENCE_S):
-                for _ in range(sent):
-                    message = await anext(aiter(client.messages))
-                    assert isinstance(message.payload, bytes)
-                    if str(message.topic).endswith("/stride"):
-                        strides.append(msgspec.json.decode(message.payload)["seq"])
-
-    asyncio.run(bring())
+    async with aiomqtt.Client(LOOPBACK, mosquitto.port) as client:
+        await client.subscribe("dorsi/1/lab/rig-1/event/#", qos=1)
+        settings = MqttSettings(LOOPBACK, mosquitto.port, site="lab", rig="rig-1")
+        sent = await forward(recording, settings, patience_s=PATIENCE_S, progress=lambda _: None)
+        assert sent == len(events)
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(sent):
+                message = await anext(aiter(client.messages))
+                assert isinstance(message.payload, bytes)
+                if str(message.topic).endswith("/stride"):
+                    strides.append(msgspec.json.decode(message.payload)["seq"])
     assert strides == [event.seq for event in events if event.kind == "stride"]
     assert Position.beside(recording, header(recording), rigs[name].settings.address).sent == before
     if name == "slow subscriber":

@@ -15,7 +15,7 @@ from controller.telemetry.broker import LOOPBACK
 pytestmark = pytest.mark.real_time
 
 
-def test_it_prints_its_port_carries_a_message_and_ends_on_sigterm() -> None:
+async def test_it_prints_its_port_carries_a_message_and_ends_on_sigterm() -> None:
     broker = subprocess.Popen(
         [sys.executable, "-m", "controller.telemetry.broker"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -32,7 +32,7 @@ def test_it_prints_its_port_carries_a_message_and_ends_on_sigterm() -> None:
                     return message.payload
             raise AssertionError
 
-        assert asyncio.run(exchange()) == b"1.0"
+        assert await exchange() == b"1.0"
         broker.send_signal(signal.SIGTERM)
         _, errors = broker.communicate(timeout=20.0)
         assert broker.returncode == 0

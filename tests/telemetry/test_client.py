@@ -43,30 +43,24 @@ async def connect(server: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 0.001, 0.2])
-def test_who_gives_up_connecting_hangs_up(silent: socket.socket, wait_s: float) -> None:
-    async def given_up() -> None:
-        task = asyncio.create_task(connect(silent))
-        await asyncio.sleep(wait_s)
-        await asyncio.sleep(0)  # the connecting has begun
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        assert await asyncio.to_thread(hung_up, silent)
-
-    asyncio.run(given_up())
+async def test_who_gives_up_connecting_hangs_up(silent: socket.socket, wait_s: float) -> None:
+    task = asyncio.create_task(connect(silent))
+    await asyncio.sleep(wait_s)
+    await asyncio.sleep(0)  # the connecting has begun
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(hung_up, silent)
 
 
-def test_a_broker_that_does_not_answer_in_time_is_hung_up_on(
+async def test_a_broker_that_does_not_answer_in_time_is_hung_up_on(
     silent: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ANSWER_S", 0.1)
 
-    async def timed_out() -> None:
-        with pytest.raises(aiomqtt.MqttError, match="timed out"):
-            await connect(silent)
-        assert await asyncio.to_thread(hung_up, silent)
-
-    asyncio.run(timed_out())
+    with pytest.raises(aiomqtt.MqttError, match="timed out"):
+        await connect(silent)
+    assert await asyncio.to_thread(hung_up, silent)
 
 
 def packet(payload_bytes: int) -> bytes:
@@ -82,7 +76,7 @@ def packet(payload_bytes: int) -> bytes:
 
 
 @pytest.mark.parametrize(("over_bytes", "taken"), [(0, True), (1, False), (1 << 30, False)])
-def test_a_message_is_taken_up_to_256_kib_and_no_further(
+async def test_a_message_is_taken_up_to_256_kib_and_no_further(
     silent: socket.socket, over_bytes: int, taken: bool
 ) -> None:
     """What lies behind the header of a larger one is not even sent: it is refused by its length."""
@@ -114,9 +108,9 @@ def test_a_message_is_taken_up_to_256_kib_and_no_further(
     with ThreadPoolExecutor(1) as thread:
         thread.submit(serve)
         if taken:
-            assert asyncio.run(read()) == most
+            assert await read() == most
             assert serving[0].too_large_bytes == 0
         else:
             with pytest.raises(aiomqtt.MqttError):
-                asyncio.run(read())
+                await read()
             assert serving[0].too_large_bytes > module.PACKET_BYTES_MAX

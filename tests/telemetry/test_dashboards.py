@@ -105,7 +105,7 @@ async def until(path: Path, words: str) -> str:
     raise AssertionError(f"{words!r} did not come to {path.name}: {text[-2000:]}")
 
 
-def test_the_flow_writes_each_stride_once_and_raises_the_alarm(
+async def test_the_flow_writes_each_stride_once_and_raises_the_alarm(
     node_red: Path, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     strides = [
@@ -121,22 +121,19 @@ def test_the_flow_writes_each_stride_once_and_raises_the_alarm(
         await telemetry.finish(PATIENCE_S)
         await task
 
-    async def scenario() -> None:
-        with running(node_red, tmp_path, mosquitto.port) as file:
-            await until(tmp_path / "log", "Connected to broker")
-            async with aiomqtt.Client(LOOPBACK, mosquitto.port) as client:
-                await client.subscribe("dorsi-alarm/#", qos=1)
-                await publish(strides[:4])
-                await until(file, f",{strides[3].seq},")
-                await publish(strides[2:])  # two of them once more
-                text = await until(file, f",{strides[-1].seq},")
-                rows = [line.split(",") for line in text.splitlines()]
-                assert [int(row[3]) for row in rows] == [stride.seq for stride in strides]
-                assert rows[0][:3] == ['"lab"', '"rig-1"', '"walk"']
-                assert float(rows[0][9]) == pytest.approx(1.2)  # stride_s
-                await client.publish("dorsi/1/lab/rig-1/$state", b"tripped", qos=1)
-                async with asyncio.timeout(PATIENCE_S):
-                    message = await anext(aiter(client.messages))
-                assert (str(message.topic), message.payload) == ("dorsi-alarm/lab/rig-1", b"tripped")
-
-    asyncio.run(scenario())
+    with running(node_red, tmp_path, mosquitto.port) as file:
+        await until(tmp_path / "log", "Connected to broker")
+        async with aiomqtt.Client(LOOPBACK, mosquitto.port) as client:
+            await client.subscribe("dorsi-alarm/#", qos=1)
+            await publish(strides[:4])
+            await until(file, f",{strides[3].seq},")
+            await publish(strides[2:])  # two of them once more
+            text = await until(file, f",{strides[-1].seq},")
+            rows = [line.split(",") for line in text.splitlines()]
+            assert [int(row[3]) for row in rows] == [stride.seq for stride in strides]
+            assert rows[0][:3] == ['"lab"', '"rig-1"', '"walk"']
+            assert float(rows[0][9]) == pytest.approx(1.2)  # stride_s
+            await client.publish("dorsi/1/lab/rig-1/$state", b"tripped", qos=1)
+            async with asyncio.timeout(PATIENCE_S):
+                message = await anext(aiter(client.messages))
+            assert (str(message.topic), message.payload) == ("dorsi-alarm/lab/rig-1", b"tripped")

@@ -92,88 +92,82 @@ def session_of_ten_minutes(walk: Path) -> list[tuple[str, bytes]]:
     return records * (STRIDES // 16)
 
 
-def test_a_broker_gone_for_ten_minutes_of_the_session_misses_nothing(
+async def test_a_broker_gone_for_ten_minutes_of_the_session_misses_nothing(
     keeping: Mosquitto, walk: Path, tmp_path: Path
 ) -> None:
     records = session_of_ten_minutes(walk)
 
-    async def scenario() -> None:
-        async with archive(keeping.port):
-            pass
-        position = Position(tmp_path / "position", "walk", "here")
-        telemetry = MqttTelemetry(settings(keeping.port), b"{}", random.Random(1), position)
-        task = asyncio.create_task(telemetry.run())
-        teller = Teller("walk")
-        expected: list[int] = []
-        strides = 0
+    async with archive(keeping.port):
+        pass
+    position = Position(tmp_path / "position", "walk", "here")
+    telemetry = MqttTelemetry(settings(keeping.port), b"{}", random.Random(1), position)
+    task = asyncio.create_task(telemetry.run())
+    teller = Teller("walk")
+    expected: list[int] = []
+    strides = 0
 
-        def pass_by(part: list[tuple[str, bytes]]) -> None:
-            nonlocal strides
-            for topic, payload in part:
-                for event in teller.take(topic, payload):
-                    expected.append(event.seq)
-                    strides += event.kind == "stride"
-                    telemetry.event(event.kind, event.payload_json, event.seq)
+    def pass_by(part: list[tuple[str, bytes]]) -> None:
+        nonlocal strides
+        for topic, payload in part:
+            for event in teller.take(topic, payload):
+                expected.append(event.seq)
+                strides += event.kind == "stride"
+                telemetry.event(event.kind, event.payload_json, event.seq)
 
-        tenth = len(records) // 10
-        pass_by(records[:tenth])
-        await reached(lambda: position.sent > 0)
-        keeping.stop(signal.SIGTERM)  # in the middle of the delivery
-        pass_by(records[tenth : 9 * tenth])
-        await reached(lambda: telemetry.trouble != "")
-        keeping.start()
-        pass_by(records[9 * tenth :])
-        await reached(lambda: position.sent == expected[-1])
-        assert telemetry.dropped == 0
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        seen = await fetch(keeping.port, expected[-1])
-        assert sorted(set(seen)) == expected == list(range(1, len(expected) + 1))
-        # at most what was under way when the broker went comes twice, under the same number
-        assert len(seen) - len(set(seen)) <= IN_FLIGHT_MAX
-        assert list(dict.fromkeys(seen)) == expected  # in order
-        assert strides > 400
-        assert Position(tmp_path / "position", "walk", "here").sent == expected[-1]
-        assert Position(tmp_path / "position", "another", "here").sent == 0
-        assert Position(tmp_path / "position", "walk", "elsewhere").sent == 0
-
-    asyncio.run(scenario())
+    tenth = len(records) // 10
+    pass_by(records[:tenth])
+    await reached(lambda: position.sent > 0)
+    keeping.stop(signal.SIGTERM)  # in the middle of the delivery
+    pass_by(records[tenth : 9 * tenth])
+    await reached(lambda: telemetry.trouble != "")
+    keeping.start()
+    pass_by(records[9 * tenth :])
+    await reached(lambda: position.sent == expected[-1])
+    assert telemetry.dropped == 0
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    seen = await fetch(keeping.port, expected[-1])
+    assert sorted(set(seen)) == expected == list(range(1, len(expected) + 1))
+    # at most what was under way when the broker went comes twice, under the same number
+    assert len(seen) - len(set(seen)) <= IN_FLIGHT_MAX
+    assert list(dict.fromkeys(seen)) == expected  # in order
+    assert strides > 400
+    assert Position(tmp_path / "position", "walk", "here").sent == expected[-1]
+    assert Position(tmp_path / "position", "another", "here").sent == 0
+    assert Position(tmp_path / "position", "walk", "elsewhere").sent == 0
 
 
-def test_the_strides_of_an_hour_without_a_broker_come_once_from_a_bounded_memory(
+async def test_the_strides_of_an_hour_without_a_broker_come_once_from_a_bounded_memory(
     keeping: Mosquitto, tmp_path: Path
 ) -> None:
     payload = b'{"seq":%d,"rest":"' + b"x" * 400 + b'"}'
     strides = list(range(1, 3601))
 
-    async def scenario() -> None:
-        async with archive(keeping.port):
-            pass
-        keeping.stop(signal.SIGTERM)
-        position = Position(tmp_path / "position", "walk", "here")
-        telemetry = MqttTelemetry(settings(keeping.port), b"{}", random.Random(1), position)
-        task = asyncio.create_task(telemetry.run())
-        await reached(lambda: telemetry.trouble != "")
-        tracemalloc.start()
-        for seq in strides:
-            telemetry.event("stride", payload % seq, seq)
-            for _ in range(10):  # 10 Hz, a stride a second
-                telemetry.stream("gait", {"foot_pitch_deg": 1.0})
-        used_bytes, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        # a payload of 400 bytes and its place in the queue; live values take no more than their newest
-        assert used_bytes < len(strides) * 2 * 400
-        keeping.start()
-        await reached(lambda: position.sent == strides[-1])
-        assert telemetry.dropped == 0
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert await fetch(keeping.port, strides[-1]) == strides
-
-    asyncio.run(scenario())
+    async with archive(keeping.port):
+        pass
+    keeping.stop(signal.SIGTERM)
+    position = Position(tmp_path / "position", "walk", "here")
+    telemetry = MqttTelemetry(settings(keeping.port), b"{}", random.Random(1), position)
+    task = asyncio.create_task(telemetry.run())
+    await reached(lambda: telemetry.trouble != "")
+    tracemalloc.start()
+    for seq in strides:
+        telemetry.event("stride", payload % seq, seq)
+        for _ in range(10):  # 10 Hz, a stride a second
+            telemetry.stream("gait", {"foot_pitch_deg": 1.0})
+    used_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # a payload of 400 bytes and its place in the queue; live values take no more than their newest
+    assert used_bytes < len(strides) * 2 * 400
+    keeping.start()
+    await reached(lambda: position.sent == strides[-1])
+    assert telemetry.dropped == 0
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await fetch(keeping.port, strides[-1]) == strides
 
 
-def test_the_recording_brings_after_what_was_not_delivered_and_nothing_twice(
+async def test_the_recording_brings_after_what_was_not_delivered_and_nothing_twice(
     keeping: Mosquitto, walk: Path, tmp_path: Path
 ) -> None:
     recording = tmp_path / "session.mcap"
@@ -181,39 +175,36 @@ def test_the_recording_brings_after_what_was_not_delivered_and_nothing_twice(
     events = [event.seq for event in told(recording)]
     Position.beside(recording, header(recording), settings(keeping.port).address).advance(40)
 
-    async def scenario() -> None:
-        async with archive(keeping.port):
-            pass
-        steps: list[int] = []
-        sent = await forward(recording, settings(keeping.port), patience_s=PATIENCE_S, progress=steps.append)
-        assert sent == len(events) - 40
-        assert steps[-1] == sent
-        again = await forward(recording, settings(keeping.port), patience_s=PATIENCE_S, progress=steps.append)
-        assert again == 0
-        assert await fetch(keeping.port, events[-1]) == events[40:]
-        async with aiomqtt.Client(LOOPBACK, keeping.port) as client:  # a running rig's state is not touched
-            await client.subscribe("dorsi/#")
-            await client.publish("dorsi/1/mark", b"")
-            async for message in client.messages:
-                assert str(message.topic) == "dorsi/1/mark"
-                break
-
-    asyncio.run(scenario())
+    async with archive(keeping.port):
+        pass
+    steps: list[int] = []
+    sent = await forward(recording, settings(keeping.port), patience_s=PATIENCE_S, progress=steps.append)
+    assert sent == len(events) - 40
+    assert steps[-1] == sent
+    again = await forward(recording, settings(keeping.port), patience_s=PATIENCE_S, progress=steps.append)
+    assert again == 0
+    assert await fetch(keeping.port, events[-1]) == events[40:]
+    async with aiomqtt.Client(LOOPBACK, keeping.port) as client:  # a running rig's state is not touched
+        await client.subscribe("dorsi/#")
+        await client.publish("dorsi/1/mark", b"")
+        async for message in client.messages:
+            assert str(message.topic) == "dorsi/1/mark"
+            break
 
 
-def test_forwarding_without_a_broker_says_why_and_how_far(mosquitto: Mosquitto, walk: Path) -> None:
+async def test_forwarding_without_a_broker_says_why_and_how_far(mosquitto: Mosquitto, walk: Path) -> None:
     mosquitto.stop()
     with pytest.raises(NotDeliveredError, match=r"nobody listens.*0 events sent"):
-        asyncio.run(forward(walk, settings(mosquitto.port), patience_s=0.5, progress=lambda _: None))
+        await forward(walk, settings(mosquitto.port), patience_s=0.5, progress=lambda _: None)
 
 
-def test_forwarding_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+async def test_forwarding_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.mcap").write_bytes(b"no")
     with pytest.raises(InputError, match="MCAP magic"):
-        asyncio.run(forward(tmp_path / "x.mcap", settings(1), patience_s=0.1, progress=lambda _: None))
+        await forward(tmp_path / "x.mcap", settings(1), patience_s=0.1, progress=lambda _: None)
 
 
-def test_a_broker_that_never_had_a_recording_gets_all_of_it_whatever_another_has(
+async def test_a_broker_that_never_had_a_recording_gets_all_of_it_whatever_another_has(
     keeping: Mosquitto, walk: Path, tmp_path: Path
 ) -> None:
     recording = tmp_path / "session.mcap"
@@ -221,16 +212,11 @@ def test_a_broker_that_never_had_a_recording_gets_all_of_it_whatever_another_has
     events = [event.seq for event in told(recording)]
     Position.beside(recording, header(recording), "10.0.0.5:1883/lab/rig-1").advance(events[-1])
 
-    async def scenario() -> None:
-        async with archive(keeping.port):
-            pass
-        sent = await forward(
-            recording, settings(keeping.port), patience_s=PATIENCE_S, progress=lambda _: None
-        )
-        assert sent == len(events)
-        assert await fetch(keeping.port, events[-1]) == events
-
-    asyncio.run(scenario())
+    async with archive(keeping.port):
+        pass
+    sent = await forward(recording, settings(keeping.port), patience_s=PATIENCE_S, progress=lambda _: None)
+    assert sent == len(events)
+    assert await fetch(keeping.port, events[-1]) == events
     assert Position.beside(recording, header(recording), "10.0.0.5:1883/lab/rig-1").sent == events[-1]
     assert Position.beside(recording, header(recording), settings(keeping.port).address).sent == events[-1]
 
@@ -244,13 +230,15 @@ def test_another_recording_in_the_place_of_one_that_was_sent_is_sent_whole(tmp_p
         assert Position.beside(recording, {**identity, "id": "b"}, "here:1").sent == 0
 
 
-def test_that_a_broker_has_all_is_said_only_of_one_that_answers(mosquitto: Mosquitto, walk: Path) -> None:
+async def test_that_a_broker_has_all_is_said_only_of_one_that_answers(
+    mosquitto: Mosquitto, walk: Path
+) -> None:
     last = [event.seq for event in told(walk)][-1]
     Position.beside(walk, header(walk), settings(mosquitto.port).address).advance(last)
-    assert asyncio.run(forward(walk, settings(mosquitto.port), patience_s=5, progress=lambda _: None)) == 0
+    assert await forward(walk, settings(mosquitto.port), patience_s=5, progress=lambda _: None) == 0
     mosquitto.stop()
     with pytest.raises(NotDeliveredError, match="nobody listens"):
-        asyncio.run(forward(walk, settings(mosquitto.port), patience_s=0.5, progress=lambda _: None))
+        await forward(walk, settings(mosquitto.port), patience_s=0.5, progress=lambda _: None)
     walk.with_name(walk.name + ".sent").unlink()
 
 
@@ -274,20 +262,17 @@ def test_a_damaged_position_begins_anew(tmp_path: Path, stored: bytes) -> None:
     assert Position(tmp_path / "p", "s", "here").sent == 0
 
 
-def test_a_queue_that_overflowed_leaves_the_position_before_the_gap(
+async def test_a_queue_that_overflowed_leaves_the_position_before_the_gap(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    async def scenario() -> None:
-        position = Position(tmp_path / "p", "s", "here")
-        telemetry = MqttTelemetry(
-            settings(mosquitto.port), b"{}", random.Random(1), position, queued_events_max=4
-        )
-        for seq in range(1, 7):
-            telemetry.event("e", b"{}", seq)
-        assert telemetry.dropped == 2
-        task = asyncio.create_task(telemetry.run())
-        await telemetry.finish(PATIENCE_S)
-        await task
-        assert position.sent == 0
-
-    asyncio.run(scenario())
+    position = Position(tmp_path / "p", "s", "here")
+    telemetry = MqttTelemetry(
+        settings(mosquitto.port), b"{}", random.Random(1), position, queued_events_max=4
+    )
+    for seq in range(1, 7):
+        telemetry.event("e", b"{}", seq)
+    assert telemetry.dropped == 2
+    task = asyncio.create_task(telemetry.run())
+    await telemetry.finish(PATIENCE_S)
+    await task
+    assert position.sent == 0

@@ -170,7 +170,7 @@ def test_no_report_and_no_summary_names_anybody(recording: Path, tmp_path: Path)
     assert leaks(" ".join(text.split()).encode()) == []
 
 
-def test_no_word_over_mqtt_lsl_or_the_live_feed_names_anybody(
+async def test_no_word_over_mqtt_lsl_or_the_live_feed_names_anybody(
     records: list[tuple[str, int, bytes]],
     mosquitto: Mosquitto,
     tmp_path: Path,
@@ -241,7 +241,7 @@ def test_no_word_over_mqtt_lsl_or_the_live_feed_names_anybody(
             assert recorder.wait(PATIENCE_S) == 0
         return marks, shown
 
-    marks, shown = asyncio.run(scenario())
+    marks, shown = await scenario()
     said = b"\n".join(heard)
     assert leaks(said) == []
     assert ANSWERED.encode() in said

@@ -92,21 +92,18 @@ def test_no_payload_moves_the_cursor_and_no_flood_of_rigs_fills_the_memory() -> 
     assert len(site.rigs) == RIGS_MAX
 
 
-def test_it_sees_a_rig_at_a_real_broker_and_says_when_the_broker_goes(mosquitto: Mosquitto) -> None:
-    async def scenario() -> None:
-        settings = MqttSettings(LOOPBACK, mosquitto.port, site="lab", rig="rig-1")
-        telemetry = MqttTelemetry(settings, b"{}", random.Random(1))
-        rig = asyncio.create_task(telemetry.run())
-        telemetry.state("active")
-        site = await watch(settings, "lab", lambda _: None, 1.5)
-        assert site.rigs["lab/rig-1"].state == "active"
-        mosquitto.stop()
-        site = await watch(settings, "lab", lambda _: None, 1.0)
-        assert "nobody listens" in site.trouble
-        rig.cancel()
-        await asyncio.gather(rig, return_exceptions=True)
-
-    asyncio.run(scenario())
+async def test_it_sees_a_rig_at_a_real_broker_and_says_when_the_broker_goes(mosquitto: Mosquitto) -> None:
+    settings = MqttSettings(LOOPBACK, mosquitto.port, site="lab", rig="rig-1")
+    telemetry = MqttTelemetry(settings, b"{}", random.Random(1))
+    rig = asyncio.create_task(telemetry.run())
+    telemetry.state("active")
+    site = await watch(settings, "lab", lambda _: None, 1.5)
+    assert site.rigs["lab/rig-1"].state == "active"
+    mosquitto.stop()
+    site = await watch(settings, "lab", lambda _: None, 1.0)
+    assert "nobody listens" in site.trouble
+    rig.cancel()
+    await asyncio.gather(rig, return_exceptions=True)
 
 
 def test_the_commands_watch_forward_and_refuse(mosquitto: Mosquitto, tmp_path: Path) -> None:

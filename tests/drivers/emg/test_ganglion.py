@@ -234,7 +234,7 @@ def sawtooth(t_ns: int) -> list[float]:
 
 
 @pytest.mark.parametrize("revision", ["2.0.1", "3.0.0"])
-def test_stream_over_gatt_with_loss(revision: str) -> None:
+async def test_stream_over_gatt_with_loss(revision: str) -> None:
     async def collect() -> list[EmgFrame]:
         frames: list[EmgFrame] = []
         conditions = RadioConditions(jitter_ms=4.0, burst=0.05, burst_ms=60.0, loss=0.05, seed=3)
@@ -250,7 +250,7 @@ def test_stream_over_gatt_with_loss(revision: str) -> None:
             await backend.aclose()
         return frames
 
-    frames = [frame for frame in asyncio.run(collect()) if frame.valid]
+    frames = [frame for frame in (await collect()) if frame.valid]
     assert len(frames) > 100
     assert {frame.reason for frame in frames} <= {"", ganglion.OFFSET, DOUBTFUL}
     lost = 0
@@ -275,7 +275,7 @@ def test_stream_over_gatt_with_loss(revision: str) -> None:
     assert lost >= 2  # of a seeded 5 %
 
 
-def test_the_board_answers_its_commands() -> None:
+async def test_the_board_answers_its_commands() -> None:
     async def talk() -> list[bytes]:
         said: list[bytes] = []
         coming: asyncio.Queue[bytes] = asyncio.Queue()
@@ -300,7 +300,7 @@ def test_the_board_answers_its_commands() -> None:
             await backend.aclose()
         return said
 
-    said = asyncio.run(talk())
+    said = await talk()
     told = b"".join(data[1:] for data in said if data[0] >= 206).decode()
     assert told.startswith("OpenBCI Ganglion v2.0.1\n")
     assert told.endswith("accelerometer enabled\nstop running\n")

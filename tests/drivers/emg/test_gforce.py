@@ -212,7 +212,7 @@ async def stream(
 
 
 @pytest.mark.parametrize("mtu_max", [247, 100])
-def test_a_thousand_samples_a_second_of_eight_channels_lose_none(mtu_max: int) -> None:
+async def test_a_thousand_samples_a_second_of_eight_channels_lose_none(mtu_max: int) -> None:
     """Channel 0 counts the samples that were taken; at the smaller MTU every frame comes in two pieces."""
     taken = itertools.count()
 
@@ -220,7 +220,7 @@ def test_a_thousand_samples_a_second_of_eight_channels_lose_none(mtu_max: int) -
         return [(next(taken) % 200 - 100) * VOLTS_PER_COUNT, *(channel * 1e-4 for channel in range(1, 8))]
 
     conditions = RadioConditions(jitter_ms=4.0, burst=0.02, burst_ms=100.0, seed=1)
-    frames, came = asyncio.run(stream(EmulatedGForce(source, mtu_max=mtu_max), conditions, 125))
+    frames, came = await stream(EmulatedGForce(source, mtu_max=mtu_max), conditions, 125)
     assert sum(len(connection) for connection in came) >= 100
     for connection in came:
         rows = [row for data in connection for row in gforce.unpack_emg(data, 8)]
@@ -234,7 +234,7 @@ def test_a_thousand_samples_a_second_of_eight_channels_lose_none(mtu_max: int) -
             assert row[1:] == pytest.approx([n * 1e-4 for n in range(1, 8)], abs=VOLTS_PER_COUNT / 2)
 
 
-def test_the_armband_refuses_what_it_cannot_do_and_the_driver_says_so() -> None:
+async def test_the_armband_refuses_what_it_cannot_do_and_the_driver_says_so() -> None:
     async def ask() -> list[dict[str, object]]:
         answers: asyncio.Queue[bytes] = asyncio.Queue()
         got = []
@@ -249,7 +249,7 @@ def test_the_armband_refuses_what_it_cannot_do_and_the_driver_says_so() -> None:
             await backend.aclose()
         return got
 
-    name, before, fast, short, switch, unknown, slow, after = asyncio.run(ask())
+    name, before, fast, short, switch, unknown, slow, after = await ask()
     assert name["text"] == "1.8.6"
     assert (before["rate_hz"], before["bits"]) == (650, 8)
     assert [answer["code"] for answer in (fast, short, switch, unknown, slow)] == [2, 2, 2, 1, 0]
@@ -271,7 +271,9 @@ class Mute(EmulatedGForce):
 @pytest.mark.parametrize(
     ("kind", "words", "transient"), [(Refusing, "not supported", False), (Mute, "no answer", True)]
 )
-def test_a_command_that_fails_is_an_error(kind: type[EmulatedGForce], words: str, transient: bool) -> None:
+async def test_a_command_that_fails_is_an_error(
+    kind: type[EmulatedGForce], words: str, transient: bool
+) -> None:
     with pytest.raises(DeviceError, match=f"set EMG: {words}") as caught:
-        asyncio.run(stream(kind(lambda _t_ns: None), RadioConditions(), 1))
+        await stream(kind(lambda _t_ns: None), RadioConditions(), 1)
     assert caught.value.transient is transient

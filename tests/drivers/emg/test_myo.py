@@ -130,7 +130,7 @@ class TestContract(SensorContract):
         return sensor.accept_emg(count % 4, data, arrival_ns)
 
 
-def test_stream_across_processes_with_loss_and_bursts() -> None:
+async def test_stream_across_processes_with_loss_and_bursts() -> None:
     async def collect(hci_address: str) -> tuple[list[EmgFrame], list[ImuSample], int | None]:
         backend = bumble_backend(hci_address)
         emg: list[EmgFrame] = []
@@ -148,7 +148,7 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
         return emg, imu, battery
 
     with radio_process("myo") as hci_address:
-        emg, imu, battery = asyncio.run(collect(hci_address))
+        emg, imu, battery = await collect(hci_address)
     assert battery == 80
     told = {sample.reason for sample in (*emg, *imu)}
     assert told <= {"", DOUBTFUL, REPEATED}

@@ -123,7 +123,7 @@ def sawtooth(t_ns: int) -> list[float]:
 
 
 @pytest.mark.parametrize("channels", [3, 6])
-def test_stream_over_gatt_with_loss(channels: int) -> None:
+async def test_stream_over_gatt_with_loss(channels: int) -> None:
     async def collect() -> list[EmgFrame]:
         frames: list[EmgFrame] = []
         conditions = RadioConditions(jitter_ms=4.0, burst=0.05, burst_ms=60.0, loss=0.05, seed=5)
@@ -139,7 +139,7 @@ def test_stream_over_gatt_with_loss(channels: int) -> None:
             await backend.aclose()
         return frames
 
-    frames = [one for one in asyncio.run(collect()) if one.valid]
+    frames = [one for one in (await collect()) if one.valid]
     assert len(frames) > 80
     assert {one.reason for one in frames} <= {"", DOUBTFUL}
     lost = 0
@@ -155,7 +155,7 @@ def test_stream_over_gatt_with_loss(channels: int) -> None:
     assert lost >= 2  # of a seeded 5 %
 
 
-def test_another_board_with_the_same_identifiers_is_refused() -> None:
+async def test_another_board_with_the_same_identifiers_is_refused() -> None:
     async def open_it() -> None:
         async with VirtualRadio() as radio:
             await radio.add(EmulatedNpgLite(sawtooth, name=NAME, identity=b"HELLO"))
@@ -167,11 +167,11 @@ def test_another_board_with_the_same_identifiers_is_refused() -> None:
                 await backend.aclose()
 
     with pytest.raises(DeviceError, match="is no NPG Lite: it answers 'HELLO'") as caught:
-        asyncio.run(open_it())
+        await open_it()
     assert not caught.value.transient
 
 
-def test_the_board_answers_its_commands() -> None:
+async def test_the_board_answers_its_commands() -> None:
     async def talk() -> list[bytes]:
         answers = []
         async with VirtualRadio() as radio:
@@ -184,7 +184,7 @@ def test_the_board_answers_its_commands() -> None:
             await backend.aclose()
         return answers
 
-    who, stopped, _, running, _, again, unknown = asyncio.run(talk())
+    who, stopped, _, running, _, again, unknown = await talk()
     assert (who, stopped, running, again, unknown) == (
         b"NPG-LITE",
         b"STOPPED",

@@ -223,7 +223,7 @@ def test_a_first_piece_that_came_late_sets_no_frame_back() -> None:
     assert all(a.t_ns <= b.t_ns <= b.arrival_ns for a, b in itertools.pairwise(frames))
 
 
-def test_stream_over_gatt() -> None:
+async def test_stream_over_gatt() -> None:
     async def collect() -> list[EmgFrame]:
         frames: list[EmgFrame] = []
         async with VirtualRadio(RadioConditions(jitter_ms=4.0, loss=0.02, seed=6)) as radio:
@@ -239,7 +239,7 @@ def test_stream_over_gatt() -> None:
             await backend.aclose()
         return frames
 
-    frames = [frame for frame in asyncio.run(collect()) if frame.valid]
+    frames = [frame for frame in (await collect()) if frame.valid]
     assert len(frames) > 60
     for before, frame in itertools.pairwise(frames):
         assert frame.seq >= before.seq + len(before.volts)
@@ -249,7 +249,7 @@ def test_stream_over_gatt() -> None:
             assert row == pytest.approx((1.5e-3, -2e-3), abs=shimmer_exg.VOLTS_PER_COUNT)
 
 
-def test_a_device_without_exg_unit_is_a_permanent_error() -> None:
+async def test_a_device_without_exg_unit_is_a_permanent_error() -> None:
     async def run() -> None:
         async with VirtualRadio() as radio:
             await radio.add(EmulatedShimmerExg(lambda _t: [0.0], name="Shimmer", has_exg=False))
@@ -260,5 +260,5 @@ def test_a_device_without_exg_unit_is_a_permanent_error() -> None:
                 await backend.aclose()
 
     with pytest.raises(DeviceError, match="not those of an EXG unit") as caught:
-        asyncio.run(run())
+        await run()
     assert not caught.value.transient

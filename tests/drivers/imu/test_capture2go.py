@@ -213,7 +213,7 @@ def motion(t_ns: int) -> tuple[Quat, Vec3, Vec3]:
     return (0.5, -0.5, 0.5, -0.5), (0.0, -1.5, 9.81), (t_ns // 5_000_000 % 400 * 0.01, 1.0, -2.0)
 
 
-def test_stream_over_gatt_with_loss() -> None:
+async def test_stream_over_gatt_with_loss() -> None:
     async def collect() -> list[ImuSample]:
         samples: list[ImuSample] = []
         conditions = RadioConditions(jitter_ms=4.0, burst=0.05, burst_ms=60.0, loss=0.05, seed=2)
@@ -228,7 +228,7 @@ def test_stream_over_gatt_with_loss() -> None:
             await backend.aclose()
         return samples
 
-    samples = [sample for sample in asyncio.run(collect()) if sample.valid]
+    samples = [sample for sample in (await collect()) if sample.valid]
     assert len(samples) > 200
     lost = 0
     for before, sample in itertools.pairwise(samples):
@@ -242,7 +242,7 @@ def test_stream_over_gatt_with_loss() -> None:
     assert lost >= 3  # of a seeded 5 %
 
 
-def test_the_device_answers_its_commands() -> None:
+async def test_the_device_answers_its_commands() -> None:
     async def talk() -> list[dict[str, object]]:
         coming: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
         stream = c2g.Stream()
@@ -270,7 +270,7 @@ def test_the_device_answers_its_commands() -> None:
             await backend.aclose()
         return told
 
-    info, set_time, trip, unknown, broken = asyncio.run(talk())
+    info, set_time, trip, unknown, broken = await talk()
     assert info["serial"] == "ab1234"
     assert set_time == {"ns": 5_000_000_000}
     assert trip["hostSend_ns"] == 42
@@ -286,7 +286,7 @@ class Refusing(EmulatedCapture2Go):
         self._answer(packages.SENSOR_ERROR, struct.pack("<BH", 0xFB, packages.START_REAL_TIME))
 
 
-def test_a_command_in_the_wrong_state_is_an_error() -> None:
+async def test_a_command_in_the_wrong_state_is_an_error() -> None:
     async def open_it() -> None:
         async with VirtualRadio() as radio:
             await radio.add(Refusing(lambda _t_ns: None))
@@ -298,4 +298,4 @@ def test_a_command_in_the_wrong_state_is_an_error() -> None:
                 await backend.aclose()
 
     with pytest.raises(DeviceError, match="CmdStartRealTimeStreaming: wrong state"):
-        asyncio.run(open_it())
+        await open_it()

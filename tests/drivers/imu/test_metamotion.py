@@ -215,7 +215,7 @@ def motion(t_ns: int) -> tuple[Quat, Vec3, Vec3]:
 
 
 @pytest.mark.parametrize("board_s", [False, True])
-def test_stream_over_gatt(board_s: bool) -> None:
+async def test_stream_over_gatt(board_s: bool) -> None:
     async def collect() -> list[ImuSample]:
         samples: list[ImuSample] = []
         async with VirtualRadio(RadioConditions(jitter_ms=4.0, seed=8)) as radio:
@@ -229,7 +229,7 @@ def test_stream_over_gatt(board_s: bool) -> None:
             await backend.aclose()
         return samples
 
-    samples = [sample for sample in asyncio.run(collect()) if sample.valid]
+    samples = [sample for sample in (await collect()) if sample.valid]
     assert len(samples) > 150
     for before, sample in itertools.pairwise(samples):
         assert sample.seq > before.seq
@@ -248,7 +248,7 @@ class Older(EmulatedMetaMotion):
         self.notify(self._told, bytes((module, register, 0, 0)))
 
 
-def test_a_board_of_other_chips_is_refused() -> None:
+async def test_a_board_of_other_chips_is_refused() -> None:
     async def open_it() -> None:
         async with VirtualRadio() as radio:
             await radio.add(Older(motion))
@@ -260,5 +260,5 @@ def test_a_board_of_other_chips_is_refused() -> None:
                 await backend.aclose()
 
     with pytest.raises(DeviceError, match="known implementations: 1, 4") as caught:
-        asyncio.run(open_it())
+        await open_it()
     assert not caught.value.transient

@@ -194,44 +194,41 @@ def test_a_restarted_device_goes_on_in_sequence() -> None:
     assert 2 <= seqs[30] - seqs[29] <= 3
 
 
-def test_two_dots_share_one_host_and_refuse_bad_commands() -> None:
+async def test_two_dots_share_one_host_and_refuse_bad_commands() -> None:
     def still(_t_ns: int) -> tuple:
         return (1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0)
 
-    async def scenario() -> None:
-        async with VirtualRadio() as radio:
-            addresses = ("D4:22:CD:00:00:01", "D4:22:CD:00:00:02")
-            for address in addresses:
-                await radio.add(EmulatedDot(still, address=address))
-            backend = bumble_backend(radio.hci_address)
-            async with (
-                MovellaDot("foot", addresses[0], backend, rate_hz=60) as foot,
-                MovellaDot("shank", addresses[1].lower(), backend, rate_hz=30) as shank,
-            ):
-                for sensor, period_ns in ((foot, 1e9 / 60), (shank, 1e9 / 30)):
-                    samples = aiter(sensor)
-                    first = await anext(samples)
-                    for _ in range(9):
-                        last = await anext(samples)
-                    assert last.sensor == sensor.name
-                    assert last.valid
-                    assert last.seq == first.seq + 9
-                    assert last.t_ns - first.t_ns == pytest.approx(9 * period_ns, rel=0.5)
-            async with BleLink(addresses[0], backend) as link:
-                assert dot.decode(await link.read(dot.DEVICE_INFO), dot.DEVICE_INFO)["mac"] == addresses[0]
-                assert (await link.read(dot.DEVICE_CONTROL))[24] == 60
-                for wrong in (b"\x01\x01", b"\x01\x02\x1a", b"\x02\x01\x1a", b"\x01\x01\x63"):
-                    with pytest.raises(DeviceError, match="writing"):
-                        await link.write(dot.MEASUREMENT_CONTROL, wrong)
-                with pytest.raises(DeviceError, match="was not found") as caught:
-                    await link.read(dot.HEADING_STATUS)
-                assert not caught.value.transient
-            await backend.aclose()
-
-    asyncio.run(scenario())
+    async with VirtualRadio() as radio:
+        addresses = ("D4:22:CD:00:00:01", "D4:22:CD:00:00:02")
+        for address in addresses:
+            await radio.add(EmulatedDot(still, address=address))
+        backend = bumble_backend(radio.hci_address)
+        async with (
+            MovellaDot("foot", addresses[0], backend, rate_hz=60) as foot,
+            MovellaDot("shank", addresses[1].lower(), backend, rate_hz=30) as shank,
+        ):
+            for sensor, period_ns in ((foot, 1e9 / 60), (shank, 1e9 / 30)):
+                samples = aiter(sensor)
+                first = await anext(samples)
+                for _ in range(9):
+                    last = await anext(samples)
+                assert last.sensor == sensor.name
+                assert last.valid
+                assert last.seq == first.seq + 9
+                assert last.t_ns - first.t_ns == pytest.approx(9 * period_ns, rel=0.5)
+        async with BleLink(addresses[0], backend) as link:
+            assert dot.decode(await link.read(dot.DEVICE_INFO), dot.DEVICE_INFO)["mac"] == addresses[0]
+            assert (await link.read(dot.DEVICE_CONTROL))[24] == 60
+            for wrong in (b"\x01\x01", b"\x01\x02\x1a", b"\x02\x01\x1a", b"\x01\x01\x63"):
+                with pytest.raises(DeviceError, match="writing"):
+                    await link.write(dot.MEASUREMENT_CONTROL, wrong)
+            with pytest.raises(DeviceError, match="was not found") as caught:
+                await link.read(dot.HEADING_STATUS)
+            assert not caught.value.transient
+        await backend.aclose()
 
 
-def test_stream_across_processes_with_loss_and_bursts() -> None:
+async def test_stream_across_processes_with_loss_and_bursts() -> None:
     async def collect(hci_address: str) -> tuple[list[ImuSample], int | None]:
         backend = bumble_backend(hci_address)
         samples: list[ImuSample] = []
@@ -245,7 +242,7 @@ def test_stream_across_processes_with_loss_and_bursts() -> None:
         return samples, battery
 
     with radio_process("dot") as hci_address:
-        samples, battery = asyncio.run(collect(hci_address))
+        samples, battery = await collect(hci_address)
     assert battery == 80
     assert all(sample.valid for sample in samples)
     first = samples[0]

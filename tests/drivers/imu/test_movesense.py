@@ -189,7 +189,7 @@ def motion(_t_ns: int) -> tuple[Quat, Vec3, Vec3]:
 
 
 @pytest.mark.parametrize("notification_bytes", [244, 102])
-def test_stream_over_gatt(notification_bytes: int) -> None:
+async def test_stream_over_gatt(notification_bytes: int) -> None:
     async def collect() -> list[ImuSample]:
         samples: list[ImuSample] = []
         async with VirtualRadio(RadioConditions(jitter_ms=4.0, seed=6)) as radio:
@@ -206,7 +206,7 @@ def test_stream_over_gatt(notification_bytes: int) -> None:
             await backend.aclose()
         return samples
 
-    samples = [sample for sample in asyncio.run(collect()) if sample.valid]
+    samples = [sample for sample in (await collect()) if sample.valid]
     assert len(samples) > 80
     for before, sample in itertools.pairwise(samples):
         assert sample.seq > before.seq
@@ -215,7 +215,7 @@ def test_stream_over_gatt(notification_bytes: int) -> None:
         assert sample.gyr_rps == pytest.approx((0.5, 1.0, -2.0))
 
 
-def test_a_path_that_the_device_does_not_have_is_a_permanent_error() -> None:
+async def test_a_path_that_the_device_does_not_have_is_a_permanent_error() -> None:
     async def run() -> None:
         async with VirtualRadio() as radio:
             await radio.add(EmulatedMovesense(motion, name="Movesense"))
@@ -228,5 +228,5 @@ def test_a_path_that_the_device_does_not_have_is_a_permanent_error() -> None:
                 await backend.aclose()
 
     with pytest.raises(DeviceError, match="no such path") as caught:
-        asyncio.run(run())
+        await run()
     assert not caught.value.transient

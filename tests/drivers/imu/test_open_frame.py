@@ -178,7 +178,7 @@ def motion(_t_ns: int) -> tuple[Quat, Vec3, Vec3]:
     return (1.0, 0.0, 0.0, 0.0), (0.0, -1.5, 200.0), (0.5, 1.0, -2.0)
 
 
-def test_stream_over_gatt_with_a_clock_that_drifts_and_a_clipped_value_told() -> None:
+async def test_stream_over_gatt_with_a_clock_that_drifts_and_a_clipped_value_told() -> None:
     async def collect() -> list[ImuSample]:
         samples: list[ImuSample] = []
         async with VirtualRadio(RadioConditions(jitter_ms=4.0, seed=6)) as radio:
@@ -196,7 +196,7 @@ def test_stream_over_gatt_with_a_clock_that_drifts_and_a_clipped_value_told() ->
             await backend.aclose()
         return samples
 
-    samples = [sample for sample in asyncio.run(collect()) if sample.valid]
+    samples = [sample for sample in (await collect()) if sample.valid]
     assert len(samples) > 100
     for before, sample in itertools.pairwise(samples):
         assert sample.seq > before.seq

@@ -131,7 +131,7 @@ def motion(_t_ns: int) -> tuple[Quat, Vec3, Vec3]:
     return (1.0, 0.0, 0.0, 0.0), (0.0, -1.5, 9.81), (0.5, 1.0, -2.0)
 
 
-def test_stream_over_gatt_at_the_rate_asked_for() -> None:
+async def test_stream_over_gatt_at_the_rate_asked_for() -> None:
     async def collect() -> tuple[list[ImuSample], bytes]:
         samples: list[ImuSample] = []
         async with VirtualRadio(RadioConditions(jitter_ms=4.0, seed=6)) as radio:
@@ -147,7 +147,7 @@ def test_stream_over_gatt_at_the_rate_asked_for() -> None:
             await backend.aclose()
         return samples, settings
 
-    samples, settings = asyncio.run(collect())
+    samples, settings = await collect()
     assert thingy52.MotionSettings.unpack(settings) == thingy52.MotionSettings(500, 500, 500, 50, 1)
     samples = [sample for sample in samples if sample.valid]
     assert len(samples) > 50
@@ -158,7 +158,7 @@ def test_stream_over_gatt_at_the_rate_asked_for() -> None:
         assert sample.gyr_rps == pytest.approx((0.5, 1.0, -2.0), abs=3e-4)
 
 
-def test_settings_out_of_range_are_refused_by_the_device() -> None:
+async def test_settings_out_of_range_are_refused_by_the_device() -> None:
     async def write() -> None:
         async with VirtualRadio() as radio:
             await radio.add(EmulatedThingy52(motion))
@@ -170,4 +170,4 @@ def test_settings_out_of_range_are_refused_by_the_device() -> None:
                 await backend.aclose()
 
     with pytest.raises(DeviceError, match="writing ef680401"):
-        asyncio.run(write())
+        await write()

@@ -196,7 +196,7 @@ def motion(t_ns: int) -> tuple[Quat, Vec3, Vec3]:
 
 
 @pytest.mark.parametrize("long_frames", [False, True])
-def test_stream_over_gatt(long_frames: bool) -> None:
+async def test_stream_over_gatt(long_frames: bool) -> None:
     async def collect() -> list[ImuSample]:
         samples: list[ImuSample] = []
         conditions = RadioConditions(jitter_ms=4.0, loss=0.03 if long_frames else 0.0, seed=4)
@@ -211,7 +211,7 @@ def test_stream_over_gatt(long_frames: bool) -> None:
             await backend.aclose()
         return samples
 
-    samples = [sample for sample in asyncio.run(collect()) if sample.valid]
+    samples = [sample for sample in (await collect()) if sample.valid]
     assert len(samples) > 150
     for before, sample in itertools.pairwise(samples):
         assert sample.seq > before.seq
@@ -222,7 +222,7 @@ def test_stream_over_gatt(long_frames: bool) -> None:
             assert abs((climbed - (sample.seq - before.seq) + 100) % 200 - 100) <= 1
 
 
-def test_registers_are_written_where_unlocked_and_read_back() -> None:
+async def test_registers_are_written_where_unlocked_and_read_back() -> None:
     async def talk() -> list[dict[str, object]]:
         coming: asyncio.Queue[bytes] = asyncio.Queue()
         told = []
@@ -238,6 +238,6 @@ def test_registers_are_written_where_unlocked_and_read_back() -> None:
             await backend.aclose()
         return told
 
-    locked, unlocked = asyncio.run(talk())
+    locked, unlocked = await talk()
     assert locked["values"] == [6, 0, 0, 0, 0, 0, 0, 0]
     assert unlocked["values"] == [8, 0, 0, 0, 0, 0, 0, 0]

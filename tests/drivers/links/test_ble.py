@@ -86,62 +86,53 @@ async def counted(conditions: RadioConditions, wanted: int, *, pad: int = 2) -> 
     return came
 
 
-def test_bytes_go_both_ways_and_a_large_notification_arrives_whole() -> None:
-    async def scenario() -> None:
-        async with VirtualRadio() as radio:
-            await radio.add(Echo(pad=244))
-            backend = bumble_backend(radio.hci_address)
-            async with BleLink("C0:00:00:00:00:01", backend) as link:
-                for data in (b"", b"\x00", bytes(range(200))):
-                    await link.write(ECHO, data)
-                    assert await link.read(ECHO) == data
-            before_ns = time.monotonic_ns()
-            came = await count(backend, 3)
-            assert [len(data) for data, _ in came] == [244, 244, 244]
-            assert all(before_ns <= arrival_ns <= time.monotonic_ns() for _, arrival_ns in came)
-            await backend.aclose()
-
-    asyncio.run(scenario())
+async def test_bytes_go_both_ways_and_a_large_notification_arrives_whole() -> None:
+    async with VirtualRadio() as radio:
+        await radio.add(Echo(pad=244))
+        backend = bumble_backend(radio.hci_address)
+        async with BleLink("C0:00:00:00:00:01", backend) as link:
+            for data in (b"", b"\x00", bytes(range(200))):
+                await link.write(ECHO, data)
+                assert await link.read(ECHO) == data
+        before_ns = time.monotonic_ns()
+        came = await count(backend, 3)
+        assert [len(data) for data, _ in came] == [244, 244, 244]
+        assert all(before_ns <= arrival_ns <= time.monotonic_ns() for _, arrival_ns in came)
+        await backend.aclose()
 
 
-def test_nothing_comes_before_notifications_are_enabled() -> None:
-    async def scenario() -> None:
-        async with VirtualRadio() as radio:
-            await radio.add(Echo())
-            backend = bumble_backend(radio.hci_address)
-            came: list[bytes] = []
-            async with BleLink("echo", backend) as link:
-                await link.write(COUNTER, bytes([3]))
-                await link.notify(COUNTER, lambda data, _arrival_ns: came.append(data))
-                await link.write(COUNTER, bytes([1]))
-                await asyncio.sleep(0.1)
-            assert came == [b"\x00\x00"]
-            await backend.aclose()
-
-    asyncio.run(scenario())
+async def test_nothing_comes_before_notifications_are_enabled() -> None:
+    async with VirtualRadio() as radio:
+        await radio.add(Echo())
+        backend = bumble_backend(radio.hci_address)
+        came: list[bytes] = []
+        async with BleLink("echo", backend) as link:
+            await link.write(COUNTER, bytes([3]))
+            await link.notify(COUNTER, lambda data, _arrival_ns: came.append(data))
+            await link.write(COUNTER, bytes([1]))
+            await asyncio.sleep(0.1)
+        assert came == [b"\x00\x00"]
+        await backend.aclose()
 
 
-def test_errors_say_what_and_whether_to_try_again() -> None:
-    async def scenario() -> None:
-        unused = BleLink("echo", bumble_backend("tcp-client:127.0.0.1:1"), timeout_s=1.0)
-        with pytest.raises(DeviceError, match="no radio at") as caught:
-            await unused.__aenter__()
-        assert caught.value.transient
-        with pytest.raises(DeviceError, match="not connected"):
-            await unused.read(ECHO)
-        async with VirtualRadio() as radio:
-            await radio.add(Echo())
-            backend = bumble_backend(radio.hci_address)
-            async with BleLink("echo", backend) as link:
-                with pytest.raises(DeviceError, match="was not found") as caught:
-                    await link.read("0e57ffff-0000-4000-8000-000000000000")
-                assert not caught.value.transient
-                with pytest.raises(DeviceError, match="reading") as caught:
-                    await link.read(COUNTER)
-                assert caught.value.transient
-            await backend.aclose()
-
-    asyncio.run(scenario())
+async def test_errors_say_what_and_whether_to_try_again() -> None:
+    unused = BleLink("echo", bumble_backend("tcp-client:127.0.0.1:1"), timeout_s=1.0)
+    with pytest.raises(DeviceError, match="no radio at") as caught:
+        await unused.__aenter__()
+    assert caught.value.transient
+    with pytest.raises(DeviceError, match="not connected"):
+        await unused.read(ECHO)
+    async with VirtualRadio() as radio:
+        await radio.add(Echo())
+        backend = bumble_backend(radio.hci_address)
+        async with BleLink("echo", backend) as link:
+            with pytest.raises(DeviceError, match="was not found") as caught:
+                await link.read("0e57ffff-0000-4000-8000-000000000000")
+            assert not caught.value.transient
+            with pytest.raises(DeviceError, match="reading") as caught:
+                await link.read(COUNTER)
+            assert caught.value.transient
+        await backend.aclose()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +148,7 @@ def test_errors_say_what_and_whether_to_try_again() -> None:
         (TimeoutError(), "not found", True),
     ],
 )
-def test_an_adapter_that_fails_is_named(error: Exception, words: str, transient: bool) -> None:
+async def test_an_adapter_that_fails_is_named(error: Exception, words: str, transient: bool) -> None:
     class FailingScanner(BaseBleakScanner):
         def __init__(self, callback: object, service_uuids: object, mode: str, **_options: object) -> None:
             super().__init__(None, None)
@@ -168,14 +159,11 @@ def test_an_adapter_that_fails_is_named(error: Exception, words: str, transient:
         async def stop(self) -> None:
             raise NotImplementedError
 
-    async def scenario() -> None:
-        unused = bumble_backend("tcp-client:127.0.0.1:1")
-        backend = BleBackend(FailingScanner, unused.client, unused.aclose)
-        with pytest.raises(DeviceError, match=words) as caught:
-            await MovellaDot("foot", "DOT", backend).__aenter__()
-        assert caught.value.transient is transient
-
-    asyncio.run(scenario())
+    unused = bumble_backend("tcp-client:127.0.0.1:1")
+    backend = BleBackend(FailingScanner, unused.client, unused.aclose)
+    with pytest.raises(DeviceError, match=words) as caught:
+        await MovellaDot("foot", "DOT", backend).__aenter__()
+    assert caught.value.transient is transient
 
 
 def test_loss_follows_the_seed() -> None:
@@ -190,132 +178,114 @@ def test_loss_follows_the_seed() -> None:
     assert first == sorted(first)
 
 
-def test_notifications_wait_for_the_connection_event_and_leave_together() -> None:
-    async def scenario() -> None:
-        async with VirtualRadio(RadioConditions(connection_interval_ms=60.0)) as radio:
-            await radio.add(Echo())
-            backend = bumble_backend(radio.hci_address)
-            arrivals: list[int] = []
-            async with BleLink("echo", backend) as link:
-                await link.notify(COUNTER, lambda _data, arrival_ns: arrivals.append(arrival_ns))
-                for _ in range(20):
-                    await link.write(COUNTER, bytes([1]))
-                    await asyncio.sleep(0.01)
-                await asyncio.sleep(0.15)
-            await backend.aclose()
-        assert len(arrivals) == 20
-        events = 1 + sum(b - a > 20_000_000 for a, b in pairwise(arrivals))
-        assert events <= (arrivals[-1] - arrivals[0]) / 60e6 + 2
-        assert events < 20
-
-    asyncio.run(scenario())
+async def test_notifications_wait_for_the_connection_event_and_leave_together() -> None:
+    async with VirtualRadio(RadioConditions(connection_interval_ms=60.0)) as radio:
+        await radio.add(Echo())
+        backend = bumble_backend(radio.hci_address)
+        arrivals: list[int] = []
+        async with BleLink("echo", backend) as link:
+            await link.notify(COUNTER, lambda _data, arrival_ns: arrivals.append(arrival_ns))
+            for _ in range(20):
+                await link.write(COUNTER, bytes([1]))
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.15)
+        await backend.aclose()
+    assert len(arrivals) == 20
+    events = 1 + sum(b - a > 20_000_000 for a, b in pairwise(arrivals))
+    assert events <= (arrivals[-1] - arrivals[0]) / 60e6 + 2
+    assert events < 20
 
 
-def test_a_full_queue_loses_the_newest() -> None:
-    came = asyncio.run(counted(RadioConditions(connection_interval_ms=50.0), 200))
+async def test_a_full_queue_loses_the_newest() -> None:
+    came = await counted(RadioConditions(connection_interval_ms=50.0), 200)
     assert [int.from_bytes(data, "little") for data, _ in came] == list(range(64))
 
 
-def test_a_host_that_vanishes_frees_its_device() -> None:
-    async def scenario() -> None:
-        async with VirtualRadio() as radio:
-            await radio.add(Echo())
-            first = bumble_backend(radio.hci_address)
-            link = BleLink("echo", first)
-            await link.__aenter__()
-            await first.aclose()  # the TCP connection ends with no goodbye on the air
-            async with asyncio.timeout(10):
-                await link.lost.wait()
-            second = bumble_backend(radio.hci_address)
-            assert len(await count(second, 5)) == 5
-            await link.__aexit__(None, None, None)
-            await second.aclose()
-
-    asyncio.run(scenario())
+async def test_a_host_that_vanishes_frees_its_device() -> None:
+    async with VirtualRadio() as radio:
+        await radio.add(Echo())
+        first = bumble_backend(radio.hci_address)
+        link = BleLink("echo", first)
+        await link.__aenter__()
+        await first.aclose()  # the TCP connection ends with no goodbye on the air
+        async with asyncio.timeout(10):
+            await link.lost.wait()
+        second = bumble_backend(radio.hci_address)
+        assert len(await count(second, 5)) == 5
+        await link.__aexit__(None, None, None)
+        await second.aclose()
 
 
-def test_two_hosts_use_one_radio_at_the_same_time() -> None:
-    async def scenario() -> None:
-        async with VirtualRadio() as radio:
-            await radio.add(Echo("left", "C0:00:00:00:00:0A"))
-            await radio.add(Echo("right", "C0:00:00:00:00:0B"))
-            backends = [bumble_backend(radio.hci_address) for _ in range(2)]
-            async with BleLink("left", backends[0]) as left, BleLink("right", backends[1]) as right:
-                await left.write(ECHO, b"left")
-                await right.write(ECHO, b"right")
-                assert (await left.read(ECHO), await right.read(ECHO)) == (b"left", b"right")
-                # A device that is taken does not advertise.
-                with pytest.raises(DeviceError, match="not found"):
-                    await BleLink("left", backends[1], timeout_s=0.3).__aenter__()
-            for backend in backends:
-                await backend.aclose()
-
-    asyncio.run(scenario())
+async def test_two_hosts_use_one_radio_at_the_same_time() -> None:
+    async with VirtualRadio() as radio:
+        await radio.add(Echo("left", "C0:00:00:00:00:0A"))
+        await radio.add(Echo("right", "C0:00:00:00:00:0B"))
+        backends = [bumble_backend(radio.hci_address) for _ in range(2)]
+        async with BleLink("left", backends[0]) as left, BleLink("right", backends[1]) as right:
+            await left.write(ECHO, b"left")
+            await right.write(ECHO, b"right")
+            assert (await left.read(ECHO), await right.read(ECHO)) == (b"left", b"right")
+            # A device that is taken does not advertise.
+            with pytest.raises(DeviceError, match="not found"):
+                await BleLink("left", backends[1], timeout_s=0.3).__aenter__()
+        for backend in backends:
+            await backend.aclose()
 
 
-def test_a_device_that_turned_into_another_ends_the_stream_with_its_error() -> None:
+async def test_a_device_that_turned_into_another_ends_the_stream_with_its_error() -> None:
     still = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
 
-    async def scenario() -> None:
-        async with VirtualRadio() as radio:
-            await radio.add(EmulatedDot(lambda _t_ns: still, name="foot"))
-            port = int(radio.hci_address.rsplit(":", 1)[1])
-            backend = bumble_backend(radio.hci_address)
-            sensor = MovellaDot("foot", "foot", backend)
-            await sensor.__aenter__()
-        async with asyncio.timeout(60), VirtualRadio(port=port) as radio:
-            await radio.add(Echo("foot"))
-            with pytest.raises(DeviceError, match="was not found") as caught:
-                async for _ in sensor:
-                    pass
-            assert not caught.value.transient
-            await sensor.__aexit__(None, None, None)
-        await backend.aclose()
-
-    asyncio.run(scenario())
+    async with VirtualRadio() as radio:
+        await radio.add(EmulatedDot(lambda _t_ns: still, name="foot"))
+        port = int(radio.hci_address.rsplit(":", 1)[1])
+        backend = bumble_backend(radio.hci_address)
+        sensor = MovellaDot("foot", "foot", backend)
+        await sensor.__aenter__()
+    async with asyncio.timeout(60), VirtualRadio(port=port) as radio:
+        await radio.add(Echo("foot"))
+        with pytest.raises(DeviceError, match="was not found") as caught:
+            async for _ in sensor:
+                pass
+        assert not caught.value.transient
+        await sensor.__aexit__(None, None, None)
+    await backend.aclose()
 
 
-def test_a_source_that_fails_is_heard_of_at_once() -> None:
+async def test_a_source_that_fails_is_heard_of_at_once() -> None:
     def broken(_t_ns: int) -> None:
         raise ArithmeticError("the model diverged")
 
-    async def scenario() -> None:
-        heard = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().set_exception_handler(
-            lambda _loop, context: heard.done() or heard.set_result(context["exception"])
-        )
-        async with VirtualRadio() as radio:
-            await radio.add(EmulatedDot(broken))
-            backend = bumble_backend(radio.hci_address)
-            async with asyncio.timeout(30), MovellaDot("foot", "Movella DOT", backend):
-                assert isinstance(await heard, ArithmeticError)
-            await backend.aclose()
-
-    asyncio.run(scenario())
-
-
-def test_sensor_comes_back_with_a_radio_that_was_restarted() -> None:
-    still = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
-
-    async def scenario() -> None:
-        async with VirtualRadio() as radio:
-            await radio.add(EmulatedDot(lambda _t_ns: still))
-            port = int(radio.hci_address.rsplit(":", 1)[1])
-            backend = bumble_backend(radio.hci_address)
-            sensor: BleSensor = MovellaDot("foot", "Movella DOT", backend)
-            await sensor.__aenter__()
-            samples = aiter(sensor)
-            before = await anext(samples)
-        async with asyncio.timeout(60):
-            while (await anext(samples)).valid:
-                pass
-            async with VirtualRadio(port=port) as radio:
-                await radio.add(EmulatedDot(lambda _t_ns: still))
-                while not (after := await anext(samples)).valid:
-                    pass
-                assert after.seq > before.seq
-                assert after.t_ns > before.t_ns
-                await sensor.__aexit__(None, None, None)
+    heard = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: heard.done() or heard.set_result(context["exception"])
+    )
+    async with VirtualRadio() as radio:
+        await radio.add(EmulatedDot(broken))
+        backend = bumble_backend(radio.hci_address)
+        async with asyncio.timeout(30), MovellaDot("foot", "Movella DOT", backend):
+            assert isinstance(await heard, ArithmeticError)
         await backend.aclose()
 
-    asyncio.run(scenario())
+
+async def test_sensor_comes_back_with_a_radio_that_was_restarted() -> None:
+    still = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
+
+    async with VirtualRadio() as radio:
+        await radio.add(EmulatedDot(lambda _t_ns: still))
+        port = int(radio.hci_address.rsplit(":", 1)[1])
+        backend = bumble_backend(radio.hci_address)
+        sensor: BleSensor = MovellaDot("foot", "Movella DOT", backend)
+        await sensor.__aenter__()
+        samples = aiter(sensor)
+        before = await anext(samples)
+    async with asyncio.timeout(60):
+        while (await anext(samples)).valid:
+            pass
+        async with VirtualRadio(port=port) as radio:
+            await radio.add(EmulatedDot(lambda _t_ns: still))
+            while not (after := await anext(samples)).valid:
+                pass
+            assert after.seq > before.seq
+            assert after.t_ns > before.t_ns
+            await sensor.__aexit__(None, None, None)
+    await backend.aclose()

@@ -244,7 +244,7 @@ def test_whatever_arrives_never_raises_and_no_pulse_breaks_a_limit(packets: list
 
 
 @pytest.mark.filterwarnings("ignore")  # the library leaves its own warnings behind
-def test_the_public_library_drives_low_and_mid_level() -> None:
+async def test_the_public_library_drives_low_and_mid_level() -> None:
     science_mode = pytest.importorskip("science_mode_4")
     low_level = pytest.importorskip("science_mode_4.low_level")
     mid_level = pytest.importorskip("science_mode_4.mid_level")
@@ -282,7 +282,7 @@ def test_the_public_library_drives_low_and_mid_level() -> None:
         assert periods_ns == {20_000_000}
 
     try:
-        asyncio.run(drive())
+        await drive()
     finally:
         connection.close()
         served.close()
@@ -291,7 +291,7 @@ def test_the_public_library_drives_low_and_mid_level() -> None:
 # --- in a loop, and as a process of its own ---
 
 
-def test_serves_inside_an_event_loop(tmp_path: Path) -> None:
+async def test_serves_inside_an_event_loop(tmp_path: Path) -> None:
     log = tmp_path / "pulses.jsonl"
 
     async def run() -> int | None:
@@ -312,7 +312,7 @@ def test_serves_inside_an_event_loop(tmp_path: Path) -> None:
         device.close()
         return number
 
-    number = asyncio.run(run())
+    number = await run()
     (line,) = log.read_text().splitlines()
     pulse = json.loads(line)
     assert set(pulse) == {"t_ns", "channel", "points", "packet"}

@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import typer.main
 from pydantic.fields import FieldInfo
 
+from controller.analysis.columns import EXERCISE_TICKS, HEADS, TABLES, dictionary
 from controller.cli import app
 from controller.commands import config_check, exercise
 from controller.config import exercise_schema, person_schema, section
@@ -373,6 +374,15 @@ def topics() -> str:
     return table(("topic", "message", "fields"), rows)
 
 
+def export_columns() -> str:
+    """Every table of an export with its columns, as in the data dictionary beside the tables."""
+    made = ""
+    for title, columns in (*TABLES.items(), ("ticks of an exercise", EXERCISE_TICKS)):
+        rows = [(f"`{row[1]}`", *row[2:]) for row in dictionary({title: columns})]
+        made += f"#### {title}\n\n{table(HEADS[1:], rows)}\n"
+    return made
+
+
 def mqtt() -> str:
     """The topics below ``dorsi/1/SITE/RIG/``: schema and what is in the payload."""
     rows = []
@@ -438,6 +448,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "alarms": alarms,
     "commands": commands,
     "recording-topics": topics,
+    "export-columns": export_columns,
     "mqtt-topics": mqtt,
 }
 

@@ -40,6 +40,9 @@ class ImuSample:
     reason: str = ""
 
 
+MICROVOLTS = 1e6  # in a volt: the unit of EMG in exports and streams
+
+
 @dataclass(frozen=True, slots=True)
 class EmgFrame:
     """A few EMG samples that travelled together; ``volts[n][channel]``, ``t_ns`` that of the first."""

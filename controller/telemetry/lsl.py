@@ -17,7 +17,7 @@ from controller.core.signals import GaitEvent
 from controller.record.privacy import guard_word
 from controller.record.records import Arm, GuardEvent, Pulse, decoded
 from controller.record.telemetry_port import Scope
-from drivers.interface import ChannelCommand, EmgFrame, ImuSample
+from drivers.interface import MICROVOLTS, ChannelCommand, EmgFrame, ImuSample
 
 Channels = tuple[tuple[str, str], ...]  # name and unit
 
@@ -128,10 +128,12 @@ class LslOutlets:
                 outlet.push_sample([*sample.acc_mps2, *sample.gyr_rps], sample.t_ns / 1e9)
         for frame in tick.inputs.emg:
             if frame.valid and frame.volts:
-                channels = tuple((f"emg_{k}", "volts") for k in range(len(frame.volts[0])))
+                channels = tuple((f"emg_{k}", "microvolts") for k in range(len(frame.volts[0])))
                 outlet = self._sensor(frame.sensor, "EMG", channels)
                 for number, volts in enumerate(frame.volts):
-                    outlet.push_sample(list(volts), frame.t_ns / 1e9 + number / frame.rate_hz)
+                    outlet.push_sample(
+                        [volt * MICROVOLTS for volt in volts], frame.t_ns / 1e9 + number / frame.rate_hz
+                    )
         if not self._blinded:
             given = (channel for channel in tick.decision.command.channels if channel is not None)
             command = max(given, key=lambda channel: channel.current_ma, default=None)

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow.parquet
 import pyedflib
 import pytest
 from bids_validator import BIDSValidator
 
 from controller.analysis.arms import read_arms
-from controller.analysis.export.export import EXERCISED, TABLES, Kind, export
+from controller.analysis.columns import EXERCISED, TABLES
+from controller.analysis.export.export import Kind, export
+from controller.analysis.export.tables import DICTIONARY
 from controller.core.signals import TickInputs
 from controller.errors import InputError
 from controller.record.records import Clock, Process, Record, Tick
@@ -71,7 +74,8 @@ def query(path: Path, what: str) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_the_tables_hold_every_tick_pulse_stride_and_sample(walk: Path, tmp_path: Path, kind: Kind) -> None:
     files = export(walk, kind, tmp_path / "out", silent)
-    assert {file.name for file in files} == {f"{name}.{kind}" for name in TABLES if name not in EXERCISED}
+    tables = {f"{name}.{kind}" for name in TABLES if name not in EXERCISED}
+    assert {file.name for file in files} == {*tables, DICTIONARY}
     arms = read_arms(walk)
     ticks, samples, pulses, strides = (
         tmp_path / "out" / f"{name}.{kind}" for name in ("ticks", "samples", "pulses", "strides")
@@ -101,10 +105,46 @@ def test_numbers_survive_to_the_last_bit_and_unknown_is_empty(tmp_path: Path, ki
     assert query(tmp_path / "out" / f"ticks.{kind}", "count(foot_pitch_deg), count(commanded_ma)") == [(0, 0)]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_what_is_not_valid_is_empty_with_its_row_and_reason(tmp_path: Path, kind: Kind) -> None:
+    zero = (0.0, 0.0, 0.0)
+    bad = ImuSample("foot", 1, 1, 0, zero, zero, valid=False, reason="stuck")
+    frames = (
+        EmgFrame("emg", 1, 1, 0, 200.0, ((0.0, 0.0),), valid=False, reason="railed"),
+        EmgFrame("emg", 2, 2, 1, 200.0, ((0.0, -3e-6),)),
+    )
+    made = tick(0)
+    inputs = TickInputs(imu=(bad, ImuSample("foot", 2, 2, 1, zero, zero)), emg=frames)
+    export(
+        write(tmp_path / "s.mcap", ("tick", 0, Tick(1, 1, 1, 1.0, 2.0, inputs, made.decision))),
+        kind, tmp_path / "out", silent,
+    )  # fmt: skip
+    samples = query(tmp_path / "out" / f"samples.{kind}", "seq, acc_x_mps2, gyr_z_rps, valid, reason")
+    assert samples == [(0, None, None, False, "stuck"), (1, 0.0, 0.0, True, None)]
+    emg = query(tmp_path / "out" / f"emg.{kind}", "seq, channel, emg_uv, valid, reason")
+    assert emg == [
+        (0, 0, None, False, "railed"), (0, 1, None, False, "railed"),
+        (1, 0, 0.0, True, None), (1, 1, -3.0, True, None),
+    ]  # fmt: skip
+
+
+def test_the_data_dictionary_says_of_every_column_what_it_is(walk: Path, tmp_path: Path) -> None:
+    *tables, dictionary = export(walk, "parquet", tmp_path, silent)
+    with dictionary.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["definition"] and row["source"] for row in rows)
+    for path in tables:
+        schema = pyarrow.parquet.read_schema(path)
+        told = {row["column"]: row["unit"] for row in rows if row["table"] == path.stem}
+        assert list(told) == schema.names
+        for name, unit in told.items():
+            assert (schema.field(name).metadata.get(b"unit") or b"").decode() == unit
+
+
 def test_a_table_without_rows_still_has_its_columns(sensed: Path, tmp_path: Path) -> None:
     export(sensed, "csv", tmp_path, silent)
     with (tmp_path / "pulses.csv").open(newline="") as file:
-        assert list(csv.reader(file)) == [[name for name, _ in TABLES["pulses"]]]
+        assert list(csv.reader(file)) == [[column.name for column in TABLES["pulses"]]]
 
 
 def test_edf_holds_signals_at_their_rates_with_time_and_pseudonym(sensed: Path, tmp_path: Path) -> None:
@@ -115,7 +155,7 @@ def test_edf_holds_signals_at_their_rates_with_time_and_pseudonym(sensed: Path, 
         labels = edf.getSignalLabels()
         assert "core ankle" in labels  # on a grid of 200 Hz, however often the core was stepped
         assert edf.getStartdatetime().isoformat() == "2027-01-15T08:00:00"
-        ramp = edf.readSignal(labels.index("emg emg_1"))[: SECONDS * 200]
+        ramp = edf.readSignal(labels.index("emg emg_0"))[: SECONDS * 200]
         step_uv = 2 * 799.0 / 65535
         assert np.abs(ramp - np.arange(SECONDS * 200)).max() < 2 * step_uv
     with pyedflib.EdfReader(str(slow)) as edf:

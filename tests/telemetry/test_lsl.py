@@ -162,7 +162,7 @@ def test_every_valid_emg_sample_comes_with_all_channels_at_its_own_time(pulled: 
     frames = [frame for tick in ticks for frame in tick.inputs.emg if frame.valid]
     assert len(frames) == FRAMES - FRAMES // 10
     values, times = pulled["emg"]
-    assert values == [list(volts) for frame in frames for volts in frame.volts]
+    assert values == [[volt * 1e6 for volt in volts] for frame in frames for volts in frame.volts]
     assert times == [frame.t_ns / 1e9 + k / EMG_HZ for frame in frames for k in range(2)]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.analysis.export.signals import Floats, Series, Signals, apart, rate_hz
+from controller.analysis.export.signals import COMMAND, Floats, Series, Signals, apart, rate_hz
 from controller.errors import InputError
 from controller.untrusted import clean
 
@@ -58,7 +58,7 @@ def write_edf(
         each_hz = CORE_HZ if one is signals.core else rate_hz(at_s)
         by_rate.setdefault(each_hz, []).append((name, one, at_s, values))
     events = tuple(((t_ns - begin_ns) / 1e9, f"{kind} {text}") for t_ns, kind, text in signals.events)
-    session = _Session(_word(signals.facts.get("pseudonym", "X")), start, seconds, events, signals.hidden)
+    session = _Session(_word(signals.facts.get("pseudonym", "X")), start, seconds, events)
     stem = recording.stem
     names = {each_hz: f"{stem}_{each_hz}hz.edf" if len(by_rate) > 1 else f"{stem}.edf" for each_hz in by_rate}
     for name in names.values():
@@ -80,7 +80,6 @@ class _Session:
     start: datetime | None
     seconds: int
     events: tuple[tuple[float, str], ...]
-    hidden: bool
 
 
 def _write(path: Path, session: _Session, each_hz: int, sources: _Sources) -> None:
@@ -95,12 +94,12 @@ def _write(path: Path, session: _Session, each_hz: int, sources: _Sources) -> No
     taken: set[str] = set()
     for name, one, at_s, values in sources:
         short = apart(taken, _ascii(name), LABEL_MAX - 1 - max(map(len, one.names)))
-        # EDF has no unknown values, and zero would say that no current flowed
-        shown = [at for at, label in enumerate(one.names) if not (label == "command" and session.hidden)]
-        notes += _gap_notes(name, [one.names[at] for at in shown], at_s, values[:, shown])
+        currents = [column.startswith(COMMAND) for column in one.names]
+        known = np.where(currents & np.isnan(values), 0.0, values)  # EDF has no empty cell for a current off
+        notes += _gap_notes(name, one.names, at_s, known)
         points = one.points or (name,) * len(one.names)
-        for at in shown:
-            on_grid = _on_grid(grid_s, at_s, values[:, at], held=one.names[at].startswith("command"))
+        for at, held in enumerate(currents):
+            on_grid = _on_grid(grid_s, at_s, known[:, at], held=held)
             limit = _round_up(float(np.abs(on_grid).max()))
             channels.append(
                 EdfSignal(

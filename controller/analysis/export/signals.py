@@ -14,11 +14,13 @@ import numpy.typing as npt
 from controller.core.gait.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.record import wall_clock
 from controller.record.records import Clock, Record, Tick
-from drivers.interface import EmgFrame
+from drivers.interface import MICROVOLTS, EmgFrame
 
 Floats = npt.NDArray[np.float64]
 AXES = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 AXIS_UNITS = ("m/s^2",) * 3 + ("rad/s",) * 3
+ANGLES, ANGLE_UNITS = ("foot_pitch", "ankle"), ("deg", "deg")
+COMMAND = "command"  # a column of current: NaN where it is off
 # The control core as a source, and its name where a sensor has that one.
 CORE, CORE_OTHERWISE = "core", "controlcore"
 
@@ -56,9 +58,7 @@ class Signals:
     hidden: bool = False
     imu: dict[str, Series] = field(default_factory=dict)
     emg: dict[str, Series] = field(default_factory=dict)
-    core: Series = field(
-        default_factory=lambda: Series(("foot_pitch", "ankle", "command"), ("deg", "deg", "mA"))
-    )
+    core: Series = field(default_factory=lambda: Series((*ANGLES, COMMAND), (*ANGLE_UNITS, "mA")))
     events: list[tuple[int, str, str]] = field(default_factory=list)
     offset_ns: int | None = None  # UTC minus monotonic
 
@@ -76,9 +76,12 @@ class Signals:
                     self._take_exercise(record, tuple(one.muscle for one in view.exercise.muscles))
                     return
                 currents = [one.current_ma for one in record.decision.command.channels if one is not None]
-                command_ma = None if self.hidden else max(currents, default=0.0)
                 angles = possible_pitch_deg(view.foot_pitch_deg), possible_ankle_deg(view.ankle_deg)
-                self.core.add(record.now_ns, (*angles, command_ma))
+                if self.hidden:  # no column of a current: an empty one would say that it was off
+                    self.core.names, self.core.units = ANGLES, ANGLE_UNITS
+                    self.core.add(record.now_ns, angles)
+                    return
+                self.core.add(record.now_ns, (*angles, max(currents, default=None)))
             case Clock() if self.offset_ns is None:
                 self.offset_ns = wall_clock.offset_ns(record)
             case _:
@@ -87,19 +90,19 @@ class Signals:
     def _take_exercise(self, tick: Tick, muscles: tuple[str, ...]) -> None:
         """Each muscle's current in a column, in the order of the programme; no angle is known."""
         if not self.core.t_ns:
-            names = tuple(f"command_{number}" for number in range(1, len(muscles) + 1))
+            names = tuple(f"{COMMAND}_{number}" for number in range(len(muscles)))
             self.core = Series(names, ("mA",) * len(muscles), muscles)
         channels = tick.decision.command.channels
-        self.core.add(tick.now_ns, [0.0 if one is None else one.current_ma for one in channels])
+        self.core.add(tick.now_ns, [None if one is None else one.current_ma for one in channels])
 
     def _take_emg(self, frame: EmgFrame) -> None:
         if not frame.volts:
             return
         channels = len(frame.volts[0])
-        names = tuple(f"emg_{channel + 1}" for channel in range(channels))
+        names = tuple(f"emg_{channel}" for channel in range(channels))
         series = self.emg.setdefault(frame.sensor, Series(names, ("uV",) * channels))
         for index, volts in enumerate(frame.volts):
-            microvolts = [volt * 1e6 if frame.valid else None for volt in volts]
+            microvolts = [volt * MICROVOLTS if frame.valid else None for volt in volts]
             series.add(frame.t_ns + round(index * 1e9 / frame.rate_hz), microvolts[: len(series.names)])
 
     def all(self) -> Iterator[tuple[str, Series]]:

@@ -32,6 +32,7 @@ from controller.analysis.report.layout import (
     DISCLAIMER,
     GUARD_HEADS,
     begun_words,
+    dictionary_html,
     event_words,
     facts_html,
     figure_html,
@@ -82,6 +83,7 @@ def exercise_html(recording: Path) -> str:
         *(one(title) for title in sheets if title not in ("What was done", "What the guard said")),
         one("What the guard said"),
         section_html("Limits in force", limits_html(recording)),
+        section_html("Data dictionary", dictionary_html(("contractions", "pulses", "emg", "events"))),
         section_html("Session", facts_html(recording, read.session)),
     ]
     return page_html(read.title, read.subtitle, sections)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from controller.analysis.columns import HEADS, TABLES, dictionary
 from controller.analysis.report.figures import Picture
 from controller.analysis.tables import Sheet
 from controller.record import privacy, wall_clock
@@ -54,6 +55,15 @@ def unreadable_words(recording: Path) -> str:
 def sheet_html(sheet: Sheet) -> str:
     table = table_html(sheet.heads, sheet.rows) if sheet.rows else ""
     return table + (f'<p class="note">{escape(sheet.note)}</p>' if sheet.note else "")
+
+
+def dictionary_html(names: Sequence[str]) -> str:
+    """The data dictionary of these exported tables, folded away."""
+    made = ""
+    for name in names:
+        rows = [row[1:] for row in dictionary({name: TABLES[name]})]
+        made += f"<details><summary>{escape(name)}</summary>{table_html(HEADS[1:], rows)}</details>"
+    return f'<p class="note">What the figures of the exported tables mean, as here.</p>{made}'
 
 
 def section_html(title: str, content: str) -> str:

@@ -23,6 +23,7 @@ from controller.analysis.report.layout import (
     DISCLAIMER,
     GUARD_HEADS,
     begun_words,
+    dictionary_html,
     event_words,
     facts_html,
     figure_html,
@@ -84,6 +85,7 @@ def report_html(recording: Path, *, unblind: bool = False) -> str:
         section_html("What the guard said", "".join(_guard(arm) for arm in arms)),
         section_html("Limits in force", limits_html(recording)),
         section_html("Stride by stride", "".join(_folded(stride_sheet(arm)) for arm in arms)),
+        section_html("Data dictionary", dictionary_html(("strides", "pulses", "ticks", "events"))),
         section_html(
             "Session", facts_html(recording, session, TELLING if any(arm.blinded for arm in arms) else ())
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drivers.devices import Advertised, BytesDevice, OnPulse, StimulatorDevice, StimulatorPeer
-from drivers.interface import Stimulator
+from drivers.interface import Quantity, Stimulator
 from drivers.stimulators import sheets
 
 
@@ -15,10 +15,10 @@ def _decode_sm4(payload: bytes, channel: str | None) -> dict[str, object]:
     return decode(payload, channel)
 
 
-def _open_p24(port: str) -> Stimulator:
+def _open_p24(port: str, measure: Quantity | None = None) -> Stimulator:
     from drivers.stimulators.p24 import P24
 
-    return P24(port, real_time=True)
+    return P24(port, real_time=True, measure=measure)
 
 
 def _emulate_p24(pulse_log: Path, on_pulse: OnPulse) -> StimulatorPeer:
@@ -33,7 +33,8 @@ def _decode_sm2(payload: bytes, channel: str | None) -> dict[str, object]:
     return decode(payload, channel)
 
 
-def _open_rehastim2(port: str) -> Stimulator:
+def _open_rehastim2(port: str, measure: Quantity | None = None) -> Stimulator:
+    """It measures nothing, so ``measure`` is always ``None``: the session's check refuses it."""
     from drivers.stimulators.rehastim2 import RehaStim2
 
     return RehaStim2(port, real_time=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from drivers.interface import Quat, Sensor, Stimulator, StimulatorCapability, Vec3
+from drivers.interface import Quantity, Quat, Sensor, Stimulator, StimulatorCapability, Vec3
 
 if TYPE_CHECKING:
     from drivers.emulated.radio import Peripheral
@@ -94,7 +94,7 @@ class StimulatorDevice:
     usb: tuple[int, int]  # vendor and product, as the port shows itself
     capability: StimulatorCapability
     decode: Decode
-    open: Callable[[str], Stimulator]  # port
+    open: Callable[[str, Quantity | None], Stimulator]  # port, what it shall measure of each pulse
     emulate: Callable[[Path, OnPulse], StimulatorPeer]  # its pulse log
 
 

@@ -93,6 +93,24 @@ class ContactCheck:
     error_code: int
 
 
+Quantity = Literal["current", "voltage"]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPulse:
+    """What a device measured of one pulse: charge in uC of the phases of one sign, or the load in ohm.
+
+    ``None`` is not measured. Current, width, cycles and ``asked_uc`` are of the pulse as it was sent.
+    """
+
+    current_ma: float
+    width_us: float
+    cycles: int
+    asked_uc: float
+    charge_uc: float | None = None
+    load_ohm: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class StimulatorCapability:
     """What a stimulator can do and what it does when its host dies."""
@@ -108,6 +126,7 @@ class StimulatorCapability:
     verified: Literal["spec", "vendor-code", "capture", "hardware"]
     contact: ContactCheck | None = None  # None: it cannot tell
     cycles_max: int = 1  # of a burst; 1: single pulses alone
+    measures: tuple[Quantity, ...] = ()  # of each pulse, one of them at a time, where a session asks for it
     late_answer_ms: float = (
         18.0  # a pulse answered later may have been given late: the next keeps its distance
     )
@@ -127,6 +146,7 @@ class StimulatorNotice:
     channel: int | None
     code: int
     text: str
+    measured: MeasuredPulse | None = None  # of the pulse that is acknowledged
 
 
 class DeviceError(Exception):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from controller.core.control.fallback import RUNGS, Rung
 from controller.core.signals import GaitEvent, Mode, View
-from controller.record.records import GuardEvent, Pulse
+from controller.record.records import Delivered, GuardEvent, Pulse
 from controller.record.stride_state import (
     STATES,
     StrideState,
@@ -77,6 +77,7 @@ class ArmData:
     armed: bool = True  # whether the guard ever was, where it was heard at all
     blinded: bool = False
     unlifted_swings: int = 0  # as commanded
+    delivered: tuple[Delivered, ...] = ()  # what the stimulator measured of the pulses
     lessons: tuple[View, ...] = ()  # what the core believed at the end of each stride
 
     @property

@@ -21,7 +21,17 @@ from controller.analysis.arm_columns import LAWS, ArmData, Ticks, TruthTrace
 from controller.core.control.fallback import RUNGS
 from controller.core.signals import Decision, GaitEvent, View
 from controller.record.reader import header, messages
-from controller.record.records import Arm, GuardEvent, GuardVerdict, Pulse, Tick, TrialKey, TrueStride, Truth
+from controller.record.records import (
+    Arm,
+    Delivered,
+    GuardEvent,
+    GuardVerdict,
+    Pulse,
+    Tick,
+    TrialKey,
+    TrueStride,
+    Truth,
+)
 from controller.record.stride_state import (
     ABLE,
     Heard,
@@ -59,6 +69,7 @@ class _Builder:
     pulses: list[Pulse] = field(default_factory=list)
     first_pulse_ns: dict[int, list[int]] = field(default_factory=dict)  # of each frame: its pulses' times
     newest_imu_ns: dict[int, int] = field(default_factory=dict)
+    delivered: list[Delivered] = field(default_factory=list)
     guard_events: list[GuardEvent] = field(default_factory=list)
     blocked: dict[str, int] = field(default_factory=dict)
     armed: bool | None = None  # None: nothing was heard of the guard
@@ -84,6 +95,8 @@ class _Builder:
                 if record.pulses:
                     self.pulses.extend(record.pulses)
                     self.first_pulse_ns[record.frame_seq] = [pulse.t_ns for pulse in record.pulses]
+            case Delivered():
+                self.delivered.append(record)
             case GuardEvent():
                 self.guard_events.append(record)
             case Truth():
@@ -194,6 +207,7 @@ class _Builder:
             blinded=self.arm.blinded,
             unlifted_swings=(self.last_view.unlifted_swings if self.last_view else 0)
             - (self.unlifted_before or 0),
+            delivered=tuple(self.delivered),
             lessons=tuple(self.lessons),
         )
 
@@ -280,6 +294,7 @@ def _blinded(arm: ArmData) -> ArmData:
         sensor_to_pulse_ms=np.empty(0),
         guard_events=trips,
         blocked={},
+        delivered=(),
         lessons=(),
         estimated=_veiled(arm.estimated),
         true=_veiled(arm.true),

@@ -10,14 +10,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from controller.analysis.arm_columns import ArmData
 from controller.record.privacy import audit_text, role
 from controller.record.reader import messages
-from controller.record.records import Audit
+from controller.record.records import Audit, Delivered
 from controller.record.stride_state import StrideState
 from controller.record.strides import Stride
 
+LOAD_BLOCK = 20  # pulses: about those of a swing
 STRIDES_MAX = 2000  # of an arm; the exports hold them all
 UNKNOWN = "–"
 
@@ -106,6 +108,37 @@ def dose_sheet(arms: Sequence[ArmData]) -> Sheet:
         tuple(row(arm) for arm in arms),
         "Charge of one phase of each pulse; the other phase takes as much back.",
     )
+
+
+def electrode_sheet(parts: Sequence[tuple[str, Sequence[Delivered]]]) -> Sheet | None:
+    """What each part's pulses met, by channel; None where no device measured any."""
+    rows = [
+        (label, str(channel), *_electrode([one for one in told if one.channel == channel]))
+        for label, told in parts
+        for channel in sorted({one.channel for one in told})
+    ]
+    if not rows:
+        return None
+    heads = ("", "channel", "pulses", "asked mC", "arrived mC", "arrived %",
+             "first Ω", "least Ω", "last Ω", "most Ω")  # fmt: skip
+    note = (
+        f"As the stimulator measured it, medians of {LOAD_BLOCK} pulses; charge of the phases of one sign. A "
+        "load that rises tells of pads that dry or lift (F28)."
+    )
+    return Sheet("At the electrodes", heads, tuple(rows), note)
+
+
+def _electrode(told: Sequence[Delivered]) -> tuple[str, ...]:
+    charged = [one for one in told if one.charge_uc is not None]
+    asked_mc = sum(one.asked_uc for one in charged or told) / 1e3
+    arrived_mc = sum(one.charge_uc or 0.0 for one in charged) / 1e3
+    arrived = (f"{arrived_mc:.2f}", f"{100 * arrived_mc / asked_mc:.0f}") if charged else (UNKNOWN,) * 2
+    loads = [one.load_ohm for one in told if one.load_ohm is not None]
+    blocks = [median(loads[at : at + LOAD_BLOCK]) for at in range(0, len(loads), LOAD_BLOCK)]
+    met: tuple[str, ...] = (UNKNOWN,) * 4
+    if blocks:
+        met = tuple(f"{ohm:.0f}" for ohm in (blocks[0], min(blocks), blocks[-1], max(blocks)))
+    return str(len(told)), f"{asked_mc:.2f}", *arrived, *met
 
 
 def change_sheet(recording: Path) -> Sheet:

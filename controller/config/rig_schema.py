@@ -11,6 +11,7 @@ from controller.config.person_schema import LimitsSection
 from controller.config.section import HOST, NAME, TOPIC_LEVEL, Section
 from drivers.catalogue import REFUSED, SENSORS, STIMULATORS
 from drivers.devices import BytesDevice
+from drivers.interface import Quantity
 
 TherapyKind = Literal["gait-assist", "exercise", "emg-assist"]
 
@@ -72,6 +73,9 @@ class PortSection(Section):
     """Which device it is."""
     port: str = Field(min_length=1)
     """Its serial port."""
+    measure: Quantity | None = None
+    """What the device measures of each pulse, where it can: `current` tells the charge that arrives,
+    `voltage` the load. Left out: nothing."""
 
 
 class TelemetrySection(Section):

@@ -175,6 +175,10 @@ def read_files(path: Path, file: RigFile, patient: PersonFile, patient_text: str
         if names.count(name) > 1
     ]
     console = file.console
+    measure, can = file.stimulator.measure, STIMULATORS[file.stimulator.device].capability.measures
+    if measure is not None and measure not in can:
+        allowed = " | ".join(map(repr, can)) or "left out, as this device measures no pulse"
+        problems.append(f"{path}: stimulator.measure: found {measure!r}, allowed: {allowed}")
     problems += [
         f"{path}: console.{objection}"
         for objection in objections(console.host, console.token_file, console.cert_file, console.key_file)

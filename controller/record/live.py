@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import msgspec
 
 from controller.core.signals import ExerciseView, GaitEvent, View
+from controller.record.emg_picture import Envelope
+from controller.record.loads import Loads
 from controller.record.privacy import guard_word
-from controller.record.records import Arm, GuardEvent, GuardVerdict, decoded
+from controller.record.records import Arm, Delivered, GuardEvent, GuardVerdict, decoded
 from controller.record.stride_state import ABLE
 from controller.record.strides import Stride, StrideMeter, tick_angles
 from controller.record.telemetry_port import BrokerLink
@@ -28,7 +30,6 @@ PENDING_TICKS = 64  # ticks whose verdict may still come; at 200 Hz a third of a
 TRACE_PERIOD_NS = 20_000_000  # a chart needs 50 Hz to show a swing of 0.4 s
 TRACE_POINTS = 50  # what one status carries at most; the rest is in the recording
 NOTES = 20
-EMG_MEAN, EMG_SMOOTH = 0.02, 0.05  # of a sample at 200 Hz: 0.25 s for the mean, 0.1 s for the envelope
 
 
 class Histogram:
@@ -128,6 +129,8 @@ class LiveStatus:
     believed_late_ms: float | None = None
     believed_reflex_nms: float | None = None
     response_share: float | None = None  # of the rested muscle's torque for a charge; None like the gain
+    load_ohm: float | None = None  # of the worst channel's last pulses; None like the gain, and not measured
+    delivered_share: float | None = None  # of the charge asked for, of the worst channel
     unlifted_swings: int | None = None  # since the start; None like the gain where it would tell the arm
     unlifted_advice: str = ""  # where they are too many
     reference_speed_mps: float | None = None  # the pace it is for; None where it follows none
@@ -176,26 +179,6 @@ class _TickGlance:
     decision: _DecisionGlance
 
 
-class Envelope:
-    """A slow picture of the EMG: what is left of each channel beside its mean, rectified and smoothed."""
-
-    def __init__(self) -> None:
-        self._mean: list[float] = []
-        self._smooth: list[float] = []
-        self.value_uv: float | None = None
-
-    def take(self, volts: tuple[tuple[float, ...], ...]) -> None:
-        for row in volts:
-            if len(row) != len(self._mean):
-                self._mean, self._smooth = list(row), [0.0] * len(row)
-            for channel, value in enumerate(row):
-                self._mean[channel] += EMG_MEAN * (value - self._mean[channel])
-                beside = abs(value - self._mean[channel])
-                self._smooth[channel] += EMG_SMOOTH * (beside - self._smooth[channel])
-        if self._smooth:
-            self.value_uv = max(self._smooth) * 1e6
-
-
 @dataclass(frozen=True, slots=True)
 class UnlockGlance:
     """The staged unlock while it lasts; ``answered`` is None where it must not show.
@@ -217,6 +200,7 @@ class Live:
         self._tick_decoder = msgspec.json.Decoder(_TickGlance)
         self._verdict_decoder = msgspec.json.Decoder(GuardVerdict)
         self._event_decoder = msgspec.json.Decoder(GuardEvent)
+        self._delivered_decoder = msgspec.json.Decoder(Delivered)
         self._arm_decoder = msgspec.json.Decoder(Arm)
         self._link_decoder = msgspec.json.Decoder(LinkGlance)
         self._arm, self._blinded = "", False
@@ -243,6 +227,7 @@ class Live:
         self._meter = StrideMeter()
         self._whole: deque[Stride] = deque(maxlen=TRACE_POINTS)
         self._envelope = Envelope()
+        self._loads = Loads()
 
     @property
     def guard_state(self) -> str:
@@ -263,6 +248,8 @@ class Live:
                 if event.unlock is not None or event.state not in ABLE:
                     self._unlock = event.unlock
                 self._notes.append(word)
+            elif topic == "guard/delivered":
+                self._loads.take(decoded(self._delivered_decoder, payload))
             elif topic == "link":
                 link = decoded(self._link_decoder, payload)
                 self._links[link.sensor] = link
@@ -371,6 +358,8 @@ class Live:
             believed_late_ms=view.believed_late_ms if view and learns else None,
             believed_reflex_nms=view.believed_reflex_nms if view and learns else None,
             response_share=view.response_share if view and learns else None,
+            load_ohm=None if self._blinded else self._loads.load_ohm,
+            delivered_share=None if self._blinded else self._loads.share,
             unlifted_swings=view.unlifted_swings if view and not self._blinded else None,
             unlifted_advice=view.unlifted_advice if view and not self._blinded else "",
             reference_speed_mps=view.reference_speed_mps if view else None,

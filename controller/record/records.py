@@ -105,6 +105,24 @@ class GuardVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """What the stimulator measured of one pulse, told at ``t_ns``, beside the pulse as it was sent.
+
+    ``asked_uc`` and ``charge_uc`` are the charge of the phases of one sign; ``load_ohm`` is voltage over
+    current. A device measures one of the two, and only where the session asks for it.
+    """
+
+    t_ns: int
+    channel: int
+    current_ma: float
+    width_us: float
+    cycles: int
+    asked_uc: float
+    charge_uc: float | None = None
+    load_ohm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GuardEvent:
     """The guard changed state or noticed something; ``fault`` names a row of the fault table.
 
@@ -288,6 +306,7 @@ Record = (
     | CoreRetuned
     | Tick
     | GuardVerdict
+    | Delivered
     | GuardEvent
     | GuardSetup
     | Truth
@@ -308,6 +327,7 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
         "core/retuned": CoreRetuned,
         "tick": Tick,
         "guard/verdict": GuardVerdict,
+        "guard/delivered": Delivered,
         "guard/event": GuardEvent,
         "guard/setup": GuardSetup,
         "world/truth": Truth,

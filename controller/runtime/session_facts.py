@@ -69,7 +69,8 @@ def guard_settings(
             for sensor in sensor_plans(session)
             if sensor.required
         ],
-        "stimulator": {"device": session.file.stimulator.device, "port": port},
+        "stimulator": {"device": session.file.stimulator.device, "port": port}
+        | ({} if session.file.stimulator.measure is None else {"measure": session.file.stimulator.measure}),
         # whoever stands before a person at the console answers today's questions there
         "checklist": {} if attended and not virtual else dict(session.patient.checklist),
         "overseen": overseen,

@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from controller.errors import InputError
@@ -61,7 +62,7 @@ from controller.safety.settings import GuardConfig, load
 from controller.safety.stimulator_line import StimulatorLine
 from controller.safety.stop_button import StopButton
 from drivers.catalogue import STIMULATORS
-from drivers.interface import Stimulator
+from drivers.interface import Stimulator, StimulatorNotice
 
 __all__ = ["Guard", "GuardConfig", "load", "main"]
 
@@ -295,6 +296,13 @@ class Guard:
         told = PulseTold(pulse.channel, written_ns, pulse.current_ma, pulse.width_us, pulse.cycles)
         self._peers.tell_controller(encode_pulse(told))
 
+    def delivered(self, notice: StimulatorNotice) -> None:
+        """What the device measured of a pulse is recorded beside what was asked of it."""
+        outputs = [channel.output for channel in self._setup.config.channels]
+        if notice.measured is not None and notice.channel in outputs:
+            record = {"t_ns": notice.t_ns, "channel": outputs.index(notice.channel)}
+            self._record("guard/delivered", notice.t_ns, record | asdict(notice.measured))
+
     def tell(self, note: Note) -> None:
         now_ns = self.now_ns()
         self._record("guard/event", now_ns, event_record(now_ns, note, self.known))
@@ -310,7 +318,11 @@ def make_stimulator(config: GuardConfig, source: str) -> Stimulator:
     device = STIMULATORS.get(config.stimulator_device)
     if device is None:
         raise InputError(source, "stimulator.device", config.stimulator_device, ", ".join(STIMULATORS))
-    return device.open(config.stimulator_port)
+    measure = config.stimulator_measure
+    if measure is not None and measure not in device.capability.measures:
+        allowed = " | ".join(map(repr, device.capability.measures)) or "nothing: it measures no pulse"
+        raise InputError(source, "stimulator.measure", measure, allowed)
+    return device.open(config.stimulator_port, measure)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from controller.errors import InputError
 from controller.safety.judgement.contraindications import ANSWERS, QUESTION
 from controller.safety.judgement.limits import CAPS, WHO, Caps, Layer, Who, check_layer
 from controller.safety.judgement.wire import CHANNELS_MAX
-from drivers.interface import Segment
+from drivers.interface import Quantity, Segment
 
 SafeAction = Literal["stop", "ramp"]
 RecorderLoss = Literal["stop", "alarm"]
@@ -60,6 +60,7 @@ class GuardConfig:
     stop_button: str | None = None  # event device of a button that types a key
     unlock: UnlockBy | None = None  # who lets feedback begin; None: this session is open loop
     rest_file: str | None = None  # where on-times outlive the guard; None: it forgets them
+    stimulator_measure: Quantity | None = None  # of each pulse; None: nothing
     in_flight_file: str | None = None  # where what is in force outlives it; None: in the rig's folder
 
     @property
@@ -204,6 +205,7 @@ def parse(raw: object, source: str) -> GuardConfig:
         raise InputError(source, "sensors", seats, f"no segment in {caps}: motion is judged in gait alone")
     stimulator = _Part(source, "stimulator", top.take("stimulator"))
     device, port = stimulator.text("device"), stimulator.text("port")
+    measure = stimulator.choice("measure", get_args(Quantity)) if stimulator.has("measure") else None
     stimulator.done()
     checklist = _Part(source, "checklist", top.take("checklist"))
     answers = {key: checklist.choice(key, ANSWERS) for key in QUESTION if checklist.has(key)}
@@ -225,6 +227,7 @@ def parse(raw: object, source: str) -> GuardConfig:
         sensors=tuple(sensors),
         stimulator_device=device,
         stimulator_port=port,
+        stimulator_measure=cast(Quantity | None, measure),
         checklist=answers,
         caps=caps,
         safe_action=cast(SafeAction, safe_action),

@@ -46,6 +46,8 @@ class StimulatorLine:
             return
         for notice in notices:
             self._guard.feed(notice)
+            if notice.measured is not None:
+                self._guard.delivered(notice)
 
     def _failed(self, error: DeviceError) -> None:
         self._unregister()

@@ -5,7 +5,8 @@ shares only the packet frames with the driver and reads the contents on its own.
 
 Unverified without the hardware: which result code a broken limit gets (here 2), that a damaged packet is
 answered by a general error, the shape of the mid-level ramp (here linear), the layout of the version answers.
-Not emulated: measuring, selections 2 and 3 of the mid-level state, the 40 ms the high voltage takes.
+Measuring: the load is a resistance, 128 samples cover the pulse (the device's own time base is not known).
+Not emulated: measuring the high voltage, the 40 ms it takes, selections 2 and 3 of the mid-level state.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ SERIAL_NUMBER = b"EMULATED24"
 BATTERY_PERCENT, BATTERY_MV = 87, 3912
 FIRMWARE, SCIENCE_MODE = (1, 2, 3), (4, 0, 1)
 HIGH_VOLTAGE_OFF, HIGH_VOLTAGE_150 = 1, 6
+SUPPLY_V = 150.0  # what a current can be driven with
+LOAD_OHM = 1500.0  # of moist pads on skin, some cm2 large
+NO_MEASUREMENT, MEASURES_CURRENT, MEASURES_VOLTAGE = 0, 1, 2
+SAMPLES = 128
 
 
 @dataclass(slots=True)
@@ -56,7 +61,9 @@ class _Train:
 
 
 class EmulatedP24(SerialPeer):
-    """A P24; in mid level it pulses by itself. Another fault to plant: ``loose_electrodes`` (channels)."""
+    """A P24; in mid level it pulses by itself. Other faults to plant: ``loose_electrodes`` (channels), and a
+    ``load_ohm`` of one's own, by time in ns and channel.
+    """
 
     def __init__(
         self,
@@ -67,6 +74,8 @@ class EmulatedP24(SerialPeer):
     ) -> None:
         super().__init__(new_splitter(), pulse_log, on_pulse, clock=clock)
         self.loose_electrodes: set[int] = set()
+        self.load_ohm: Callable[[int, int], float] = lambda _t_ns, _channel: LOAD_OHM
+        self._measurement = NO_MEASUREMENT
         self._level = NO_LEVEL
         self._stop_all_on_error = False
         self._trains: dict[int, _Train] = {}
@@ -136,8 +145,11 @@ class EmulatedP24(SerialPeer):
     def _ll_init(self, data: bytes) -> int:
         if self._level not in (NO_LEVEL, LOW):
             return NOT_INITIALISED
-        if len(data) != 1 or data[0] & 0b1111_0001 or data[0] >> 1 > 6:  # measuring is not emulated
+        if len(data) != 1 or data[0] & 0b1000_0001 or data[0] >> 1 & 7 > 6:
             return PARAMETER
+        if data[0] >> 4 > MEASURES_VOLTAGE:  # the high voltage is not measured here
+            return PARAMETER
+        self._measurement = data[0] >> 4
         self._level = LOW
         return OK
 
@@ -156,7 +168,27 @@ class EmulatedP24(SerialPeer):
             result = self._ll_pulse(packet_number, 4 * connector + colour, data[1:], count)
         else:
             result = OK if len(data) == 1 else PARAMETER
-        return bytes((result, connector << 4 | colour, 0))
+        head = bytes((result, connector << 4 | colour))
+        if result != OK or not execute or self._measurement == NO_MEASUREMENT:
+            return head + bytes((NO_MEASUREMENT,))
+        points = _read_points(data[1:]) or []
+        return head + bytes((self._measurement,)) + self._samples(4 * connector + colour, points)
+
+    def _samples(self, channel: int, points: PulsePoints) -> bytes:
+        """Time between two, and 128 of them in hundredths of mA or V, without their signs."""
+        load_ohm = self.load_ohm(self._clock(), channel)
+        total_us = sum(time_us for time_us, _ in points)
+        step_us = total_us // SAMPLES + 1
+        values: list[int] = []
+        end_us = 0
+        for time_us, current_ma in points:
+            driven_ma = min(abs(current_ma), 1e3 * SUPPLY_V / load_ohm)
+            size = driven_ma if self._measurement == MEASURES_CURRENT else driven_ma * load_ohm / 1e3
+            end_us += time_us
+            while len(values) * step_us < end_us:
+                values.append(min(round(100 * size), 0xFFFF))
+        values += [0] * (SAMPLES - len(values))
+        return step_us.to_bytes(2, "big") + b"".join(value.to_bytes(2, "big") for value in values)
 
     def _ll_pulse(self, packet_number: int, channel: int, packed: bytes, count: int) -> int:
         if len(packed) != 4 * count:

@@ -7,13 +7,16 @@ is left out: :mod:`drivers.stimulators.pulse_line`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
-from drivers.interface import DeviceError, StimulatorNotice
+from drivers.interface import DeviceError, MeasuredPulse, Quantity, StimulatorNotice
 from drivers.links.serial_link import SerialLink
 from drivers.stimulators import sciencemode4 as sm4
 from drivers.stimulators import sheets
 from drivers.stimulators.framing import Frame, FrameSplitter
+from drivers.stimulators.measured import measured_pulse
 from drivers.stimulators.pulse_line import LATE, NOT_UNDERSTOOD, Asked, PulseLine, Timing, say
 from drivers.stimulators.sciencemode4 import Command
 
@@ -25,12 +28,16 @@ ACK_TIMEOUT_MS = 200.0  # vendor: 5 to 15 ms per command, 40 ms more to stop; th
 LATE_ANSWER_MS = sheets.P24.late_answer_ms
 
 NOT_INITIALISED = 7  # the device's result
+MEASUREMENTS: Mapping[Quantity | None, sm4.Measurement] = MappingProxyType(
+    {None: sm4.Measurement.NONE, "current": sm4.Measurement.CURRENT, "voltage": sm4.Measurement.VOLTAGE}
+)
 
 
 class P24(PulseLine):
     """A :class:`drivers.interface.Stimulator` on a serial port; channels 0 to 7, bursts of up to 8 cycles.
 
-    ``stop()`` switches the output stage off; simply giving no pulses needs no call.
+    ``stop()`` switches the output stage off; simply giving no pulses needs no call. ``measure``: what the
+    device samples of each pulse, one quantity at a time.
     """
 
     pulse_command = Command.LL_CHANNEL_CONFIG
@@ -42,10 +49,12 @@ class P24(PulseLine):
         port: str,
         *,
         real_time: bool = False,
+        measure: Quantity | None = None,
         ack_timeout_ms: float = ACK_TIMEOUT_MS,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.capability = sheets.P24
+        self._measure = measure
         link = SerialLink(port, baud=BAUD, stop_bits=STOP_BITS, rts_cts=True, real_time=real_time)
         super().__init__(NAME, link, Timing(OPEN_ANSWER_S, ack_timeout_ms, LATE_ANSWER_MS), clock)
 
@@ -68,7 +77,7 @@ class P24(PulseLine):
         status = self._reply(Command.STIM_STATUS, b"")
         if isinstance(status, sm4.StimStatus) and status.level:
             self._reply(Command.LL_STOP if status.level == 1 else Command.ML_STOP, b"")
-        answer = self._reply(Command.LL_INIT, sm4.ll_init())
+        answer = self._reply(Command.LL_INIT, sm4.ll_init(MEASUREMENTS[self._measure]))
         if answer.result != 0:
             what = f"does not initialise: {sm4.result_text(answer.result)}"
             raise DeviceError(NAME, what, transient=False)
@@ -105,4 +114,14 @@ class P24(PulseLine):
                 return say(now_ns, 0, "stop: it was off already")
             return say(now_ns, reply.result, f"stop: {text}", fault=reply.result != 0)
         fault = reply.result != 0
-        return say(now_ns, reply.result, f"{self._words(asked)}: {text}", fault=fault, channel=asked.channel)
+        told = say(now_ns, reply.result, f"{self._words(asked)}: {text}", fault=fault, channel=asked.channel)
+        return replace(told, measured=self._measured(reply, asked))
+
+    def _measured(self, reply: sm4.Reply, asked: Asked) -> MeasuredPulse | None:
+        """Where the answer has samples of what was asked for."""
+        if asked.pulse is None or self._measure is None or not isinstance(reply, sm4.ChannelConfigured):
+            return None
+        if reply.result != 0 or reply.measurement != MEASUREMENTS[self._measure]:
+            return None
+        first = sm4.biphasic_points(*asked.pulse)[0]  # as the device's steps have cut it
+        return measured_pulse(self._measure, reply.samples, first.current_ma, first.time_us, asked.pulse[2])

@@ -31,6 +31,7 @@ class Asked:
     command: int
     channel: int | None
     sent_ns: int
+    pulse: tuple[float, float, int] | None = None  # mA, us, cycles as asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class PulseLine(ABC):
             what = f"a pulse on {self._channel_words(channel)} was left out: {why}"
             self._untold.append(say(self._clock(), LEFT_OUT, what, channel=channel))
             return None
-        return self._send(self.pulse_command, data, channel)
+        return self._send(self.pulse_command, data, channel, (current_ma, width_us, cycles))
 
     def poll(self) -> list[StimulatorNotice]:
         """What the device answered since the last call, and which commands it has left unanswered too long.
@@ -241,10 +242,16 @@ class PulseLine(ABC):
             return "the one before it was answered late"
         return ""
 
-    def _send(self, command: int, data: bytes, channel: int | None = None) -> int:
+    def _send(
+        self,
+        command: int,
+        data: bytes,
+        channel: int | None = None,
+        pulse: tuple[float, float, int] | None = None,
+    ) -> int:
         number = self._next_number
         self._link.write(self._encode(number, command, data))
-        self._asked[number] = Asked(command, channel, self._clock())
+        self._asked[number] = Asked(command, channel, self._clock(), pulse)
         self._given_up.pop(number, None)  # the number means the new command from here on
         self._next_number = (number + 1) % self.packet_numbers
         return number

@@ -18,6 +18,7 @@ P24 = StimulatorCapability(
     verified="vendor-code",
     contact=ContactCheck(sm4.ELECTRODE_DETECT_MA, sm4.ELECTRODE_ERROR),
     cycles_max=sm4.MAX_CYCLES,
+    measures=("current", "voltage"),
     late_answer_ms=18.0,  # USB hands an answer over within 16 ms, the vendor says 5 to 15 ms
 )
 

@@ -12,9 +12,9 @@ import pytest
 
 from controller.analysis.arms import read_arms
 from controller.analysis.report.page import report_html, write_pdf, write_report
-from controller.analysis.tables import change_sheet, stride_sheet
+from controller.analysis.tables import change_sheet, electrode_sheet, stride_sheet
 from controller.errors import InputError
-from controller.record.records import Audit, Change, encode
+from controller.record.records import Arm, Audit, Change, Delivered, encode
 from controller.record.writer import RecordingWriter
 from tests.record.made import write
 from tests.record.walk import record_walk
@@ -154,3 +154,27 @@ def test_changes_of_settings_are_told_with_what_was_foreseen_and_nobodys_name(tm
     assert "slow toe" not in html
     assert "error_deg 3.21" in html
     assert change_sheet(recording).rows[0][0] == "08:00:00"
+
+
+def test_what_the_electrodes_met_is_told_by_channel_and_nothing_where_nothing_was_measured() -> None:
+    assert electrode_sheet([("walk", ())]) is None
+    loads = [3000.0] * 20 + [1500.0] * 20 + [2000.0] * 30
+    told = [Delivered(n, 0, 20.0, 300.0, 1, 6.0, load_ohm=load_ohm) for n, load_ohm in enumerate(loads)]
+    told += [Delivered(n, 1, 20.0, 300.0, 1, 5.0, charge_uc=4.0) for n in range(100)]
+    sheet = electrode_sheet([("walk", told)])
+    assert sheet is not None
+    assert sheet.rows == (
+        ("walk", "0", "70", "0.42", "–", "–", "3000", "1500", "2000", "3000"),
+        ("walk", "1", "100", "0.50", "0.40", "80", "–", "–", "–", "–"),
+    )
+
+
+@pytest.mark.parametrize("blinded", [False, True])
+def test_the_report_has_the_electrodes_and_keeps_a_blinded_arms_back(tmp_path: Path, blinded: bool) -> None:
+    arm = Arm(0, "begin", "A" if blinded else "feedback", label="A" if blinded else "", blinded=blinded)
+    told = Delivered(2, 0, 20.0, 300.0, 1, 6.0, load_ohm=1234.0)
+    path = tmp_path / "session.mcap"
+    write(path, ("arm", 0, arm), ("guard/delivered", 2, told))
+    (only,) = read_arms(path)
+    assert only.delivered == (() if blinded else (told,))
+    assert ("At the electrodes" in report_html(path)) != blinded

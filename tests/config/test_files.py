@@ -60,6 +60,12 @@ def test_every_session_of_the_repository_is_good(file: Path) -> None:
         ("rate_hz = 40.0", "rate_herz = 40.0", ("stimulator.rate_herz", "unknown key", "'rate_hz'")),
         ("width_min_us = 150.0", "width_min_us = 301.0", ("stimulator.width_min_us", "301", "300")),
         ("width_min_us = 150.0", "width_min_us = 49.0", ("stimulator.width_min_us", "49.0", "50 to 500")),
+        ("channel = 0", 'channel = 0\nmeasure = "power"', ("stimulator.measure", "'power'", "'voltage'")),
+        (
+            'device = "hasomed-p24"',
+            'device = "hasomed-rehastim2"\nmeasure = "voltage"',
+            ("stimulator.measure", "'voltage'", "left out, as this device measures no pulse"),
+        ),
         ("channel = 0", "channel = 8", ("stimulator.channel", "8", "0 to 7")),
         ("[learning]", "[learning]\nstep = 1.01", ("learning.step", "1.01", "0 to 1")),
         ("[learning]", "[learning]\ngain_max = 0.9", ("learning.gain_max", "0.9", "1 to 10")),

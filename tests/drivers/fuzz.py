@@ -83,7 +83,7 @@ WHOLE: dict[str, tuple[bytes, ...]] = {
             (0, sciencemode4.ll_init()), (1, b"\0"), (3, b"\0\x02\x01"), (3, b"\x0a\x02\x01"), (5, b"\0"),
             (2, sciencemode4.ll_channel_config(1, sciencemode4.biphasic_points(20.0, 300.0, 2))),
             (37, b"\0\4\x11\0\0\0\0"), (37, b"\0\2\x14"), (53, b"\x001234567890"), (55, b"\0W\x0fH"),
-            (63, b"\0\3\6"), (66, b"\1"), (67, b""), (3, b"\0\x02\x01\0\x0a" + bytes(256)),
+            (63, b"\0\3\6"), (66, b"\1"), (67, b""), (3, b"\0\x02\x02\0\x0a" + b"\x0b\xb8" * 128),
         ))
     ),
     "hasomed-rehastim2-sm2": tuple(
@@ -323,7 +323,7 @@ def targets() -> list[Target]:
         whole = (_frame_of(device),)
         made += [Codec(str(path), (None, *device.data, *battery), whole), OwnDriver(path, whole)]
     stimulators: dict[str, Callable[[Callable[[], int]], PulseLine]] = {
-        "hasomed-p24": lambda clock: P24("none", clock=clock),
+        "hasomed-p24": lambda clock: P24("none", clock=clock, measure="voltage"),
         "hasomed-rehastim2": lambda clock: RehaStim2("none", clock=clock),
     }
     made += [Answers(device, stimulators[device]) for device in STIMULATORS]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.core.signals import GaitEvent, Mode
 from controller.record.live import BUCKET_RATIO, Histogram, Live, UnlockGlance
-from controller.record.records import Arm, GuardEvent, Pulse, encode
+from controller.record.records import Arm, Delivered, GuardEvent, Pulse, encode
 from controller.safety.judgement.staged_unlock import UnlockStage
 from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict
 
@@ -144,3 +144,18 @@ def test_an_exercises_unlock_counts_contractions() -> None:
 def seen(live: Live) -> tuple[str, UnlockGlance | None]:
     status = live.status(0, "ok")
     return status.guard_text, status.unlock
+
+
+@pytest.mark.parametrize("blinded", [False, True])
+def test_the_worst_channels_load_and_charge_are_shown_and_name_no_blinded_arm(blinded: bool) -> None:
+    live = Live()
+    live.take("arm", encode(Arm(5, "begin", "feedback", 1, "A" if blinded else "", blinded=blinded)))
+    assert (live.status(0, "ok").load_ohm, live.status(0, "ok").delivered_share) == (None, None)
+    for channel, load_ohm in ((0, 1500.0), (1, 9000.0), (1, 2000.0), (1, 2100.0)):
+        live.take("guard/delivered", encode(Delivered(6, channel, 20.0, 300.0, 1, 6.0, load_ohm=load_ohm)))
+    for charge_uc in (6.0, 4.5, 4.5):
+        live.take("guard/delivered", encode(Delivered(7, 0, 20.0, 300.0, 1, 6.0, charge_uc=charge_uc)))
+    status = live.status(8, "ok")
+    assert (status.load_ohm, status.delivered_share) == ((None, None) if blinded else (2100.0, 0.75))
+    live.take("arm", encode(Arm(9, "begin", "feedback", 1)))
+    assert live.status(9, "ok").load_ohm is None

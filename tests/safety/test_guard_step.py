@@ -362,6 +362,7 @@ NOT_CAUSED_HERE = {
     "F18",  # the controller's part; what it may do to the output is F8
     "F22",  # before arming: test_arming
     "F27",  # the controller's: ../core/control/test_unlifted.py
+    "F28",  # the electrodes': test_electrode_load
 }
 
 

@@ -612,6 +612,7 @@ def test_every_line_of_the_fault_table_and_every_limit_is_reported(tmp_path: Pat
         "F13": "nothing on stimulation",
         "F27": "swings without pulses: counted in the summary",
         "F18": "the rise, F8",
+        "F28": "nothing on stimulation",
         "frame_age_max_ms": "F4",
         "sensor_age_max_ms": "F1",
         "rise_max_ma_per_frame": "F8",

@@ -43,9 +43,10 @@ from controller.analysis.report.layout import (
     unreadable_words,
 )
 from controller.analysis.report.pdf import Paper, write_paper
-from controller.analysis.tables import UNKNOWN, Sheet
+from controller.analysis.tables import UNKNOWN, Sheet, electrode_sheet
 from controller.errors import InputError
-from controller.record.reader import header
+from controller.record.reader import header, messages
+from controller.record.records import Delivered
 from controller.safety.kept_file import REST_FOLDER
 
 GUARD_EVENTS_MAX = 200  # the recording holds them all
@@ -135,7 +136,10 @@ def _sheets(recording: Path, read: _Read) -> list[Sheet]:
         _weeks(read),
         _next(read),
     ]
-    return [*(sheet for sheet in made if sheet.rows), _judged(recording), _guard(read.trace)]
+    told = [m.record for m in messages(recording, ("guard/delivered",)) if isinstance(m.record, Delivered)]
+    met = electrode_sheet([("session", told)])
+    shown = [*(sheet for sheet in made if sheet.rows), *([] if met is None else [met])]
+    return [*shown, _judged(recording), _guard(read.trace)]
 
 
 def _done(summary: ExerciseSummary) -> Sheet:

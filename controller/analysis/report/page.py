@@ -37,7 +37,7 @@ from controller.analysis.report.layout import (
 from controller.analysis.report.pdf import Paper, write_paper
 from controller.analysis.report.progress_figures import progress
 from controller.analysis.summary import ArmSummary, summarise_arm
-from controller.analysis.tables import Sheet, change_sheet, dose_sheet, stride_sheet
+from controller.analysis.tables import Sheet, change_sheet, dose_sheet, electrode_sheet, stride_sheet
 from controller.config.standard_person import has_standard_model
 from controller.core.control.fallback import Rung
 from controller.core.params import Reference
@@ -79,6 +79,7 @@ def report_html(recording: Path, *, unblind: bool = False) -> str:
         ),
         section_html("In numbers", _summary_table(arms, summaries)),
         section_html("Doses", sheet_html(dose_sheet(arms))),
+        *_electrodes_html(arms),
         section_html("Changes of settings", sheet_html(_changes(recording, arms))),
         section_html("What was learned", "".join(_learned(arm) for arm in arms if arm.mode != "off")),
         section_html("Fallback ladder", "".join(_ladder(arm) for arm in arms if arm.mode != "off")),
@@ -113,12 +114,22 @@ def write_pdf(recording: Path, out: Path, *, unblind: bool = False) -> None:
         (
             Sheet("In numbers", ("", *(arm.label for arm in arms)), figures, FIGURES_NOTE),
             dose_sheet(arms),
+            *_electrodes(arms),
             _changes(recording, arms),
             *(_guard_sheet(arm) for arm in arms),
             *(stride_sheet(arm) for arm in arms),
         ),
     )
     write_paper(paper, out)
+
+
+def _electrodes(arms: Sequence[ArmData]) -> list[Sheet]:
+    sheet = electrode_sheet([(arm.label, arm.delivered) for arm in arms])
+    return [] if sheet is None else [sheet]
+
+
+def _electrodes_html(arms: Sequence[ArmData]) -> list[str]:
+    return [section_html(sheet.title, sheet_html(sheet)) for sheet in _electrodes(arms)]
 
 
 def _changes(recording: Path, arms: Sequence[ArmData]) -> Sheet:

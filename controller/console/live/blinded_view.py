@@ -26,12 +26,12 @@ COOKIE = "dorsi_whole_view"
 SECRET_WORDS: Mapping[str, object] = {
     "set_ma": None, "applied_ma": None, "dose_left_uc": None, "latency_ms": None, "reason": "",
     "believed_gain": None, "believed_late_ms": None, "believed_reflex_nms": None, "response_share": None,
-    "unlifted_swings": None, "then": None, "answered": None, "needed": None, "strength": None,
-    "assisted": None, "seated": None,
+    "load_ohm": None, "delivered_share": None, "unlifted_swings": None, "then": None, "answered": None,
+    "needed": None, "strength": None, "assisted": None, "seated": None,
 }  # fmt: skip
 SECRET_COLUMNS = (4, 5, 7)  # of a point of the trace: asked for and given, mA; EMG with its artefacts
 SECRET_FIGURES: Mapping[str, object] = {"charge_uc": None, "applied_ma": []}
-SECRET_ALARMS = ("F8", "F27")  # that pass by themselves, and come only where there is current
+SECRET_ALARMS = ("F8", "F27", "F28")  # that pass by themselves, and come only where there is current
 LIKE_ARMED = ("active", "ramp")  # in an arm without current the guard stays armed
 PAGES = ("/tuning", "/test", "/audit", "/profiles", "/walk/tap", "/walk/undo")  # the whole view's alone
 

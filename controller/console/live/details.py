@@ -32,13 +32,27 @@ TILES: tuple[tuple[str, str], ...] = (  # name, unit
     ("reflex", "Nm·s/rad"),
     ("charge", "µC"),
     ("dose", "mC"),
+    ("load", "Ω"),
+    ("delivered", "%"),
     ("age", "ms"),
     ("latency", "ms"),
     ("ticks", ""),
     ("signal", "%"),
     ("battery", "%"),
 )
-TELLING = ("current", "charge", "dose", "gain", "response", "late", "reflex", "latency", "unlifted")
+TELLING = (
+    "current",
+    "charge",
+    "dose",
+    "load",
+    "delivered",
+    "gain",
+    "response",
+    "late",
+    "reflex",
+    "latency",
+    "unlifted",
+)
 TELLING_CHARTS = ("current", "emg", "overlay_current")  # of these two lists the arm could be told
 
 

@@ -368,6 +368,8 @@ class Feed:
             "believed_reflex_nms": status.believed_reflex_nms,
             "response_share": status.response_share,
             "unlifted_swings": status.unlifted_swings,
+            "load_ohm": status.load_ohm,
+            "delivered_share": status.delivered_share,
             "reference_speed_mps": status.reference_speed_mps,
             "links": links,
             "exercise": None if status.exercise is None else asdict(status.exercise),

@@ -42,6 +42,8 @@
       response: [percent(now.response_share), 0],
       charge: [last?.charge_uc, 0],
       dose: [now.dose_left_uc === null || now.dose_left_uc === undefined ? null : now.dose_left_uc / 1000, 1],
+      load: [now.load_ohm, 0],
+      delivered: [percent(now.delivered_share), 0],
       age: [now.sensor_age_ms, 0],
       latency: [now.latency_ms, 1],
       ticks: [now.missed_ticks, 0],

@@ -1,8 +1,8 @@
 """The one table of faults: what can go wrong, how it shows, what the guard does, by when, and its words.
 
-Everything that shows an alarm reads it, and the tests walk it. F1 to F18 are the rig's; F19, F20, F22 and F25
-are the stimulator's own, F21 is the sensors' seat, F23 the supervisor's, F24 the controller's pace, F26 the
-screen's that armed, F27 the controller's swings.
+Everything that shows an alarm reads it, and the tests walk it. F1 to F18 are the rig's; F19, F20, F22, F25
+and F28 are the stimulator's own, F21 is the sensors' seat, F23 the supervisor's, F24 the controller's pace,
+F26 the screen's that armed, F27 the controller's swings.
 """
 
 from __future__ import annotations
@@ -355,6 +355,17 @@ TABLE: tuple[Fault, ...] = (
         "The foot was not lifted in every swing",
         "Stimulation goes on; the person may trip",
         "Walk beside the person; check the sensor's place and strap, choose more readiness in [gait]",
+    ),
+    Fault(
+        "F28",
+        "a channel's load rises by half or jumps within a stride, or less than 80 % of its charge arrives",
+        "what the stimulator measures of each pulse, twenty at a time, where the session asks for it",
+        "none",
+        None,
+        "medium",
+        "The electrodes do not conduct as they did",
+        "Stimulation goes on; its force may sink, and the skin under a half-lifted pad gets more current",
+        "Stand still, look at the skin, moisten or change the pads and press them down",
     ),
 )
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from controller.safety.judgement import electrode_test
 from controller.safety.judgement.contractions import after_frame
+from controller.safety.judgement.electrode_load import LoadTrack, heard
 from controller.safety.judgement.fault_reaction import RAMP_NS, ages, fault, untouched, while_armed
 from controller.safety.judgement.frame_check import MS, Judgement, Memory, dosed, judge
 from controller.safety.judgement.guard_types import (
@@ -51,7 +52,7 @@ from controller.safety.judgement.requests import (
 from controller.safety.judgement.staged_unlock import ceiling_ma
 from controller.safety.judgement.states import Event, Stage, transition
 from controller.safety.judgement.wire import BadFrame, Frame, SensorStamp, Verdict
-from drivers.interface import FOREIGN_ANSWER, LEFT_OUT
+from drivers.interface import FOREIGN_ANSWER, LEFT_OUT, StimulatorNotice
 
 LATE_FRAME_NS = 20 * MS  # F14: a tick this late delays a 40 Hz pulse by most of its period
 LATE_FRAMES_TRIP = 4  # F14: more than 3 in 1 s
@@ -63,7 +64,7 @@ def react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tupl
     """One step of the guard. ``now_ns`` is CLOCK_MONOTONIC and never runs backwards."""
     reaction, after = _react(now_ns, happening, known.tightened or setup, known)
     if after.state.stage is Stage.ARMED and known.state.stage is not Stage.ARMED:
-        after = armed_anew(after)
+        after = armed_anew(after)._replace(loads=(LoadTrack(),) * len(after.loads))
     return reaction, after
 
 
@@ -95,7 +96,9 @@ def _react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tup
     if happening.code == LEFT_OUT:
         return on_left_out(now_ns, happening, setup, known)
     if not happening.fault:
-        return on_answer(happening, setup, known)
+        told, known = _on_measured(now_ns, happening, setup, known)
+        reaction, known = on_answer(happening, setup, known)
+        return reaction.then(told), known
     if happening.code == FOREIGN_ANSWER:
         return on_foreign_answer(now_ns, happening.text, setup, known)
     check = setup.capability.contact
@@ -103,6 +106,19 @@ def _react(now_ns: int, happening: Happening, setup: Setup, known: Known) -> tup
         return untouched(now_ns, happening.text, known.contact, known)
     # a negative code is the driver's own: no answer, or none that can be understood
     return while_armed(now_ns, "F19" if happening.code < 0 else "F20", happening.text, setup, known)
+
+
+def _on_measured(now_ns: int, notice: StimulatorNotice, setup: Setup, known: Known) -> tuple[Reaction, Known]:
+    """What a pulse met; the contact test's are too weak to tell."""
+    outputs = [channel.output for channel in setup.config.channels]
+    if notice.measured is None or notice.channel not in outputs or known.contact is not None:
+        return NOTHING, known
+    channel = outputs.index(notice.channel)
+    words, track = heard(now_ns, notice.measured, known.loads[channel])
+    known = known._replace(loads=(*known.loads[:channel], track, *known.loads[channel + 1 :]))
+    if not words:
+        return NOTHING, known
+    return fault(now_ns, "F28", f"{setup.config.channels[channel].name}: {words}", setup, known)
 
 
 def _on_stamp(now_ns: int, stamp: SensorStamp, setup: Setup, known: Known) -> tuple[Reaction, Known]:

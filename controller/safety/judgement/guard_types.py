@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from controller.errors import InputError
 from controller.safety.judgement import on_time
 from controller.safety.judgement.arming_screen import Screen
+from controller.safety.judgement.electrode_load import LoadTrack
 from controller.safety.judgement.electrode_test import Contact
 from controller.safety.judgement.frame_check import Memory, Rules, fresh_memory
 from controller.safety.judgement.limits import ON_WINDOW_S, device_layer, merge
@@ -200,6 +201,7 @@ class Known(NamedTuple):
     memory: Memory
     metronomes: tuple[Metronome, ...]
     plausibility: Plausibility
+    loads: tuple[LoadTrack, ...] = ()  # by channel, since it was armed
     sensors: Mapping[str, SensorTrack] = MappingProxyType({})
     controller: bool = False
     operators: int = 0
@@ -252,5 +254,6 @@ def begin(setup: Setup) -> Known:
             {sensor.name: sensor.segment for sensor in setup.config.sensors if sensor.segment is not None},
             setup.rules.effective.limits.current_max_ma,
         ),
+        loads=(LoadTrack(),) * count,
         sensors={sensor.name: SensorTrack() for sensor in setup.config.sensors},
     )

@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-demo
 LATER := tests/console/test_axe.py tests/console/test_tuning_browser.py $(wildcard tests/console/test_exercise_browser.py)
 RIGS := tests/process tests/chaos/test_process_chaos.py $(filter-out $(LATER),$(wildcard tests/console/test_*browser.py))
 WALKS := $(patsubst %,tests/safety/test_%.py,any_stamp machine pace plausible_people walks) # long, and cover nothing more
@@ -20,20 +21,22 @@ MINUTES ?= 60
 
 setup: $(STAMP)
 
-$(STAMP): requirements.txt pyproject.toml
-	@echo "==> building $(VENV) (Python, pinned packages; a few minutes the first time)"
+$(STAMP): PINS = requirements.txt
+$(DEMO_STAMP): PINS = requirements-demo.txt # no test tools
+$(STAMP) $(DEMO_STAMP): requirements.txt requirements-demo.txt pyproject.toml
+	@echo "==> building $(VENV) (Python, the packages of $(PINS); a few minutes the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit("Dorsi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
 	    echo "==> Python's venv module is missing; installing Debian's python3-venv"; rm -rf $(VENV); \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null \
 	    && $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-compile --no-deps --require-hashes -r requirements.txt \
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-compile --no-deps --require-hashes -r $(PINS) \
 	    | { grep --line-buffered -oE '^(Collecting [^ ]+|Installing collected packages)' || true; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>/dev/null
 	@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib || true # on all processors, unlike pip
-	@touch $@
+	@touch $@ $(DEMO_STAMP) # all is enough for the demo
 
-demo: setup
+demo: $(DEMO_STAMP)
 	@echo "==> dorsi demo: a virtual patient with a drop foot walks, first without, then with stimulation"
 	@$(BIN)/dorsi demo
 
@@ -108,9 +111,11 @@ soak: setup
 docs: setup
 	@$(BIN)/python docs/generate.py
 
-# Pin every dependency with its hashes; the file names no index.
+# Pin every dependency with its hashes; the files name no index.
+PIN = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-options --no-header --no-annotate --allow-unsafe
 lock:
-	@$(BIN)/pip-compile --quiet --strip-extras --all-extras --generate-hashes --no-emit-options --no-header --no-annotate --allow-unsafe --output-file requirements.txt pyproject.toml
+	@$(PIN) --all-extras --output-file requirements.txt pyproject.toml
+	@$(PIN) --extra console --build-deps-for editable --constraint requirements.txt --output-file requirements-demo.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -22,7 +22,7 @@ MINUTES ?= 60
 setup: $(STAMP)
 
 $(STAMP): PINS = requirements.txt
-$(DEMO_STAMP): PINS = requirements-demo.txt # no test tools
+$(DEMO_STAMP): PINS = requirements-demo.txt
 $(STAMP) $(DEMO_STAMP): requirements.txt requirements-demo.txt pyproject.toml
 	@echo "==> building $(VENV) (Python, the packages of $(PINS); a few minutes the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit("Dorsi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from controller.core.signals import Applied, Decision, TickInputs, View
 from controller.ipc import bus
+from controller.record.compact import recompact
 from controller.record.reader import messages, raw_messages
 from controller.record.records import GuardVerdict, Pulse, Record, Tick, Truth, encode
-from controller.record.writer import recompact
 from drivers.interface import ChannelCommand, Command, ImuSample
 
 SECONDS = 10.0

@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 from types import TracebackType
 
 from setproctitle import setproctitle
@@ -65,3 +66,12 @@ def quiet_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
+
+
+def name_of(pid: int) -> str:
+    """As a running process calls itself; ``unknown`` where it runs no more."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return "unknown"
+    return words[0].decode(errors="replace").rsplit("/", 1)[-1]

@@ -1,54 +1,62 @@
 """Reads a recording, whole or cut: every message up to the last whole one, in the order of writing.
 
-Promises typed messages, and memory bounded by RECORD_BYTES_MAX at a time. Refuses, as an InputError naming
-the file, what is no recording; a message of the wrong shape is told in its place, the end of a cut file is
-simply the end.
+Promises typed messages, and memory bounded by RECORD_BYTES_MAX at a time. A recording that runs, or whose
+recorder was killed, goes on in the tails beside it. Refuses, as an InputError naming the file, what is no
+recording; a message of the wrong shape is told in its place, the end of a cut file is simply the end.
 """
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import heapq
 import io
-import struct
-import zlib
-from collections.abc import Collection, Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
 import msgspec
-import zstandard
-from lz4 import frame as lz4
 from mcap.data_stream import ReadDataStream
-from mcap.exceptions import EndOfFile, McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, DataEnd, McapRecord, Message, Metadata
-from mcap.stream_reader import MAGIC_SIZE, StreamReader
+from mcap.records import Channel, Chunk, Metadata
 
 from controller.errors import InputError
+from controller.record.mcap_records import (
+    MESSAGE_HEAD,
+    damage_told,
+    has_end,
+    opened,
+    records,
+    records_within,
+    unpacked,
+)
+from controller.record.message_table import MessageTable, rows
 from controller.record.records import TOPICS, Record, Unreadable, decode
 
+__all__ = ["has_end"]  # and what is defined here
+
 METADATA = "session"
+IDENTITY = "recording"  # metadata of a recording and of its tails: which belong together
+TABLE = "table/"  # before a topic: its messages over some seconds as one controller.record.message_table
+TAIL_SUFFIX = ".tail-"  # then the recording's identity and the number of the tail's first message
 NO_END = "the recording has no end: it was cut off, or its session still runs"
-ZSTD_WINDOW_MAX = 16 * 1024 * 1024  # what unpacking may take beside the content
-RECORD_BYTES_MAX = 16 * 1024 * 1024  # a chunk is 1 MiB unpacked, a bus message 128 KiB: more is damage
-RECORD_HEAD = struct.Struct("<BQ")  # MCAP 0: opcode, length
-MESSAGE_HEAD = struct.Struct("<HIQQ")  # MCAP 0: channel, sequence, log time, publish time
-# What a damaged record raises; lz4 says RuntimeError.
-DAMAGE = (McapError, struct.error, ValueError, zstandard.ZstdError, RuntimeError, MemoryError)
+T_NS_END = 2**63
+_TABLE = msgspec.msgpack.Decoder(MessageTable)
+
+Numbered = tuple[int, str, int, bytes]  # a message's number in the recording, topic, time in ns, payload
 
 
-@dataclass(frozen=True, slots=True)
-class RawMessage:
-    """One message as it was written, its payload not yet decoded."""
+class RawMessage(msgspec.Struct, frozen=True, gc=False):
+    """One message as it was written, its payload not yet decoded. ``t_ns`` is monotonic time."""
 
     topic: str
     t_ns: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """One message, decoded."""
 
     topic: str
@@ -56,119 +64,25 @@ class Recorded:
     record: Record
 
 
-class _WholeReads:
-    """A stream that ends where a read comes back short, so that half a record is never taken for one."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def read(self, length: int) -> bytes:
-        data = self._stream.read(length)
-        if len(data) < length:
-            raise EndOfFile
-        return data
-
-
-def _mcap_records(path: Path, unasked: Container[int] = ()) -> Iterator[McapRecord]:
-    """The records of a file, but for messages in chunks that are of the channels ``unasked``."""
-    try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
-            raise InputError(str(path), "recording", "no file", "a readable file")
-        stream = path.open("rb")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(str(path), "recording", why, "a readable file") from error
-    with stream:
-        source = StreamReader(_WholeReads(stream), emit_chunks=True, record_size_limit=RECORD_BYTES_MAX)
-        try:
-            for record in source.records:
-                if isinstance(record, DataEnd):
-                    return
-                if isinstance(record, Chunk):
-                    yield from _chunk_records(record, unasked)
-                else:
-                    yield record
-        except EndOfFile:
-            if stream.tell() < MAGIC_SIZE:
-                raise InputError(str(path), "start of file", "no MCAP magic", "a recording") from None
-        except DAMAGE as error:
-            raise InputError(str(path), f"near byte {stream.tell()}", str(error), "an MCAP record") from error
-
-
-def unpacked(chunk: Chunk) -> bytes:
-    """A chunk's content, held against what it claims before and while it is unpacked.
-
-    Raises ValueError where it claims or holds more than RECORD_BYTES_MAX, or is not what was written.
-    """
-    claimed = chunk.uncompressed_size
-    if claimed > RECORD_BYTES_MAX:
-        raise ValueError(f"a chunk of {claimed:,} bytes unpacked, allowed: at most {RECORD_BYTES_MAX:,}")
-    if chunk.compression == "zstd":
-        with zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX).stream_reader(chunk.data) as stream:
-            data = stream.read(claimed + 1)
-    elif chunk.compression == "lz4":
-        data = lz4.LZ4FrameDecompressor().decompress(chunk.data, max_length=claimed + 1)
-    elif not chunk.compression:
-        data = chunk.data
-    else:
-        raise ValueError(f"compression {chunk.compression!r}, allowed: zstd, lz4 or none")
-    if len(data) != claimed:
-        raise ValueError(f"a chunk that says {claimed:,} bytes unpacked and is not so long")
-    if chunk.uncompressed_crc not in (0, zlib.crc32(data)):
-        raise ValueError("a chunk whose checksum is not that of its content")
-    return data
-
-
-def _chunk_records(chunk: Chunk, unasked: Container[int]) -> Iterator[McapRecord]:
-    """Channels and messages of a chunk; the library's own way takes four times as long.
-
-    Raises ValueError where the content is not what was written.
-    """
-    data = unpacked(chunk)
-    size, offset = len(data), 0
-    while offset < size:
-        opcode, length = RECORD_HEAD.unpack_from(data, offset)
-        offset += RECORD_HEAD.size
-        if length > size - offset:
-            raise ValueError("a record reaches beyond its chunk")
-        if opcode == Opcode.MESSAGE:
-            channel, sequence, log_time, publish_time = MESSAGE_HEAD.unpack_from(data, offset)
-            if channel not in unasked:
-                payload = data[offset + MESSAGE_HEAD.size : offset + length]
-                yield Message(channel, log_time, payload, publish_time, sequence)
-        elif opcode == Opcode.CHANNEL:
-            yield Channel.read(ReadDataStream(io.BytesIO(data[offset : offset + length])))
-        offset += length
-
-
-def has_end(path: Path) -> bool:
-    """Whether a recording was closed; one that was not was cut off, or its session still runs.
-
-    Raises InputError where the file cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            begin = stream.read(MAGIC_SIZE)
-            at = stream.seek(0, io.SEEK_END)
-            stream.seek(max(at - MAGIC_SIZE, 0))
-            return at > MAGIC_SIZE and stream.read() == begin  # MCAP 0: the same magic at both ends
-    except OSError as error:
-        raise InputError(str(path), "recording", error.strerror or str(error), "a readable file") from error
-
-
 def header(path: Path) -> dict[str, str]:
     """The ``session`` metadata a recording begins with: configuration, parameters, versions, seeds.
 
     Raises InputError for a file that is no recording or ends before it.
     """
-    for record in _mcap_records(path):
-        if isinstance(record, Metadata) and record.name == METADATA:
-            return dict(record.metadata)
-        if isinstance(record, Message):
-            break
+    with opened(path) as stream:
+        for opcode, content in records(path, stream):
+            if opcode == Opcode.METADATA:
+                with damage_told(path, stream):
+                    metadata = _metadata(content)
+                if metadata.name == METADATA:
+                    return dict(metadata.metadata)
+            elif opcode in (Opcode.MESSAGE, Opcode.CHUNK):
+                break
     raise InputError(str(path), "session metadata", "none", "a recording made by dorsi")
+
+
+def _metadata(content: bytes) -> Metadata:
+    return Metadata.read(ReadDataStream(io.BytesIO(content)))
 
 
 def raw_messages(path: Path, asked: Collection[str] | None = None) -> Iterator[RawMessage]:
@@ -176,22 +90,115 @@ def raw_messages(path: Path, asked: Collection[str] | None = None) -> Iterator[R
 
     Raises InputError for a file that is no recording.
     """
-    topics: dict[int, str] = {}
-    unasked: set[int] = set()
-    for record in _mcap_records(path, unasked):
-        if isinstance(record, Channel):
-            topics[record.id] = record.topic
-            if asked is not None and record.topic not in asked:
-                unasked.add(record.id)
-        elif isinstance(record, Message) and record.channel_id not in unasked:
-            topic = topics.get(record.channel_id)
-            if record.log_time >= 2**63:
-                raise InputError(
-                    str(path), "message", f"log time {record.log_time}", "nanoseconds of 63 bits"
-                )
-            if topic is None:
-                raise InputError(str(path), "message", f"channel {record.channel_id}", "a declared channel")
-            yield RawMessage(topic, record.log_time, record.data)
+    for _, topic, t_ns, payload in numbered_messages(path, asked):
+        yield RawMessage(topic, t_ns, payload)
+
+
+def numbered_messages(path: Path, asked: Collection[str] | None = None) -> Iterator[Numbered]:
+    """As :func:`raw_messages`, with the number of each in the recording."""
+    with contextlib.ExitStack() as stack:
+        tails = _tails(path, stack)  # first: what is packed in the meantime is in the recording
+        stream = stack.enter_context(opened(path))
+        whole = _File(path, asked, count=bool(tails))
+        yield from whole.messages(stream)
+        last = whole.last
+        for tail, tail_stream in tails:
+            part = _File(tail, asked, count=True)
+            for message in part.messages(tail_stream):
+                if part.identity != whole.identity or not part.identity:
+                    part.last = -1  # of another recording that lay here
+                    break
+                if message[0] > last:
+                    yield message
+            last = max(last, part.last)
+
+
+def tails_of(path: Path) -> list[Path]:
+    """The tails beside a recording, in their order."""
+    return sorted(path.parent.glob(glob.escape(path.name) + TAIL_SUFFIX + "*"))
+
+
+def _tails(path: Path, stack: contextlib.ExitStack) -> list[tuple[Path, IO[bytes]]]:
+    found: list[tuple[Path, IO[bytes]]] = []
+    for tail in tails_of(path):
+        with contextlib.suppress(FileNotFoundError):  # packed just now
+            found.append((tail, stack.enter_context(tail.open("rb"))))
+    return found
+
+
+class _File:
+    """One file of a recording as it is read: its channels, which recording it is of, how far it goes."""
+
+    def __init__(self, path: Path, asked: Collection[str] | None, *, count: bool) -> None:
+        self._path = path
+        self._asked = asked
+        self._count = count  # whether ``last`` is asked for
+        self._topics: dict[int, str] = {}
+        self._unasked: set[int] = set()
+        self.identity = ""
+        self.last = -1
+
+    def messages(self, stream: IO[bytes]) -> Iterator[Numbered]:
+        with damage_told(self._path, stream):
+            for opcode, content in records(self._path, stream):
+                if opcode == Opcode.CHUNK:
+                    yield from self._chunk(unpacked(Chunk.read(ReadDataStream(io.BytesIO(content)))))
+                else:
+                    plain: list[Numbered] = []
+                    yield from self._take(opcode, content, 0, len(content), plain) or plain
+
+    def _chunk(self, data: bytes) -> Iterator[Numbered]:
+        """Its messages in their order."""
+        plain: list[Numbered] = []
+        tables: list[Iterable[Numbered]] = []
+        for opcode, offset, length in records_within(data):
+            table = self._take(opcode, data, offset, length, plain)
+            if table is not None:
+                tables.append(table)
+        if not tables:
+            return iter(plain)
+        plain.sort(key=itemgetter(0))  # packed topic by topic
+        return heapq.merge(plain, *tables, key=itemgetter(0))
+
+    def _take(
+        self, opcode: int, data: bytes, offset: int, length: int, plain: list[Numbered]
+    ) -> Iterator[Numbered] | None:
+        """A plain message is added to ``plain``; returned is what a table holds."""
+        if opcode == Opcode.MESSAGE:
+            channel, number, _, t_ns = MESSAGE_HEAD.unpack_from(data, offset)
+            if channel in self._unasked and not self._count:
+                return None
+            return self._message(
+                channel, number, t_ns, data[offset + MESSAGE_HEAD.size : offset + length], plain
+            )
+        if opcode == Opcode.CHANNEL:
+            channel = Channel.read(ReadDataStream(io.BytesIO(data[offset : offset + length])))
+            self._topics[channel.id] = channel.topic
+            if self._asked is not None and channel.topic.removeprefix(TABLE) not in self._asked:
+                self._unasked.add(channel.id)
+        elif opcode == Opcode.METADATA:
+            metadata = _metadata(data[offset : offset + length])
+            if metadata.name == IDENTITY:
+                self.identity = metadata.metadata.get("id", "")
+        return None
+
+    def _message(
+        self, channel: int, number: int, t_ns: int, payload: bytes, plain: list[Numbered]
+    ) -> Iterator[Numbered] | None:
+        topic = self._topics.get(channel)
+        if topic is None:
+            raise InputError(str(self._path), "message", f"channel {channel}", "a declared channel")
+        if topic.startswith(TABLE):
+            table = _TABLE.decode(payload)
+            if self._count:
+                self.last = max(self.last, table.last_number)
+            return None if channel in self._unasked else rows(topic.removeprefix(TABLE), table)
+        if t_ns >= T_NS_END:
+            raise InputError(str(self._path), "message", f"log time {t_ns}", "nanoseconds of 63 bits")
+        self.last = max(self.last, number)
+        if channel not in self._unasked:
+            plain.append((number, topic, t_ns, payload))
+        return None
 
 
 def messages(path: Path, topics: Collection[str] = tuple(TOPICS)) -> Iterator[Recorded]:

@@ -1,24 +1,21 @@
-"""Writes a recording: unchunked MCAP whose file always ends after a whole message.
+"""Writes a file of messages: MCAP that always ends after a whole message, or after a whole chunk.
 
-Promises that what was flushed survives the death of this process, and that recompaction either yields the
-same messages or leaves the file as it was. Refuses to go on after the disk said no.
+Promises that what was flushed survives the death of this process. Refuses to go on after the disk said no.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mcap.writer import CompressionType, Writer
 
-from controller.record.reader import METADATA, RawMessage, header, raw_messages
+from controller.record.reader import IDENTITY, METADATA, TABLE
 from controller.record.records import schema
 
 LIBRARY = "dorsi"
-TEMPORARY_SUFFIX = ".compacting"
+CHUNK_BYTES = 1 << 30  # never by itself: a chunk is what is added between two flushes
 
 
 class _WholeBatches:
@@ -57,7 +54,9 @@ class _WholeBatches:
         os.fsync(self._fd)
 
     def close(self) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
 
 class RecordingWriter:
@@ -66,20 +65,31 @@ class RecordingWriter:
     Every method but ``close`` raises OSError when the disk says no.
     """
 
-    def __init__(self, path: Path, session: Mapping[str, str], *, compress: bool = False) -> None:
+    def __init__(
+        self, path: Path, session: Mapping[str, str] | None, *, compress: bool = False, identity: str = ""
+    ) -> None:
         self._file = _WholeBatches(path)
-        self._writer = Writer(self._file, use_chunking=compress, compression=CompressionType.ZSTD)
+        self._writer = Writer(
+            self._file, chunk_size=CHUNK_BYTES, use_chunking=compress, compression=CompressionType.ZSTD
+        )
         self._channels: dict[str, int] = {}
         self._count = 0
         self._writer.start(library=LIBRARY)
-        self._writer.add_metadata(METADATA, dict(session))
+        if session is not None:
+            self._writer.add_metadata(METADATA, dict(session))
+        if identity:
+            self._writer.add_metadata(IDENTITY, {"id": identity})
         self.flush()
 
     def add(self, topic: str, t_ns: int, payload: bytes) -> None:
         """Append one message; it is on its way to the disk after :meth:`flush`."""
+        self.put(topic, self._count, t_ns, t_ns, payload)
+
+    def put(self, topic: str, number: int, t_ns: int, log_ns: int, payload: bytes) -> None:
+        """As :meth:`add`, with the message's number in its recording and, for viewers, its time in UTC."""
         channel = self._channels.get(topic) or self._channel(topic)
-        self._writer.add_message(channel, t_ns, payload, t_ns, self._count & 0xFFFFFFFF)
-        self._count += 1
+        self._writer.add_message(channel, max(log_ns, 0), payload, t_ns, number & 0xFFFFFFFF)
+        self._count = number + 1
 
     def flush(self) -> None:
         """Hand everything to the operating system: from here on it survives this process."""
@@ -99,51 +109,9 @@ class RecordingWriter:
         self._file.close()
 
     def _channel(self, topic: str) -> int:
-        text = schema(topic)
+        text = schema(topic.removeprefix(TABLE))
         schema_id = self._writer.register_schema(f"dorsi.{topic}", "jsonschema", text) if text else 0
-        channel: int = self._writer.register_channel(topic, "json", schema_id)
+        encoding = "msgpack" if topic.startswith(TABLE) else "json"
+        channel: int = self._writer.register_channel(topic, encoding, schema_id)
         self._channels[topic] = channel
         return channel
-
-
-@dataclass(slots=True)
-class _Content:
-    """Number of messages and a checksum over all of them, in order."""
-
-    count: int = 0
-    checksum: int = 0
-
-    def add(self, message: RawMessage) -> None:
-        self.count += 1
-        head = b"%b %d " % (message.topic.encode(), message.t_ns)
-        self.checksum = zlib.crc32(message.payload, zlib.crc32(head, self.checksum))
-
-
-def recompact(path: Path) -> bool:
-    """Rewrite a recording in compressed chunks, in place and at once; also mends a cut one.
-
-    The copy takes the file's place only if it holds the same messages in the same order. Returns whether
-    it did; raises OSError where the disk said no and InputError for a file that is no recording. In both
-    cases, and after False, the recording is as it was.
-    """
-    copy = path.with_name(path.name + TEMPORARY_SUFFIX)
-    copy.unlink(missing_ok=True)  # of one that was cut
-    try:
-        writer = RecordingWriter(copy, header(path), compress=True)
-        try:
-            content = _Content()
-            for message in raw_messages(path):
-                content.add(message)
-                writer.add(message.topic, message.t_ns, message.payload)
-            writer.finish()
-        finally:
-            writer.close()
-        copied = _Content()
-        for message in raw_messages(copy):
-            copied.add(message)
-        same = copied == content
-        if same:
-            copy.replace(path)
-        return same
-    finally:
-        copy.unlink(missing_ok=True)

@@ -31,9 +31,9 @@ from controller.record.live import Live, LiveStatus
 from controller.record.numbered_events import Teller, Told
 from controller.record.payload_check import sound
 from controller.record.records import Clock, Process, encode
+from controller.record.session_writer import SessionWriter
 from controller.record.telemetry_port import Outlets, RigState, Scope, Telemetry
 from controller.record.wall_clock import clock_due, clock_now
-from controller.record.writer import RecordingWriter, recompact
 from controller.telemetry.broker_position import Position
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.streams import LIVE_PERIOD_S, description, idle_programme, streams
@@ -41,6 +41,7 @@ from controller.untrusted import clean
 
 BATCH_MESSAGES = 256  # read from one peer before the others get their turn
 SYNC_PERIOD_S = 1.0  # what the machine's death may cost
+PACK_LOOK_S = 0.5
 CLOCK_LOOK_S = 0.05  # a wall clock that is set and set back is seen both times
 PEERS_CLOSE_S = 2.0  # how long the end waits for the other processes to close
 TELEMETRY_CLOSE_S = 2.0  # how long the end waits for the broker
@@ -80,7 +81,7 @@ class Recorder:
         self._outlets = outlets
         self._live = Live()
         self._failure = ""
-        self._writer: RecordingWriter | None = None
+        self._writer: SessionWriter | None = None
         self._peers: dict[int, _Peer] = {}
         self._subscribers: dict[int, bus.Sender] = {}
         self._finish = asyncio.Event()
@@ -91,7 +92,7 @@ class Recorder:
         self._trouble = ""
         self._rig_state: RigState = "init"
         try:
-            self._writer = RecordingWriter(out, session)
+            self._writer = SessionWriter(out, session)
         except OSError as error:
             self._fail(f"{out}: {error.strerror}")
 
@@ -106,6 +107,7 @@ class Recorder:
         tasks = [
             self._begin(self._watch_clocks(), "clock"),
             self._begin(self._every_second(), "sync"),
+            self._begin(self._pack(), "pack"),
             self._begin(self._show(), "live"),
         ]
         telemetry = self._begin(self._telemetry.run(), "telemetry") if self._telemetry else None
@@ -150,7 +152,7 @@ class Recorder:
         sock.setblocking(False)
         raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size)
         pid = PEER_CREDENTIALS.unpack(raw)[0]
-        peer = _Peer(sock, bus.Sender(sock), _process_name(pid), pid)
+        peer = _Peer(sock, bus.Sender(sock), process.name_of(pid), pid)
         self._peers[sock.fileno()] = peer
         self._peers_gone.clear()
         asyncio.get_running_loop().add_reader(sock.fileno(), self._read, peer)
@@ -268,6 +270,18 @@ class Recorder:
                     self._fail(f"{self._out}: {error.strerror}")
             await asyncio.sleep(SYNC_PERIOD_S)
 
+    async def _pack(self) -> None:
+        """At this process' own priority: a thread of lower priority would keep the interpreter from the
+        records for as long as others keep the processor from it.
+        """
+        while True:
+            await asyncio.sleep(PACK_LOOK_S)
+            try:
+                if self._writer is not None and self._writer.turn():
+                    await asyncio.to_thread(self._writer.pack)
+            except OSError as error:
+                self._fail(f"{self._out}: {error.strerror}")
+
     def _note_undelivered(self) -> None:
         if self._telemetry is None:
             return
@@ -306,14 +320,14 @@ class Recorder:
         for name, values in streams(status).items():
             telemetry.stream(name, values)
 
-    def _close(self, writer: RecordingWriter) -> None:
+    def _close(self, writer: SessionWriter) -> None:
         process.go_ordinary()  # this thread alone
         try:
             writer.finish()
+        except OSError as error:
+            self._failure = self._failure or f"{self._out}: {error.strerror}"
+        finally:
             writer.close()
-            recompact(self._out)
-        except (OSError, InputError) as error:
-            self._failure = self._failure or str(error)
 
     async def _end_telemetry(self, telemetry: Telemetry, task: asyncio.Task[None]) -> None:
         self._tell(self._teller.end())
@@ -328,14 +342,6 @@ class Recorder:
 def _summarise(recording: Path) -> Summary | ExerciseSummary:
     process.go_ordinary()
     return summarise_exercise(recording) if is_exercise(recording) else summarise(recording)
-
-
-def _process_name(pid: int) -> str:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return "unknown"
-    return words[0].decode(errors="replace").rsplit("/", 1)[-1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,8 +18,9 @@ from controller.analysis.arms import read_arms
 from controller.analysis.export.export import export
 from controller.analysis.report.page import report_html, write_pdf
 from controller.errors import InputError
-from controller.record import reader
-from controller.record.reader import messages, raw_messages, unpacked
+from controller.record import mcap_records as reader
+from controller.record.mcap_records import unpacked
+from controller.record.reader import messages, raw_messages
 from controller.record.records import GuardEvent, Unreadable, encode
 from controller.record.replay import replay
 from controller.record.writer import RecordingWriter

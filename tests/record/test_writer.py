@@ -8,9 +8,10 @@ import pytest
 from mcap.reader import make_reader
 
 from controller.errors import InputError
+from controller.record.compact import recompact
 from controller.record.reader import header, messages, raw_messages
 from controller.record.records import TOPICS, Clock, Process, Unreadable, encode, schema
-from controller.record.writer import RecordingWriter, recompact
+from controller.record.writer import RecordingWriter
 from tests.record.made import MS, SESSION, imu, tick, write
 
 
@@ -121,7 +122,7 @@ def test_unknown_topics_are_kept_and_field_order_and_new_fields_do_not_matter(tm
 def test_recompaction_keeps_every_message_and_the_header_and_is_seekable(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mcap", *(("tick", seq, tick(seq)) for seq in range(3000)))
     before, size = list(raw_messages(path)), path.stat().st_size
-    assert recompact(path)
+    assert recompact(path) == 3000
     assert list(raw_messages(path)) == before
     assert header(path) == SESSION
     assert path.stat().st_size < size / 5
@@ -130,7 +131,7 @@ def test_recompaction_keeps_every_message_and_the_header_and_is_seekable(tmp_pat
         summary = make_reader(stream).get_summary()
         assert summary is not None
         assert summary.statistics is not None
-        assert summary.statistics.message_count == 3000
+        assert {channel.topic for channel in summary.channels.values()} == {"table/tick"}
 
 
 def test_a_damaged_chunk_is_refused_rather_than_read_wrong(tmp_path: Path) -> None:

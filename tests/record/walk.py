@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from controller.core.signals import EventKind, GaitEvent
+from controller.record.compact import recompact
 from controller.record.records import Arm, Clock, GuardEvent, Pulse, Record, TrueStride, Truth, encode
 from controller.record.writer import RecordingWriter
 from tests.record.made import IDLE_VIEW, MS, imu, tick, verdict
@@ -75,6 +76,7 @@ def record_walk(path: Path, *, strides: int = 8, curve: Callable[[float, float],
     add("guard/event", trip.t_ns, trip)
     writer.finish()
     writer.close()
+    recompact(path)  # as a session ends; other tests' recordings are as they were written before
     return path
 
 

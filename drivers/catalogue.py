@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from drivers.catalogue_emg import ADVERTISING_ALONE, EMG
 from drivers.catalogue_imu import INERTIAL
+from drivers.catalogue_own import SUFFIX, own_sensor
 from drivers.catalogue_stimulators import BY_BYTES_ALONE, OPENED_BY_THE_GUARD
 from drivers.devices import BytesDevice, Decode, DecodeMode, SensorDevice, StimulatorDevice
 
@@ -42,6 +43,14 @@ UUID_BASES: Mapping[str, str] = MappingProxyType(
 )
 
 
+def sensor_device(name: str) -> SensorDevice:
+    """The entry of a session's sensor: of the catalogue, or of one's own by its TOML file.
+
+    KeyError: no such device. ValueError: the file is wrong.
+    """
+    return own_sensor(name) if name.endswith(SUFFIX) else SENSORS[name]
+
+
 def is_inertial(device: str) -> bool:
     """Whether a session's sensor of this device tells how a segment moves."""
-    return SENSORS[device].kind == "imu"
+    return sensor_device(device).kind == "imu"

@@ -8,13 +8,10 @@ import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
-from drivers.catalogue import SENSORS
+from drivers.catalogue import SENSORS, sensor_device
 from drivers.interface import DeviceError, EmgFrame, Sample, Sensor
 from drivers.links.ble import BleBackend
-from drivers.own_device import load
-from drivers.own_sensor import OwnSensor
 
 MS = 1e6
 
@@ -36,11 +33,11 @@ class Account:
 
 def open_sensor(device: str, address: str, backend: BleBackend | None = None) -> Sensor:
     """A sensor of the catalogue by its name, or one that a TOML file describes. ValueError: neither."""
-    if device.endswith(".toml"):
-        return OwnSensor(load(Path(device)), "sensor", address, backend)
-    if device not in SENSORS:
-        raise ValueError(f"device: found {device!r}, allowed: {', '.join(SENSORS)}, or a file .toml")
-    return SENSORS[device].open("sensor", address, backend)
+    try:
+        return sensor_device(device).open("sensor", address, backend)
+    except KeyError:
+        allowed = f"{', '.join(SENSORS)}, or a file .toml"
+        raise ValueError(f"device: found {device!r}, allowed: {allowed}") from None
 
 
 async def listen(sensor: Sensor, seconds: float) -> Account:

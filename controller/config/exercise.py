@@ -25,6 +25,7 @@ from controller.config.session import (
     load_session,
     merged,
     read_files,
+    with_devices,
     with_patient,
 )
 from controller.core.emg.assist import AssistParams
@@ -34,7 +35,7 @@ from controller.core.exercise.effort import EffortParams
 from controller.core.exercise.programme import Course, ExerciseParams, MusclePlan
 from controller.core.signals import Control
 from controller.safety.judgement.limits import ON_WINDOW_S, Caps
-from drivers.catalogue import SENSORS, STIMULATORS
+from drivers.catalogue import STIMULATORS, sensor_device
 
 TICK_S = 0.005
 LIFETIME_MS = 60.0  # a command dies with the guard's own limit for a hung controller (F4)
@@ -77,7 +78,7 @@ def load_exercise(path: Path, person: Path | None = None) -> ExerciseSession:
     Raises ConfigError with one line for every fault found in these files.
     """
     file, text = read_file(path, ExerciseFile)
-    file = with_patient(file, person)
+    file = with_devices(path, with_patient(file, person))
     patient, patient_text = read_file(path.parent / file.session.patient_file, PersonFile)
     programme_path = path.parent / file.therapy.programme
     programme, programme_text = read_file(programme_path, ProgrammeFile)
@@ -164,11 +165,11 @@ def _listens(path: Path, file: ExerciseFile, programme_path: Path, programme: Pr
     sensors = {sensor.name: sensor for sensor in file.sensors}
     for place in heard:
         sensor = sensors.get(place.emg_sensor or "")
-        if sensor is None or SENSORS[sensor.device].kind != "emg":
-            emg = [name for name, one in sensors.items() if SENSORS[one.device].kind == "emg"]
+        if sensor is None or sensor_device(sensor.device).kind != "emg":
+            emg = [name for name, one in sensors.items() if sensor_device(one.device).kind == "emg"]
             allowed = ", ".join(emg) or "a sensor of [[sensors]] that measures EMG"
             yield f"{path}: therapy.muscles.emg_sensor: found {place.emg_sensor!r}, allowed: {allowed}"
-        elif place.emg_channel >= (channels := SENSORS[sensor.device].emg_channels):
+        elif place.emg_channel >= (channels := sensor_device(sensor.device).emg_channels):
             yield (
                 f"{path}: therapy.muscles.emg_channel of {place.muscle}: found {place.emg_channel}, allowed: "
                 f"0 to {channels - 1} with {sensor.device}"

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from controller.config.person_schema import LimitsSection
 from controller.config.section import HOST, NAME, TOPIC_LEVEL, Section
 from drivers.catalogue import REFUSED, SENSORS, STIMULATORS
+from drivers.catalogue_own import SUFFIX
 from drivers.devices import BytesDevice
 from drivers.interface import Quantity
 
@@ -34,11 +35,18 @@ class RigSection(Section):
     STOP."""
 
 
-def _one_of(devices: Iterable[str], refused: Mapping[str, BytesDevice] | None = None) -> AfterValidator:
-    """A device of the catalogue; anything else is refused by naming them all, and a known one with why."""
+def _one_of(
+    devices: Iterable[str], refused: Mapping[str, BytesDevice] | None = None, *, files: bool = False
+) -> AfterValidator:
+    """A device of the catalogue; anything else is refused by naming them all, and a known one with why.
+
+    ``files``: or the TOML file of one's own.
+    """
     allowed = " | ".join(repr(device) for device in devices)
 
     def known(name: str) -> str:
+        if files and name.endswith(SUFFIX):
+            return name
         if repr(name) not in allowed.split(" | "):
             known_one = (refused or {}).get(name)
             raise ValueError(
@@ -49,7 +57,7 @@ def _one_of(devices: Iterable[str], refused: Mapping[str, BytesDevice] | None = 
     return AfterValidator(known)
 
 
-SensorName = Annotated[str, _one_of(SENSORS, REFUSED)]
+SensorName = Annotated[str, _one_of(SENSORS, REFUSED, files=True)]
 StimulatorName = Annotated[str, _one_of(STIMULATORS, REFUSED)]
 
 
@@ -59,7 +67,7 @@ class SensorSection(Section):
     name: str = Field(pattern=NAME)
     """Name of the sensor in recordings and messages, one of its own for each."""
     device: SensorName
-    """Which device it is."""
+    """Which device it is, or a file `.toml` that describes one's own, from the session file's folder."""
     address: str = Field(min_length=1, max_length=60)
     """Bluetooth address, or the name that the sensor advertises."""
     required: bool = True

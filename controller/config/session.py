@@ -18,7 +18,8 @@ from controller.errors import ConfigError, InputError
 from controller.safety.judgement.contraindications import QUESTION
 from controller.safety.judgement.limits import Caps, Effective, Layer, device_layer, merge
 from controller.trial.schedule import ArmPlan, named
-from drivers.catalogue import SENSORS, STIMULATORS, is_inertial
+from drivers.catalogue import SENSORS, STIMULATORS, is_inertial, sensor_device
+from drivers.catalogue_own import SUFFIX
 
 Rig = TypeVar("Rig", bound=RigFile)
 
@@ -74,7 +75,7 @@ def inertial_sensors(file: SessionFile) -> tuple[LegSensorSection, ...]:
 
 def emg_sensors(file: RigFile) -> tuple[str, ...]:
     """The names of those that measure muscle signals."""
-    return tuple(sensor.name for sensor in file.sensors if SENSORS[sensor.device].kind == "emg")
+    return tuple(sensor.name for sensor in file.sensors if sensor_device(sensor.device).kind == "emg")
 
 
 def kind_of(path: Path) -> str:
@@ -82,6 +83,29 @@ def kind_of(path: Path) -> str:
     table = _table(path).get("therapy")
     kind = table.get("kind") if isinstance(table, dict) else None
     return kind if isinstance(kind, str) else get_args(TherapyKind)[0]
+
+
+def with_devices(path: Path, file: Rig) -> Rig:
+    """The session with the files of its own devices, taken from its folder. Raises ConfigError."""
+    sensors, problems = [], []
+    for sensor in file.sensors:
+        device = sensor.device
+        if device.endswith(SUFFIX):
+            device = str((path.parent / device).resolve())
+            try:
+                sensor_device(device)
+            except ValueError as error:
+                problems.append(f"{path}: sensors.device of {sensor.name}: {error}")
+        sensors.append(sensor.model_copy(update={"device": device}))
+    if problems:
+        raise ConfigError(problems)
+    return file.model_copy(update={"sensors": tuple(sensors)})
+
+
+def device_texts(file: RigFile) -> str:
+    """The files of a session's own devices, each below its name; empty where it has none."""
+    names = sorted({sensor.device for sensor in file.sensors if sensor.device.endswith(SUFFIX)})
+    return "\n".join(f"# {Path(name).name}\n{Path(name).read_text(encoding='utf-8-sig')}" for name in names)
 
 
 def with_patient(file: Rig, patient: Path | None) -> Rig:
@@ -104,7 +128,7 @@ def load_session(path: Path, person: Path | None = None) -> Session:
         file, text = read_file(path, SessionFile)
     except ConfigError as error:
         raise ConfigError([*error.problems, *_of_patient(path)]) from None
-    file = with_patient(file, person)
+    file = with_devices(path, with_patient(file, person))
     patient, patient_text = read_file(path.parent / file.session.patient_file, PatientFile)
     files = read_files(path, file, patient, patient_text)
     problems = list(files.problems)

@@ -42,7 +42,7 @@ from controller.safety.judgement.wire import (
     encode_stamp,
 )
 from controller.untrusted import read_object
-from drivers.catalogue import SENSORS
+from drivers.catalogue import sensor_device
 from drivers.interface import DeviceError, EmgFrame, ImuSample, Sample, Sensor
 from drivers.links.ble import BleBackend
 
@@ -89,7 +89,7 @@ class Controller:
             records.CoreStart(_now(), os.getpid(), msgspec.Raw(msgspec.json.encode(self._therapy.params))),
         )
         sensors = [  # here, as this may import a driver, which would hold up ticks
-            SENSORS[plan.device].open(plan.name, plan.address, backend) for plan in self._plan.sensors
+            sensor_device(plan.device).open(plan.name, plan.address, backend) for plan in self._plan.sensors
         ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._read(sensor), name=sensor.name) for sensor in sensors]

@@ -9,7 +9,7 @@ import msgspec
 
 from controller.config.core_params import core_params
 from controller.config.exercise import ExerciseSession, caps_of, exercise_params
-from controller.config.session import Session
+from controller.config.session import Session, device_texts
 from controller.core.exercise.programme import ExerciseParams
 from controller.core.params import CoreParams
 from controller.record.provenance import program
@@ -33,6 +33,7 @@ def recording_header(
         "session_file": session.text,
         "patient_file": session.patient_text,
         "clinic_file": session.clinic_text,
+        "device_files": device_texts(session.file),
         "programme_file": session.programme_text if isinstance(session, ExerciseSession) else "",
         "core_params": msgspec.json.encode(params_of(session)).decode(),
         **program(),

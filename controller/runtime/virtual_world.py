@@ -25,7 +25,7 @@ from controller.ipc import bus, process
 from controller.record import records
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
 from controller.runtime.virtual_bodies import body_of
-from drivers.catalogue import SENSORS, STIMULATORS
+from drivers.catalogue import STIMULATORS, sensor_device
 from drivers.devices import Body
 from drivers.emulated.radio import Peripheral, RadioConditions, VirtualRadio
 from drivers.interface import Quat, Vec3
@@ -127,7 +127,7 @@ class World:
             self._body.hear(message)
 
     def _peripheral(self, sensor: SensorPlan, number: int) -> Peripheral:
-        device = SENSORS[sensor.device]
+        device = sensor_device(sensor.device)
         body = Body(self._motion(sensor, device.rate_hz), lambda t_ns: self._emg(t_ns, device.rate_hz))
         return device.emulate(sensor.address, number, body)
 

@@ -19,7 +19,8 @@ from drivers.stimulators.rehastim2 import RehaStim2
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = sorted(path for room in ("controller", "drivers", "models") for path in (ROOT / room).rglob("*.py"))
-CATALOGUE = {ROOT / "drivers" / f"catalogue{part}.py" for part in ("", "_imu", "_emg", "_stimulators")}
+PARTS = ("", "_imu", "_emg", "_own", "_stimulators")
+CATALOGUE = {ROOT / "drivers" / f"catalogue{part}.py" for part in PARTS}
 NAMES = {*SENSORS, *STIMULATORS, *REFUSED, *DECODERS}
 # a device's own codec, driver and emulated peer, and what peers of its kind share
 OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
+import shutil
 import struct
 import tomllib
 from collections.abc import Callable
@@ -16,14 +17,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.commands.sensor import Account, account, listen, open_sensor, rows_of
+from controller.config.session import device_texts, load_session
+from controller.errors import ConfigError
+from controller.runtime.session_facts import sensor_plans
 from drivers import own_device
+from drivers.catalogue import sensor_device
 from drivers.decode import decode
+from drivers.devices import Body
 from drivers.emg import gforce, myo, npg_lite
 from drivers.emulated.dot import EmulatedDot
 from drivers.emulated.npg_lite import EmulatedNpgLite
+from drivers.emulated.own import EmulatedOwn
 from drivers.emulated.radio import Peripheral, RadioConditions, VirtualRadio
 from drivers.imu import movella_dot, thingy52, witmotion
-from drivers.interface import EmgFrame, ImuSample
+from drivers.interface import EmgFrame, ImuSample, Quat, Vec3
 from drivers.links.ble import BleBackend
 from drivers.links.bumble_backend import bumble_backend
 from drivers.own_sensor import OwnSensor
@@ -255,3 +262,84 @@ def test_the_account_of_nothing_and_an_unknown_device() -> None:
     assert rows_of(told)
     with pytest.raises(ValueError, match="toaster"):
         open_sensor("toaster", "x")
+
+
+MOVED: tuple[Quat, Vec3, Vec3] = ((0.5, -0.5, 0.5, -0.5), (1.0, -2.0, 9.81), (0.5, -1.0, 2.0))
+VOLTS = [1e-4, -1e-4, 5e-5, 0.0, 0.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", sorted(FRAMES))
+def test_a_rehearsal_streams_what_the_body_does_as_the_file_describes_it(name: str) -> None:
+    device = own_device.load(FOLDER / f"{name}.toml")
+    peer = EmulatedOwn(
+        device, Body(lambda _t: MOVED, lambda _t: VOLTS), name="own", address="0E:5D:00:00:00:01"
+    )
+    sent: list[bytes] = []
+    peer.notify = lambda _characteristic, value: sent.append(value)  # type: ignore[method-assign]
+    sensor = own(name)
+    samples: list[ImuSample | EmgFrame] = []
+    for frame in range(30):
+        due_ns = 10**9 + round(frame * 1e9 * device.samples / device.rate_hz)
+        peer._send(frame, due_ns)
+        samples += sensor.accept(frame % len(device.data), sent[-1], due_ns + 2_000_000)
+    assert all(sample.valid for sample in samples)
+    steps = {b.seq - a.seq for a, b in itertools.pairwise(samples)}
+    assert len(steps) == 1
+    last = samples[-1]
+    if isinstance(last, EmgFrame):
+        assert [row[:2] for row in last.volts] == [pytest.approx((1e-4, -1e-4), abs=2e-5)] * len(last.volts)
+        return
+    assert last.acc_mps2 == pytest.approx(MOVED[1], abs=0.01)
+    assert last.gyr_rps == pytest.approx(MOVED[2], abs=0.01)
+
+
+def session_with(tmp_path: Path, device: str) -> Path:
+    """The demo's, with this device on the foot."""
+    for folder in ("sessions", "patients"):
+        shutil.copytree(FOLDER.parent / folder, tmp_path / folder)
+    path = tmp_path / "sessions" / "demo.toml"
+    path.write_text(path.read_text().replace('device = "movella-dot"', f'device = "{device}"', 1))
+    return path
+
+
+def test_a_session_takes_a_device_by_its_file(tmp_path: Path) -> None:
+    path = session_with(tmp_path, "mine.toml")
+    (tmp_path / "sessions" / "mine.toml").write_bytes((FOLDER / "thingy52.toml").read_bytes())
+    session = load_session(path)
+    assert session.imus[0].device == str(tmp_path / "sessions" / "mine.toml")
+    assert device_texts(session.file).startswith("# mine.toml\n")
+    plan = sensor_plans(session)[0]
+    device = sensor_device(plan.device)
+    assert (device.kind, device.rate_hz, device.title) == ("imu", 100.0, "Thingy:52 by file")
+    assert isinstance(device.open("foot", "address", None), OwnSensor)
+    with pytest.raises(KeyError):
+        sensor_device("toaster")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "is no file of at most"), ("[device]\nname = 1", "device.name: found 1")]
+)
+def test_a_session_with_a_wrong_file_is_refused_by_sensor_and_key(
+    tmp_path: Path, text: str | None, words: str
+) -> None:
+    path = session_with(tmp_path, "mine.toml")
+    if text is not None:
+        (tmp_path / "sessions" / "mine.toml").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load_session(path)
+    (line,) = refused.value.problems
+    assert line.startswith(f"{path}: sensors.device of foot: ")
+    assert words in line
+
+
+async def test_the_emulated_one_is_heard_over_the_radio_once_it_was_started() -> None:
+    async with VirtualRadio() as radio:
+        device = sensor_device(file_of("wt901ble"))
+        await radio.add(device.emulate("own", 1, Body(lambda _t: MOVED, lambda _t: None)))
+        backend = bumble_backend(radio.hci_address)
+        try:
+            told = await listen(open_sensor(file_of("wt901ble"), "own", backend), 0.7)
+        finally:
+            await backend.aclose()
+    assert told.samples > 20
+    assert "acceleration 10.0" in told.size

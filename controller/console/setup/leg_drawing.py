@@ -6,7 +6,7 @@ from html import escape
 
 from controller.config.console_settings import ConsoleSettings
 from controller.console.i18n import Texts
-from drivers.catalogue import SENSORS, is_inertial
+from drivers.catalogue import is_inertial, sensor_device
 
 LEG = (
     # thigh, knee, shank, foot of a standing leg seen from its outer side
@@ -16,7 +16,7 @@ LEG = (
 
 
 def place_of(device: str, segment: str) -> str:
-    return segment if is_inertial(device) else SENSORS[device].kind
+    return segment if is_inertial(device) else sensor_device(device).kind
 
 
 def leg_svg(texts: Texts, settings: ConsoleSettings) -> str:

@@ -9,7 +9,14 @@ import sys
 
 import typer
 
-from controller.commands import line_console, line_devices, line_recordings, line_sessions, line_trial
+from controller.commands import (
+    line_console,
+    line_devices,
+    line_files,
+    line_recordings,
+    line_sessions,
+    line_trial,
+)
 from controller.commands.line import REFUSED
 from controller.commands.results import OWNER_ONLY
 
@@ -49,6 +56,8 @@ for _command in (
     line_recordings.report,
     line_recordings.export,
     line_recordings.dose,
+    line_files.mend,
+    line_files.signals,
     line_devices.decode,
     line_devices.scan,
     line_devices.sensor,

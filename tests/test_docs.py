@@ -39,6 +39,7 @@ WRITTEN = {
     "study.pdf",
     "study.toml",
     "session.mcap",
+    "signals.mcap",
     "session.toml",
     ".dorsi-export.json",
 }  # by commands; another page

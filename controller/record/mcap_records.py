@@ -75,6 +75,19 @@ def records(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         yield opcode, content
 
 
+def bytes_after_last(path: Path) -> int:
+    """How many bytes lie behind a file's last whole record. Raises InputError where it cannot be read."""
+    with opened(path) as stream:
+        size = stream.seek(0, io.SEEK_END)
+        end = stream.seek(min(MAGIC_SIZE, size))
+        while len(head := stream.read(RECORD_HEAD.size)) == RECORD_HEAD.size:
+            opcode, length = RECORD_HEAD.unpack(head)
+            if opcode == 0 or length > size - stream.tell():
+                break
+            end = stream.seek(length, io.SEEK_CUR)
+        return size - end
+
+
 @contextlib.contextmanager
 def damage_told(path: Path, stream: IO[bytes]) -> Iterator[None]:
     """What a damaged record raises, as an InputError that says where it is."""

@@ -81,6 +81,15 @@ def header(path: Path) -> dict[str, str]:
     raise InputError(str(path), "session metadata", "none", "a recording made by dorsi")
 
 
+def is_recording(path: Path) -> bool:
+    """Whether there is a recording at ``path``."""
+    try:
+        header(path)
+    except InputError:
+        return False
+    return True
+
+
 def _metadata(content: bytes) -> Metadata:
     return Metadata.read(ReadDataStream(io.BytesIO(content)))
 
@@ -105,29 +114,46 @@ def numbered_messages(path: Path, asked: Collection[str] | None = None) -> Itera
         for tail, tail_stream in tails:
             part = _File(tail, asked, count=True)
             for message in part.messages(tail_stream):
-                if part.identity != whole.identity or not part.identity:
-                    part.last = -1  # of another recording that lay here
-                    break
                 if message[0] > last:
                     yield message
             last = max(last, part.last)
 
 
 def tails_of(path: Path) -> list[Path]:
-    """The tails beside a recording, in their order."""
-    return sorted(path.parent.glob(glob.escape(path.name) + TAIL_SUFFIX + "*"))
+    """The tails beside a recording, in their order. Raises InputError as the reader does."""
+    with contextlib.ExitStack() as stack:
+        return [tail for tail, _ in _tails(path, stack)]
 
 
 def _tails(path: Path, stack: contextlib.ExitStack) -> list[tuple[Path, IO[bytes]]]:
     found: list[tuple[Path, IO[bytes]]] = []
-    for tail in tails_of(path):
+    beside = sorted(path.parent.glob(glob.escape(path.name) + TAIL_SUFFIX + "*"))
+    identity = _identity(path) if beside else ""
+    for tail in beside:
         with contextlib.suppress(FileNotFoundError):  # packed just now
-            found.append((tail, stack.enter_context(tail.open("rb"))))
+            stream = tail.open("rb")
+            stack.enter_context(stream)
+            if identity and _identity(tail) == identity:  # another recording may have lain here
+                found.append((tail, stream))
     return found
 
 
+def _identity(path: Path) -> str:
+    """Which recording a file is of; empty where it does not say."""
+    with contextlib.suppress(InputError), opened(path) as stream:
+        for opcode, content in records(path, stream):
+            if opcode == Opcode.METADATA:
+                with damage_told(path, stream):
+                    metadata = _metadata(content)
+                if metadata.name == IDENTITY:
+                    return str(metadata.metadata.get("id", ""))
+            elif opcode in (Opcode.MESSAGE, Opcode.CHUNK):
+                break
+    return ""
+
+
 class _File:
-    """One file of a recording as it is read: its channels, which recording it is of, how far it goes."""
+    """One file of a recording as it is read: its channels, how far it goes."""
 
     def __init__(self, path: Path, asked: Collection[str] | None, *, count: bool) -> None:
         self._path = path
@@ -135,7 +161,6 @@ class _File:
         self._count = count  # whether ``last`` is asked for
         self._topics: dict[int, str] = {}
         self._unasked: set[int] = set()
-        self.identity = ""
         self.last = -1
 
     def messages(self, stream: IO[bytes]) -> Iterator[Numbered]:
@@ -176,10 +201,6 @@ class _File:
             self._topics[channel.id] = channel.topic
             if self._asked is not None and channel.topic.removeprefix(TABLE) not in self._asked:
                 self._unasked.add(channel.id)
-        elif opcode == Opcode.METADATA:
-            metadata = _metadata(data[offset : offset + length])
-            if metadata.name == IDENTITY:
-                self.identity = metadata.metadata.get("id", "")
         return None
 
     def _message(

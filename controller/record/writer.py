@@ -5,6 +5,8 @@ Promises that what was flushed survives the death of this process. Refuses to go
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +28,8 @@ class _WholeBatches:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(OSError):  # nobody mends what is being written; not every disk has locks
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._batch = bytearray()
         self._written = 0
 

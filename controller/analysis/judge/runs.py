@@ -96,10 +96,11 @@ class Run:
 
 
 def read_runs(path: Path) -> list[Run]:
-    setups = [_read_rules(raw.payload, path) for raw in raw_messages(path) if raw.topic == "guard/setup"]
+    told = list(raw_messages(path, ("guard/setup",)))
+    setups = [_read_rules(raw.payload, path) for raw in told]
     if not setups:
         raise InputError(str(path), "guard/setup", "none", "a recording of a session with a guard")
-    starts = [raw.t_ns for raw in raw_messages(path) if raw.topic == "guard/setup"]
+    starts = [raw.t_ns for raw in told]
     runs = [Run(rules) for rules in setups]
     modes = _blinded_modes(path)
     for message in messages(path, ("guard/verdict", "guard/event", "tick", "process", "arm")):

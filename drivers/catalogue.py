@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from drivers.catalogue_emg import ADVERTISING_ALONE, EMG
 from drivers.catalogue_imu import INERTIAL
+from drivers.catalogue_lsl import STREAMS
 from drivers.catalogue_own import SUFFIX, own_sensor
 from drivers.catalogue_stimulators import BY_BYTES_ALONE, OPENED_BY_THE_GUARD
 from drivers.devices import BytesDevice, Decode, DecodeMode, SensorDevice, StimulatorDevice
@@ -24,13 +25,13 @@ def _by_name(devices: Iterable[Device]) -> Mapping[str, Device]:
     return MappingProxyType({device.name: device for device in devices})
 
 
-SENSORS: Mapping[str, SensorDevice] = _by_name((*INERTIAL, *EMG))
+SENSORS: Mapping[str, SensorDevice] = _by_name((*INERTIAL, *EMG, *STREAMS))
 STIMULATORS: Mapping[str, StimulatorDevice] = _by_name(OPENED_BY_THE_GUARD)
 REFUSED: Mapping[str, BytesDevice] = _by_name(
     (*BY_BYTES_ALONE, *ADVERTISING_ALONE)
 )  # known to `dorsi decode`, not to sessions
 DECODERS: Mapping[str, Decode] = MappingProxyType(
-    {sensor.protocol: sensor.decode for sensor in SENSORS.values()}
+    {sensor.protocol: sensor.decode for sensor in SENSORS.values() if sensor.decode is not None}
     | {stimulator.protocol: stimulator.decode for stimulator in STIMULATORS.values()}
     | {device.protocol: device.decode for device in REFUSED.values()}
 )
@@ -38,7 +39,7 @@ MODE_DECODERS: Mapping[str, DecodeMode] = MappingProxyType(
     {sensor.protocol: sensor.decode_mode for sensor in SENSORS.values() if sensor.decode_mode is not None}
 )
 UUID_BASES: Mapping[str, str] = MappingProxyType(
-    {sensor.protocol: sensor.uuid_base for sensor in SENSORS.values()}
+    {sensor.protocol: sensor.uuid_base for sensor in SENSORS.values() if sensor.decode is not None}
     | {device.protocol: device.uuid_base for device in REFUSED.values()}
 )
 

@@ -38,6 +38,12 @@ class StimulatorPeer(Protocol):
     def close(self) -> None: ...
 
 
+class Streaming(Protocol):
+    """An emulated sensor on the network rather than the radio; it sends while ``run`` runs."""
+
+    async def run(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """What a device's sample is, and where in it its stamp lies.
@@ -74,12 +80,13 @@ class SensorDevice:
     kind: Literal["imu", "emg"]  # what it is used for
     rate_hz: float  # of its samples
     sampling: Sampling
-    decode: Decode
+    decode: Decode | None  # None: it sends values, not bytes
     open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
-    emulate: Callable[[str, int, Body], Peripheral]  # advertised name, number on the radio
+    emulate: Callable[[str, int, Body], Peripheral | Streaming]  # advertised name, number on the radio
     advertised: Advertised
     decode_mode: DecodeMode | None = None  # where bytes alone do not tell what they are
     emg_channels: int = 0  # the most it has
+    link: Literal["ble", "lsl"] = "ble"
     uuid_base: str = BLUETOOTH_BASE  # its characteristics' UUIDs, with a place for four digits
 
 

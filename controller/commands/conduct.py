@@ -26,6 +26,7 @@ from controller.runtime.supervisor import Outcome, Supervisor
 from controller.runtime.terminal import Screen
 from controller.safety.judgement.contraindications import QUESTION
 from controller.trial.schedule import ArmPlan
+from drivers.catalogue import sensor_device
 
 BROKER_READY_S = 10.0
 DONE, FAILED, STOPPED = 0, 1, 130
@@ -78,9 +79,13 @@ def conduct(
     return FAILED if broken else DONE
 
 
+def needs_radio(session: Session | ExerciseSession) -> bool:
+    return any(sensor_device(sensor.device).link == "ble" for sensor in session.file.sensors)
+
+
 def devices_here(session: Session | ExerciseSession) -> None:
     """Refuse a session on real devices where a device cannot be reached. Raises ConfigError."""
-    lacking = without(session.file.stimulator.port, radio=bool(session.file.sensors))
+    lacking = without(session.file.stimulator.port, radio=needs_radio(session))
     if lacking:
         raise ConfigError([f"{each.what}: found {each.found}; {each.to_do}" for each in lacking])
 

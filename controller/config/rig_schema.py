@@ -110,10 +110,16 @@ class TelemetrySection(Section):
 
 
 class LslSection(Section):
-    """Lab Streaming Layer outlets; leave the table out to run without. Needs the extra ``lsl``."""
+    """Lab Streaming Layer outlets, and what is recorded of others'; leave the table out to run without. Needs
+    the extra ``lsl``."""
 
     scope: Literal["machine", "link", "site"] = "machine"
-    """How far the streams are announced: this computer, the link's network, or the site."""
+    """How far streams are announced, and others' sought: this computer, the link's network, or the site."""
+    markers: tuple[str, ...] = Field((), max_length=8, strict=False)
+    """Names of others' marker streams, whose texts go into the recording."""
+    shown: tuple[str, ...] = Field((), max_length=8, strict=False)
+    """Names of others' streams of numbers (force plate, treadmill) that go into the recording and are shown.
+    Nothing decides by them."""
 
 
 class ConsoleSection(Section):

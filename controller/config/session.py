@@ -199,6 +199,12 @@ def read_files(path: Path, file: RigFile, patient: PersonFile, patient_text: str
         if names.count(name) > 1
     ]
     console = file.console
+    needed = [sensor for sensor in file.sensors if sensor.required]
+    if needed and all(sensor_device(sensor.device).link == "lsl" for sensor in needed):
+        problems.append(
+            f"{path}: sensors.required: every required sensor is an LSL stream, allowed: one more that is "
+            "none, as others stamp and pause a stream as they like"
+        )
     measure, can = file.stimulator.measure, STIMULATORS[file.stimulator.device].capability.measures
     if measure is not None and measure not in can:
         allowed = " | ".join(map(repr, can)) or "left out, as this device measures no pulse"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -18,6 +18,7 @@ from controller.record.emg_picture import Envelope
 from controller.record.loads import Loads
 from controller.record.privacy import guard_word
 from controller.record.records import Arm, Delivered, GuardEvent, GuardVerdict, decoded
+from controller.record.stream_records import STREAMS, newest_words
 from controller.record.stride_state import ABLE
 from controller.record.strides import Stride, StrideMeter, tick_angles
 from controller.record.telemetry_port import BrokerLink
@@ -137,6 +138,7 @@ class LiveStatus:
     telemetry: BrokerLink | None = None  # None where this session has no broker
     unlock: UnlockGlance | None = None  # None where none is under way
     exercise: ExerciseView | None = None  # where in its programme; None in gait assist
+    streams: dict[str, str] = field(default_factory=dict)  # others', by name: the newest in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ class Live:
         self._arm, self._blinded = "", False
         self._guard_state = "OFF"
         self._guard_text = ""
+        self._streams: dict[str, str] = {}
         self._unlock: UnlockStage | None = None
         self._of_unlock = False  # whether the guard's text is about the unlock
         self._notes: deque[GuardEvent] = deque(maxlen=NOTES)
@@ -250,6 +253,9 @@ class Live:
                 self._notes.append(word)
             elif topic == "guard/delivered":
                 self._loads.take(decoded(self._delivered_decoder, payload))
+            elif topic in STREAMS:
+                told = decoded(STREAMS[topic], payload)
+                self._streams[told.stream] = newest_words(told)
             elif topic == "link":
                 link = decoded(self._link_decoder, payload)
                 self._links[link.sensor] = link
@@ -366,6 +372,7 @@ class Live:
             telemetry=telemetry,
             unlock=self._unlock_glance(),
             exercise=view.exercise if view else None,
+            streams=dict(self._streams),
         )
 
     def _unlock_glance(self) -> UnlockGlance | None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from controller.core.signals import Decision, TickInputs
+from controller.record.stream_records import Marker, StreamValues
 from controller.safety.judgement.staged_unlock import UnlockStage
 from controller.untrusted import mended, read_json
 from drivers.interface import ChannelCommand, StimulatorCapability
@@ -317,6 +318,8 @@ Record = (
     | Clock
     | Process
     | Link
+    | Marker
+    | StreamValues
     | Audit
     | Unreadable
 )
@@ -338,6 +341,8 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
         "clock": Clock,
         "process": Process,
         "link": Link,
+        "lsl/marker": Marker,
+        "lsl/values": StreamValues,
         "audit": Audit,
     }
 )

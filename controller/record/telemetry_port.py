@@ -5,7 +5,7 @@ Nothing that decides depends on it; what it cannot deliver it drops, oldest firs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -33,6 +33,16 @@ class Outlets(Protocol):
     def take(self, topic: str, payload: bytes) -> None:
         """One record."""
         ...
+
+
+class Listener(Protocol):
+    """Streams of recorders of other makes, into the recording. No call blocks, none raises."""
+
+    def listen(self, keep: Callable[[str, int, bytes], None]) -> None:
+        """From now on each thing heard goes to ``keep``: topic, time, payload."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Telemetry(Protocol):

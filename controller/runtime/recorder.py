@@ -32,12 +32,13 @@ from controller.record.numbered_events import Teller, Told
 from controller.record.payload_check import sound
 from controller.record.records import Clock, Process, encode
 from controller.record.session_writer import SessionWriter
-from controller.record.telemetry_port import Outlets, RigState, Scope, Telemetry
+from controller.record.telemetry_port import Listener, Outlets, RigState, Telemetry
 from controller.record.wall_clock import clock_due, clock_now
+from controller.runtime.session_head import read_session
+from controller.telemetry import lsl_streams
 from controller.telemetry.broker_position import Position
 from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.streams import LIVE_PERIOD_S, description, idle_programme, streams
-from controller.untrusted import clean
 
 BATCH_MESSAGES = 256  # read from one peer before the others get their turn
 SYNC_PERIOD_S = 1.0  # what the machine's death may cost
@@ -73,12 +74,15 @@ class Recorder:
         session: dict[str, str],
         telemetry: Telemetry | None,
         outlets: Outlets | None = None,
+        *,
+        listener: Listener | None = None,
     ) -> None:
         self._rig = rig
         self._out = out
         self._session = session
         self._telemetry = telemetry
         self._outlets = outlets
+        self._listener = listener
         self._live = Live()
         self._failure = ""
         self._writer: SessionWriter | None = None
@@ -110,6 +114,8 @@ class Recorder:
             self._begin(self._pack(), "pack"),
             self._begin(self._show(), "live"),
         ]
+        if self._listener is not None:
+            self._listener.listen(self._add)
         telemetry = self._begin(self._telemetry.run(), "telemetry") if self._telemetry else None
         await self._finish.wait()
         with contextlib.suppress(TimeoutError):
@@ -124,6 +130,8 @@ class Recorder:
             self._drop(peer)
         for task in tasks:
             task.cancel()
+        if self._listener is not None:
+            await self._listener.close()
         writer, self._writer = self._writer, None
         if writer is not None:
             await asyncio.to_thread(self._close, writer)
@@ -352,20 +360,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--header", type=Path, required=True, help="session facts for its start (JSON)")
     parser.add_argument("--mqtt", type=Path, help="broker settings (JSON); without it nothing is published")
     parser.add_argument("--lsl", choices=("machine", "link", "site"), help="how far to tell LSL streams")
+    parser.add_argument("--lsl-marker", action="append", default=[], help="an LSL stream of texts to record")
+    parser.add_argument("--lsl-shown", action="append", default=[], help="an LSL stream of numbers to record")
     parser.add_argument("--name", default="rig", help="the rig, as LSL streams are called after it")
     options = parser.parse_args(arguments)
     setproctitle("dorsi-recorder")
     process.go_real_time(process.RECORDER_PRIORITY)
     session = read_session(options.header)
     settings = msgspec.json.decode(options.mqtt.read_bytes(), type=MqttSettings) if options.mqtt else None
-    outlets = _outlets(options.name, session, options.lsl) if options.lsl else None
-    return asyncio.run(_record(options.rig, options.out, session, settings, outlets))
-
-
-def _outlets(rig: str, session: dict[str, str], scope: Scope) -> Outlets:
-    from controller.telemetry.lsl import LslOutlets  # an extra: only where it is asked for
-
-    return LslOutlets(rig, session.get("session", ""), scope)
+    outlets = lsl_streams.outlets(options.name, session, options.lsl) if options.lsl else None
+    listener = lsl_streams.listener(options.lsl_marker, options.lsl_shown)
+    return asyncio.run(_record(options.rig, options.out, session, settings, outlets, listener=listener))
 
 
 async def _record(
@@ -374,25 +379,14 @@ async def _record(
     session: dict[str, str],
     settings: MqttSettings | None,
     outlets: Outlets | None,
+    *,
+    listener: Listener | None,
 ) -> int:
     telemetry: Telemetry | None = None
     if settings is not None:
         position = Position.beside(out, session, settings.address)
         telemetry = MqttTelemetry(settings, description(session), random.Random(), position)
-    return await Recorder(rig, out, session, telemetry, outlets).run()
-
-
-def read_session(path: Path) -> dict[str, str]:
-    """The header file's object as MCAP metadata: text stays text, everything else becomes JSON."""
-    try:
-        facts = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(str(path), "session header", str(error), "a JSON object") from error
-    return {clean(key): clean(_as_text(bytes(value))) for key, value in facts.items()}
-
-
-def _as_text(value: bytes) -> str:
-    return str(msgspec.json.decode(value)) if value.startswith(b'"') else value.decode()
+    return await Recorder(rig, out, session, telemetry, outlets, listener=listener).run()
 
 
 if __name__ == "__main__":

@@ -84,6 +84,8 @@ class SessionProcesses:
             arguments += ["--mqtt", str(settings)]
         if (lsl := self._session.file.lsl) is not None:
             arguments += ["--lsl", lsl.scope, "--name", self._session.file.session.rig]
+            arguments += [f"--lsl-marker={name}" for name in lsl.markers]
+            arguments += [f"--lsl-shown={name}" for name in lsl.shown]
         rig.start("recorder", "controller.runtime.recorder", *arguments)
 
     def start_console(self, rig: Rig, attended: Attended) -> None:

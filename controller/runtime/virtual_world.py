@@ -26,7 +26,7 @@ from controller.record import records
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
 from controller.runtime.virtual_bodies import body_of
 from drivers.catalogue import STIMULATORS, sensor_device
-from drivers.devices import Body
+from drivers.devices import Body, Streaming
 from drivers.emulated.radio import Peripheral, RadioConditions, VirtualRadio
 from drivers.interface import Quat, Vec3
 from drivers.links.input_watch import InputWatch
@@ -93,14 +93,20 @@ class World:
         loop.add_reader(server, self._accept, server)
         conditions = RadioConditions(loss=self._plan.loss, seed=self._plan.seed)
         async with VirtualRadio(conditions) as radio:
+            streaming = []
             for number, sensor in enumerate(self._plan.sensors, 1):
-                await radio.add(self._peripheral(sensor, number))
+                emulated = self._emulated(sensor, number)
+                if isinstance(emulated, Peripheral):
+                    await radio.add(emulated)
+                else:
+                    streaming.append(asyncio.create_task(emulated.run(), name=sensor.name))
             print(json.dumps({"radio": radio.hci_address, "port": self._stimulator.port}), flush=True)
             telling = asyncio.create_task(self._tell())
             await stop.wait()
-            telling.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await telling
+            for task in (telling, *streaming):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         loop.remove_reader(watch.fileno())
         watch.close()
         self._stimulator.close()
@@ -126,7 +132,7 @@ class World:
         elif self._body is not None:
             self._body.hear(message)
 
-    def _peripheral(self, sensor: SensorPlan, number: int) -> Peripheral:
+    def _emulated(self, sensor: SensorPlan, number: int) -> Peripheral | Streaming:
         device = sensor_device(sensor.device)
         body = Body(self._motion(sensor, device.rate_hz), lambda t_ns: self._emg(t_ns, device.rate_hz))
         return device.emulate(sensor.address, number, body)

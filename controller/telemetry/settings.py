@@ -13,6 +13,7 @@ from pathlib import Path
 from controller.config.session import RigSession
 from controller.errors import ConfigError
 from controller.telemetry.mqtt import MqttSettings
+from drivers.catalogue import sensor_device
 
 
 def mqtt_settings(session: RigSession) -> MqttSettings | None:
@@ -68,10 +69,12 @@ def _is_here(host: str) -> bool:
 
 
 def check_lsl(session: RigSession) -> None:
-    """Raises ConfigError where the session asks for LSL streams and this installation cannot make them."""
-    if session.file.lsl is not None and find_spec("pylsl") is None:
+    """Raises ConfigError where the session has to do with LSL and this installation cannot."""
+    streams = [one.name for one in session.file.sensors if sensor_device(one.device).link == "lsl"]
+    if (session.file.lsl is not None or streams) and find_spec("pylsl") is None:
         allowed = "with the extra, pip install 'dorsi[lsl]'"
-        raise ConfigError([f"{session.path}: lsl: pylsl is not installed, allowed: {allowed}"])
+        where = "lsl" if session.file.lsl is not None else f"sensors: {streams[0]}"
+        raise ConfigError([f"{session.path}: {where}: pylsl is not installed, allowed: {allowed}"])
 
 
 def _path(folder: Path, name: str | None) -> str | None:

@@ -60,6 +60,7 @@ def test_every_session_of_the_repository_is_good(file: Path) -> None:
         ("rate_hz = 40.0", "rate_herz = 40.0", ("stimulator.rate_herz", "unknown key", "'rate_hz'")),
         ("width_min_us = 150.0", "width_min_us = 301.0", ("stimulator.width_min_us", "301", "300")),
         ("width_min_us = 150.0", "width_min_us = 49.0", ("stimulator.width_min_us", "49.0", "50 to 500")),
+        ("[stimulator]", '[lsl]\nmarkers = ["a"]\nshow = ["b"]\n[stimulator]', ("lsl.show", "'shown'")),
         ("channel = 0", 'channel = 0\nmeasure = "power"', ("stimulator.measure", "'power'", "'voltage'")),
         (
             'device = "hasomed-p24"',
@@ -232,3 +233,12 @@ def test_another_word_for_readiness_is_refused_and_none_means_balanced(session_f
     assert core_params(load_session(session_file)).readiness == "balanced"
     session_file.write_text(session_file.read_text() + '\n[gait]\nreadiness = "bold"\n')
     assert "readiness" in refused(session_file)[0]
+
+
+def test_lsl_streams_are_never_the_only_sensors_that_must_be_heard(session_file: Path) -> None:
+    text = session_file.read_text()
+    session_file.write_text(text.replace('device = "movella-dot"', 'device = "lsl-imu"', 1))
+    load_session(session_file)
+    session_file.write_text(text.replace('device = "movella-dot"', 'device = "lsl-imu"'))
+    (line,) = refused(session_file)
+    assert "sensors.required: every required sensor is an LSL stream" in line

@@ -14,12 +14,13 @@ from drivers.catalogue import DECODERS, REFUSED, SENSORS, STIMULATORS, is_inerti
 from drivers.emg import ganglion, gforce, myo, npg_lite, shimmer_exg
 from drivers.imu import capture2go, metamotion, movella_dot, movesense, open_frame, thingy52, witmotion
 from drivers.interface import StimulatorCapability
+from drivers.lsl_sensor import LslSensor
 from drivers.stimulators.p24 import P24
 from drivers.stimulators.rehastim2 import RehaStim2
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = sorted(path for room in ("controller", "drivers", "models") for path in (ROOT / room).rglob("*.py"))
-PARTS = ("", "_imu", "_emg", "_own", "_stimulators")
+PARTS = ("", "_imu", "_emg", "_lsl", "_own", "_stimulators")
 CATALOGUE = {ROOT / "drivers" / f"catalogue{part}.py" for part in PARTS}
 NAMES = {*SENSORS, *STIMULATORS, *REFUSED, *DECODERS}
 # a device's own codec, driver and emulated peer, and what peers of its kind share
@@ -39,6 +40,7 @@ OWN = {"drivers.imu.movella_dot", "drivers.emulated.dot",
        "drivers.stimulators.sciencemode4_words", "drivers.stimulators.sheets",
        "drivers.stimulators.rehastim2", "drivers.stimulators.sciencemode2",
        "drivers.stimulators.openemsstim", "drivers.stimulators.motimove8",
+       "drivers.lsl_sensor", "drivers.emulated.lsl_stream",
        "drivers.emulated.p24", "drivers.emulated.rehastim2", "drivers.emulated.serial_peer"}  # fmt: skip
 
 
@@ -134,6 +136,8 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "oymotion-gforcepro": gforce.GForce,
         "npg-lite": npg_lite.NpgLite,
         "shimmer3r-exg": shimmer_exg.ShimmerExg,
+        "lsl-imu": LslSensor,
+        "lsl-emg": LslSensor,
     }
     assert SENSORS["myo"].rate_hz == myo.EMG_RATE_HZ
     assert SENSORS["openbci-ganglion"].rate_hz == ganglion.RATE_HZ
@@ -154,6 +158,7 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         "thingy52",
         "movesense",
         "open-frame",
+        "lsl-imu",
     }
     stimulators = {name: device.open("/dev/null") for name, device in STIMULATORS.items()}
     assert {name: type(one) for name, one in stimulators.items()} == {

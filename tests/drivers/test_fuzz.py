@@ -17,7 +17,7 @@ INPUTS = 300
 
 def test_no_decoder_of_the_catalogue_and_no_file_is_left_out() -> None:
     assert set(CODECS) == set(DECODERS)
-    assert set(CONTRACTS) == {sensor.protocol for sensor in SENSORS.values()}
+    assert set(CONTRACTS) == {sensor.protocol for sensor in SENSORS.values() if sensor.decode is not None}
     names = [target.name for target in TARGETS]
     assert len(names) == len(set(names))
     assert {f"driver {name}" for name in (*CONTRACTS, *STIMULATORS)} <= set(names)

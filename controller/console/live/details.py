@@ -92,7 +92,7 @@ def tiles(texts: Texts, *, blinded: bool) -> str:
         for name, unit in shown
     )
     why = "" if blinded else f'<p id="why">{escape(t("main.why"))}: <span id="reason"></span></p>'
-    return f'{why}<dl id="tiles">{cells}</dl>'
+    return f'{why}<dl id="tiles">{cells}</dl><p id="streams" class="quiet"></p>'
 
 
 def chart_title(texts: Texts, name: str, unit: str) -> str:

@@ -372,6 +372,7 @@ class Feed:
             "delivered_share": status.delivered_share,
             "reference_speed_mps": status.reference_speed_mps,
             "links": links,
+            "streams": status.streams,
             "exercise": None if status.exercise is None else asdict(status.exercise),
             "telemetry": None if status.telemetry is None else asdict(status.telemetry),
         }

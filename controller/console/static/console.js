@@ -51,6 +51,7 @@
       battery: [batteries.length ? Math.min(...batteries) : null, 0],
     };
     for (const [name, [value, digits]] of Object.entries(values)) set(`tile-${name}`, show(value, digits));
+    set("streams", Object.entries(now.streams ?? {}).map(([name, words]) => `${name}: ${words}`).join(" · "));
     $("tile-battery").title = batteries.length ? "" : texts["tile.unreported"];
     const warming = now.then && now.mode === "trapezoid" && now.then !== now.mode;
     set("mode", now.paused ? texts["state.paused"] : warming ? say("mode.warm_up", { mode: texts[`mode.${now.then}`] }) : texts[`mode.${now.mode}`] ?? now.mode);

@@ -84,6 +84,8 @@ class SensorDevice:
     open: Callable[[str, str, BleBackend | None], Sensor]  # name, address, radio
     emulate: Callable[[str, int, Body], Peripheral | Streaming]  # advertised name, number on the radio
     advertised: Advertised
+    maker: str = ""  # who sells it; empty: one's own
+    size_assumed: bool = False  # its EMG's volts rest on a gain that the maker does not tell
     decode_mode: DecodeMode | None = None  # where bytes alone do not tell what they are
     emg_channels: int = 0  # the most it has
     link: Literal["ble", "lsl"] = "ble"

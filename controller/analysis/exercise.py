@@ -17,7 +17,7 @@ from controller.core.signals import ExerciseView
 from controller.errors import InputError
 from controller.record.reader import header, messages
 from controller.record.records import Clock, GuardEvent, GuardVerdict, Tick
-from controller.record.wall_clock import offset_ns, utc
+from controller.record.wall_clock import WallClock, utc
 from controller.safety.judgement.states import Stage
 
 
@@ -117,7 +117,7 @@ def summarise_exercise(path: Path) -> ExerciseSummary:
     seen: ExerciseView | None = None
     assisted = _Assisted()
     first_ns = last_ns = before_ns = trips = begin_ns = 0
-    offset: int | None = None
+    wall = WallClock()
     for message in messages(path, ("tick", "guard/verdict", "guard/event", "clock")):
         record = message.record
         if isinstance(record, Tick):
@@ -141,9 +141,9 @@ def summarise_exercise(path: Path) -> ExerciseSummary:
                 tally.most_ma = max(tally.most_ma, pulse.current_ma)
         elif isinstance(record, GuardEvent):
             trips += record.kind == "trip"
-        elif isinstance(record, Clock) and offset is None:
-            offset = offset_ns(record)
-    begin = utc(first_ns or begin_ns, offset)
+        elif isinstance(record, Clock):
+            wall.take(record)
+    begin = utc(first_ns or begin_ns, wall.offset_ns)
     views = {} if seen is None else {one.muscle: one for one in seen.muscles}
     return ExerciseSummary(
         programme=params.name,

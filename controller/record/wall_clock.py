@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from controller.record.records import Clock
@@ -27,9 +28,30 @@ def offset_ns(clock: Clock) -> int | None:
     return clock.utc_ns - clock.monotonic_ns
 
 
-def first_offset_ns(clocks: Iterable[Clock]) -> int | None:
-    """That of the first pair whose wall clock was set: what came before it is dated by it too."""
-    return next((told for clock in clocks if (told := offset_ns(clock)) is not None), None)
+@dataclass(slots=True)
+class WallClock:
+    """UTC minus monotonic as it was after the clock was set for the last time: it dates a whole recording.
+
+    A rig without a battery begins in 1970, or where it was shut down, and jumps when it is told the time.
+    """
+
+    offset_ns: int | None = None
+    _last_ns: int = 0  # the newest pair's; a clock that is slewed drifts away from the one that counts
+
+    def take(self, clock: Clock) -> None:
+        if (told_ns := offset_ns(clock)) is None:
+            return
+        if self.offset_ns is None or abs(told_ns - self._last_ns) > CLOCK_JUMP_NS:
+            self.offset_ns = told_ns
+        self._last_ns = told_ns
+
+
+def settled_offset_ns(clocks: Iterable[Clock]) -> int | None:
+    """That of a whole recording; None where the clock was never set."""
+    wall = WallClock()
+    for clock in clocks:
+        wall.take(clock)
+    return wall.offset_ns
 
 
 def utc(t_ns: int, offset: int | None) -> datetime | None:

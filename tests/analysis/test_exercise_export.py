@@ -99,7 +99,7 @@ def test_a_session_with_emg_has_it_beside_and_one_cut_off_is_exported_up_to_ther
         files = export(recording, kind, tmp_path / f"out-{recording.stem}", silent)
         assert [file for file in files if file.stat().st_size > 0]
         if kind == "bids":
-            assert [file for file in files if "tracksys-emg" in file.name]
+            assert [file for file in files if "recording-emg" in file.name]
         if kind == "edf":
             found = set()
             for file in files:

@@ -208,7 +208,7 @@ def test_bids_files_are_named_and_shaped_as_the_rules_want(sensed: Path, tmp_pat
     for file in files:
         assert rules.is_bids("/" + str(file.relative_to(tmp_path))), file
     motions = [file for file in files if file.name.endswith("_motion.tsv")]
-    assert len(motions) == 3
+    assert len(motions) == 2
     for motion in motions:
         with motion.open(newline="") as file:
             rows = list(csv.reader(file, delimiter="\t"))
@@ -227,7 +227,7 @@ def test_bids_files_are_named_and_shaped_as_the_rules_want(sensed: Path, tmp_pat
             assert len(rows) == SECONDS * 100 - 50
     (scans,) = (file for file in files if file.name.endswith("_scans.tsv"))
     assert "2027-01-15T08:00:00.000000Z" in scans.read_text()
-    (events,) = (file for file in files if file.name.endswith("_events.tsv"))
+    (events,) = (file for file in files if file.name.endswith("core_events.tsv"))
     with events.open(newline="") as file:
         (event,) = csv.DictReader(file, delimiter="\t")
     assert float(event["onset"]) == pytest.approx(1.0 - 0.009)

@@ -13,7 +13,7 @@ import numpy as np
 import pyedflib
 import pytest
 
-from controller.analysis.export.edf import GAP_S
+from controller.analysis.export.edf import MISSING_MAX
 from controller.analysis.export.export import Kind, export
 from controller.analysis.report.page import report_html
 from controller.core.signals import TickInputs
@@ -98,8 +98,9 @@ def test_every_sensor_is_in_every_export_under_a_label_of_its_own(
 
 def test_a_bracelet_that_moves_and_has_emg_is_two_systems_of_bids(tmp_path: Path) -> None:
     recording = session(tmp_path / "session.mcap", ("myo",), emg="myo")
-    files = export(recording, "bids", tmp_path / "b", silent)
-    assert len({file.name for file in files if file.name.endswith("_motion.tsv")}) == 3
+    names = [file.name for file in export(recording, "bids", tmp_path / "b", silent)]
+    assert len([name for name in names if name.endswith("_motion.tsv")]) == 2
+    assert len([name for name in names if name.endswith("_emg.edf")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,22 @@ def test_a_clock_set_in_the_middle_dates_the_whole(tmp_path: Path) -> None:
     assert "2026-11-29 12:00 UTC" in report_html(recording)
 
 
+HOUR_NS = 3600 * 10**9
+
+
+@pytest.mark.parametrize("before_ns", [SET_NS - 70 * HOUR_NS, SET_NS + 5 * 10**9])
+def test_a_clock_that_was_wrong_until_the_network_set_it_dates_by_the_right_one(
+    tmp_path: Path, before_ns: int
+) -> None:
+    """As where a rig goes on from its last shut-down. A clock that is slewed, as drift is, was not set."""
+    slewed = [SET_NS + 500_000 * second for second in range(SECONDS - 5)]
+    recording = session(tmp_path / "session.mcap", utc_ns=[before_ns] * 5 + slewed)
+    for path in export(recording, "edf", tmp_path / "e", silent):
+        with pyedflib.EdfReader(str(path)) as edf:
+            assert edf.getStartdatetime() == datetime(2026, 11, 29, 12)  # noqa: DTZ001  EDF has no zones
+    assert "2026-11-29 12:00 UTC" in report_html(recording)
+
+
 def annotations(recording: Path, folder: Path) -> dict[str, float]:
     notes: dict[str, float] = {}
     for path in export(recording, "edf", folder, silent):
@@ -246,7 +263,9 @@ def test_gaps_at_the_ends_are_told_too(
 
 
 def test_a_gap_is_told_from_its_bound_on(tmp_path: Path) -> None:
-    short = annotations(session(tmp_path / "a.mcap", invalid_s=(3.0, 3.0 + GAP_S - 0.03)), tmp_path)
+    short = annotations(session(tmp_path / "a.mcap", invalid_s=(3.0, 3.0 + 0.02 * MISSING_MAX)), tmp_path)
     assert not any(text.startswith("gap foot") for text in short)
-    long = annotations(session(tmp_path / "b.mcap", invalid_s=(3.0, 3.0 + GAP_S)), tmp_path)
+    long = annotations(
+        session(tmp_path / "b.mcap", invalid_s=(3.0, 3.0 + 0.02 * (MISSING_MAX + 1))), tmp_path
+    )
     assert any(text.startswith("gap foot") for text in long)

@@ -53,7 +53,7 @@ def record_walk(path: Path, *, strides: int = 8, curve: Callable[[float, float],
     for mode, drop_deg, current_ma in (("off", 14.0, None), ("feedback", 2.0, 24.0)):
         end_ns = begin_ns + (strides + 1) * STRIDE_MS * MS
         add("arm", begin_ns, Arm(begin_ns, "begin", mode, 7))
-        add("clock", begin_ns, Clock(begin_ns, 1_800_000_000 * 1000 * MS, begin_ns))
+        add("clock", begin_ns, Clock(begin_ns, 1_800_000_000 * 1000 * MS + begin_ns, begin_ns))
         add("guard/event", begin_ns, GuardEvent(begin_ns, "state", "armed", "armed by <demo>"))
         for k in range((end_ns - begin_ns) // (5 * MS)):
             _record_tick(add, begin_ns, k, (mode, drop_deg, current_ma), curve)

@@ -13,13 +13,14 @@ from controller.analysis.export.bids import write_bids
 from controller.analysis.export.edf import write_edf
 from controller.analysis.export.folder import Owners
 from controller.analysis.export.signals import Signals
+from controller.analysis.export.sources import sources_of
 from controller.analysis.export.tables import (
     PROGRESS_EVERY,
     Progress,
     Veil,
+    event_rows,
     file_names,
     phase_words,
-    rows_of,
     veil_of,
     write_tables,
 )
@@ -52,8 +53,8 @@ def export(
             return write_tables(recording, kind, folder, progress, veil)
         signals = _read_signals(recording, facts, progress, veil)
         if kind == "bids":
-            return write_bids(recording, signals, folder, owners)
-        paths = write_edf(recording, signals, folder, owners.claim)
+            return write_bids(recording, signals, folder, owners, sources_of(facts))
+        paths = write_edf(recording, signals, folder, owners.claim, sources_of(facts))
         owners.keep()
         return paths
     except OSError as error:
@@ -62,15 +63,13 @@ def export(
 
 def _read_signals(recording: Path, facts: dict[str, str], progress: Progress, veil: Veil) -> Signals:
     signals = Signals(facts, veil.hidden)
-    topics = ("tick", "guard/event", "arm", "process", "clock")
+    topics = ("tick", "guard/verdict", "guard/event", "arm", "process", "clock")
     phases = Contractions()
     count = 0
     for count, message in enumerate(messages(recording, topics), 1):
         record = message.record
         signals.take(record)
-        for table, row in rows_of(record, veil):
-            if table == "events" and isinstance(row[0], int):
-                signals.events.append((row[0], str(row[1]), str(row[2])))
+        signals.events += ((t_ns, kind, text) for t_ns, kind, text, *_ in event_rows(record, veil))
         if isinstance(record, Tick) and (seen := record.decision.view.exercise) is not None:
             told = [one for one in phases.take_tick(record.now_ns, seen) if isinstance(one, PhaseTold)]
             signals.events += ((one.t_ns, "exercise", phase_words(one)) for one in told)

@@ -11,9 +11,10 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from controller.analysis.export.sources import Sources
 from controller.core.gait.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.record import wall_clock
-from controller.record.records import Clock, Record, Tick
+from controller.record.records import Clock, GuardVerdict, Pulse, Record, Tick
 from drivers.interface import MICROVOLTS, EmgFrame
 
 Floats = npt.NDArray[np.float64]
@@ -32,6 +33,7 @@ class Series:
     names: tuple[str, ...]
     units: tuple[str, ...]
     points: tuple[str, ...] = ()  # of each column where on the body it is, by its name; empty: of the source
+    nominal_hz: float | None = None  # as its driver says
     t_ns: array[int] = field(default_factory=lambda: array("q"))
     rows: array[float] = field(default_factory=lambda: array("d"))
 
@@ -47,6 +49,26 @@ class Series:
         return t_ns[order], values[order]
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A pulse that left, and when the core had decided on its frame."""
+
+    pulse: Pulse
+    decided_ns: int
+
+    @property
+    def seconds(self) -> float:
+        """Of all its phases together, without the pauses between them."""
+        return 2.0 * self.pulse.width_us * 1e-6 * self.pulse.cycles
+
+    @property
+    def words(self) -> str:
+        burst = f" x{self.pulse.cycles}" if self.pulse.cycles > 1 else ""
+        return (
+            f"pulse {self.pulse.channel} {self.pulse.current_ma:.4g} mA {self.pulse.width_us:.4g} us{burst}"
+        )
+
+
 @dataclass(slots=True)
 class Signals:
     """The series by source, the events as (time, kind, text), the facts of the recording's head.
@@ -60,7 +82,9 @@ class Signals:
     emg: dict[str, Series] = field(default_factory=dict)
     core: Series = field(default_factory=lambda: Series((*ANGLES, COMMAND), (*ANGLE_UNITS, "mA")))
     events: list[tuple[int, str, str]] = field(default_factory=list)
-    offset_ns: int | None = None  # UTC minus monotonic
+    pulses: list[Given] = field(default_factory=list)
+    phases: dict[int, float] = field(default_factory=dict)  # of the stride, percent, by the tick's time
+    _wall: wall_clock.WallClock = field(default_factory=wall_clock.WallClock)
 
     def take(self, record: Record) -> None:
         match record:
@@ -76,14 +100,18 @@ class Signals:
                     self._take_exercise(record, tuple(one.muscle for one in view.exercise.muscles))
                     return
                 currents = [one.current_ma for one in record.decision.command.channels if one is not None]
+                if view.phase_percent is not None:
+                    self.phases[record.now_ns] = view.phase_percent
                 angles = possible_pitch_deg(view.foot_pitch_deg), possible_ankle_deg(view.ankle_deg)
                 if self.hidden:  # no column of a current: an empty one would say that it was off
                     self.core.names, self.core.units = ANGLES, ANGLE_UNITS
                     self.core.add(record.now_ns, angles)
                     return
                 self.core.add(record.now_ns, (*angles, max(currents, default=None)))
-            case Clock() if self.offset_ns is None:
-                self.offset_ns = wall_clock.offset_ns(record)
+            case GuardVerdict() if not self.hidden:
+                self.pulses += (Given(pulse, record.t_ns) for pulse in record.pulses)
+            case Clock():
+                self._wall.take(record)
             case _:
                 pass
 
@@ -100,10 +128,15 @@ class Signals:
             return
         channels = len(frame.volts[0])
         names = tuple(f"emg_{channel}" for channel in range(channels))
-        series = self.emg.setdefault(frame.sensor, Series(names, ("uV",) * channels))
+        series = self.emg.setdefault(
+            frame.sensor, Series(names, ("uV",) * channels, nominal_hz=frame.rate_hz)
+        )
         for index, volts in enumerate(frame.volts):
             microvolts = [volt * MICROVOLTS if frame.valid else None for volt in volts]
             series.add(frame.t_ns + round(index * 1e9 / frame.rate_hz), microvolts[: len(series.names)])
+
+    def is_emg(self, series: Series) -> bool:
+        return any(series is one for one in self.emg.values())
 
     def all(self) -> Iterator[tuple[str, Series]]:
         """Every source by its name; a name may come twice where a device gives both movement and EMG."""
@@ -114,7 +147,7 @@ class Signals:
             yield CORE_OTHERWISE if taken else CORE, self.core
 
     def utc(self, t_ns: int) -> datetime | None:
-        return wall_clock.utc(t_ns, self.offset_ns)
+        return wall_clock.utc(t_ns, self._wall.offset_ns)
 
 
 def apart(taken: set[str], wanted: str, limit: int) -> str:
@@ -130,8 +163,15 @@ def apart(taken: set[str], wanted: str, limit: int) -> str:
     return made
 
 
-def rate_hz(at_s: Floats) -> int:
-    """The nominal rate, gaps left aside: whole samples a second, as EDF wants them."""
+def measured_hz(at_s: Floats) -> float:
+    """The median rate, gaps left aside."""
     steps_s = np.diff(at_s)
     steps_s = steps_s[steps_s > 0.0]
-    return max(1, round(1.0 / float(np.median(steps_s)))) if steps_s.size else 1
+    return 1.0 / float(np.median(steps_s)) if steps_s.size else 1.0
+
+
+def rate_hz(name: str, series: Series, at_s: Floats, sources: Sources) -> int:
+    """The nominal rate: whole samples a second, as EDF wants them."""
+    return (
+        max(1, round(series.nominal_hz)) if series.nominal_hz else sources.nominal_hz(name, measured_hz(at_s))
+    )

@@ -90,7 +90,7 @@ def _rows(
     count = 0
     for count, message in enumerate(raw_messages(recording), 1):
         if message.topic in TOPICS:
-            yield from rows_of(read(message), veil)
+            yield from _rows_of(read(message), veil)
             yield from _told_rows(teller.take(message.topic, message.payload), veil)
         if count % PROGRESS_EVERY == 0:
             progress(count)
@@ -98,7 +98,7 @@ def _rows(
     progress(count)
 
 
-def rows_of(record: Record, veil: Veil) -> Iterator[tuple[str, Row]]:
+def _rows_of(record: Record, veil: Veil) -> Iterator[tuple[str, Row]]:
     match record:
         case Tick():
             for sample in record.inputs.imu:
@@ -106,8 +106,6 @@ def rows_of(record: Record, veil: Veil) -> Iterator[tuple[str, Row]]:
             for frame in record.inputs.emg:
                 yield from (("emg", row) for row in _emg_rows(frame))
             yield "ticks", _tick_row(record, veil)
-            for event in record.decision.events:
-                yield "events", (event.t_ns, event.kind, "", event.emitted_ns, event.confidence, None)
         case GuardVerdict() if not veil.hidden:
             for pulse in record.pulses:
                 yield (
@@ -115,24 +113,35 @@ def rows_of(record: Record, veil: Veil) -> Iterator[tuple[str, Row]]:
                     (pulse.t_ns, pulse.channel, pulse.current_ma, pulse.width_us, pulse.phase_charge_uc,
                      record.frame_seq, pulse.packet, pulse.cycles),
                 )  # fmt: skip
-        case GuardEvent() if not veil.hidden or record.kind == "trip":
-            word = guard_word(record)
-            text = f"{word.state}: {word.text}"
-            yield "events", (word.t_ns, f"guard_{word.kind}", text, None, None, word.fault)
-        case Arm():
-            label = veil.name(record.label or record.mode)
-            yield "events", (record.t_ns, f"arm_{record.kind}", label, None, None, None)
-        case Unreadable():
-            text = f"{record.topic}: {record.why}"
-            yield "events", (record.t_ns, "unreadable_message", text, None, None, None)
-        case Process():
-            told = process_word(record)
-            text = f"{told.process}: {told.text}" if told.text else told.process
-            yield "events", (told.t_ns, f"process_{told.kind}", text, None, None, None)
         case Clock():
             yield "clock", (record.monotonic_ns, record.utc_ns, record.boottime_ns)
         case _:
-            return
+            pass
+    yield from (("events", row) for row in event_rows(record, veil))
+
+
+def event_rows(
+    record: Record, veil: Veil
+) -> Iterator[tuple[int, str, str, int | None, float | None, str | None]]:
+    """Those that the table of events has of a record."""
+    match record:
+        case Tick():
+            for event in record.decision.events:
+                yield event.t_ns, event.kind, "", event.emitted_ns, event.confidence, None
+        case GuardEvent() if not veil.hidden or record.kind == "trip":
+            word = guard_word(record)
+            yield word.t_ns, f"guard_{word.kind}", f"{word.state}: {word.text}", None, None, word.fault
+        case Arm():
+            label = veil.name(record.label or record.mode)
+            yield record.t_ns, f"arm_{record.kind}", label, None, None, None
+        case Unreadable():
+            yield record.t_ns, "unreadable_message", f"{record.topic}: {record.why}", None, None, None
+        case Process():
+            told = process_word(record)
+            text = f"{told.process}: {told.text}" if told.text else told.process
+            yield told.t_ns, f"process_{told.kind}", text, None, None, None
+        case _:
+            pass
 
 
 def _sample_row(sample: ImuSample) -> Row:

@@ -39,7 +39,7 @@ def begun_words(recording: Path) -> str:
     clocks = [each.record for each in messages(recording, ("clock",)) if isinstance(each.record, Clock)]
     if not clocks:
         return ""
-    begin = wall_clock.utc(clocks[0].monotonic_ns, wall_clock.first_offset_ns(clocks))
+    begin = wall_clock.utc(clocks[0].monotonic_ns, wall_clock.settled_offset_ns(clocks))
     return f"{begin:%Y-%m-%d %H:%M} UTC" if begin else "date not known: the clock was not set"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import typer.main
+import typer.testing
 from _pytest.runner import runtestprotocol
 
 from tests.process.rigs import StallWatch
@@ -23,6 +26,9 @@ BEGUN_NS = pytest.StashKey[int]()  # the present file: what failed may have been
 # How long an example takes is the machine's affair; what hangs meets the test's own time limit.
 hypothesis.settings.register_profile("dorsi", deadline=None)
 hypothesis.settings.load_profile("dorsi")
+
+# The tree of all commands is made once a process, and not again at each of 1,300 invocations.
+typer.testing._get_command = functools.cache(typer.main.get_command)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ from controller.config.console_settings import ConsoleSettings, write_settings
 
 MARK = "DORSI_TEST_MARK"
 STARTED_S = 120.0
+LOOK_S = 0.005  # the newest process takes twenty times as long for its first line
 GONE_S = 60.0  # on a machine with other work; the recorder takes two seconds to close its file
 
 pytestmark = pytest.mark.timeout(300)
@@ -55,6 +56,7 @@ def test_a_supervisor_killed_as_a_process_appears_leaves_none_behind(tmp_path: P
         deadline = time.monotonic() + STARTED_S
         while len(marked(mark, tmp_path)) < processes and time.monotonic() < deadline:
             assert supervisor.poll() is None
+            time.sleep(LOOK_S)
         supervisor.send_signal(signal.SIGKILL)  # at once: the newest process has hardly begun
     assert not left_behind(mark, tmp_path)
 

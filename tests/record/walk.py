@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -44,6 +46,18 @@ def pitch_deg(phase: float, drop_deg: float) -> float:
 
 def record_walk(path: Path, *, strides: int = 8, curve: Callable[[float, float], float] = pitch_deg) -> Path:
     """Two arms of ``strides`` strides: ``off`` with 14 deg of drop foot, ``feedback`` with 2 deg."""
+    path.write_bytes(_walked(strides, curve))
+    return path
+
+
+@lru_cache(maxsize=16)
+def _walked(strides: int, curve: Callable[[float, float], float]) -> bytes:
+    """The file, made once for all that ask for the same walk."""
+    with TemporaryDirectory() as folder:
+        return _record(Path(folder) / "walk.mcap", strides, curve).read_bytes()
+
+
+def _record(path: Path, strides: int, curve: Callable[[float, float], float]) -> Path:
     writer = RecordingWriter(path, {**SESSION, "core_params": _reference(curve)})
 
     def add(topic: str, t_ns: int, record: Record) -> None:

@@ -27,7 +27,7 @@ RIGHT_DEG = 9.0  # without a gap this patient's foot and ankle are within 4 deg 
 BACK_STRIDES = 3.5  # a stance shows the foot, a whole stride between two contacts the shank
 WALKED_S = 14.0
 PHASES = (0.05, 0.4, 0.75)  # of a stride: in stance, as the heel comes off, in swing
-AFTER_S = 10.0
+AFTER_S = 6.0  # beyond BACK_STRIDES of 1.2 s
 BOTH, FOOT, SHANK = ("foot", "shank"), ("foot",), ("shank",)
 
 
@@ -36,6 +36,7 @@ def _walked(mode: str, stood_s: float) -> Rehearsal:
     schedule = (Activity("stand", stood_s), Activity("walk", 60.0, 0.9, 1.2))
     walk = Rehearsal(params(mode), VirtualPatient(PatientParams(), 7, schedule))
     walk.walk(WALKED_S)
+    walk.trace.clear()  # what is copied walks on from here: nobody looks back
     return walk
 
 

@@ -123,12 +123,12 @@ class Console:
         texts = self._of(request)
         client = ui.context.client
         language = f'<script>document.documentElement.lang = "{texts.language}"</script>'
-        ui.add_head_html(layout.HEAD + language)
-        ui.add_body_html(layout.bar(texts, "/", with_state=True))
+        ui.add_head_html(f"{layout.HEAD}{language}")
+        ui.add_body_html(str(layout.bar(texts, "/", with_state=True)))
         ui.add_body_html(f"<noscript><p>{escape(texts.get('page.noscript'))}</p></noscript>")
         with ui.element("div").classes("main"):
             told = self._pages.draw(texts, request)
-            ui.html(layout.footer(texts), sanitize=False)
+            ui.html(str(layout.footer(texts)), sanitize=False)
         ui.add_body_html(told)
         button = HoldButton()
 

@@ -37,6 +37,11 @@ class Texts:
         """Raises KeyError on a key that no file has: a mistake in the program."""
         return self.words[key]
 
+    def figure(self, value: float, digits: int | None = None) -> str:
+        """A number as this language writes it: ``digits`` after the point, or as many as it has."""
+        text = f"{value:.10g}" if digits is None else f"{value:.{digits}f}"
+        return text.replace(".", ",") if self.language == "de" else text
+
     def own(self, said: str) -> str:
         """An English sentence from elsewhere in this language, as far as its phrases are known."""
         for phrase, own in self.phrases.items():

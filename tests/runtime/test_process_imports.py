@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"numba", "scipy", "matplotlib", "nicegui", "pyarrow"}
+HEAVY = {"numba", "scipy", "matplotlib", "nicegui", "pyarrow", "jinja2"}
 LOOK = "import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
 
 
@@ -23,7 +23,7 @@ LOOK = "import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
         "controller.telemetry.forward",
     ],
 )
-def test_a_process_of_a_session_loads_no_compiler_of_bodies_and_no_drawing(module: str) -> None:
+def test_a_process_of_a_session_loads_no_compiler_of_bodies_no_drawing_and_no_templates(module: str) -> None:
     look = LOOK.format(module=module, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
+
+from markupsafe import Markup
 
 from controller.config.loader import bounds_of, check_patient
 from controller.config.person_schema import LimitsSection, PatientSection, ReferenceSection
 from controller.config.section import NAME, RULES, Section
 from controller.config.standard_person import NewPerson, patient_text
 from controller.console.i18n import Texts
-from controller.console.setup.setup_page import answer_radios
+from controller.console.render import render
 from controller.console.tuning.tuning_page import read_number
 from controller.errors import ConfigError
 from controller.safety.judgement.contraindications import ANSWERS, QUESTION, QUESTIONS
@@ -61,42 +62,20 @@ def make(folder: Path, form: Mapping[str, str]) -> Path:
     return path
 
 
-def form_html(texts: Texts, typed: Mapping[str, str], *, problem: str = "") -> str:
+def form_html(texts: Texts, typed: Mapping[str, str], *, problem: str = "") -> Markup:
     """The form with what was typed; nothing is preset."""
-    t = texts.get
-    fault = f'<pre class="bad box" role="alert">{escape(problem)}</pre>' if problem else ""
-    sides = "".join(
-        f'<label><input type="radio" name="side" value="{side}" required'
-        f"{' checked' if typed.get('side') == side else ''}>{escape(t(f'setup.side_{side}'))}</label>"
-        for side in SIDES
-    )
-    numbers = "".join(_number(texts, key, unit, typed) for key, (unit, _) in NUMBERS.items())
-    rows = "".join(
-        f"<fieldset><legend>{escape(t(f'question.{question.key}'))}</legend>"
-        + answer_radios(texts, question, typed.get(question.key))
-        + "</fieldset>"
-        for question in QUESTIONS
-    )
-    return (
-        f'{fault}<form method="post" action="/new-person"><section class="card"><div class="fields">'
-        f"<label>{escape(t('sessions.patient'))} <small>{escape(t('newperson.pseudonym_rule'))}</small>"
-        f'<input name="pseudonym" value="{escape(typed.get("pseudonym", ""), quote=True)}" required '
-        f'maxlength="40" pattern="{escape(NAME.strip("^$"), quote=True)}" '
-        f'title="{escape(RULES[NAME], quote=True)}" '
-        f'autocomplete="off"></label><fieldset><legend>{escape(t("newperson.side"))}</legend>{sides}</fieldset>'
-        f'{numbers}</div><p class="standard">{escape(t("newperson.model"))}</p></section>'
-        f'<section class="card"><h2>{escape(t("setup.checklist"))}</h2><div class="questions">{rows}</div>'
-        f'<p class="tools"><button class="button">{escape(t("newperson.make"))}</button>'
-        f'<a class="button second" href="/">{escape(t("page.home"))}</a></p></section></form>'
-    )
-
-
-def _number(texts: Texts, key: str, unit: str, typed: Mapping[str, str]) -> str:
-    bounds = bounds_of(NUMBERS[key][1].model_fields[key])
-    low, high = (f"{bounds[end]:g}" for end in ("ge", "le"))
-    rule = escape(texts.get(f"newperson.{key}_rule"))
-    return (
-        f"<label>{escape(texts.get(f'newperson.{key}'))}, {unit} <small>{low}–{high}. {rule}</small>"
-        f'<input name="{key}" value="{escape(typed.get(key, ""), quote=True)}" required inputmode="decimal" '
-        'autocomplete="off"></label>'
+    bounds = {key: bounds_of(section.model_fields[key]) for key, (_, section) in NUMBERS.items()}
+    return render(
+        "home/new_person",
+        texts,
+        typed=typed,
+        problem=problem,
+        sides=SIDES,
+        numbers=[
+            (key, unit, f"{bounds[key]['ge']:g}", f"{bounds[key]['le']:g}")
+            for key, (unit, _) in NUMBERS.items()
+        ],
+        questions=QUESTIONS,
+        name_pattern=NAME.strip("^$"),
+        name_rule=RULES[NAME],
     )

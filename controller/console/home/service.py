@@ -7,7 +7,6 @@ console of its own, which this one leads to.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,6 +29,7 @@ from controller.console.recordings import recorded
 from controller.console.recordings.file_jobs import Desk
 from controller.console.recordings.recorded import Recorded
 from controller.console.recordings.routes import RecordingPages
+from controller.console.render import render
 from controller.console.setup.progress import SetupState
 from controller.errors import ConfigError, InputError
 
@@ -254,7 +254,7 @@ class Service:
             )
         except InputError as error:
             texts = self._of(request)
-            body = home_page.problem_html(str(error))
+            body = render("problem", texts, problem=str(error))
             return self._page(request, "", texts.get("home.not_started"), body, status=409)
         return RedirectResponse("/rig", status_code=303)
 
@@ -351,7 +351,8 @@ class Service:
 
     def _unknown(self, request: Request) -> Response:
         texts = self._of(request)
-        return self._page(request, "", "Dorsi", f"<p>{escape(texts.get('home.unknown'))}</p>", status=404)
+        body = render("line", texts, words=texts.get("home.unknown"))
+        return self._page(request, "", "Dorsi", body, status=404)
 
 
 def _told(one: Started, item: Recorded | None) -> bool:

@@ -107,7 +107,7 @@ def test_a_first_train_that_is_too_strong_leaves_the_least_current(console: Cons
 def test_the_seated_test_says_whose_most_it_is(console: Console) -> None:
     assert "37.0 mA, what this person has accepted" in console.browser.get("/test").text
     console.pages._state.comfort_ma = None
-    assert "4.0 mA, a first train&#x27;s current" in console.browser.get("/test").text
+    assert "4.0 mA, a first train&#39;s current" in console.browser.get("/test").text
 
 
 def test_every_screen_is_told_the_next_trains_current_and_a_reload_raises_nothing(console: Console) -> None:

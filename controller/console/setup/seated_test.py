@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from html import escape
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from markupsafe import Markup
 
 from controller.console import layout
 from controller.console.forms import fields
@@ -22,9 +22,9 @@ from controller.console.i18n import Texts
 from controller.console.live.browser_messages import Json
 from controller.console.live.feed import ABLE, Feed
 from controller.console.live.strength import CURRENT
+from controller.console.render import render
 from controller.console.setup.progress import FIRST_MA, LEAST_MA, STEP_MA, SetupState
 from controller.console.tuning.controller_link import TuningLink
-from controller.console.tuning.tuning_page import figure
 from controller.runtime.test_trains import END, HOLD_MAX_S, ProbeWish
 
 OFF_S = 2.5  # between two trains: current for half of the time
@@ -184,24 +184,8 @@ class SeatedTest:
                 self._why = "test.refused"
 
 
-def page_html(texts: Texts, level_ma: float, most_ma: float, *, asked: bool) -> str:
+def page_html(texts: Texts, level_ma: float, most_ma: float, *, asked: bool) -> Markup:
     """``asked``: whether ``most_ma`` is what this person has accepted."""
-    t = texts.get
-
-    def step(by: str, sign: str) -> str:
-        return (
-            f'<form method="post" action="/test/level"><button class="button second" name="by" value="{by}" '
-            f'aria-label="{escape(t(f"test.{by}"))}">{sign}</button></form>'
-        )
-
-    most = t("test.most" if asked else "test.most_unasked").format(current=figure(texts, most_ma, 1))
-    return (
-        f'<section class="card step" id="seated"><p class="lead">{escape(t("test.do"))}</p>'
-        f'<div class="tools">{step("less", "−")}<p class="big"><span id="level">{figure(texts, level_ma, 1)}'
-        f"</span> mA</p>{step('more', '+')}</div><p>{escape(most)}</p>"
-        f'<button type="button" class="button" id="test-hold">{escape(t("test.hold"))}</button>'
-        f'<p id="test-word" role="status"></p>'
-        f'<p class="big">{escape(t("test.lifted"))} <b class="whole"><span id="lifted">–</span>°</b></p>'
-        f"<p>{escape(t('test.look'))}</p></section>"
-        f'<script src="{layout.STATIC}/seated.js" defer></script>'
+    return render(
+        "setup/seated", texts, level_ma=level_ma, most_ma=most_ma, asked=asked, static=layout.STATIC
     )

@@ -98,6 +98,6 @@ class GaitPages:
         """The page of the session, into NiceGUI's; returns what its scripts are told."""
         sees = self._whole.sees(request)
         line = line_html(texts, whole=sees) if self._whole.blinded else ""
-        ui.html(main_html(texts, self._settings, remembered(request), line), sanitize=False)
+        ui.html(str(main_html(texts, self._settings, remembered(request), line)), sanitize=False)
         charts = draw_details(texts, self._settings, blinded=not sees)
         return live_script(texts, self._settings, charts, blinded=not sees)

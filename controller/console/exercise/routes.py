@@ -6,7 +6,6 @@ Every tap is answered in words where it is not taken. Nothing here arms but the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from html import escape
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -23,10 +22,10 @@ from controller.console.exercise.programmes_page import programmes_html
 from controller.console.forms import fields, remember, remembered
 from controller.console.i18n import Texts
 from controller.console.live.feed import Feed
+from controller.console.render import render
 from controller.console.setup.progress import unanswered
 from controller.console.setup.setup_page import checklist_html
 from controller.console.tuning import audit
-from controller.console.tuning.tuning_page import figure
 from controller.core.signals import ExerciseRequest
 from controller.runtime.exercise_console import Refused
 from controller.runtime.tuning import BY_MAX
@@ -81,8 +80,8 @@ class ExercisePages:
     def draw(self, texts: Texts, request: Request) -> str:
         """The page of the session, into NiceGUI's; returns what its scripts are told."""
         html = exercise_html(texts, self._settings, self._facts, remembered(request))
-        ui.html(html, sanitize=False)
-        return page_facts(texts, self._facts)
+        ui.html(str(html), sanitize=False)
+        return str(page_facts(texts, self._facts))
 
     # --- the programme
 
@@ -122,7 +121,7 @@ class ExercisePages:
             return texts.get(f"exercise_refused.{answer.replace(' ', '_')}")
         bound = next((one for one in self._facts.intensities if one.muscle == muscle), None)
         return texts.get(f"exercise_refused.{answer.code}").format(
-            most="" if answer.most_ma is None else figure(texts, answer.most_ma),
+            most="" if answer.most_ma is None else texts.figure(answer.most_ma),
             why="" if bound is None else bound_words(texts, bound),
         )
 
@@ -179,19 +178,14 @@ class ExercisePages:
     ) -> Response:
         """The page; with ``answers`` as they were ticked, in place of those that count."""
         texts = self._texts_of(request)
-        fault = f'<p class="bad box" role="alert">{escape(problem)}</p>' if problem else ""
         ticked = self._answers if answers is None else answers
-        answered = bool(self._answers) and not self._objections()
-        good = f'<p class="notice">{escape(texts.get("checklist.good"))}</p>' if answered else ""
-        by = (
-            f'<p class="tools"><label>{escape(texts.get("tuning.by"))} <input name="by" '
-            f'value="{escape(remembered(request), quote=True)}" required maxlength="{BY_MAX}" '
-            'size="8" autocomplete="off"></label></p>'
-        )
-        body = (
-            f'{fault}{good}<section class="card step"><p class="lead">'
-            f"{escape(texts.get('checklist.lead'))}</p>"
-            f"{checklist_html(texts, self._settings, ticked, '/checklist', more=by)}</section>"
+        sign = render("tuning/signature", texts, by=remembered(request), by_max=BY_MAX)
+        body = render(
+            "exercise/checklist",
+            texts,
+            problem=problem,
+            good=bool(self._answers) and not self._objections(),
+            checklist=checklist_html(texts, self._settings, ticked, "/checklist", more=sign),
         )
         return self._page(texts, "/checklist", "checklist.title", body, status)
 
@@ -202,8 +196,7 @@ class ExercisePages:
     async def audit(self, request: Request) -> Response:
         texts, told = self._texts_of(request), self.link.now
         entries = audit.newest_first(told.trail if told else ())
-        intro = f'<p class="quiet">{escape(texts.get("audit.intro"))}</p>'
-        return self._page(texts, "/audit", "audit.title", f"{intro}{audit.trail_table(texts, entries)}")
+        return self._page(texts, "/audit", "audit.title", audit.audit_html(texts, entries))
 
     async def now(self) -> Response:
         """The guard's state, for the bar of the pages without live data."""

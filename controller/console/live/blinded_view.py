@@ -9,16 +9,17 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
-from html import escape
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from markupsafe import Markup
 from starlette.middleware.base import RequestResponseEndpoint
 
 from controller.console import layout
 from controller.console.forms import fields, remember, remembered
 from controller.console.i18n import Texts
 from controller.console.live.browser_messages import Json
+from controller.console.render import render
 from controller.runtime.tuning import BY_MAX
 
 COOKIE = "dorsi_whole_view"
@@ -127,32 +128,11 @@ class WholeView:
         app.middleware("http")(keep_back)
 
 
-def door_html(texts: Texts, by: str, *, wrong: bool) -> str:
+def door_html(texts: Texts, by: str, *, wrong: bool) -> Markup:
     """What stands in the whole view's place, and the way to it."""
-    t = texts.get
-    fault = f'<p class="bad" role="alert">{escape(t("blinded.wrong"))}</p>' if wrong else ""
-    return (
-        f"<p>{escape(t('blinded.why'))}</p>{fault}"
-        '<form method="post" action="/whole-view" class="card confirm">'
-        f'<h2>{escape(t("blinded.open_title"))}</h2><p class="quiet">{escape(t("blinded.open_note"))}</p>'
-        f"<label>{escape(t('login.token'))} "
-        '<input type="password" name="token" autocomplete="off" required></label>'
-        f"<label>{escape(t('tuning.by'))} "
-        f'<input name="by" value="{escape(by, quote=True)}" required maxlength="{BY_MAX}" size="8" '
-        f'autocomplete="off"></label><button class="button">{escape(t("blinded.open"))}</button></form>'
-    )
+    return render("live/whole_view", texts, by=by, by_max=BY_MAX, wrong=wrong)
 
 
-def line_html(texts: Texts, *, whole: bool) -> str:
+def line_html(texts: Texts, *, whole: bool) -> Markup:
     """On the main screen of a blinded trial: which view this is, and the way to the other one."""
-    t = texts.get
-    if whole:
-        return (
-            '<form method="post" action="/whole-view/close" class="tools blinded">'
-            f"<b>{escape(t('blinded.whole'))}</b> "
-            f'<button class="button second small">{escape(t("blinded.close"))}</button></form>'
-        )
-    return (
-        f'<p class="blinded">{escape(t("blinded.assessor"))} '
-        f'<a class="button second small" href="/whole-view">{escape(t("blinded.open_title"))}</a></p>'
-    )
+    return render("live/blinded_line", texts, whole=whole)

@@ -15,7 +15,6 @@ from controller.console.i18n import Texts
 from controller.console.live.browser_messages import Json
 from controller.console.live.strength import Answer, Bound, Strength
 from controller.console.tuning.controller_link import TuningLink
-from controller.console.tuning.tuning_page import figure
 from controller.runtime.tuning import BY_MAX
 
 
@@ -75,7 +74,7 @@ def said(texts: Texts, answer: Answer) -> str:
     most, why = "", ""
     if answer.bound is not None:
         bound = answer.bound
-        most, why = figure(texts, bound.most), bound_words(texts, bound)
+        most, why = texts.figure(bound.most), bound_words(texts, bound)
         if answer.code == "most":
             most += bound.unit
     return texts.get(f"strength.{answer.code}").format(most=most, why=why)

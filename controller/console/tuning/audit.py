@@ -1,6 +1,6 @@
 """The audit trail: who changed what, when, why, and what the preview had said.
 
-Promises every entry the controller and the set-up made in this session, the newest first. Escapes all texts.
+Promises every entry the controller and the set-up made in this session, the newest first.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Sequence
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
+
+from markupsafe import Markup
 
 from controller.config.tunables import BY_KEY
 from controller.console.i18n import Texts
-from controller.console.layout import table
+from controller.console.render import render
 from controller.ipc import bus
 from controller.record import records
 from controller.record.records import Audit
@@ -27,23 +29,31 @@ REASONS = {
 HEADS = ("when", "who", "kind", "what", "why", "preview")
 
 
-def trail_table(texts: Texts, entries: Sequence[Audit]) -> str:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry in words; of each change its name, and the number before and after."""
+
+    entry: Audit
+    when: str
+    changes: Sequence[tuple[str, str, str]]
+    text: str
+    why: str
+    seen: str
+
+
+def trail_table(texts: Texts, entries: Sequence[Audit]) -> Markup:
     """``entries`` in the order given."""
-    t = texts.get
-    if not entries:
-        return f"<p>{escape(t('audit.empty'))}</p>"
-    heads = [escape(t(f"audit.{name}")) for name in HEADS]
-    return table(heads, [_row(texts, entry) for entry in entries])
+    heads = [texts.get(f"audit.{name}") for name in HEADS]
+    return render("tuning/trail", texts, heads=heads, rows=[_row(texts, entry) for entry in entries])
 
 
-def _row(texts: Texts, entry: Audit) -> tuple[str, ...]:
+def audit_html(texts: Texts, entries: Sequence[Audit]) -> Markup:
+    """The page of the trail."""
+    return render("tuning/audit", texts, trail=trail_table(texts, entries))
+
+
+def _row(texts: Texts, entry: Audit) -> Row:
     t = texts.get
-    when = time.strftime("%H:%M:%S", time.localtime(entry.utc_ns / 1e9))
-    changes = "<br>".join(
-        f"{escape(_name(texts, c.key))} {number(texts, c.old)} → <b>{number(texts, c.new)}</b>"
-        for c in entry.changes
-    )
-    what = "<br>".join(part for part in (changes, escape(texts.own(entry.text))) if part)
     predicted = entry.preview.get("predicted_error_deg")
     before, after = entry.preview.get("error_deg_before"), entry.preview.get("error_deg_after")
     seen = "–"
@@ -51,10 +61,15 @@ def _row(texts: Texts, entry: Audit) -> tuple[str, ...]:
         seen = f"{t('preview.error_deg')} {number(texts, round(predicted, 1))}°"
     elif before is not None and after is not None:
         seen = f"{number(texts, round(before, 1))}° → {number(texts, round(after, 1))}°"
-    kind = f'<span class="kind {entry.kind}">{escape(t(f"audit.{entry.kind}"))}</span>'
     key = REASONS.get(entry.reason)
-    why = entry.reason if key is None else t(key)
-    return (when, escape(entry.by), kind, what, escape(why), seen)
+    return Row(
+        entry=entry,
+        when=time.strftime("%H:%M:%S", time.localtime(entry.utc_ns / 1e9)),
+        changes=[(_name(texts, c.key), number(texts, c.old), number(texts, c.new)) for c in entry.changes],
+        text=texts.own(entry.text),
+        why=entry.reason if key is None else t(key),
+        seen=seen,
+    )
 
 
 def _name(texts: Texts, key: str) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from markupsafe import Markup
+
+from controller.console.render import TEMPLATES
 
 WIDTH, HEIGHT = 460, 200
 LEFT, RIGHT, TOP, BOTTOM = 44, 18, 10, 30
@@ -24,7 +27,7 @@ class Line:
     look: str
 
 
-def chart(title: str, lines: Sequence[Line], x_words: str, *, from_zero: bool = False) -> str:
+def chart(title: str, lines: Sequence[Line], x_words: str, *, from_zero: bool = False) -> Markup:
     """The curves over 0 to 100 % of the stride, as SVG."""
     low = min(min(line.values) for line in lines)
     high = max(max(line.values) for line in lines)
@@ -38,20 +41,22 @@ def chart(title: str, lines: Sequence[Line], x_words: str, *, from_zero: bool = 
     def y(value: float) -> float:
         return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    parts: list[str] = []
-    for number in range(round((high - low) / step) + 1):
-        value = low + number * step
-        parts.append(f'<path class="grid" d="M{LEFT} {y(value):.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>')
-    for percent in range(0, 101, 20):
-        parts.append(f'<text x="{x(percent):.1f}" y="{HEIGHT - 14}" text-anchor="middle">{percent}</text>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{HEIGHT - 1}" text-anchor="middle">{escape(x_words)}</text>')
-    for line in lines:
-        last = max(1, len(line.values) - 1)
-        points = " ".join(f"{x(100.0 * i / last):.1f},{y(v):.1f}" for i, v in enumerate(line.values))
-        parts.append(f'<polyline class="{line.look}" points="{points}"/>')
-    return (
-        f'<svg class="curves" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"{''.join(parts)}</svg>"
+    levels = [low + number * step for number in range(round((high - low) / step) + 1)]
+    return TEMPLATES.render(
+        "tuning/curves.html",
+        title=title,
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        rows=[(y(value), value) for value in levels],
+        columns=[(x(percent), percent) for percent in range(0, 101, 20)],
+        x_words=x_words,
+        lines=[
+            (
+                line.look,
+                [(x(100.0 * i / max(1, len(line.values) - 1)), y(v)) for i, v in enumerate(line.values)],
+            )
+            for line in lines
+        ],
     )

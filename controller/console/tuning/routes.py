@@ -11,7 +11,6 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from html import escape
 from itertools import count
 
 from fastapi import FastAPI, Request
@@ -23,6 +22,7 @@ from controller.console import layout
 from controller.console.forms import fields, remember, remembered
 from controller.console.i18n import Texts
 from controller.console.live.feed import Feed
+from controller.console.render import render
 from controller.console.tuning import audit, tuning_page
 from controller.console.tuning.controller_link import TuningLink
 from controller.console.tuning.preview_client import PreviewWorker
@@ -164,7 +164,7 @@ class TuningPages:
             if objections({key: value}, told.allowed):
                 problems[key] = texts.get("tuning.out_of_range").format(
                     name=texts.get(f"knob.{key}.name"),
-                    found=tuning_page.figure(texts, value),
+                    found=texts.figure(value),
                     allowed=tuning_page.range_words(texts, told.allowed[key]),
                 )
         if form.get("version") != str(told.version):
@@ -209,8 +209,7 @@ class TuningPages:
     def _proposal(self, request: Request, number: int, *, problem: str = "", status: int = 200) -> Response:
         texts, found = self._texts_of(request), self._proposals.get(number)
         if found is None:
-            again = f'<a href="/tuning">{escape(texts.get("tuning.again"))}</a>'
-            body = f"<p>{escape(texts.get('tuning.unknown'))} {again}</p>"
+            body = render("tuning/unknown", texts)
             return self._page(texts, "/tuning", "tuning.proposal", body, 404)
         by = remembered(request)
         body = tuning_page.proposal_html(texts, found, self._link.now, by, problem)
@@ -278,8 +277,7 @@ class TuningPages:
     async def audit(self, request: Request) -> Response:
         texts, told = self._texts_of(request), self._link.now
         entries = audit.newest_first(told.trail if told else (), self._more())
-        body = f'<p class="quiet">{escape(texts.get("audit.intro"))}</p>{audit.trail_table(texts, entries)}'
-        return self._page(texts, "/audit", "audit.title", body)
+        return self._page(texts, "/audit", "audit.title", audit.audit_html(texts, entries))
 
     # --- profiles ---
 
@@ -335,7 +333,7 @@ class TuningPages:
         wanted = {key: value for key, value in profile.values.items() if value != told.values[key]}
         wrong = {line.partition(":")[0]: line for line in objections(wanted, told.allowed)}
         if wrong:
-            typed = {key: tuning_page.figure(texts, value) for key, value in wanted.items()}
+            typed = {key: texts.figure(value) for key, value in wanted.items()}
             return self._tuning(request, typed=typed, problems=wrong, status=422)
         return self.begin(request, wanted)
 

@@ -10,6 +10,7 @@ import sys
 import typer
 
 from controller.commands import (
+    line_catalogue,
     line_console,
     line_devices,
     line_files,
@@ -34,6 +35,8 @@ trial_app = typer.Typer(
     cls=line_trial.TrialGroup, help="Studies on virtual persons, and their analysis.", no_args_is_help=True
 )
 app.add_typer(trial_app, name="trial")
+catalogue_app = typer.Typer(help="All sessions of some folders.", no_args_is_help=True)
+app.add_typer(catalogue_app, name="catalogue")
 console_app = typer.Typer(invoke_without_command=True)
 app.add_typer(console_app, name="console")
 
@@ -72,6 +75,9 @@ mqtt_app.command("forward")(line_recordings.mqtt_forward)
 trial_app.command("run")(line_trial.run)
 trial_app.command("analyse")(line_trial.analyse)
 trial_app.command("replay")(line_trial.replay)
+catalogue_app.command("list")(line_catalogue.list_sessions)
+catalogue_app.command("compare")(line_catalogue.compare)
+catalogue_app.command("progress")(line_catalogue.progress)
 config_app.command("check")(line_sessions.config_check)
 
 

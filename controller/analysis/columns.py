@@ -178,6 +178,9 @@ EXERCISE_TICKS: tuple[Column, ...] = (
 # Of a walk, or of an exercise, alone
 WALKED, EXERCISED = ("strides",), ("contractions",)
 
+ARROW_NAMES: Mapping[Kind, str] = MappingProxyType(  # of pyarrow's types
+    {"integer": "int64", "number": "float64", "text": "string", "yes/no": "bool_"}
+)
 HEADS = ("table", "column", "type", "unit", "sign", "definition", "source")
 
 

@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from controller.analysis.arms import trial_key
-from controller.analysis.columns import HEADS, TABLES, Column, dictionary, tables_of
+from controller.analysis.columns import ARROW_NAMES, HEADS, TABLES, Column, dictionary, tables_of
 from controller.analysis.exercise import is_exercise
 from controller.core.gait.joint_range import possible_ankle_deg, possible_pitch_deg
 from controller.core.signals import ExerciseView
@@ -46,12 +46,6 @@ DICTIONARY = "data-dictionary.csv"
 BATCH_ROWS = 20_000
 PROGRESS_EVERY = 5_000  # messages
 
-ARROW: Mapping[str, pyarrow.DataType] = {
-    "integer": pyarrow.int64(),
-    "number": pyarrow.float64(),
-    "text": pyarrow.string(),
-    "yes/no": pyarrow.bool_(),
-}
 DOSE = ("charge_uc", "pulses", "current_max_ma")  # of a stride
 
 Row = Sequence[object]
@@ -263,5 +257,7 @@ def _field(column: Column) -> pyarrow.Field:
         "source": column.source,
     }
     return pyarrow.field(
-        column.name, ARROW[column.kind], metadata={key: text for key, text in said.items() if text}
+        column.name,
+        getattr(pyarrow, ARROW_NAMES[column.kind])(),
+        metadata={key: text for key, text in said.items() if text},
     )

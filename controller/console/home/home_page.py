@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from controller.analysis.session_figures import SessionFigures
 from controller.console.home.persons import Person, Settings
 from controller.console.home.rigs import Started
 from controller.console.home.start_page import settings_words
@@ -19,7 +20,6 @@ from controller.console.recordings.recordings_page import day_words, value_text
 from controller.console.recordings.session_figures import (
     FIVE,
     UNITS,
-    SessionFigures,
     last_walk,
     session_figures,
 )

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from controller.analysis.session_figures import SessionFigures
 from controller.console.home.home_page import figure_words
 from controller.console.i18n import Texts
 from controller.console.recordings.recorded import Recorded
 from controller.console.recordings.recordings_page import day_words, value_text
-from controller.console.recordings.session_figures import UNITS, SessionFigures, session_figures
+from controller.console.recordings.session_figures import UNITS, session_figures
 from controller.console.render import render
 
 TRENDS = ("toes_up_deg", "cadence_spm", "charge_uc", "minutes")

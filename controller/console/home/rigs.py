@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from controller.analysis.session_folder import STAMP_FORMAT
 from controller.config.console_settings import Place, write_settings
 from controller.console.home.rig_door import RigDoor
 from controller.console.low_priority import BEHIND
-from controller.console.recordings.recorded import STAMP_FORMAT
 from controller.errors import InputError
 from controller.runtime import child
 from controller.runtime.stop_keys import END

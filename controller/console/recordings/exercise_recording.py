@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
-
-import msgspec
 
 from controller.analysis.exercise import ExerciseSummary
 from controller.console.i18n import Texts
 from controller.console.layout import table
 
 FIGURES = ("contractions", "minutes", "current", "set", "charge")
-
-
-def read_summary(folder: Path) -> ExerciseSummary | None:
-    """None where there is none yet, or the recording is of a walk."""
-    try:
-        return msgspec.json.decode((folder / "summary.json").read_bytes(), type=ExerciseSummary)
-    except (OSError, msgspec.DecodeError):
-        return None
 
 
 def done_words(texts: Texts, done: ExerciseSummary) -> str:

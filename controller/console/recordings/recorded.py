@@ -8,19 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
 from controller.analysis.exercise import ExerciseSummary
-from controller.analysis.summary import ArmSummary, Summary
-from controller.console.recordings.exercise_recording import read_summary
+from controller.analysis.session_folder import arm_summaries, begun_utc, exercise_summary
+from controller.analysis.summary import ArmSummary
 from controller.errors import InputError
 from controller.record.reader import header
 
-STAMP = re.compile(r"(\d{8}T\d{6}Z)(?:-\d+)?")  # how a folder of runs/ is named, UTC
-STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 MONTHS = (  # as people type them, English and German
     "january januar", "february februar", "march maerz märz", "april", "may mai", "june juni", "july juli",
     "august", "september", "october oktober", "november", "december dezember",
@@ -70,13 +66,8 @@ def one(runs: Path, name: str) -> Recorded | None:
 
 def begun_at(name: str) -> datetime | None:
     """When the session of that folder began, in local time; None where its name is no stamp."""
-    stamp = STAMP.fullmatch(name)
-    if stamp is None:
-        return None
-    try:
-        return datetime.strptime(stamp.group(1), STAMP_FORMAT).replace(tzinfo=UTC).astimezone()
-    except ValueError:
-        return None
+    begun = begun_utc(name)
+    return begun.astimezone() if begun else None
 
 
 def _newness(item: Recorded) -> tuple[float, str]:
@@ -97,10 +88,7 @@ def _words(item: Recorded) -> set[str]:
 
 
 def _read(folder: Path) -> Recorded:
-    try:
-        arms = msgspec.json.decode((folder / "summary.json").read_bytes(), type=Summary).arms
-    except (OSError, msgspec.DecodeError):
-        arms = ()
+    arms = arm_summaries(folder)
     try:
         head = header(folder / "session.mcap")
     except InputError:
@@ -110,7 +98,7 @@ def _read(folder: Path) -> Recorded:
         pseudonym=head.get("pseudonym", ""),
         arms=arms,
         has_report=(folder / "report.html").is_file(),
-        exercise=None if arms else read_summary(folder),
+        exercise=None if arms else exercise_summary(folder),
         virtual=head.get("virtual", "") == "yes",
         begun=begun_at(folder.name),
         session_text=head.get("session_file", ""),

@@ -98,6 +98,8 @@ chaos: setup
 	@$(BIN)/python -m tests.chaos.virtual 30
 	@echo "==> each fault in running rigs, $(TRIES) times (about three seconds a try; TRIES=3 is shorter): runs/chaos/"
 	@$(BIN)/python -m tests.chaos.process $(TRIES)
+	@echo "==> ten sensors out of reach, one after the other: back within five seconds (two minutes)"
+	@$(BIN)/python -m tests.chaos.disconnects
 
 fuzz: setup
 	@echo "==> $(INPUTS) broken inputs for every decoder (five minutes; SEED=N picks those of another time)"

@@ -92,9 +92,10 @@ BY_BYTES_ALONE: tuple[BytesDevice, ...] = (
         protocol="hasomed-rehamove3-sm3",
         title="Hasomed RehaMove3 (ScienceMode3)",
         what="stimulator, USB serial, by its bytes alone",
-        verified="framing and command numbers against the vendor's documentation; layout of the data as "
-        "ScienceMode4's, unverified",
-        refused="no public document has the bytes of its pulses and answers: see them on hardware first",
+        verified="framing and command numbers against the vendor's headers (smpt 3.2.5); data laid out as "
+        "ScienceMode4's, from which those headers differ",
+        refused="by the vendor's headers its points have a control mode and its answers do not name the "
+        "pulse's channel; nobody publishes those bytes, so see them on hardware first",
         decode=_decode_sm4,
     ),
     BytesDevice(

@@ -129,6 +129,7 @@ class Port:
         self._opened_s = 0.0
         self._silent_until_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self.sent = self.lost = 0  # notifications since it joined the radio
 
     def opened(self, connection: Connection) -> None:
         self._connection = connection
@@ -136,6 +137,7 @@ class Port:
 
     def closed(self) -> None:
         self._connection = None
+        self.lost += len(self._queue)
         self._queue.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -146,9 +148,11 @@ class Port:
         if connection is None:
             return
         enabled = self._device.gatt_server.subscribers.get(connection, {}).get(characteristic.handle)
-        if not enabled or not enabled[0] & 1 or len(self._queue) >= QUEUE_MAX:
+        if not enabled or not enabled[0] & 1:
             return
-        if self._conditions.loss and self._rng.random() < self._conditions.loss:
+        full = len(self._queue) >= QUEUE_MAX
+        if full or (self._conditions.loss and self._rng.random() < self._conditions.loss):
+            self.lost += 1
             return
         header = bytes((_NOTIFICATION,)) + characteristic.handle.to_bytes(2, "little")
         self._queue.append(header + value[: connection.att_mtu - 3])
@@ -172,6 +176,7 @@ class Port:
         connection = self._connection
         if connection is None:
             return
+        self.sent += len(self._queue)
         while self._queue:
             self._device.gatt_server.send_gatt_pdu(connection, self._queue.popleft())
 
@@ -254,6 +259,7 @@ class VirtualRadio:
         self._hosts: set[asyncio.WriteTransport] = set()
         self._members: list[tuple[Peripheral, Device, Controller, Port]] = []
         self._returning: set[asyncio.Task[None]] = set()
+        self._away: set[str] = set()  # names of those out of reach
         self._server: asyncio.Server | None = None
         self.hci_address = ""
 
@@ -280,6 +286,26 @@ class VirtualRadio:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+
+    def account(self) -> dict[str, tuple[int, int]]:
+        """Notifications sent and lost, by the peripheral's name."""
+        return {one.name: (port.sent, port.lost) for one, _, _, port in self._members}
+
+    async def leave(self, name: str) -> None:
+        """A peripheral goes out of reach: its connection breaks, and it is not heard until it is back."""
+        self._away.add(name)
+        device = self._device(name)
+        await device.stop_advertising()
+        for connection in list(device.connections.values()):
+            await connection.disconnect(HCI_CONNECTION_TIMEOUT_ERROR)
+
+    async def back(self, name: str) -> None:
+        """It advertises again."""
+        self._away.discard(name)
+        await self._device(name).start_advertising()
+
+    def _device(self, name: str) -> Device:
+        return next(device for one, device, _, _ in self._members if one.name == name)
 
     async def add(self, peripheral: Peripheral) -> None:
         """Power a peripheral on; it advertises until a host connects, and again after it left."""
@@ -323,7 +349,8 @@ class VirtualRadio:
 
         async def returning() -> None:
             await peripheral.idle()
-            await device.start_advertising()
+            if peripheral.name not in self._away:
+                await device.start_advertising()
 
         device.on(Device.EVENT_CONNECTION, connected)
         await device.power_on()

@@ -5,18 +5,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
-LATER := tests/console/test_axe.py tests/console/test_tuning_browser.py $(wildcard tests/console/test_exercise_browser.py)
-RIGS := tests/process tests/chaos/test_process_chaos.py $(filter-out $(LATER),$(wildcard tests/console/test_*browser.py))
-WALKS := $(patsubst %,tests/safety/test_%.py,any_stamp machine pace plausible_people walks) # long, and cover nothing more
-GUARD := $(filter-out $(WALKS),$(wildcard tests/safety/test_*.py))
-APART := $(RIGS:%=--ignore %) $(LATER:%=--ignore %) $(GUARD:%=--ignore %)
+LATER := tests/console/test_axe.py tests/console/test_tuning_browser.py # on a rig of their own: one walks ten minutes
+SCREENS := $(filter-out $(LATER),$(wildcard tests/console/test_*browser.py))
+RIGS := tests/process tests/chaos/test_process_chaos.py
+LONG := any_stamp exercise_minutes judge machine pace plausible_people walks # and cover no more of the guard
+GUARD := $(filter-out $(LONG:%=tests/safety/test_%.py),$(wildcard tests/safety/test_*.py))
+APART := $(foreach path,$(RIGS) $(SCREENS) $(LATER) $(GUARD),--ignore $(path))
+export PYTHONDONTWRITEBYTECODE := # a rig is six programs: what they compile is kept for the next
 PYTEST = pytest -o cache_dir=.pytest_cache/$@
 TRIES ?= 20
 INPUTS ?= 100000
 HOURS ?= 10
 MINUTES ?= 60
 
-.PHONY: demo test test-beside test-apart test-guard test-rigs test-later bench validate mutate chaos fuzz soak docs lint setup lock clean
+.PHONY: demo test test-beside test-apart test-guard test-rigs test-screens bench validate mutate chaos fuzz soak docs lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -47,13 +49,13 @@ lint: setup
 
 test: setup
 	@sh tests/debian.sh
-	@$(MAKE) --no-print-directory --jobs 2 test-beside test-rigs
+	@$(BIN)/python -c "from models import exercise_patient, patient; patient.VirtualPatient.compile(); exercise_patient.ExercisePatient.compile()"
+	@mkdir -p .build
+	@$(MAKE) --no-print-directory --jobs 3 test-beside test-screens test-rigs
 
 test-beside: setup # a rig's processes run in real time and wait for nobody
 	@echo "==> beside the rigs: the guard's tests, lint, and all others; told when they are done"
-	@mkdir -p .build
-	@$(MAKE) --no-print-directory test-guard lint test-apart test-later >.build/test-beside.log 2>&1; code=$$?; \
-	    echo; cat .build/test-beside.log; exit $$code
+	@$(MAKE) --no-print-directory test-guard lint test-apart >.build/$@.log 2>&1; code=$$?; echo; cat .build/$@.log; exit $$code
 
 test-apart: setup
 	@echo "==> tests without a rig"
@@ -69,9 +71,10 @@ test-rigs: setup
 	@echo "==> whole rigs in real time"
 	@$(BIN)/$(PYTEST) $(RIGS)
 
-test-later: setup # browsers on rigs of their own: a second lane, as rigs take real time one after the other
-	@echo "==> pages in a browser, behind the tests without a rig"
-	@$(BIN)/$(PYTEST) $(LATER)
+test-screens: setup # their rigs and browsers wait in real time, too
+	@echo "==> beside them, pages in a browser on rigs of their own; told when they are done"
+	@{ $(BIN)/$(PYTEST) $(SCREENS) && $(BIN)/$(PYTEST) $(LATER); } >.build/$@.log 2>&1; code=$$?; \
+	    echo; cat .build/$@.log; exit $$code
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done

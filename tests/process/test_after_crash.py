@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from controller.safety.kept_file import KeptFile
+from controller.safety.judgement import in_force
+from controller.safety.kept_file import InUseError, KeptFile
 from tests.process.rigs import ATTEMPTS, StallWatch, children, finish, pulse_log, start, wait_for_pulses
 
 PERIOD_NS = 25_000_000  # 40 Hz
 PULSES_FIRST = 20
 FIRST_PULSES = 5
 LOADED_S = 240.0  # on a machine with other work
+ENDED_S = 20.0
+IN_FORCE = "in force was active: dorsiflexion"
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -51,20 +54,30 @@ def walking(folder: Path) -> tuple[subprocess.Popen[str], Path, dict[str, int]]:
     raise AssertionError("this machine stands still at every attempt")
 
 
-@pytest.mark.parametrize("killed", ["everything", "the supervisor", "the guard"])
-def test_after_a_crash_amid_pulses_the_next_rig_starts_tripped_and_shows_what_was_in_force(
-    tmp_path: Path, killed: str
-) -> None:
-    process, runs, below = walking(tmp_path)
-    victims = {
-        "everything": [below["dorsi-guard"], process.pid, *below.values()],
-        "the supervisor": [process.pid],
-        "the guard": [below["dorsi-guard"]],
-    }[killed]
+def kill(process: subprocess.Popen[str], victims: list[int]) -> None:
     for pid in dict.fromkeys(victims):
         with contextlib.suppress(ProcessLookupError):  # the supervisor's children end with it
             os.kill(pid, signal.SIGKILL)
     finish(process, LOADED_S)
+
+
+def left_in_flight(runs: Path) -> KeptFile:
+    """What the guard keeps for the next one, as soon as it has let go of it."""
+    deadline = time.monotonic() + ENDED_S
+    (left,) = (runs / "rest" / "virtual").glob("*.inflight")
+    while True:
+        try:
+            return KeptFile(left)
+        except InUseError:
+            assert time.monotonic() < deadline, "the guard has not ended"
+            time.sleep(0.05)
+
+
+def test_after_a_crash_amid_pulses_the_next_rig_starts_tripped_and_shows_what_was_in_force(
+    tmp_path: Path,
+) -> None:
+    process, runs, below = walking(tmp_path)
+    kill(process, [below["dorsi-guard"], process.pid, *below.values()])
     code, output = finish(
         start("demo", "--seconds", "5", "--mode", "feedback", "--no-report", "--out", str(runs / "b")),
         LOADED_S,
@@ -72,11 +85,22 @@ def test_after_a_crash_amid_pulses_the_next_rig_starts_tripped_and_shows_what_wa
     words = " ".join(output.split())
     assert code == 1, output
     assert "Tripped: The guard program was restarted in the middle of a session" in words
-    assert "in force was active: dorsiflexion" in words
+    assert IN_FORCE in words
     assert "mA" in words
     assert "Ask the person how they are" in words
     assert pulse_log(runs / "b") == []
-    (left,) = (runs / "rest" / "virtual").glob("*.inflight")
-    file = KeptFile(left)
+    file = left_in_flight(runs)
     file.close(0.0)
     assert (file.found, file.damaged) == (None, False)  # acknowledged: the one after it starts clean
+
+
+@pytest.mark.parametrize("killed", ["the supervisor", "the guard"])
+def test_whichever_is_killed_amid_pulses_the_next_guard_finds_what_was_in_force(
+    tmp_path: Path, killed: str
+) -> None:
+    process, runs, below = walking(tmp_path)
+    kill(process, [process.pid if killed == "the supervisor" else below["dorsi-guard"]])
+    file = left_in_flight(runs)
+    file.close(0.0)
+    assert not file.damaged
+    assert IN_FORCE in in_force.words(file.found, ["dorsiflexion"])

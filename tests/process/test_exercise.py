@@ -161,6 +161,8 @@ def test_the_stop_key_in_a_contraction_ends_the_pulses(tmp_path: Path) -> None:
     assert pulse_log(folder)[-1].t_ns <= pressed_ns + deadline_ms * MS + PERIOD_NS
     assert faults(folder) == ["F11"]
     assert "Stopped by stop key" in screen
+    assert "ended 130" in screen
+    assert " icanon" in screen  # the terminal is as it was
     assert "0 of 1 repetitions, 1 broken off" in " ".join(screen.split())
     assert_replays_identically(folder)
 

@@ -16,6 +16,7 @@ import pytest
 
 from controller.record import records
 from controller.record.reader import messages
+from controller.record.replay import replay
 from controller.safety.judgement.faults import FAULTS
 from tests.process.rigs import StallWatch, children, pulse_log, wait_for_pulses
 
@@ -100,8 +101,9 @@ def last_pulse_ms(folder: Path, since_ns: int) -> float:
 
 
 @pytest.mark.parametrize("walking", [("--no-report",)], indirect=True, ids=[""])
-@pytest.mark.parametrize(("key", "name"), [(b" ", "stop key"), (b"\x03", "Ctrl-C"), (b"\x1a", "Ctrl-Z")])
+@pytest.mark.parametrize(("key", "name"), [(b"\x03", "Ctrl-C"), (b"\x1a", "Ctrl-Z")])
 def test_a_key_of_the_terminal_is_stop(walking: Terminal, tmp_path: Path, key: bytes, name: str) -> None:
+    """The space bar: test_exercise.py::test_the_stop_key_in_a_contraction_ends_the_pulses."""
     pressed_ns = time.monotonic_ns()
     walking.press(key)
     screen = walking.close()
@@ -112,6 +114,10 @@ def test_a_key_of_the_terminal_is_stop(walking: Terminal, tmp_path: Path, key: b
     assert f"Stopped by {name}" in screen
     assert "ended 130" in screen  # it has ended: Ctrl-Z suspends nothing that a person would have to hear
     assert " icanon" in screen  # and the terminal is as it was
+    assert (folder / "summary.json").exists()
+    assert not (folder / "report.html").exists()  # as asked
+    result = replay(folder / "session.mcap")
+    assert result.identical, result.first_difference
 
 
 def test_a_terminal_that_is_held_ends_as_a_supervisor_that_hangs(walking: Terminal, tmp_path: Path) -> None:

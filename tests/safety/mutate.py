@@ -74,7 +74,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "judgement.in_force": ("test_kept_file",),
     "judgement.arming_screen": ("test_arming_screen",),
     "judgement.faults": ("test_guard_step", "test_line", "test_arming_screen"),
-    "judgement.guard_types": (*MIND, "test_leg_motion", "test_exercise"),
+    "judgement.guard_types": (*MIND, "test_leg_motion", "test_exercise", "test_exercise_minutes"),
     "judgement.fault_reaction": (*MIND, "test_stamps", "test_any_stamp"),
     "judgement.liveness": (*MIND, "test_stamps", "test_any_stamp"),
     "judgement.requests": (*MIND, "test_stamps", "test_any_stamp"),

@@ -128,29 +128,6 @@ def test_a_contraction_of_30_s_runs_whole_and_a_longer_one_is_cut() -> None:
     assert (bench.stage, bench.fault) == ("tripped", "F9")
 
 
-@pytest.mark.parametrize(("on_s", "off_s"), [(10.0, 10.0), (5.0, 5.0), (30.0, 10.0), (6.0, 10.0), (2.0, 1.0)])
-def test_duty_cycles_that_are_prescribed_run_for_minutes(on_s: float, off_s: float) -> None:
-    bench = exercise({"dose_max_uc": 60_000.0})
-    for _ in range(round(140.0 / (on_s + off_s))):
-        assert on(bench, on_s) != "blocked"
-        off(bench, off_s)
-    assert (bench.stage, bench.fault) == ("active", None)
-
-
-@pytest.mark.parametrize(("on_s", "off_s"), [(30.0, 9.0), (10.0, 3.0), (29.0, 2.0)])
-def test_more_than_three_quarters_of_two_minutes_is_the_end(on_s: float, off_s: float) -> None:
-    bench = exercise()
-    spent_s = 0.0
-    while bench.stage in ("armed", "active"):
-        assert spent_s < 150.0
-        on(bench, on_s)
-        off(bench, off_s)
-        spent_s += on_s + off_s
-    assert bench.fault == "F9"
-    blocked = next(r for _, r in bench.reactions if r.verdict and r.verdict.verdict == "blocked")
-    assert blocked.limit == "on_share_max 0.75 (compiled)"
-
-
 def given_uc(bench: Bench) -> float:
     return sum(
         pulse.cycles * pulse.current_ma * pulse.width_us * 1e-3
@@ -171,16 +148,6 @@ def test_the_dose_of_a_minute_ends_it_bursts_with_all_their_cycles(cycles: int) 
     assert dose_uc - 4.0 * cycles < given_uc(bench) <= dose_uc
 
 
-def test_a_dose_that_just_lasts_is_given_again_in_the_next_minute() -> None:
-    """50 bursts a second for 10 s in 60, Kots' duty cycle, twice."""
-    command = ChannelCommand(20.0, 200.0, 50.0, 8)
-    bench = exercise({"dose_max_uc": 501 * 8 * 4.0})
-    for _ in range(2):
-        assert on(bench, 10.0, command) != "blocked"
-        off(bench, 52.0)
-    assert bench.fault is None
-
-
 @pytest.mark.parametrize("cycles", [1, 8])
 def test_the_density_of_the_electrode_binds_one_step_further(cycles: int) -> None:
     # I sqrt(2 * 200 us * 50 Hz * cycles) over half the pad at 2 mA/cm2
@@ -199,18 +166,6 @@ def test_a_programmes_ramp_at_the_rise_limit_is_not_touched_and_a_steeper_one_is
         for number in range(30):
             found = on(bench, 0.005, ChannelCommand((number + 1) * step_ma, 200.0, 50.0, cycles))
             assert found == worst, number
-
-
-def test_comfort_goes_on_for_an_hour_below_the_motor_threshold() -> None:
-    bench = exercise(caps="comfort")
-    tens = ChannelCommand(20.0, 200.0, 50.0)
-    assert on(bench, 120.0, tens) == "reduced"
-    assert bench.fault is None
-    assert on(bench, 0.005, ChannelCommand(60.0, 200.5, 50.0)) == "blocked"  # 12.03 uC
-    assert on(bench, 0.005, ChannelCommand(20.0, 250.5, 50.0)) == "blocked"
-    assert on(bench, 0.005, ChannelCommand(20.0, 100.0, 50.0, 2)) == "blocked"
-    limits = bench.setup.rules.effective.limits
-    assert (limits.train_max_s, limits.on_share_max) == (3600.0, 1.0)
 
 
 def test_no_dose_of_two_channels_is_the_others() -> None:

@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from markupsafe import Markup
 from nicegui import Client, ui
 
 from controller.config.console_settings import (
@@ -155,7 +156,7 @@ class Console:
             choose(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
         ]
 
-    def _framed(self, request: Request, title: str, body: str) -> str:
+    def _framed(self, request: Request, title: str, body: Markup) -> str:
         return layout.whole_page(self._of(request), "/sessions", title, body, with_state=True)
 
     # --- pages without live data ---

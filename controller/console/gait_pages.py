@@ -20,6 +20,7 @@ from controller.console.live.feed import Feed
 from controller.console.live.main_screen import main_html
 from controller.console.live.routes import WalkRoutes
 from controller.console.live.strength import Strength
+from controller.console.render import NOTHING
 from controller.console.setup.routes import SetupPages
 from controller.console.tuning.controller_link import TuningLink
 from controller.console.tuning.profiles import Profiles
@@ -97,7 +98,7 @@ class GaitPages:
     def draw(self, texts: Texts, request: Request) -> str:
         """The page of the session, into NiceGUI's; returns what its scripts are told."""
         sees = self._whole.sees(request)
-        line = line_html(texts, whole=sees) if self._whole.blinded else ""
+        line = line_html(texts, whole=sees) if self._whole.blinded else NOTHING
         ui.html(str(main_html(texts, self._settings, remembered(request), line)), sanitize=False)
         charts = draw_details(texts, self._settings, blinded=not sees)
         return live_script(texts, self._settings, charts, blinded=not sees)

@@ -6,7 +6,6 @@ Promises that STOP is plain HTML, first on the page, and that every text from ou
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
@@ -94,7 +93,7 @@ def page_to_keep(address: str) -> str:
     return first if first in known else "/"
 
 
-def whole_page(texts: Texts, here: str, title: str, body: str, *, with_state: bool = False) -> Markup:
+def whole_page(texts: Texts, here: str, title: str, body: Markup, *, with_state: bool = False) -> Markup:
     """A page without live charts: it needs no script, but one keeps the guard's state in the bar."""
     return render(
         "page",
@@ -103,7 +102,7 @@ def whole_page(texts: Texts, here: str, title: str, body: str, *, with_state: bo
         head=HEAD,
         static=STATIC,
         bar=bar(texts, here, with_state=with_state),
-        body=Markup(body),
+        body=body,
         footer=footer(texts),
         script=page_script(texts) if with_state else "",
         with_state=with_state,
@@ -130,9 +129,3 @@ def page_script(texts: Texts) -> Markup:
     words = {key: text for key, text in texts.words.items() if key.startswith(PAGE_WORDS)}
     told = {"language": texts.language, "texts": words, "phrases": list(texts.phrases.items())}
     return render("page_script", texts, told=told, static=STATIC)
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the cells are HTML already. On a narrow screen it scrolls, by the keys too."""
-    cells = [[Markup(cell) for cell in row] for row in rows]
-    return str(TEMPLATES.render("table.html", heads=[Markup(cell) for cell in heads], rows=cells))

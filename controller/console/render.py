@@ -9,6 +9,7 @@ from markupsafe import Markup
 from controller.console.i18n import Texts
 from controller.templates import Templates
 
+NOTHING = Markup("")
 TEMPLATES = Templates(Path(__file__).parent / "templates")
 
 

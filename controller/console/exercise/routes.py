@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from markupsafe import Markup
 from nicegui import ui
 
 from controller.config.console_settings import ConsoleSettings
@@ -203,6 +204,6 @@ class ExercisePages:
         told = {"state": self._feed.state, "scope": self._feed.scope, "alarms": self._feed.alarms}
         return JSONResponse(told)
 
-    def _page(self, texts: Texts, here: str, title: str, body: str, status: int = 200) -> Response:
+    def _page(self, texts: Texts, here: str, title: str, body: Markup, status: int = 200) -> Response:
         page = layout.whole_page(texts, here, texts.get(title), body, with_state=True)
         return HTMLResponse(page, status_code=status)

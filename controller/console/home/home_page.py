@@ -23,7 +23,7 @@ from controller.console.recordings.session_figures import (
     last_walk,
     session_figures,
 )
-from controller.console.render import render
+from controller.console.render import NOTHING, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def figure_words(texts: Texts, figures: SessionFigures | None, name: str) -> str
 def banner_html(texts: Texts, now: Started | None, door: str) -> Markup:
     """What stands on top of every page while a session lives; ``door`` is its console's address."""
     if now is None:
-        return Markup()
+        return NOTHING
     return render("home/banner", texts, state=state_words(texts, now), door=door)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from markupsafe import Markup
 
 from controller.config.console_settings import ConsoleSettings, Place, read_token
 from controller.console import layout
@@ -334,14 +335,14 @@ class Service:
             choose(request.cookies.get(COOKIE, ""), request.headers.get("accept-language", ""))
         ]
 
-    def _framed(self, request: Request, title: str, body: str, here: str = "/sessions") -> str:
+    def _framed(self, request: Request, title: str, body: Markup, here: str = "/sessions") -> str:
         """A whole page, on its top the session that lives."""
         texts = self._of(request)
         banner = home_page.banner_html(texts, self._rigs.now, self._door(request))
         return layout.whole_page(texts, here, title, banner + body)
 
     def _page(
-        self, request: Request, here: str, title: str, body: str, *, status: int = 200, banner: bool = True
+        self, request: Request, here: str, title: str, body: Markup, *, status: int = 200, banner: bool = True
     ) -> Response:
         if banner:
             page = self._framed(request, title, body, here)

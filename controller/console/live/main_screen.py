@@ -9,13 +9,13 @@ from markupsafe import Markup
 
 from controller.config.console_settings import ConsoleSettings
 from controller.console.i18n import Texts
-from controller.console.render import render
+from controller.console.render import NOTHING, render
 from controller.runtime.tuning import BY_MAX
 
 MARKS = 10  # steps that are shown one by one
 
 
-def main_html(texts: Texts, settings: ConsoleSettings, by: str, line: str = "") -> Markup:
+def main_html(texts: Texts, settings: ConsoleSettings, by: str, line: Markup = NOTHING) -> Markup:
     """Everything between the bar and Details; ``by`` signed last at this browser, ``line`` is HTML that says
     which view of a blinded trial it is.
     """

@@ -7,35 +7,33 @@ Refuses a recording that is not summed up yet; never unblinds a trial.
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from markupsafe import Markup
 
 from controller.console.i18n import Texts
 from controller.console.recordings import recorded
 from controller.console.recordings.file_jobs import PATIENCE_S, Desk, Job, holds
 from controller.console.recordings.recorded import Recorded
+from controller.console.render import NOTHING, render
 
 PDF = "pdf"
-Frame = Callable[[Request, str, str], str]  # title and body into a whole page
+Frame = Callable[[Request, str, Markup], str]  # title and body into a whole page
 EXPORTS = {"csv": "CSV", "parquet": "Parquet", "edf": "EDF+", "bids": "Motion-BIDS"}
 
 
-def links_html(texts: Texts, item: Recorded) -> str:
+def links_html(texts: Texts, item: Recorded) -> Markup:
     """What can be fetched of a recording; nothing before it is summed up."""
     if not item.arms:
-        return ""
+        return NOTHING
     path = f"/sessions/{quote(item.name)}"
     files = [(f"{path}/report.html", texts.get("sessions.report"))] if item.has_report else []
     files.append((f"{path}/report.pdf", f"{texts.get('sessions.report')} (PDF)"))
     files += [(f"{path}/export/{kind}", name) for kind, name in EXPORTS.items()]
-    links = "".join(
-        f'<a class="button" href="{link}" target="_blank">{escape(name)}</a> ' for link, name in files
-    )
-    return f'<p class="tools">{links}</p>'
+    return render("recordings/links", texts, files=files)
 
 
 class SessionFiles:
@@ -103,18 +101,9 @@ class SessionFiles:
         page = self._frame(request, title, body)
         return HTMLResponse(page, status_code=500 if job.state == "failed" else 202)
 
-    def _making_html(self, texts: Texts, job: Job) -> str:
-        name, kind = job.key
-        return (
-            '<noscript><meta http-equiv="refresh" content="3"></noscript>'
-            f'<section class="card" id="progress" data-url="/sessions/{quote(name)}/job/{quote(kind)}">'
-            f'<p id="progress-words" role="status">{escape(self._words(texts, job))}</p>'
-            '<progress max="100"></progress>'
-            f'<form method="post" action="/sessions/{quote(name)}/job/{quote(kind)}/cancel" class="tools">'
-            f'<button class="button">{escape(texts.get("jobs.cancel"))}</button></form></section>'
-            f'<p id="ready" class="tools" hidden><a class="button" href="{_path(name, kind)}">'
-            f"{escape(texts.get('jobs.ready'))}</a></p>"
-        )
+    def _making_html(self, texts: Texts, job: Job) -> Markup:
+        path, words = _path(*job.key), self._words(texts, job)
+        return render("recordings/making", texts, job=_job_path(*job.key), path=path, words=words)
 
     def _words(self, texts: Texts, job: Job) -> str:
         if job.state == "done":
@@ -130,12 +119,11 @@ def _path(name: str, kind: str) -> str:
     return f"/sessions/{quote(name)}/" + ("report.pdf" if kind == PDF else f"export/{quote(kind)}")
 
 
-def _failed_html(texts: Texts, job: Job) -> str:
-    name, kind = job.key
+def _job_path(name: str, kind: str) -> str:
+    return f"/sessions/{quote(name)}/job/{quote(kind)}"
+
+
+def _failed_html(texts: Texts, job: Job) -> Markup:
     late = job.problem == "too long"
     why = texts.get("jobs.too_long").format(seconds=f"{PATIENCE_S:g}") if late else job.problem
-    return (
-        f'<p class="bad" role="alert">{escape(texts.get("jobs.failed").format(why=why))}</p>'
-        f'<form method="post" action="/sessions/{quote(name)}/job/{quote(kind)}/again" class="tools">'
-        f'<button class="button">{escape(texts.get("jobs.again"))}</button></form>'
-    )
+    return render("recordings/failed", texts, job=_job_path(*job.key), why=why)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
+from markupsafe import Markup
 
 from controller.analysis.exercise import ExerciseSummary
 from controller.console.i18n import Texts
-from controller.console.layout import table
+from controller.console.render import render
 
 FIGURES = ("contractions", "minutes", "current", "set", "charge")
 
@@ -21,28 +21,22 @@ def done_words(texts: Texts, done: ExerciseSummary) -> str:
         parts.append(t("exercise.missed").format(count=done.missed))
     one = next(iter(done.muscles), None)
     if one is not None and one.own_share is not None and one.support is not None:
-        own, support = (_number(texts, 100.0 * share, 0) for share in (one.own_share, one.support))
+        own, support = (texts.figure(100.0 * share, 0) for share in (one.own_share, one.support))
         parts.append(t("exercise.withdrawn").format(own=own, support=support))
     return f"{done.title}: {', '.join(parts)}"
 
 
-def muscles_html(texts: Texts, done: ExerciseSummary) -> str:
-    t = texts.get
-    heads = [escape(t("programmes.muscles")), *(escape(t(f"exercise_figure.{name}")) for name in FIGURES)]
+def muscles_html(texts: Texts, done: ExerciseSummary) -> Markup:
     rows = [
         [
-            escape(t(f"muscle.{one.muscle}")),
+            texts.get(f"muscle.{one.muscle}"),
             str(one.contractions),
-            _number(texts, one.on_s / 60.0, 1),
-            _number(texts, one.current_ma, 1),
-            _number(texts, one.set_ma, 1),
-            _number(texts, one.charge_mc, 2),
+            texts.figure(one.on_s / 60.0, 1),
+            texts.figure(one.current_ma, 1),
+            texts.figure(one.set_ma, 1),
+            texts.figure(one.charge_mc, 2),
         ]
         for one in done.muscles
     ]
-    return f'<p class="big">{escape(done_words(texts, done))}</p>{table(heads, rows)}'
-
-
-def _number(texts: Texts, value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.replace(".", ",") if texts.language == "de" else text
+    heads = [texts.get("programmes.muscles"), *(texts.get(f"exercise_figure.{name}") for name in FIGURES)]
+    return render("recordings/muscles", texts, done=done_words(texts, done), heads=heads, rows=rows)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+
+from markupsafe import Markup
 
 from controller.analysis.summary import ArmSummary, Latency, Spread
 from controller.console.i18n import Texts
-from controller.console.layout import table
 from controller.console.recordings.exercise_recording import done_words, muscles_html
 from controller.console.recordings.recorded import Recorded
 from controller.console.recordings.session_figures import session_figures
+from controller.console.render import NOTHING, render
 
 PICTURE = re.compile(
     r'<figure><img src="data:image/svg\+xml;base64,[A-Za-z0-9+/=]+" alt="[^"<>]*">'
@@ -50,26 +51,22 @@ def day_words(texts: Texts, item: Recorded) -> str:
     return f"{item.begun:%d.%m.%Y %H:%M}" if texts.language == "de" else f"{item.begun:%Y-%m-%d %H:%M}"
 
 
-def list_html(texts: Texts, items: Sequence[Recorded], search: str, order: str = "when") -> str:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recording in the list, arm by arm where it has more than one."""
+
+    item: Recorded
+    when: str
+    modes: str
+    strides: Sequence[str]
+    errors: Sequence[str]
+    trips: Sequence[int]
+
+
+def list_html(texts: Texts, items: Sequence[Recorded], search: str, order: str = "when") -> Markup:
     """The list with its search; any of it to be compared."""
-    t = texts.get
-    finder = (
-        f'<form class="tools" role="search"><label>{escape(t("sessions.search"))} '
-        f'<input type="search" name="q" value="{escape(search)}" '
-        f'placeholder="{escape(t("sessions.search_hint"))}"></label>'
-        f'<button class="button">{escape(t("sessions.search"))}</button></form>'
-    )
-    if not items:
-        return f"{finder}<p>{escape(t('sessions.none'))}</p>"
     rows = [_row(texts, item) for item in in_order(items, order)]
-    heads = [f"<span>{escape(t('sessions.compare'))}</span>"]
-    for name in ("when", "patient", "modes", "strides", "error", "trips", "report"):
-        word = escape(t(f"sessions.{name}"))
-        mark = ' aria-current="true"' if name == order else ""
-        link = f'<a class="order" href="/sessions?q={quote(search)}&order={name}"{mark}>{word}</a>'
-        heads.append(link if name in ORDERS else word)
-    button = f'<p class="tools"><button class="button">{escape(t("sessions.compare"))}</button></p>'
-    return f'{finder}<form action="/sessions/compare">{table(heads, rows)}{button}</form>'
+    return render("recordings/list", texts, rows=rows, search=search, order=order, orders=ORDERS)
 
 
 def in_order(items: Sequence[Recorded], order: str) -> list[Recorded]:
@@ -92,40 +89,18 @@ def _order_value(item: Recorded, order: str) -> float | None:
     return figures.strides if order == "strides" else figures.off_target_deg
 
 
-def _person_link(pseudonym: str) -> str:
-    """To the person's own recordings; a dash for a recording of nobody, as one that still runs."""
-    if not pseudonym:
-        return "–"
-    return f'<a href="/sessions?q={quote(pseudonym)}">{escape(pseudonym)}</a>'
-
-
-def _row(texts: Texts, item: Recorded) -> list[str]:
-    t, path = texts.get, f"/sessions/{quote(item.name)}"
-    when = day_words(texts, item)
-    choice = (
-        f'<label class="tick"><input type="checkbox" name="run" value="{escape(item.name)}" '
-        f'aria-label="{escape(t("sessions.compare"))}: {escape(when)}"></label>'
-    )
-    report = (
-        f'<a href="{path}/report.html" target="_blank">{escape(t("sessions.report"))}</a>'
-        if item.has_report
-        else "–"
-    )
-    modes = ", ".join(_walked(texts, arm) for arm in item.arms) or t("sessions.running")
-    trips = [arm.trips for arm in item.arms]
+def _row(texts: Texts, item: Recorded) -> Row:
+    modes, trips = ", ".join(_walked(texts, arm) for arm in item.arms), [arm.trips for arm in item.arms]
     if item.exercise is not None:
         modes, trips = done_words(texts, item.exercise), [item.exercise.trips]
-    virtual = f' <small class="quiet">{escape(t("page.virtual"))}</small>' if item.virtual else ""
-    return [
-        choice,
-        f'<a href="{path}" title="{escape(item.name)}">{escape(when)}</a>',
-        f"{_person_link(item.pseudonym)}{virtual}",
-        escape(modes),
-        " / ".join(_counted(texts, arm) for arm in item.arms),
-        " / ".join(short_text(texts, arm.swing_pitch_rmse_deg) for arm in item.arms),
-        " / ".join(map(str, trips)),
-        report,
-    ]
+    return Row(
+        item=item,
+        when=day_words(texts, item),
+        modes=modes or texts.get("sessions.running"),
+        strides=[_counted(texts, arm) for arm in item.arms],
+        errors=[short_text(texts, arm.swing_pitch_rmse_deg) for arm in item.arms],
+        trips=trips,
+    )
 
 
 def short_text(texts: Texts, value: Spread | None) -> str:
@@ -133,49 +108,43 @@ def short_text(texts: Texts, value: Spread | None) -> str:
     return value_text(texts, None if value is None else value.median, "°")
 
 
-def detail_html(texts: Texts, item: Recorded, links: str = "", pictures: str = "") -> str:
+def detail_html(texts: Texts, item: Recorded, links: Markup = NOTHING, pictures: Markup = NOTHING) -> Markup:
     """One recording: ``links`` to its files, ``pictures``, the figures, a column an arm or a row a muscle."""
     figures = muscles_html(texts, item.exercise) if item.exercise else _figures_html(texts, [item])
-    return f"<p>{escape(item.pseudonym)} · {escape(item.name)}</p>{links}{pictures}{figures}{_back(texts)}"
+    return render("recordings/detail", texts, item=item, links=links, pictures=pictures, figures=figures)
 
 
-def pictures_html(report: Path) -> str:
+def pictures_html(report: Path) -> Markup:
     """The pictures of a report with their captions; nothing else of it, and nothing where there is none.
 
     They stand in the page, as a frame would take the keys that STOP listens to.
     """
     try:
-        return "".join(PICTURE.findall(report.read_text(encoding="utf-8")))
+        return NOTHING.join(map(Markup, PICTURE.findall(report.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError):
-        return ""
+        return NOTHING
 
 
-def compare_html(texts: Texts, items: Sequence[Recorded]) -> str:
+def compare_html(texts: Texts, items: Sequence[Recorded]) -> Markup:
     """Two recordings or more, side by side."""
-    if len(items) < 2:
-        return f'<p role="status">{escape(texts.get("sessions.compare_hint"))}</p>{_back(texts)}'
-    return _figures_html(texts, items) + _back(texts)
+    figures = _figures_html(texts, items) if len(items) > 1 else None
+    return render("recordings/compare", texts, figures=figures)
 
 
-def _back(texts: Texts) -> str:
-    return f'<p><a href="/sessions">{escape(texts.get("sessions.back"))}</a></p>'
-
-
-def _figures_html(texts: Texts, items: Sequence[Recorded]) -> str:
-    t = texts.get
+def _figures_html(texts: Texts, items: Sequence[Recorded]) -> Markup:
     columns = [(item, arm) for item in items for arm in item.arms]
-    if not columns:
-        return f"<p>{escape(t('sessions.running'))}</p>"
-    names = (f"{day_words(texts, item)} {_mode(texts, arm.mode)}" for item, arm in columns)
-    heads = [escape(t("sessions.figure")), *map(escape, names)]
-    rows = [
-        [
-            f"{escape(t(f'sessions.{name}'))}",
-            *(escape(value_text(texts, getattr(arm, name), unit)) for _, arm in columns),
-        ]
-        for name, unit in FIGURES
-    ]
-    return table(heads, rows)
+    return render(
+        "recordings/figures",
+        texts,
+        arms=[f"{day_words(texts, item)} {_mode(texts, arm.mode)}" for item, arm in columns],
+        rows=[
+            [
+                texts.get(f"sessions.{name}"),
+                *(value_text(texts, getattr(arm, name), unit) for _, arm in columns),
+            ]
+            for name, unit in FIGURES
+        ],
+    )
 
 
 def _walked(texts: Texts, arm: ArmSummary) -> str:

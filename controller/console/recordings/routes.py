@@ -6,7 +6,6 @@ Serves a session's console and the service alike; ``frame`` makes the whole page
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -16,6 +15,7 @@ from controller.console.i18n import Texts
 from controller.console.recordings import recorded, recordings_page
 from controller.console.recordings.downloads import Frame, SessionFiles, links_html
 from controller.console.recordings.file_jobs import Desk
+from controller.console.render import render
 
 
 class RecordingPages:
@@ -49,7 +49,7 @@ class RecordingPages:
         texts = self._texts_of(request)
         item = recorded.one(self._runs, name)
         if item is None:
-            body = f"<p>{escape(texts.get('sessions.unknown'))}</p>"
+            body = render("line", texts, words=texts.get("sessions.unknown"))
             return HTMLResponse(self._frame(request, texts.get("sessions.title"), body), status_code=404)
         pictures = recordings_page.pictures_html(self._runs / item.name / "report.html")
         body = recordings_page.detail_html(texts, item, links_html(texts, item), pictures)

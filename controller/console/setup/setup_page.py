@@ -84,7 +84,12 @@ def _step(
 
 
 def checklist_html(
-    texts: Texts, settings: ConsoleSettings, answers: Mapping[str, str], action: str, *, more: str = ""
+    texts: Texts,
+    settings: ConsoleSettings,
+    answers: Mapping[str, str],
+    action: str,
+    *,
+    more: Markup | str = "",
 ) -> Markup:
     """The form with every question; ``answers`` are today's so far, ``more`` stands above its button.
 
@@ -97,7 +102,7 @@ def checklist_html(
         answers=answers,
         in_file=dict(settings.checklist),
         action=action,
-        more=Markup(more),
+        more=more,
     )
 
 

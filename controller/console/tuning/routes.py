@@ -15,6 +15,7 @@ from itertools import count
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from markupsafe import Markup
 
 from controller.config.console_settings import ConsoleSettings
 from controller.config.tunables import BY_KEY, objections
@@ -338,6 +339,6 @@ class TuningPages:
         return self.begin(request, wanted)
 
     @staticmethod
-    def _page(texts: Texts, here: str, title: str, body: str, status: int = 200) -> Response:
+    def _page(texts: Texts, here: str, title: str, body: Markup, status: int = 200) -> Response:
         page = layout.whole_page(texts, here, texts.get(title), body, with_state=True)
         return HTMLResponse(page, status_code=status)

@@ -124,9 +124,9 @@ def test_the_report_gives_the_time_below_each_rung_and_names_every_change(
         in html
     )
     for words in (
-        "the shank&#x27;s sensor is not heard",
+        "the shank&#39;s sensor is not heard",
         "the events are uncertain",
-        "foot&#x27;s pitch is not known",
+        "foot&#39;s pitch is not known",
     ):
         assert words in html
 
@@ -143,4 +143,4 @@ def test_the_report_says_what_was_learned_and_why_strides_taught_nothing(
     assert "taught nothing: samples were missing" in html
     assert "calm calf has none)</td><td>0.0" in html
     assert last.response_share is None  # so few strides do not show the rested muscle
-    assert "rested muscle&#x27;s</td><td>–</td>" in html
+    assert "rested muscle&#39;s</td><td>–</td>" in html

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from controller.analysis.dose_book import (
     DoseEntry,
@@ -69,13 +70,13 @@ class _Read:
         return f"{self.summary.title}: session {self.session.get('session', '')}"
 
 
-def exercise_html(recording: Path) -> str:
+def exercise_html(recording: Path) -> Markup:
     """One self-contained page. Raises InputError as the reader does."""
     read = _read(recording)
     sheets = {sheet.title: sheet for sheet in _sheets(recording, read)}
     pictures = _pictures(read)
 
-    def one(title: str) -> str:
+    def one(title: str) -> Markup:
         return section_html(title, sheet_html(sheets[title]))
 
     sections = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping, Sequence
-from html import escape
 from pathlib import Path
+
+from markupsafe import Markup
 
 from controller.analysis.columns import HEADS, TABLES, dictionary
 from controller.analysis.report.figures import Picture
@@ -13,25 +14,27 @@ from controller.analysis.tables import Sheet
 from controller.record import privacy, wall_clock
 from controller.record.reader import NO_END, has_end, messages, unreadable
 from controller.record.records import Clock, GuardEvent, GuardSetup
+from controller.templates import Templates
 
 DISCLAIMER = (
     "Dorsi is research software, not a medical device. These figures are for research and development; "
     "no diagnosis or treatment may rest on them."
 )
 GUARD_HEADS = ("s", "what", "state", "fault", "by", "in words")
-TRIPPED_ROW = ' class="tripped"'
 SHORT_FACT = 120  # characters; anything longer is folded away
 
 
-def page_html(title: str, subtitle: str, sections: Sequence[str]) -> str:
+_TEMPLATES = Templates(Path(__file__).parent / "templates")
+
+
+def render(name: str, /, **values: object) -> Markup:
+    """The HTML of ``templates/NAME.html``."""
+    return _TEMPLATES.render(f"{name}.html", **values)
+
+
+def page_html(title: str, subtitle: str, sections: Sequence[Markup]) -> Markup:
     """The whole page, which needs nothing else."""
-    return _PAGE.format(
-        title=escape(title),
-        style=_STYLE,
-        subtitle=escape(subtitle),
-        disclaimer=escape(DISCLAIMER),
-        sections="".join(sections),
-    )
+    return render("page", title=title, subtitle=subtitle, disclaimer=DISCLAIMER, sections=sections)
 
 
 def begun_words(recording: Path) -> str:
@@ -52,46 +55,46 @@ def unreadable_words(recording: Path) -> str:
     return f"{said}; {left}" if said else left
 
 
-def sheet_html(sheet: Sheet) -> str:
-    table = table_html(sheet.heads, sheet.rows) if sheet.rows else ""
-    return table + (f'<p class="note">{escape(sheet.note)}</p>' if sheet.note else "")
+def sheet_html(sheet: Sheet) -> Markup:
+    return render("sheet", table=table_html(sheet.heads, sheet.rows) if sheet.rows else "", note=sheet.note)
 
 
-def dictionary_html(names: Sequence[str]) -> str:
+def folded_html(sheet: Sheet) -> Markup:
+    return render("folded", title=sheet.title, content=sheet_html(sheet))
+
+
+def dictionary_html(names: Sequence[str]) -> Markup:
     """The data dictionary of these exported tables, folded away."""
-    made = ""
-    for name in names:
-        rows = [row[1:] for row in dictionary({name: TABLES[name]})]
-        made += f"<details><summary>{escape(name)}</summary>{table_html(HEADS[1:], rows)}</details>"
-    return f'<p class="note">What the figures of the exported tables mean, as here.</p>{made}'
+    rows = {name: [row[1:] for row in dictionary({name: TABLES[name]})] for name in names}
+    return render("dictionary", tables=[(name, table_html(HEADS[1:], rows[name])) for name in names])
 
 
-def section_html(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>\n"
+def section_html(title: str, content: Markup) -> Markup:
+    return render("section", title=title, content=content)
 
 
-def figure_html(picture: Picture) -> str:
+def figure_html(picture: Picture) -> Markup:
     data = base64.b64encode(picture.svg()).decode()
-    return (
-        f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{escape(picture.title)}">'
-        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
-    )
+    return render("figure", data=data, title=picture.title, caption=picture.caption)
 
 
-def limits_html(recording: Path) -> str:
+def limits_html(recording: Path) -> Markup:
     """The limits the guard judged by and who set each; the last set-up counts."""
     setup = None
     for message in messages(recording, ("guard/setup",)):
         if isinstance(message.record, GuardSetup):
             setup = message.record
     if setup is None:
-        return "<p>Not recorded.</p>"
+        return render("limits", table=None)
     rows = [(name, f"{limit.value:g}", limit.set_by) for name, limit in setup.limits.items()]
-    device = f"{setup.stimulator.name}; {setup.stimulator.own_watchdog}"
-    answered = "answered, its answers are in the recording" if setup.checklist else "not in the patient file"
-    note = f"Stimulator: {device}. Checklist: {answered}."
-    table = table_html(("limit", "value", "tightest set by"), rows)
-    return f'{table}<p class="note">{escape(note)}</p>'
+    return render(
+        "limits",
+        table=table_html(("limit", "value", "tightest set by"), rows),
+        device=f"{setup.stimulator.name}; {setup.stimulator.own_watchdog}",
+        checklist="answered, its answers are in the recording"
+        if setup.checklist
+        else "not in the patient file",
+    )
 
 
 def event_words(begin_ns: int, event: GuardEvent) -> tuple[str, ...]:
@@ -101,78 +104,16 @@ def event_words(begin_ns: int, event: GuardEvent) -> tuple[str, ...]:
     return f"{time_s:.3f}", word.kind, word.state, word.fault or "", word.by, word.text
 
 
-def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], tripped: Collection[int] = ()) -> str:
-    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in heads)
-    body = "".join(
-        f"<tr{TRIPPED_ROW if number in tripped else ''}>"
-        + "".join(f"<td>{escape(word)}</td>" for word in words)
-        + "</tr>"
-        for number, words in enumerate(rows)
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], tripped: Collection[int] = ()) -> Markup:
+    return render("table", heads=heads, rows=rows, tripped=tripped)
 
 
-def facts_html(recording: Path, session: Mapping[str, str], hidden: Collection[str] = ()) -> str:
+def facts_html(recording: Path, session: Mapping[str, str], hidden: Collection[str] = ()) -> Markup:
     """The header without ``hidden``: short facts in a list, whole files and parameters folded away."""
     session = {key: value for key, value in privacy.facts(session).items() if key not in hidden}
     short = {"recording": recording.name, **{k: v for k, v in session.items() if len(v) <= SHORT_FACT}}
-    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v) or '-'}</dd>" for k, v in short.items())
-    folded = "".join(
-        f"<details><summary>{escape(key)}</summary><pre>{escape(value)}</pre></details>"
-        for key, value in session.items()
-        if key not in short
+    return render(
+        "facts",
+        short=list(short.items()),
+        long=[(key, value) for key, value in session.items() if key not in short],
     )
-    return f"<dl>{items}</dl>{folded}"
-
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; color: #22262b; background: #f4f5f7;
-  margin: 0; }
-main { max-width: 1080px; margin: 0 auto; padding: 24px 16px 48px; }
-header h1 { font-size: 26px; margin: 0; }
-header p { margin: 4px 0 0; color: #5b626b; }
-.disclaimer { border-left: 4px solid #d55e00; padding-left: 10px; color: #22262b; margin: 14px 0 20px; }
-section { background: #fff; border: 1px solid #e1e4e8; border-radius: 8px; padding: 16px 20px;
-  margin: 0 0 18px; }
-h2 { font-size: 18px; margin: 0 0 10px; }
-h3 { font-size: 15px; margin: 14px 0 6px; }
-figure { margin: 0; }
-figure img { width: 100%; height: auto; display: block; }
-figcaption, .note { color: #5b626b; font-size: 13px; margin: 8px 0 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid #eceef1; vertical-align: top; }
-table.figures { width: 100%; }
-table.figures td, table.figures th[scope=col] { text-align: right; }
-table.figures th[scope=row] { font-weight: 400; }
-table.figures td.unit { text-align: left; color: #5b626b; width: 3em; padding-left: 0; }
-tr.tripped td { background: #fdeee6; font-weight: 600; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0 0 10px; }
-dt { color: #5b626b; }
-dd { margin: 0; overflow-wrap: anywhere; }
-details { margin: 8px 0; overflow-x: auto; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; background: #f4f5f7; padding: 10px; }
-@media print {
-  body { background: #fff; font-size: 11px; }
-  main { max-width: none; padding: 0; }
-  section { border: 0; padding: 0; break-inside: avoid; }
-  h2 { break-after: avoid; }
-}
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-<header><h1>{title}</h1><p>{subtitle}</p></header>
-<p class="disclaimer">{disclaimer}</p>
-{sections}</main>
-</body>
-</html>
-"""

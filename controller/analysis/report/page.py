@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from html import escape
 from itertools import accumulate
 from pathlib import Path
 
 import msgspec
+from markupsafe import Markup
 
 from controller.analysis.arm_columns import ArmData, rung_changes, rung_seconds
 from controller.analysis.arms import read_arms
@@ -27,8 +27,10 @@ from controller.analysis.report.layout import (
     event_words,
     facts_html,
     figure_html,
+    folded_html,
     limits_html,
     page_html,
+    render,
     section_html,
     sheet_html,
     table_html,
@@ -81,11 +83,11 @@ def report_html(recording: Path, *, unblind: bool = False) -> str:
         section_html("Doses", sheet_html(dose_sheet(arms))),
         *_electrodes_html(arms),
         section_html("Changes of settings", sheet_html(_changes(recording, arms))),
-        section_html("What was learned", "".join(_learned(arm) for arm in arms if arm.mode != "off")),
-        section_html("Fallback ladder", "".join(_ladder(arm) for arm in arms if arm.mode != "off")),
-        section_html("What the guard said", "".join(_guard(arm) for arm in arms)),
+        section_html("What was learned", Markup("").join(_learned(arm) for arm in arms if arm.mode != "off")),
+        section_html("Fallback ladder", Markup("").join(_ladder(arm) for arm in arms if arm.mode != "off")),
+        section_html("What the guard said", Markup("").join(_guard(arm) for arm in arms)),
         section_html("Limits in force", limits_html(recording)),
-        section_html("Stride by stride", "".join(_folded(stride_sheet(arm)) for arm in arms)),
+        section_html("Stride by stride", Markup("").join(folded_html(stride_sheet(arm)) for arm in arms)),
         section_html("Data dictionary", dictionary_html(("strides", "pulses", "ticks", "events"))),
         section_html(
             "Session", facts_html(recording, session, TELLING if any(arm.blinded for arm in arms) else ())
@@ -128,7 +130,7 @@ def _electrodes(arms: Sequence[ArmData]) -> list[Sheet]:
     return [] if sheet is None else [sheet]
 
 
-def _electrodes_html(arms: Sequence[ArmData]) -> list[str]:
+def _electrodes_html(arms: Sequence[ArmData]) -> list[Markup]:
     return [section_html(sheet.title, sheet_html(sheet)) for sheet in _electrodes(arms)]
 
 
@@ -143,20 +145,15 @@ def _guard_sheet(arm: ArmData) -> Sheet:
     return Sheet(f"{arm.label}: what the guard said; trips {arm.trips}", GUARD_HEADS, rows)
 
 
-def _folded(sheet: Sheet) -> str:
-    return f"<details><summary>{escape(sheet.title)}</summary>{sheet_html(sheet)}</details>"
-
-
 def _pictures(arms: Sequence[ArmData], reference: Reference | None) -> tuple[Picture, ...]:
     first, *rest = draw(arms, reference)
     return first, *progress(arms, reference), *rest
 
 
-def _learned(arm: ArmData) -> str:
+def _learned(arm: ArmData) -> Markup:
     """What each arm made of its strides: taught or why not, the bound, what is believed of the muscle."""
-    heading = _arm_heading(arm, arm.label)
     if arm.blinded:
-        return heading + "<p>Blinded.</p>"
+        return _arm_html(arm, said="Blinded.")
     rows: list[tuple[str, str]] = []
     if any(view.mode == "learning" for view in arm.lessons):
         last = arm.lessons[-1]
@@ -192,7 +189,9 @@ def _learned(arm: ArmData) -> str:
             ("eversion asked of the channels at last (Nm)", f"{turned[-1].eversion_demand_nm or 0.0:.2f}"),
             ("eversion they could not give (Nm)", _between(lost, 2)),
         ]
-    return heading + (table_html(("", "over the strides"), rows) if rows else "<p>Nothing was learned.</p>")
+    if not rows:
+        return _arm_html(arm, said="Nothing was learned.")
+    return _arm_html(arm, tables=[table_html(("", "over the strides"), rows)])
 
 
 def _between(values: Sequence[float], digits: int) -> str:
@@ -203,11 +202,10 @@ def _between(values: Sequence[float], digits: int) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _ladder(arm: ArmData) -> str:
+def _ladder(arm: ArmData) -> Markup:
     """How long each rung carried the control, how long something below it did, and every change."""
-    heading = _arm_heading(arm, arm.label)
     if arm.blinded:
-        return heading + "<p>Blinded.</p>"
+        return _arm_html(arm, said="Blinded.")
     seconds, changes = rung_seconds(arm.ticks), rung_changes(arm.ticks)
     lower = list(accumulate(reversed(seconds.values()), initial=0.0))[-2::-1]
     rows = [
@@ -216,8 +214,8 @@ def _ladder(arm: ArmData) -> str:
         if spent or below
     ]
     if not rows:
-        return f"{heading}<p>No current was asked for.</p>"
-    table = table_html(("rung", "s on it", "s below it"), rows)
+        return _arm_html(arm, said="No current was asked for.")
+    tables = [table_html(("rung", "s on it", "s below it"), rows)]
     shown = [
         (
             f"{(change.t_ns - arm.begin_ns) / 1e9:.3f}",
@@ -230,7 +228,9 @@ def _ladder(arm: ArmData) -> str:
         for change in changes[:GUARD_EVENTS_MAX]
     ]
     heads = ("s", "from", "to", "because", "current (mA)", "step (mA)")
-    return heading + table + (table_html(heads, shown) if shown else '<p class="note">No change.</p>')
+    if shown:
+        tables.append(table_html(heads, shown))
+    return _arm_html(arm, tables=tables, note="" if shown else "No change.")
 
 
 def _subtitle(recording: Path, arms: Sequence[ArmData]) -> str:
@@ -251,39 +251,46 @@ def _reference(session: Mapping[str, str]) -> Reference | None:
         return None
 
 
-def _summary_table(arms: Sequence[ArmData], summaries: Sequence[ArmSummary]) -> str:
-    heads = "".join(
-        f'<th scope="col" style="border-bottom:3px solid {colour(arm.mode)}">{escape(arm.label)}</th>'
-        for arm in arms
-    )
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(f"<td>{escape(cell(summary))}</td>" for summary in summaries)
-        + f'<td class="unit">{unit}</td></tr>'
-        for name, unit, cell in FIGURES
-    )
-    return (
-        f'<table class="figures"><thead><tr><td></td>{heads}<td></td></tr></thead>'
-        f'<tbody>{body}</tbody></table><p class="note">{FIGURES_NOTE}</p>'
+def _summary_table(arms: Sequence[ArmData], summaries: Sequence[ArmSummary]) -> Markup:
+    return render(
+        "summary",
+        arms=[(arm.label, colour(arm.mode)) for arm in arms],
+        rows=[(name, unit, [cell(summary) for summary in summaries]) for name, unit, cell in FIGURES],
+        note=FIGURES_NOTE,
     )
 
 
-def _guard(arm: ArmData) -> str:
+def _guard(arm: ArmData) -> Markup:
     shown = arm.guard_events[:GUARD_EVENTS_MAX]
     rows = [event_words(arm.begin_ns, event) for event in shown]
     tripped = {row for row, event in enumerate(shown) if event.state.lower() == "tripped"}
-    table = table_html(GUARD_HEADS, rows, tripped) if rows else "<p>No event.</p>"
     left_out = len(arm.guard_events) - GUARD_EVENTS_MAX
-    if left_out > 0:
-        table += f'<p class="note">{left_out} later events are in the recording alone.</p>'
-    blocked = "".join(
-        f"<li>{count} frames blocked: {escape(reason)}</li>"
-        for reason, count in sorted(arm.blocked.items(), key=lambda item: -item[1])
+    return _arm_html(
+        arm,
+        f"{arm.label}: trips {arm.trips}",
+        said="" if rows else "No event.",
+        tables=[table_html(GUARD_HEADS, rows, tripped)] if rows else (),
+        note=f"{left_out} later events are in the recording alone." if left_out > 0 else "",
+        blocked=sorted(arm.blocked.items(), key=lambda item: -item[1]),
     )
-    heading = _arm_heading(arm, f"{arm.label}: trips {arm.trips}")
-    return heading + table + (f"<ul>{blocked}</ul>" if blocked else "")
 
 
-def _arm_heading(arm: ArmData, text: str) -> str:
-    """The arm's colour stands beside the words: as their own it has too little contrast."""
-    return f'<h3 style="border-left:4px solid {colour(arm.mode)};padding-left:6px">{escape(text)}</h3>'
+def _arm_html(
+    arm: ArmData,
+    title: str = "",
+    *,
+    said: str = "",
+    tables: Sequence[Markup] = (),
+    note: str = "",
+    blocked: Sequence[tuple[str, int]] = (),
+) -> Markup:
+    """What there is of one arm, below its label or ``title``."""
+    return render(
+        "arm",
+        title=title or arm.label,
+        colour=colour(arm.mode),
+        said=said,
+        tables=tables,
+        note=note,
+        blocked=blocked,
+    )

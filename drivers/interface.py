@@ -61,6 +61,14 @@ Sample = ImuSample | EmgFrame
 
 
 @dataclass(frozen=True, slots=True)
+class SensorWord:
+    """Something a sensor says beside its samples, such as a pressed button; ``t_ns`` is its arrival."""
+
+    t_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelCommand:
     """What one stimulation channel shall do; the pulse is always charge-balanced biphasic.
 
@@ -173,6 +181,10 @@ class Sensor(Protocol):
     def __aiter__(self) -> AsyncIterator[Sample]: ...
 
     async def battery_percent(self) -> int | None: ...
+
+    def words(self) -> list[SensorWord]:
+        """What it has said since the last call."""
+        ...
 
 
 class Stimulator(Protocol):

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from drivers.clock import DeviceClock
-from drivers.interface import ZERO3, DeviceError, EmgFrame, ImuSample, Vec3
+from drivers.interface import ZERO3, DeviceError, EmgFrame, ImuSample, SensorWord, Vec3
 from drivers.links.lsl_inlet import OFF_ITS_TIME, STAMP_MAX_S, LslInlet, StreamHead, Values
 
 CONNECT_TIMEOUT_S = 10.0
@@ -134,6 +134,10 @@ class LslSensor:
     async def battery_percent(self) -> int | None:
         """Always ``None``: a stream has none."""
         return None
+
+    def words(self) -> list[SensorWord]:
+        """Always none."""
+        return []
 
     def _found(self, head: StreamHead) -> None:
         self._head = head

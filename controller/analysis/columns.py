@@ -106,7 +106,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             Column("t_ns", "integer", "ns", f"when it happened, {MONOTONIC}", "as the kind says"),
             Column(
                 "kind", "text", "",
-                "initial_contact, toe_off and others of the gait; guard_, arm_, process_ and what; exercise",
+                "initial_contact, toe_off and others of the gait; guard_, arm_, process_ and what; exercise; "
+                "marker",
                 "core, guard, supervisor",
             ),
             Column("text", "text", "", "in words", "as the kind says"),

@@ -341,7 +341,7 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
         "clock": Clock,
         "process": Process,
         "link": Link,
-        "lsl/marker": Marker,
+        "marker": Marker,
         "lsl/values": StreamValues,
         "audit": Audit,
     }

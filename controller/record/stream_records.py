@@ -1,4 +1,4 @@
-"""The messages of a recording that come from other programs, by Lab Streaming Layer."""
+"""The messages of a recording that come from other programs by LSL, or beside a sensor's samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ WORDS_MAX = 200  # characters of what is shown
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A text that another program sent by LSL; where not ``valid``, ``t_ns`` is its arrival."""
+    """A text that another program sent by LSL, or a sensor's own word (``stream`` is the sensor then).
+
+    Where not ``valid``, ``t_ns`` is its arrival.
+    """
 
     t_ns: int
     arrival_ns: int
@@ -39,7 +42,7 @@ class StreamValues:
 
 
 STREAMS: Mapping[str, msgspec.json.Decoder[Marker] | msgspec.json.Decoder[StreamValues]] = MappingProxyType(
-    {"lsl/marker": msgspec.json.Decoder(Marker), "lsl/values": msgspec.json.Decoder(StreamValues)}
+    {"marker": msgspec.json.Decoder(Marker), "lsl/values": msgspec.json.Decoder(StreamValues)}
 )
 
 

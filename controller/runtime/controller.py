@@ -24,6 +24,7 @@ import msgspec
 from controller.core.signals import Applied, PulseGiven, TickInputs
 from controller.ipc import bus, process
 from controller.record import records
+from controller.record.stream_records import Marker
 from controller.runtime.exercise import Exercise
 from controller.runtime.gait_assist import GaitAssist
 from controller.runtime.plan import ControllerPlan, read_plan
@@ -118,6 +119,8 @@ class Controller:
         report_at_s = 0.0
         async for sample in sensor:
             self._take(sample)
+            for word in sensor.words():
+                self._record("marker", Marker(word.t_ns, word.t_ns, name, word.text))
             if time.monotonic() >= report_at_s:
                 report_at_s = time.monotonic() + LINK_REPORT_S
                 self._record("link", self._link(name))

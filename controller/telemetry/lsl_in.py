@@ -49,7 +49,7 @@ class _Stream:
             for sample, (t_ns, valid) in zip(samples, placed, strict=False):
                 text = " ".join(str(value) for value in sample)[:MARKER_BYTES]
                 reason = "" if valid else OFF_ITS_TIME
-                self._record("lsl/marker", Marker(t_ns, arrival_ns, self._name, text, valid, reason))
+                self._record("marker", Marker(t_ns, arrival_ns, self._name, text, valid, reason))
             return
         rows = tuple(
             tuple(value if not isinstance(value, str) and math.isfinite(value) else None for value in sample)

@@ -64,6 +64,7 @@ class EmulatedDot(Peripheral):
         self._mode = dot.MODE_CUSTOM_5
         self._control = bytearray(32)
         struct.pack_into("<H", self._control, 24, self._rate_hz)
+        self._report: Characteristic[bytes] = Characteristic(dot.DEVICE_REPORT, _NOTIFY, _READABLE)
         self._payload: Characteristic[bytes] = Characteristic(dot.PAYLOAD_LONG, _NOTIFY, _READABLE)
 
     def manufacturer_data(self) -> tuple[int, bytes] | None:
@@ -88,11 +89,19 @@ class EmulatedDot(Peripheral):
         return (
             Service(
                 dot.SERVICE_CONFIGURATION,
-                [fixed(dot.DEVICE_INFO, self._device_info(), Characteristic.Properties(0)), control],
+                [
+                    fixed(dot.DEVICE_INFO, self._device_info(), Characteristic.Properties(0)),
+                    control,
+                    self._report,
+                ],
             ),
             Service(dot.SERVICE_MEASUREMENT, [measurement, self._payload]),
             Service(dot.SERVICE_BATTERY, [fixed(dot.BATTERY, self._battery, _NOTIFY)]),
         )
+
+    def report(self, kind: int) -> None:
+        """1 power off, 4 power save; 5, 6 and 7 its button once, twice, three times."""
+        self.notify(self._report, struct.pack("<BI31x", kind, time.monotonic_ns() // 1_000_000 % 2**32))
 
     def _device_info(self) -> bytes:
         mac = bytes(reversed(bytes.fromhex(self.address.replace(":", ""))))

@@ -7,12 +7,15 @@ of a measurement notification exists.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from drivers.clock import DeviceClock
-from drivers.interface import ZERO3, ImuSample, Quat, Vec3
+from drivers.interface import ZERO3, DeviceError, ImuSample, Quat, SensorWord, Vec3
 from drivers.links.ble import BleBackend, BleLink, BleSensor
 
 VERIFIED = "spec"
@@ -26,6 +29,11 @@ SERVICE_CONFIGURATION = _uuid("1000")
 DEVICE_INFO = _uuid("1001")
 DEVICE_CONTROL = _uuid("1002")
 DEVICE_REPORT = _uuid("1004")
+REPORT_BYTES_MIN = 5  # a kind and its time; the rest of 36 is reserved
+REPORTS: Mapping[int, str] = MappingProxyType({
+    1: "power off", 4: "power save", 5: "button pressed once", 6: "button pressed twice",
+    7: "button pressed three times",
+})  # fmt: skip
 SERVICE_MEASUREMENT = _uuid("2000")
 MEASUREMENT_CONTROL = _uuid("2001")
 PAYLOAD_LONG = _uuid("2002")
@@ -308,6 +316,8 @@ class MovellaDot(BleSensor[ImuSample]):
     async def _start(self, link: BleLink) -> None:
         await link.write(DEVICE_CONTROL, self._control)
         await link.notify(PAYLOAD_LONG, self._on_payload)
+        with contextlib.suppress(DeviceError):  # it measures without its button too
+            await link.notify(DEVICE_REPORT, self._on_report)
         await link.write(MEASUREMENT_CONTROL, measurement_command(start=True))
 
     async def _stop(self, link: BleLink) -> None:
@@ -321,6 +331,11 @@ class MovellaDot(BleSensor[ImuSample]):
         return ImuSample(
             self.name, arrival_ns, arrival_ns, max(self._seq, 0), ZERO3, ZERO3, valid=False, reason=reason
         )
+
+    def _on_report(self, data: bytes, arrival_ns: int) -> None:
+        """A press of the button, or a goodbye; its own time is of a clock that nothing else is told by."""
+        if len(data) >= REPORT_BYTES_MIN and (text := REPORTS.get(data[0])):
+            self._words.append(SensorWord(arrival_ns, text))
 
     def _on_payload(self, data: bytes, arrival_ns: int) -> None:
         self._put(self.accept(data, arrival_ns))

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,7 +22,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 from bleak.exc import BleakBluetoothNotAvailableError, BleakCharacteristicNotFoundError, BleakError
 
-from drivers.interface import DeviceError, EmgFrame, ImuSample
+from drivers.interface import DeviceError, EmgFrame, ImuSample, SensorWord
 
 Notified = Callable[[bytes, int], None]  # data and arrival (ns, CLOCK_MONOTONIC)
 
@@ -29,6 +30,7 @@ CONNECT_TIMEOUT_S = 10.0  # a DOT advertises every 0.1 to 1 s; connecting takes 
 CLOSE_TIMEOUT_S = 2.0  # leaving never waits longer for a device that does not answer
 SILENCE_S = 1.0  # no data for this long: the link is dead whatever it says
 RETRY_S = (0.25, 0.5, 1.0, 2.0, 4.0)  # back-off between attempts, the last one repeats
+WORDS_MAX = 20
 QUEUE_MAX = 2048  # samples nobody took: some seconds of every sensor; beyond, the oldest go
 FAILURES = (BleakError, OSError, TimeoutError, EOFError)
 
@@ -179,6 +181,7 @@ class BleSensor(ABC, Generic[S]):
         self._keeper: asyncio.Task[None] | None = None
         self._queue: asyncio.Queue[S | DeviceError | None] = asyncio.Queue()
         self._last_data_ns = 0
+        self._words: deque[SensorWord] = deque(maxlen=WORDS_MAX)
 
     @abstractmethod
     async def _start(self, link: BleLink) -> None:
@@ -217,6 +220,12 @@ class BleSensor(ABC, Generic[S]):
             if isinstance(sample, DeviceError):
                 raise sample
             yield sample
+
+    def words(self) -> list[SensorWord]:
+        """What the device has said beside its samples since the last call; most say nothing."""
+        said = list(self._words)
+        self._words.clear()
+        return said
 
     def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
         error = None if keeper.cancelled() else keeper.exception()

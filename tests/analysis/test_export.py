@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,7 @@ from controller.analysis.export.tables import DICTIONARY
 from controller.core.signals import TickInputs
 from controller.errors import InputError
 from controller.record.records import Clock, Process, Record, Tick
+from controller.record.stream_records import Marker
 from drivers.interface import EmgFrame, ImuSample
 from tests.analysis.test_arms import trial
 from tests.record.made import IDLE_VIEW, MS, tick, write
@@ -321,3 +323,20 @@ def test_an_unblinded_export_is_that_of_an_open_trial_with_the_labels_beside_the
         )
     strides = query(tmp_path / "b" / "strides.parquet", "distinct arm, mode")
     assert sorted(strides) == [("A: learning", "learning"), ("B: trapezoid", "trapezoid")]
+
+
+def test_markers_of_other_programs_are_events_of_every_export(tmp_path: Path) -> None:
+    sample = ImuSample("foot", 10 * MS, 12 * MS, 1, (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
+    one = replace(tick(1, now_ns=12 * MS), inputs=TickInputs(imu=(sample,)))
+    marks = (
+        Marker(15 * MS, 17 * MS, "stim-pc", "go"),
+        Marker(19 * MS, 19 * MS, "stim-pc", "stop", False, "odd"),
+    )
+    told = [("marker", mark.arrival_ns, mark) for mark in marks]
+    path = write(tmp_path / "s.mcap", ("clock", 0, Clock(0, UTC_NS, 0)), ("tick", 12 * MS, one), *told)
+    export(path, "csv", tmp_path / "csv", silent)
+    rows = duckdb.sql(f"select t_ns, text from '{tmp_path}/csv/events.csv' where kind = 'marker'").fetchall()
+    assert rows == [(15 * MS, "stim-pc: go"), (19 * MS, "stim-pc: stop (odd: at its arrival)")]
+    (edf, *_) = [one for one in export(path, "edf", tmp_path / "edf", silent) if one.suffix == ".edf"]
+    with pyedflib.EdfReader(str(edf)) as reader:
+        assert any("marker stim-pc: go" in text for text in reader.readAnnotations()[2])

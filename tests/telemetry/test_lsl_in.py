@@ -86,5 +86,5 @@ def test_what_was_heard_last_is_shown() -> None:
     assert newest_words(StreamValues(1, 2, "plate", (), (), ())) == ""
     live = Live()
     live.take("lsl/values", encode(plate))
-    live.take("lsl/marker", encode(Marker(1, 2, "marks", "go")))
+    live.take("marker", encode(Marker(1, 2, "marks", "go")))
     assert live.status(3, "ok").streams == {"plate": "force_x 812.2, force_z no number", "marks": "go"}

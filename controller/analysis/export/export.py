@@ -63,7 +63,7 @@ def export(
 
 def _read_signals(recording: Path, facts: dict[str, str], progress: Progress, veil: Veil) -> Signals:
     signals = Signals(facts, veil.hidden)
-    topics = ("tick", "guard/verdict", "guard/event", "arm", "process", "clock")
+    topics = ("tick", "guard/verdict", "guard/event", "arm", "process", "clock", "marker")
     phases = Contractions()
     count = 0
     for count, message in enumerate(messages(recording, topics), 1):

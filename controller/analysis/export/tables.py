@@ -38,6 +38,7 @@ from controller.record.records import (
     Tick,
     Unreadable,
 )
+from controller.record.stream_records import Marker
 from drivers.interface import MICROVOLTS, EmgFrame, ImuSample
 
 Progress = Callable[[int], None]  # messages read so far
@@ -128,6 +129,9 @@ def event_rows(
         case Arm():
             label = veil.name(record.label or record.mode)
             yield record.t_ns, f"arm_{record.kind}", label, None, None, None
+        case Marker():
+            late = "" if record.valid else f" ({record.reason}: at its arrival)"
+            yield record.t_ns, "marker", f"{record.stream}: {record.text}{late}", None, None, None
         case Unreadable():
             yield record.t_ns, "unreadable_message", f"{record.topic}: {record.why}", None, None, None
         case Process():

@@ -17,7 +17,7 @@ from drivers.emulated.dot import EmulatedDot
 from drivers.emulated.radio import Peripheral, VirtualRadio
 from drivers.imu import movella_dot as dot
 from drivers.imu.movella_dot import MovellaDot
-from drivers.interface import DeviceError, ImuSample
+from drivers.interface import DeviceError, ImuSample, SensorWord
 from drivers.links.ble import BleBackend, BleLink
 from drivers.links.bumble_backend import bumble_backend
 from tests.data import REFERENCE, needs_reference
@@ -363,3 +363,29 @@ def test_a_measurement_of_a_told_mode(
 def test_a_told_mode_that_does_not_fit_is_refused(data: bytes, channel: str, mode: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         dot.decode(data, channel, mode)
+
+
+async def test_its_button_is_told_and_its_goodbye() -> None:
+    still = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 9.81), (0.0, 0.0, 0.0))
+    peer = EmulatedDot(lambda _t: still, name="button")
+    async with VirtualRadio() as radio:
+        await radio.add(peer)
+        backend = bumble_backend(radio.hci_address)
+        async with asyncio.timeout(60), MovellaDot("foot", "button", backend) as sensor:
+            samples = aiter(sensor)
+            await anext(samples)
+            assert sensor.words() == []
+            for kind in (5, 6, 7, 4, 1, 99):
+                peer.report(kind)
+            said: list[SensorWord] = []
+            while len(said) < 5:
+                await anext(samples)
+                said += sensor.words()
+        await backend.aclose()
+    assert [word.text for word in said] == [
+        "button pressed once",
+        "button pressed twice",
+        "button pressed three times",
+        "power save",
+        "power off",
+    ]

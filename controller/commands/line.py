@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -38,6 +38,18 @@ def refusing(job: Callable[[], Result]) -> Result:
         return job()
     except (InputError, ConfigError) as error:
         refuse(error)
+
+
+def refuse_unused(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """End the command where a person gave one of these options, which it would not use.
+
+    ``names`` are those of the command's parameters, ``why`` is what they are not used with.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = next(one.opts[0] for one in context.command.params if one.name == name)
+            refuse(InputError("command", option, "given", f"not {why}: it would not be used"))
 
 
 def refuse(error: Exception) -> NoReturn:

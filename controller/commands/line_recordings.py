@@ -13,9 +13,11 @@ from rich.table import Table
 from controller.commands.line import (
     console,
     refuse,
+    refuse_unused,
     refusing,
 )
 from controller.commands.results import new_file
+from controller.errors import InputError
 
 
 def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> None:
@@ -49,6 +51,8 @@ def judge(
 
     from controller.analysis.judge import as_table, judge_recording
 
+    if pulses is not None and not pulses.is_file():
+        refuse(InputError(str(pulses), "pulses", "no file", "the stimulator's own log of pulses"))
     log = pulses or recording.with_name("pulses.jsonl")
     findings = refusing(lambda: judge_recording(recording, log if log.exists() else None))
     if as_json:
@@ -132,6 +136,7 @@ def export(
 
 
 def dose(
+    context: typer.Context,
     who: Annotated[
         str, typer.Argument(metavar="PERSON", help="A pseudonym; or a session's folder; or a folder of them.")
     ],
@@ -146,6 +151,8 @@ def dose(
     """What a person was given by exercise programmes, day by day, against the prescription."""
     from controller.commands import dose as command
 
+    if Path(who).is_dir():
+        refuse_unused(context, ("runs",), "with a folder in a person's place")
     wanted = refusing(lambda: command.wanted(who, runs, also_recorded=again))
     for book in refusing(lambda: command.books(wanted, again=again, console=Console(stderr=True))):
         if as_json:
@@ -155,6 +162,7 @@ def dose(
 
 
 def mqtt_watch(
+    context: typer.Context,
     *,
     host: Annotated[str, typer.Option(help="The broker.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 1883,
@@ -171,6 +179,10 @@ def mqtt_watch(
     """A site's rigs in the terminal, live. Ctrl-C ends it."""
     from controller.telemetry.site_view import run_watch
 
+    if ca_file is None:
+        refuse_unused(context, ("client_certificate_file", "client_key_file"), "without --ca-file")
+    if username is None:
+        refuse_unused(context, ("password_file",), "without --username")
     try:
         run_watch(
             console,

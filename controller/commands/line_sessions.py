@@ -15,6 +15,7 @@ from controller.commands.line import (
     console,
     picture_file,
     refuse,
+    refuse_unused,
     refusing,
 )
 from controller.commands.results import results_folder
@@ -26,6 +27,7 @@ WithReport = Annotated[
 
 
 def demo(
+    context: typer.Context,
     *,
     seconds: Annotated[
         float | None,
@@ -59,6 +61,10 @@ def demo(
     from controller.commands.exercise import run_programme_demo
     from controller.commands.run import DEMO_SESSION, run_demo
 
+    if programme is not None:
+        refuse_unused(context, ("mode", "session"), "with --programme")
+    if not with_console:
+        refuse_unused(context, ("console_port",), "without --console")
     only = None if mode == "compare" else mode
     port = console_port if with_console else None
     file = session or DEMO_SESSION

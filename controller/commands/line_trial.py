@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from controller.commands.line import console, refusing
+from controller.commands.line import console, refuse_unused, refusing
 
 
 class TrialGroup(TyperGroup):
@@ -23,6 +23,7 @@ class TrialGroup(TyperGroup):
 
 
 def run(
+    context: typer.Context,
     protocol: Annotated[Path, typer.Argument(help="The study's protocol (TOML).")],
     *,
     out: Annotated[
@@ -43,6 +44,11 @@ def run(
 ) -> None:
     """Walk a study on virtual persons; an interrupted one goes on where it was. `run` may be left out."""
     from controller.commands.trial import run_trial
+
+    if engine == "local":
+        refuse_unused(context, ("scheduler",), "without --engine dask")
+    else:
+        refuse_unused(context, ("workers",), "with --engine dask")
 
     try:
         well = refusing(

@@ -42,6 +42,10 @@ def analyse(
     """The figures of a study's folder, or of recordings of persons. Raises InputError, ConfigError."""
     if len(runs) == 1 and is_study(runs[0]):
         folder = runs[0]
+        if protocol is not None:
+            raise InputError(
+                str(protocol), "--protocol", "given", "not with a study's folder: it has its own"
+            )
         found, about = of_study(folder)
     else:
         folder = _common(runs)

@@ -21,7 +21,10 @@ from controller.errors import InputError
 
 
 def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> None:
-    """Re-run the core on a recording; `identical` only where every bit of every decision is."""
+    """Re-run the core on a recording; `identical` only where every bit of every decision is.
+
+    Where processors round otherwise it says `decisions identical`, and which last bits differ.
+    """
     from controller.record.provenance import changed
     from controller.record.reader import header
     from controller.record.replay import replay as replay_recording
@@ -31,7 +34,15 @@ def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> N
     if result.identical:
         console.print(f"identical: {result.ticks} ticks")
         return
-    console.print(f"different: {result.first_difference}", markup=False)
+    if result.first_other_decision is None:
+        console.print(f"decisions identical: {result.decided} ticks; internal state differs in last bits,")
+        console.print(f"first in {result.first_difference}", markup=False)
+        if others := refusing(lambda: changed(header(recording))):
+            console.print(f"It was made by: {'; '.join(others)}.", markup=False)
+        return
+    console.print(f"different: {result.first_other_decision}", markup=False)
+    if result.first_difference != result.first_other_decision:
+        console.print(f"Last bits differed from {result.first_difference} on.", markup=False)
     if others := refusing(lambda: changed(header(recording))):
         console.print(f"It was made by another program: {'; '.join(others)}.", markup=False)
         console.print("What to do: replay it with the program that made it, at that commit.")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+import numpy
 
 from controller.untrusted import read_object
 
@@ -21,6 +25,7 @@ def program() -> dict[str, str]:
         "versions": json.dumps({name: version(name) for name in PACKAGES}),
         "commit": _commit(),
         "host": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "arithmetic": _arithmetic(),
     }
 
 
@@ -38,7 +43,23 @@ def changed(head: Mapping[str, str]) -> list[str]:
             phrases.append(f"{name} {had}, now {version(name)}")
     if (host := head.get("host", "not told")) != now["host"]:
         phrases.append(f"{host}, now {now['host']}")
+    if (rounds := head.get("arithmetic", "")) and rounds != now["arithmetic"]:
+        phrases.append(f"processor and BLAS {rounds}, now {now['arithmetic']}")
     return phrases
+
+
+@cache
+def _arithmetic() -> str:
+    """What last bits hang on: the processor's vector instructions, and the BLAS with its kernel."""
+    shown = numpy.show_config(mode="dicts")
+    try:
+        vectors = ", ".join(shown["SIMD Extensions"]["found"]) or "no vectors beyond the baseline"
+        blas = shown["Build Dependencies"]["blas"]
+        told = os.environ.get("OPENBLAS_CORETYPE", "")
+        kernel = f" as {told}" if told else ""
+        return f"{platform.machine()} with {vectors}; {blas['name']} {blas['version']}{kernel}"
+    except (KeyError, TypeError):  # another numpy tells it otherwise
+        return platform.machine()
 
 
 def _commit() -> str:

@@ -28,6 +28,7 @@ def test_by_the_program_that_made_it_nothing_is_another() -> None:
         ("commit", "abc", "commit abc, now "),
         ("commit", "", "commit not told, now "),
         ("host", "Plan9 4, Python 2.7", "Plan9 4, Python 2.7, now "),
+        ("arithmetic", "x86_64 with X86_V3", "processor and BLAS x86_64 with X86_V3, now "),
         ("versions", json.dumps(json.loads(program()["versions"]) | {"vqf": "1.0"}), "vqf 1.0, now "),
     ],
 )

@@ -67,6 +67,30 @@ def test_one_bit_of_one_value_is_a_difference_with_tick_time_and_field(tmp_path:
     assert result.ticks == 61
     expected = f"tick 60 at 0.300 s: view.activation: recorded {nearly!r}, replayed {value!r}"
     assert result.first_difference == expected
+    assert (result.decided, result.first_other_decision) == (100, None)
+
+
+def test_last_bits_are_told_apart_from_another_decision(tmp_path: Path) -> None:
+    """As between processors: the view differs in last bits from tick 20 on, the current from tick 70."""
+    ticks = session(100)
+    for at in range(20, 100):
+        decision = ticks[at].decision
+        view = replace(decision.view, activation=decision.view.activation * (1 + 2**-50), fingerprint=at)
+        ticks[at] = replace(ticks[at], decision=replace(decision, view=view))
+    result = replay(write(tmp_path / "a.mcap", *entries(ticks)), summing_core)
+    assert (result.identical, result.ticks, result.decided) == (False, 21, 100)
+    assert result.first_other_decision is None
+    (channel, _) = ticks[70].decision.command.channels
+    assert channel is not None
+    more = replace(channel, current_ma=channel.current_ma + 0.5)
+    command = replace(ticks[70].decision.command, channels=(more, None))
+    ticks[70] = replace(ticks[70], decision=replace(ticks[70].decision, command=command))
+    result = replay(write(tmp_path / "b.mcap", *entries(ticks)), summing_core)
+    assert result.decided == 70
+    assert result.first_difference is not None
+    assert result.first_other_decision is not None
+    assert result.first_difference.startswith("tick 20 ")
+    assert result.first_other_decision.startswith("tick 70 at 0.350 s: command.channels[0].current_ma")
 
 
 @pytest.mark.parametrize(

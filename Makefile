@@ -50,11 +50,11 @@ lint: setup
 test: setup
 	@sh tests/debian.sh
 	@$(BIN)/python -c "from models import exercise_patient, patient; patient.VirtualPatient.compile(); exercise_patient.ExercisePatient.compile()"
-	@mkdir -p .build
 	@$(MAKE) --no-print-directory --jobs 3 test-beside test-screens test-rigs
 
 test-beside: setup # a rig's processes run in real time and wait for nobody
 	@echo "==> beside the rigs: the guard's tests, lint, and all others; told when they are done"
+	@mkdir -p .build
 	@$(MAKE) --no-print-directory test-guard lint test-apart >.build/$@.log 2>&1; code=$$?; echo; cat .build/$@.log; exit $$code
 
 test-apart: setup
@@ -73,6 +73,7 @@ test-rigs: setup
 
 test-screens: setup # their rigs and browsers wait in real time, too
 	@echo "==> beside them, pages in a browser on rigs of their own; told when they are done"
+	@mkdir -p .build
 	@{ $(BIN)/$(PYTEST) $(SCREENS) && $(BIN)/$(PYTEST) $(LATER); } >.build/$@.log 2>&1; code=$$?; \
 	    echo; cat .build/$@.log; exit $$code
 

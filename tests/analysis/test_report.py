@@ -39,11 +39,14 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def walk_html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("report")
-    recording = record_walk(folder / "session.mcap", strides=5)
-    write_report(recording, folder / "report.html")
-    return (folder / "report.html").read_text(encoding="utf-8")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record_walk(tmp_path_factory.mktemp("report") / "session.mcap", strides=5)
+
+
+@pytest.fixture(scope="module")
+def walk_html(walk: Path) -> str:
+    write_report(walk, walk.with_name("report.html"))
+    return walk.with_name("report.html").read_text(encoding="utf-8")
 
 
 def test_the_page_fetches_nothing_but_the_pictures_it_carries(walk_html: str) -> None:
@@ -82,9 +85,8 @@ def test_the_page_says_what_it_is_and_what_the_guard_said_without_trusting_marku
     assert "2027-01-15 08:00 UTC" in text
 
 
-def test_the_same_recording_gives_the_same_page(tmp_path: Path) -> None:
-    recording = record_walk(tmp_path / "session.mcap", strides=2)
-    assert report_html(recording) == report_html(recording)
+def test_the_same_recording_gives_the_same_page(walk: Path, walk_html: str) -> None:
+    assert report_html(walk) == walk_html
 
 
 def test_a_cut_recording_and_one_without_a_single_stride_still_give_a_page(tmp_path: Path) -> None:

@@ -79,14 +79,14 @@ class StallWatch:
     """
 
     def __enter__(self) -> StallWatch:
-        self._log = tempfile.TemporaryFile("a+")
+        self._log = tempfile.NamedTemporaryFile("a")
         self.spans_ns: list[tuple[int, int]] = []  # of the standstills so far, CLOCK_MONOTONIC
         limits = (("real-time", STALL_S), ("terminal", STALL_S), ("ordinary", STARVED_S))
         self._processes = [
             subprocess.Popen([sys.executable, "-c", STALL_WATCH, kind, str(limit_s)], stdout=self._log)
             for kind, limit_s in limits
         ]
-        while self._log.seek(0) == 0 and len(self._log.readlines()) < len(limits):
+        while len(self._lines()) < len(limits):
             assert all(process.poll() is None for process in self._processes)
             time.sleep(0.01)
         return self
@@ -110,9 +110,13 @@ class StallWatch:
 
     def _look(self) -> None:
         if not self._log.closed:
-            self._log.seek(0)
-            lines = [line.split() for line in self._log if line.endswith("\n") and line != "began\n"]
+            lines = [line.split() for line in self._lines() if line != "began\n"]
             self.spans_ns = [(int(begin), int(begin) + round(float(late_s) * 1e9)) for begin, late_s in lines]
+
+    def _lines(self) -> list[str]:
+        """Whole ones, read from a place of our own: that of the open file moves with each of its writers."""
+        written = Path(self._log.name).read_text(encoding="ascii").splitlines(keepends=True)
+        return [line for line in written if line.endswith("\n")]
 
 
 def undisturbed(folder: Path, *arguments: str, meanwhile: Meanwhile | None = None) -> tuple[Path, str]:

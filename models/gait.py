@@ -135,7 +135,10 @@ def normal_knee_deg(phase_percent: npt.ArrayLike, speed_mps: float) -> Array:
     return knee
 
 
-ActivityKind = Literal["stand", "walk", "turn", "step_in_place", "stairs", "sit", "stand_up", "weight_shift"]
+# hang: seated, the lower leg hanging and the foot free
+ActivityKind = Literal[
+    "stand", "walk", "turn", "step_in_place", "stairs", "sit", "hang", "stand_up", "weight_shift"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ class Activity:
             weights[IN_PLACE] = 1.0
         elif self.kind == "stairs":
             weights[STAIRS] = 1.0
-        elif self.kind == "sit":
+        elif self.kind in ("sit", "hang"):
             weights[SIT] = 1.0
         else:
             weights[STAND] = 1.0

@@ -81,7 +81,7 @@ class TrueStride:
 
 
 def _plan(schedule: tuple[Activity, ...]) -> Array:
-    rows = np.zeros((len(schedule), 7 + len(CURVE_SETS)))
+    rows = np.zeros((len(schedule), plant.PLAN_WEIGHTS + len(CURVE_SETS)))
     start, toe_off, forward = 0.0, 0.65, 1.0
     for row, activity in zip(rows, schedule, strict=True):
         row[0] = start
@@ -94,7 +94,8 @@ def _plan(schedule: tuple[Activity, ...]) -> Array:
             row[5] = 0.34 if activity.kind == "stairs" else 0.0  # two 17 cm steps a stride
         row[3], row[4] = toe_off, forward  # the last step of a walk keeps the walk's own
         row[6] = math.radians(4.0) if activity.kind == "weight_shift" else 0.0
-        row[7:] = activity.set_weights()
+        row[7] = 1.0 if activity.kind == "hang" else 0.0
+        row[plant.PLAN_WEIGHTS :] = activity.set_weights()
         start += activity.duration_s
     return rows
 
@@ -125,7 +126,7 @@ class VirtualPatient:
         self._wander = np.cumsum(np.random.default_rng([seed, 3]).standard_normal(720))
         self._plan = _plan(schedule)
         self._weights = np.zeros((2, len(CURVE_SETS)))
-        self._weights[0] = self._plan[0, 7:]
+        self._weights[0] = self._plan[0, plant.PLAN_WEIGHTS :]
         self._eff = np.zeros(CURVE_SETS.shape[1:])
         self._constants = DING2003.stretched(params.muscle_slowness).constants(
             fatigue=params.fatigue_model == "ding"

@@ -50,6 +50,7 @@ WIDTH = 30
     S_SWING_RMSE, S_FOREFOOT, S_CLEARANCE, S_INVERSION_AT_CONTACT,
 ) = range(10)  # fmt: skip
 STRIDE_WIDTH = 10
+PLAN_WEIGHTS = 8  # from this column on
 
 Leg = Any  # one record of STATE: numba knows its fields, the type checker does not
 
@@ -105,7 +106,7 @@ STATE = np.dtype(
             "ring_amp", "ring_time", "off_shank", "off_shank_v", "off_thigh", "off_thigh_v", "tgt_shank",
             "tgt_thigh", "factor", "stride", "toe_phase", "started", "s_contact", "s_toe_off", "s_peak",
             "s_sum", "s_n", "s_ankle0", "s_foot0", "s_fore0", "s_clear", "s_roll0", "strides_done",
-            "torque", "settled", "volition", "act0", "act1", "moving", "sway", "sway_v", "calf",
+            "torque", "settled", "volition", "act0", "act1", "moving", "sway", "sway_v", "calf", "hangs",
         )
     ]
 )  # fmt: skip
@@ -174,6 +175,7 @@ SETTLE_SHARE = 0.5  # of swing: by then the other leg alone says how high the hi
 ROLL_SPAN = 0.18  # of the cycle after it until the foot follows its curve (assumed)
 CONTACT_FROM = 0.94  # a touch before this phase is a scuff, not initial contact
 CONTACT_LATEST = 1.08
+PUT_DOWN_S = 0.4  # (assumed)
 END_RAD, END_WIDTH_RAD = math.radians(28.0), math.radians(1.5)  # of stance dorsiflexion (assumed)
 PASSIVE_MAX_NM = 60.0  # beyond it the shank, which is prescribed here, would give way (assumed)
 BLEND_S, BLEND_S_PER_MPS = 0.05, 0.08  # heel pad and tissue take up the ankle's speed in this time (assumed)
@@ -224,7 +226,7 @@ def _intend(s: Leg, weights: Array, sets: Array, eff: Array, plan: Array, row: i
     if walk > 0.0 or s.moving == 0.0:
         moving_sets = 0.0
         for i in range(n_sets):
-            w, v, target = weights[0, i], weights[1, i], plan[row, 7 + i]
+            w, v, target = weights[0, i], weights[1, i], plan[row, PLAN_WEIGHTS + i]
             wn = 8.0 if s.moving > 0.0 else 5.0
             acc = wn * wn * (target - w) - 2.0 * wn * v
             weights[1, i] = v + dt * acc
@@ -379,6 +381,20 @@ def _touch_ground(s: Leg, b: Body, ankle_vx: float, ankle_vy: float, forefoot: b
 
 
 @compiled
+def _put_down(s: Leg, b: Body) -> None:
+    """A foot that hung comes down flat on the ground, in PUT_DOWN_S."""
+    s.contact_time, s.load_s, s.blend_s = s.time, PUT_DOWN_S, PUT_DOWN_S
+    s.load_a0, s.load_v0, s.load_r0, s.load_rv0 = s.foot, s.foot_v, s.roll, s.roll_v
+    point_x = b.heel_x_m if s.foot > 0.0 else b.ball_x_m
+    anchor = s.anchor_x if s.foot > 0.0 else s.anchor_x + (b.ball_x_m - b.heel_x_m)
+    co, sn = math.cos(s.foot), math.sin(s.foot)
+    s.err_x = s.ankle_x - (anchor - (co * point_x - sn * b.sole_y_m))
+    s.err_y = s.ankle_y - (s.ground - (sn * point_x + co * b.sole_y_m))
+    s.err_vx = s.foot_v * (-sn * point_x - co * b.sole_y_m)
+    s.err_vy = s.foot_v * (co * point_x - sn * b.sole_y_m)
+
+
+@compiled
 def _count_stride(s: Leg, b: Body, strides: Array, draw: Array, toe_phase: float, forefoot: bool) -> None:
     """Write down the stride that ends here, and draw how the next one varies."""
     foot, shank, roll, t1 = s.foot, s.shank, s.roll, s.time
@@ -425,7 +441,7 @@ def run(
     """Advance ``n`` milliseconds; every array is changed in place.
 
     ``plan`` rows: start s, stride rate Hz (0 = stand), heading change per stride rad, toe-off phase,
-    forward 1 or 0, rise per stride m, sway rad, then the curve-set weights.
+    forward 1 or 0, rise per stride m, sway rad, 1 where the foot hangs free, then the curve-set weights.
     """
     s = state[0]
     dt = DT_S
@@ -441,7 +457,14 @@ def run(
         shank += s.off_shank
         chain_x = b.thigh_m * math.sin(thigh) + b.shank_m * math.sin(shank)
         chain_y = -b.thigh_m * math.cos(thigh) - b.shank_m * math.cos(shank)
-        if s.swing == 0.0:
+        hangs = plan[row, 7] > 0.0 and s.swing == 0.0 and s.moving == 0.0
+        if s.hangs > 0.0 and not hangs:
+            _put_down(s, b)
+        s.hangs = 1.0 if hangs else 0.0
+        if hangs:  # the ankle stays where it is, in the air now
+            foot, ankle_x, ankle_y = s.foot, s.ankle_x, s.ankle_y
+            hip_x, hip_y = ankle_x - chain_x, ankle_y - chain_y
+        elif s.swing == 0.0:
             foot, ankle_x, ankle_y = _standing_foot(s, b, reference, shank, t1)
             hip_x, hip_y = ankle_x - chain_x, ankle_y - chain_y
         else:
@@ -481,10 +504,10 @@ def run(
         )
         s.torque = ta_force * ta_arm_m(ankle_angle) - per_force * PERONEAL_ARM_PLANTARFLEXION_M
         # --- the free foot
-        if s.swing == 1.0:
+        if s.swing == 1.0 or hangs:
             moment = s.torque + passive - spasm + b.damping * shank_v
             moment += stop_moment_nm(ankle_angle, ankle_v)
-            if s.phase < CONTACT_FROM and s.climb == 0.0:
+            if s.swing == 1.0 and s.phase < CONTACT_FROM and s.climb == 0.0:
                 _, ball = sole_heights(s.foot, b.heel_x_m, b.ball_x_m, b.sole_y_m)
                 arm = math.cos(s.foot) * b.ball_x_m - math.sin(s.foot) * b.sole_y_m
                 sink = -(arm * s.foot_v + (s.ankle_y - s.ankle_y1) / dt)

@@ -6,7 +6,6 @@ Promises 95 % intervals that widen with the noise; refuses a fit below 60 % and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,15 @@ from scipy.special import ndtr
 from scipy.stats import t as student
 
 from models.foot_plate import Marks, StimulationTest, SweepTest, TestSet
+from models.intervals import (
+    CONFIDENCE,
+    Estimate,
+    estimate,
+    fit_percent_of,
+    half_widths,
+    noise_level,
+    surprise,
+)
 from models.limb.passive import riener_edrich_curve_nm
 from models.muscle.hammerstein import HammersteinParams
 from models.plate_model import equivalent_second_order, stimulated_torque_nm
@@ -24,15 +32,11 @@ from models.recruitment import RecruitmentParams
 Array = npt.NDArray[np.float64]
 
 FIT_NEEDED_PERCENT = 60.0
-CONFIDENCE = 0.95
 # What the tests say little about, as (mean, standard deviation) of what is known beforehand (assumed).
 PRIOR_LN_RECOVERY = (math.log(50.0), 0.35)
 PRIOR_FLOOR = (0.2, 0.07)
 PRIOR_DRIFT_PER_MINUTE = (0.004, 0.004)
 PRIOR_OFFSET_NM = (0.0, 0.3)
-WINDOW = 150  # samples over which residuals may hang together: 1.5 s at the plate's rate
-# Few independent blocks make the covariance too small; found on cohorts 7 and 11, not on those tested.
-INTERVAL_MARGIN = 1.3
 # Pads wander and skin slides over the nerve: the half-point itself is only constant to this (assumed).
 PADS_SD = 0.008
 REPEAT = {
@@ -52,19 +56,6 @@ class IdentificationRefused(ValueError):  # noqa: N818  the name is what the per
         )
         self.test = test
         self.fit_percent = fit_percent
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def covers(self, truth: float) -> bool:
-        """Whether the interval holds ``truth``."""
-        return self.low <= truth <= self.high
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,51 +96,6 @@ class IdentificationResult:
         return HammersteinParams(self.bandwidth_rad_per_s.value, self.delay_s.value + dead_s)
 
 
-def _fit_percent(measured: Array, modelled: Array) -> float:
-    """Normalised root-mean-square fit: 100 is perfect, 0 no better than the mean."""
-    spread = float(np.linalg.norm(measured - measured.mean()))
-    return 100.0 * (1.0 - float(np.linalg.norm(measured - modelled)) / max(spread, 1e-12))
-
-
-def _noise_level(values: Array) -> float:
-    """Standard deviation of the white part, from second differences (robust to the signal itself)."""
-    second = np.diff(values, 2)
-    return max(1e-6, 1.4826 * float(np.median(np.abs(second))) / math.sqrt(6.0))
-
-
-def _surprise(value: float, prior: tuple[float, float], noise: float) -> Array:
-    """Distance from what is known beforehand, in the units of the torque residuals."""
-    return np.array([(value - prior[0]) / prior[1] * noise])
-
-
-def _half_widths(jacobian: Array, fun: Array, measured: int) -> Array:
-    """Half of the 95 % interval of each parameter, from a covariance that allows for wandering residuals.
-
-    The first ``measured`` residuals are data (Newey and West 1987, Bartlett window), the others what was
-    known beforehand. Noise that wanders for seconds counts as the few independent values that it is.
-    """
-    rows = jacobian[:measured] * fun[:measured, None]
-    window = max(1, min(WINDOW, measured // 20))
-    padded = np.concatenate((np.zeros((window, rows.shape[1])), np.cumsum(rows, axis=0)))
-    padded = np.concatenate((padded, np.repeat(padded[-1:], window, axis=0)))
-    sums = padded[window:] - padded[:-window]
-    white = float(fun[:measured] @ fun[:measured]) / max(1, measured - jacobian.shape[1])
-    known = jacobian[measured:]
-    middle = sums.T @ sums / window + white * known.T @ known
-    bread = np.linalg.pinv(jacobian.T @ jacobian)
-    blocks = max(5, measured // window - jacobian.shape[1])
-    variance = np.diag(bread @ middle @ bread) * (blocks + jacobian.shape[1]) / blocks
-    half: Array = (
-        INTERVAL_MARGIN * student.ppf(0.5 + CONFIDENCE / 2, blocks) * np.sqrt(np.maximum(variance, 0.0))
-    )
-    return half
-
-
-def _estimate(x: float, half: float, to: Callable[[float], float] = float) -> Estimate:
-    ends = sorted((to(x - half), to(x + half)))
-    return Estimate(to(x), ends[0], ends[1])
-
-
 def identify(tests: TestSet) -> IdentificationResult:
     """Fit all models to the three tests by least squares (scipy), with 95 % intervals.
 
@@ -157,16 +103,16 @@ def identify(tests: TestSet) -> IdentificationResult:
     """
     ramp, train = tests.ramp, tests.train
     split, both = ramp.t_s.size, ramp.t_s.size + train.t_s.size
-    noise = _noise_level(train.torque_nm)
+    noise = noise_level(train.torque_nm)
 
     def residuals(x: Array) -> Array:
         return np.concatenate(
             (
                 stimulated_torque_nm(ramp, x) + x[9] - ramp.torque_nm,
                 stimulated_torque_nm(train, x) + x[10] - train.torque_nm,
-                _surprise(x[6], PRIOR_LN_RECOVERY, noise),
-                _surprise(x[7], PRIOR_FLOOR, noise),
-                _surprise(x[8], PRIOR_DRIFT_PER_MINUTE, noise),
+                surprise(x[6], PRIOR_LN_RECOVERY, noise),
+                surprise(x[7], PRIOR_FLOOR, noise),
+                surprise(x[8], PRIOR_DRIFT_PER_MINUTE, noise),
             )
         )
 
@@ -197,7 +143,7 @@ def identify(tests: TestSet) -> IdentificationResult:
     x0 = np.clip(start, np.array(low) + 1e-3, np.array(high) - 1e-3)
     scale = [0.2, 0.3, 0.3, 0.02, 0.2, 0.5, 0.3, 0.1, 0.01, 0.5, 0.5]
     found = least_squares(residuals, x0, bounds=(low, high), x_scale=scale, diff_step=1e-5, max_nfev=60)
-    x, half = found.x, _half_widths(found.jac, found.fun, both)
+    x, half = found.x, half_widths(found.jac, found.fun, both)
     half[0] = math.hypot(half[0], float(student.ppf(0.5 + CONFIDENCE / 2, 1e6)) * PADS_SD)
     fitted_ramp = _fitted(ramp, found.fun[:split])
     fitted_train = _fitted(train, found.fun[split:both])
@@ -205,15 +151,15 @@ def identify(tests: TestSet) -> IdentificationResult:
     _accept({"ramp": fitted_ramp, "train": fitted_train, "sweep": fitted_sweep})
     return IdentificationResult(
         marks=marks,
-        i50_ma=_estimate(x[0], half[0], math.exp),
-        sigma=_estimate(x[1], half[1], math.exp),
-        torque_max_nm=_estimate(x[2], half[2], math.exp),
-        delay_s=_estimate(x[3], half[3]),
-        slowness=_estimate(x[4], half[4], math.exp),
-        bandwidth_rad_per_s=_estimate(
+        i50_ma=estimate(x[0], half[0], math.exp),
+        sigma=estimate(x[1], half[1], math.exp),
+        torque_max_nm=estimate(x[2], half[2], math.exp),
+        delay_s=estimate(x[3], half[3]),
+        slowness=estimate(x[4], half[4], math.exp),
+        bandwidth_rad_per_s=estimate(
             x[4], half[4], lambda s: equivalent_second_order(min(2.5, max(0.4, math.exp(s))))[0]
         ),
-        fatigue_s=_estimate(x[5], min(half[5], 10.0), math.exp),
+        fatigue_s=estimate(x[5], min(half[5], 10.0), math.exp),
         stiffness=stiffness,
         neutral_shift_deg=shift,
         ramp=fitted_ramp,
@@ -224,7 +170,7 @@ def identify(tests: TestSet) -> IdentificationResult:
 
 def _fitted(test: StimulationTest | SweepTest, residuals: Array) -> Fitted:
     modelled = test.torque_nm + residuals
-    return Fitted(test.t_s, test.torque_nm, modelled, _fit_percent(test.torque_nm, modelled))
+    return Fitted(test.t_s, test.torque_nm, modelled, fit_percent_of(test.torque_nm, modelled))
 
 
 def _accept(fitted: dict[str, Fitted]) -> None:
@@ -244,19 +190,19 @@ def _fit_sweep(test: SweepTest) -> tuple[Estimate, Estimate, Fitted]:
     padded = np.pad(test.ankle_deg, width // 2, mode="reflect", reflect_type="odd")
     angle = np.convolve(padded, kernel, mode="valid")
     rate = np.sign(np.gradient(angle))
-    noise = _noise_level(test.torque_nm)
+    noise = noise_level(test.torque_nm)
 
     def residuals(x: Array) -> Array:
         passive = math.exp(x[0]) * riener_edrich_curve_nm(angle - x[1], test.knee_deg)
         data = passive + x[2] - x[3] * rate - test.torque_nm
-        return np.concatenate((data, _surprise(x[2], PRIOR_OFFSET_NM, noise)))
+        return np.concatenate((data, surprise(x[2], PRIOR_OFFSET_NM, noise)))
 
     bounds = ([math.log(0.05), -30.0, -20.0, -5.0], [math.log(10.0), 20.0, 20.0, 5.0])
     found = least_squares(residuals, [0.0, 0.0, 0.0, 0.0], bounds=bounds, x_scale=[0.3, 3.0, 1.0, 0.1])
-    half = _half_widths(found.jac, found.fun, test.t_s.size)
+    half = half_widths(found.jac, found.fun, test.t_s.size)
     return (
-        _estimate(found.x[0], half[0], math.exp),
-        _estimate(found.x[1], half[1]),
+        estimate(found.x[0], half[0], math.exp),
+        estimate(found.x[1], half[1]),
         _fitted(test, found.fun[:-1]),
     )
 
@@ -301,15 +247,15 @@ def fit_recruitment(intensity: npt.ArrayLike, response: npt.ArrayLike) -> Recrui
         ),
         key=lambda result: float(result.cost),
     )
-    half = _half_widths(best.jac, best.fun, y.size)
-    fit = _fit_percent(y, y + best.fun)
+    half = half_widths(best.jac, best.fun, y.size)
+    fit = fit_percent_of(y, y + best.fun)
     if not fit >= FIT_NEEDED_PERCENT:
         raise IdentificationRefused("ramp", fit)
     return RecruitmentFit(
-        i50=_estimate(best.x[0], half[0], math.exp),
-        sigma=_estimate(best.x[1], half[1], math.exp),
-        top=_estimate(best.x[2], half[2]),
-        floor=_estimate(best.x[3], half[3]),
+        i50=estimate(best.x[0], half[0], math.exp),
+        sigma=estimate(best.x[1], half[1], math.exp),
+        top=estimate(best.x[2], half[2]),
+        floor=estimate(best.x[3], half[3]),
         fit_percent=fit,
         intensity=x,
         response=y,

@@ -14,12 +14,12 @@ from rich.table import Table
 from controller.core.control.two_channels import identify_second
 from models.foot_plate import WIDTH_US, Hold, perform_holds, perform_tests
 from models.identification import (
-    Estimate,
     IdentificationRefused,
     IdentificationResult,
     identify,
 )
 from models.identification_picture import plot_identification
+from models.intervals import Estimate
 from models.patient_params import PatientParams
 from models.plate_files import load_holds, load_tests, save_holds, save_tests
 

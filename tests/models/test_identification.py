@@ -13,12 +13,12 @@ import pytest
 from models.cohort import cohort
 from models.foot_plate import SweepTest, TestSet, perform_tests
 from models.identification import (
-    Estimate,
     IdentificationRefused,
     fit_recruitment,
     identify,
 )
 from models.identification_picture import plot_identification
+from models.intervals import Estimate
 from models.patient_params import PatientParams
 from models.plate_files import load_tests, save_tests
 from models.plate_model import equivalent_second_order

@@ -34,7 +34,7 @@ FATIGUE = FatigueParams()
 
 
 @compiled
-def _torque_shape(
+def torque_shape(
     times: Array, pulses: Array, gains: Array, c: Constants, max_step: float,
     floor: float, fatigue_s: float, recovery_s: float, beta: float,
 ) -> Array:  # fmt: skip
@@ -74,7 +74,7 @@ def stimulated_torque_nm(test: StimulationTest, x: Array) -> Array:
     current = test.current_ma * at_reference / (1.0 + x[8] * test.pulse_times_s / 60.0)
     with np.errstate(divide="ignore"):
         z = (np.log(current) - x[0]) / math.exp(x[1])
-    shape = _torque_shape(
+    shape = torque_shape(
         test.t_s,
         test.pulse_times_s + x[3],
         ndtr(z),

@@ -69,22 +69,19 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
-class IdentificationResult:
-    """This patient's numbers. Angles in degrees, torque dorsiflexion +, currents at 300 us."""
+class MuscleNumbers:
+    """What the controller wants to know of a person. Angles in degrees, torque dorsiflexion +, currents at
+    300 us.
+    """
 
-    marks: Marks
     i50_ma: Estimate
     sigma: Estimate
-    torque_max_nm: Estimate  # all axons at 100 Hz, rested, at the angle of the plate
+    torque_max_nm: Estimate  # all axons at 100 Hz, rested, at about a right angle
     delay_s: Estimate  # from pulse to first force
     slowness: Estimate  # of the force's time constants against Ding 2003
     bandwidth_rad_per_s: Estimate  # of the critically damped second order nearest to this muscle
-    fatigue_s: Estimate
     stiffness: Estimate  # of the relaxed ankle, Riener and Edrich = 1
     neutral_shift_deg: Estimate
-    ramp: Fitted
-    train: Fitted
-    sweep: Fitted
 
     def recruitment(self) -> RecruitmentParams:
         """For the inverse recruitment of the controller."""
@@ -94,6 +91,17 @@ class IdentificationResult:
         """For the feed-forward of the controller."""
         _, dead_s = equivalent_second_order(self.slowness.value)
         return HammersteinParams(self.bandwidth_rad_per_s.value, self.delay_s.value + dead_s)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentificationResult(MuscleNumbers):
+    """The same from the three tests on a plate, with the tests beside their fits."""
+
+    marks: Marks
+    fatigue_s: Estimate
+    ramp: Fitted
+    train: Fitted
+    sweep: Fitted
 
 
 def identify(tests: TestSet) -> IdentificationResult:

@@ -1,4 +1,5 @@
-"""What `dorsi identify` does: three short tests to a patient's numbers, a picture of the fit, lines to copy.
+"""What `dorsi identify` does: three short tests, or test trains to a hanging foot, to a patient's numbers, a
+picture of the fit, lines to copy.
 Where a second channel was held too (``holds.csv``), its map beside them.
 
 Nothing is written into a patient file by itself: a person reads the fit first.
@@ -11,19 +12,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from controller.analysis.foot_answers import read_answers
 from controller.core.control.two_channels import identify_second
 from models.foot_plate import WIDTH_US, Hold, perform_holds, perform_tests
-from models.identification import (
-    IdentificationRefused,
-    IdentificationResult,
-    identify,
-)
-from models.identification_picture import plot_identification
+from models.free_foot import NotFree, identify_free_foot
+from models.identification import IdentificationRefused, IdentificationResult, MuscleNumbers, identify
+from models.identification_picture import plot_free_foot, plot_identification
 from models.intervals import Estimate
 from models.patient_params import PatientParams
 from models.plate_files import load_holds, load_tests, save_holds, save_tests
 
 DONE, REPEAT = 0, 1
+PICTURE, LINES = "identification.png", "identified.toml"
 
 
 def run_identification(folder: Path | None, seed: int, out: Path, console: Console) -> int:
@@ -47,19 +47,47 @@ def run_identification(folder: Path | None, seed: int, out: Path, console: Conso
     except IdentificationRefused as refusal:
         console.print(f"[bold red]Not identified:[/bold red] {refusal}")
         return REPEAT
-    picture = out / "identification.png"
+    picture = out / PICTURE
     plot_identification(result, picture)
     console.print(_table(result))
     lines = patient_lines(result) + (eversion_lines(result, holds) if holds else "")
-    (out / "identified.toml").write_text(lines, encoding="utf-8")
+    (out / LINES).write_text(lines, encoding="utf-8")
     console.print(
-        f"Fit against data: {picture}. For the patient file ({out / 'identified.toml'}):\n\n{lines}",
+        f"Fit against data: {picture}. For the patient file ({out / LINES}):\n\n{lines}",
         markup=False,
     )
     return DONE
 
 
-def patient_lines(result: IdentificationResult) -> str:
+def run_free_foot(recording: Path, out: Path, console: Console) -> int:
+    """Identify from the test trains of a recording, given to a hanging foot.
+
+    Returns the exit code: 1 where the trains cannot tell. Raises InputError for a recording without trains.
+    """
+    test, foot = read_answers(recording)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with console.status(f"fitting {len(test.begins)} trains"):
+            result = identify_free_foot(test, foot)
+    except NotFree as refusal:
+        console.print(f"[bold red]Not identified:[/bold red] {refusal}")
+        return REPEAT
+    picture = out / PICTURE
+    plot_free_foot(result, test, picture)
+    table = _numbers_table(result)
+    table.add_row(f"fit of {len(test.begins)} trains", f"{result.fit_percent:.0f}", "", "%")
+    console.print(table)
+    lines = patient_lines(result)
+    (out / LINES).write_text(lines, encoding="utf-8")
+    console.print(
+        f"From {result.currents} currents that moved the foot; the scale is the foot's weight, by body mass "
+        f"and height. Fit against data: {picture}. For the patient file ({out / LINES}):\n\n{lines}",
+        markup=False,
+    )
+    return DONE
+
+
+def patient_lines(result: MuscleNumbers) -> str:
     """The ``[muscle]`` and ``[ankle]`` numbers of a patient file."""
     recruitment, lag = result.recruitment(), result.hammerstein()
     return (
@@ -95,6 +123,13 @@ def eversion_lines(result: IdentificationResult, holds: tuple[Hold, ...]) -> str
 
 
 def _table(result: IdentificationResult) -> Table:
+    table = _numbers_table(result)
+    for name, fitted in (("ramp", result.ramp), ("train", result.train), ("sweep", result.sweep)):
+        table.add_row(f"fit of the {name}", f"{fitted.fit_percent:.0f}", "", "%")
+    return table
+
+
+def _numbers_table(result: MuscleNumbers) -> Table:
     table = Table("", "estimate", "95 % interval", "unit", title="Identified")
     rows: tuple[tuple[str, Estimate, float, str], ...] = (
         ("half of the fibres at", result.i50_ma, 1.0, "mA"),
@@ -108,6 +143,4 @@ def _table(result: IdentificationResult) -> Table:
     for name, estimate, scale, unit in rows:
         interval = f"{estimate.low * scale:.3g} to {estimate.high * scale:.3g}"
         table.add_row(name, f"{estimate.value * scale:.3g}", interval, unit)
-    for name, fitted in (("ramp", result.ramp), ("train", result.train), ("sweep", result.sweep)):
-        table.add_row(f"fit of the {name}", f"{fitted.fit_percent:.0f}", "", "%")
     return table

@@ -19,6 +19,7 @@ from controller.commands.line import (
     refusing,
 )
 from controller.commands.results import results_folder
+from controller.errors import InputError
 
 DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
 WithReport = Annotated[
@@ -168,18 +169,29 @@ def identify(
     folder: Annotated[
         Path | None, typer.Argument(help="The three tests as CSV files; the virtual patient's when left out.")
     ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead: a session.mcap with test trains, given while the leg hung. Needs no plate."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which day of the virtual patient.")] = 1,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the results, without an earlier session; runs/<time> when left out."),
     ] = None,
 ) -> None:
-    """Find a patient's recruitment, delay, bandwidth and stiffness from three tests of under 30 s each."""
-    from controller.commands.identify import run_identification
+    """Find a patient's recruitment, delay, bandwidth and stiffness from three tests, or from test trains."""
+    from controller.commands.identify import run_free_foot, run_identification
 
     try:
+        if recording is not None and folder is not None:
+            raise InputError("identify", "folder and --recording", "both", "one of them")
         with results_folder(out) as place:
-            code = run_identification(folder, seed, place, console)
+            if recording is not None:
+                code = run_free_foot(recording, place, console)
+            else:
+                code = run_identification(folder, seed, place, console)
     except ValueError as error:
         refuse(error)
     raise typer.Exit(code)

@@ -156,6 +156,8 @@ class Core:
         if seen.reading is not None:
             self.laws.strides.learner.memory.observe(seen.reading)
             self._observe_roll(seen)
+        if self.output.test_train.answers(now_ns) and self.gait.leading.segment == "foot":
+            return seen.events  # of a hanging foot: nothing is learned of it, and no window opens
         against = self._judge(now_ns).against if seen.events else ""
         for event in seen.events:
             self.gait.note(event)
@@ -239,7 +241,7 @@ class Core:
     ) -> tuple[Command, str, LawOutput, bool]:
         """The command, its reason, what the law asked for, and whether it is a test train's."""
         now_ns, output, laws = gait.now_ns, self.output, self.laws
-        train = output.test(now_ns, self._hinders_test(verdict))
+        train = output.test(now_ns, self._hinders_test(gait, verdict))
         if train is not None:
             return train, f"test train of {output.test_train.current_ma:g} mA", LawOutput(), True
         why = self._why_off(gait) or output.why_not(now_ns)
@@ -267,13 +269,14 @@ class Core:
             return f"no sample from {leading} yet"
         return f"{leading} sensor silent" if (gait.now_ns - gait.newest_ns) / 1e9 > FRESH_S else ""
 
-    def _hinders_test(self, verdict: Verdict) -> str:
+    def _hinders_test(self, gait: GaitEstimate, verdict: Verdict) -> str:
+        turned = self.output.test_train.watch(gait.now_ns, gait.shank_rad)
         if self.mode == "off":
             return "the mode is off"
         if self._scope == "nothing":
             return "nothing may be given now"
-        walking = not verdict.doubt or self.gait.detector.stepping
-        return "the leg is not standing still" if walking or self.output.window.state != "closed" else ""
+        walking = not verdict.doubt or self.gait.detector.stepping or self.output.window.state != "closed"
+        return "the leg is not standing still" if walking or turned else ""
 
     # --- remembering
 

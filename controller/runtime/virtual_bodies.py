@@ -14,10 +14,13 @@ from drivers.interface import Quat, Segment, Vec3
 from models.exercise_limbs import limb_of
 from models.exercise_params import ExerciseParams
 from models.exercise_patient import ExercisePatient, Side
+from models.gait import ActivityKind
 from models.patient import VirtualPatient
 from models.patient_params import PatientParams
 
 Point = tuple[int, float]  # of a pulse: us and mA
+# What a walker does when asked; seated, the leg hangs
+ASKED: dict[bytes, ActivityKind] = {b"stand": "stand", b"walk": "walk", b"sit": "hang"}
 
 
 class LivingBody(Protocol):
@@ -32,7 +35,7 @@ class LivingBody(Protocol):
         """A pulse or burst at an output of the stimulator, as its points."""
 
     def hear(self, word: bytes) -> None:
-        """What somebody in the room says: ``stand`` and ``walk``, ``try`` and ``rest``."""
+        """What somebody in the room says: ``stand``, ``walk`` and ``sit``, ``try`` and ``rest``."""
 
     def truth(self, t_s: float, now_ns: int, origin_ns: int) -> list[tuple[str, Record]]:
         """What really happens now, and what has happened since the last call."""
@@ -63,8 +66,8 @@ class Walker:
         self._patient.pulse(t_s, output, abs(current_ma), float(width_us))
 
     def hear(self, word: bytes) -> None:
-        if word in (b"stand", b"walk"):
-            self._patient.turn_to("stand" if word == b"stand" else "walk")
+        if (kind := ASKED.get(word)) is not None:
+            self._patient.turn_to(kind)
 
     def truth(self, t_s: float, now_ns: int, origin_ns: int) -> list[tuple[str, Record]]:
         self._patient.advance(t_s)

@@ -8,6 +8,7 @@ import pytest
 
 from controller.core.signals import GaitMode, Mode, ProbeRequest, Purpose, Scope, TickInputs
 from controller.simulation.closed_loop import TICK_S, Rehearsal
+from models.gait import Activity
 from models.patient import VirtualPatient
 from tests.core.control.numbers import params
 
@@ -120,3 +121,24 @@ def test_a_stride_that_was_not_given_teaches_nothing() -> None:
     lived(walk, WALKED_S + 5.0, "tests")
     assert walk.core.laws.strides.learner.learned - learned <= 1  # the swing that had ended before
     assert walk.trace[-1].decision.view.not_learned
+
+
+def test_a_hanging_foot_that_answers_a_train_is_no_step_and_a_shank_that_turns_is_one() -> None:
+    plan = (Activity("stand", 4.0), Activity("walk", 6.0), Activity("hang", 1e4))
+    sits = Rehearsal(params("trapezoid"), VirtualPatient(schedule=plan))
+    lived(sits, 20.0)
+    for number, current_ma in enumerate((24.0, 36.0), 1):
+        imu = sits.arrivals(sits.ticks * TICK_S)
+        before_deg = sits.patient.truth().foot_pitch_deg
+        sits.tick(TickInputs(imu=imu, scope="tests", probe=ProbeRequest(number, current_ma)))
+        lived(sits, sits.ticks * TICK_S + 1.4, "tests")
+        assert sits.patient.truth().foot_pitch_deg - before_deg > 8.0  # by far a swing's turn
+        lived(sits, sits.ticks * TICK_S + 1.6, "tests")
+        assert sits.core.output.test_train.ended == "given"
+        assert sits.core.output.window.state == "closed"
+    sits.tick(TickInputs(imu=sits.arrivals(sits.ticks * TICK_S), scope="tests", probe=ProbeRequest(3, 24.0)))
+    lived(sits, sits.ticks * TICK_S + 0.2, "tests")
+    sits.patient.turn_to("walk")
+    lived(sits, sits.ticks * TICK_S + 1.2, "tests")
+    assert sits.core.output.test_train.ended == "the leg is not standing still"
+    assert sits.trace[-1].decision.command.channels == (None,)

@@ -1,4 +1,7 @@
-"""The identification tests of the set-up: `dorsi identify` as a process of its own, at low priority."""
+"""The identification of the set-up: `dorsi identify` as a process of its own, at low priority.
+
+From a plate's files where they are there, else from this session's own test trains to a hanging leg.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,15 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from controller.console.low_priority import BEHIND
 
 TESTS_S = 180.0
+RECORDING = "session.mcap"
 
 
 class Identification:
     """``done`` is told the numbers; ``word`` says why there are none."""
 
     def __init__(self, session: Path, *, virtual: bool, done: Callable[[dict[str, float]], None]) -> None:
-        self.folder = session / "tests"
+        self._plate = session / "tests"
+        self._recording = session / RECORDING
         self.word = ""
         self._virtual = virtual
         self._done = done
@@ -33,14 +38,15 @@ class Identification:
     def busy(self) -> bool:
         return self._task is not None and not self._task.done()
 
-    def begin(self) -> bool:
-        """False where there are no tests of this person to work on."""
-        if not self.busy:
-            if not self._virtual and not self.folder.is_dir():
-                return False
-            self.word = ""
-            self._task = asyncio.create_task(self._run([] if self._virtual else [str(self.folder)]))
-        return True
+    def begin(self) -> None:
+        if self.busy:
+            return
+        self.word = ""
+        if self._plate.is_dir():
+            arguments = [str(self._plate)]
+        else:
+            arguments = [] if self._virtual else ["--recording", str(self._recording)]
+        self._task = asyncio.create_task(self._run(arguments))
 
     async def _run(self, arguments: list[str]) -> None:
         await asyncio.to_thread(shutil.rmtree, self._out, ignore_errors=True)  # of the tests before these

@@ -278,8 +278,7 @@ class SetupPages:
         return self._next("tests", f"identified: {found}" if found else "identification tests left out")
 
     async def run_tests(self, request: Request) -> Response:
-        if not self._tests.begin():
-            return self._refuse(request, "setup.no_tests", folder=str(self._tests.folder))
+        self._tests.begin()
         return self._stay("tests")
 
     def _identified(self, numbers: dict[str, float]) -> None:
@@ -353,9 +352,9 @@ class SetupPages:
         return self._stay("thresholds")
 
     async def virtual(self, request: Request) -> Response:
-        """The virtual patient stands or walks, as a person would when asked."""
+        """The virtual patient stands, walks or sits, as a person would when asked."""
         what = (await fields(request)).get("do", "")
-        if self._settings.virtual and what in ("stand", "walk"):
+        if self._settings.virtual and what in ("stand", "walk", "sit"):
             with contextlib.suppress(TimeoutError, OSError):
                 sender = bus.Sender(bus.connect(self._rig, "world", timeout_s=0.0))
                 sender.send(what.encode())

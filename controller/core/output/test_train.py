@@ -6,12 +6,15 @@ walks, the control law itself asks for current, or the mode is off.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from controller.core.signals import ProbeRequest
 
 RISE_S = 0.5  # soft: nobody should start at it
 FALL_S = 0.2
+ANSWER_NS = 1_500_000_000  # after a train the foot still falls back
+SHANK_STILL_RAD = math.radians(10.0)  # a seated leg turns by less, a step by more (assumed)
 
 
 def train_s(hold_s: float) -> float:
@@ -28,6 +31,8 @@ class Probe:
     hold_s: float = 0.0
     since_ns: int | None = None
     ended: str = ""  # of request ``number``, in words; empty while it runs
+    _answers_until_ns: int = 0
+    _shank_rad: float | None = None  # as the first of these trains began
 
     def ask(self, now_ns: int, request: ProbeRequest) -> None:
         self.number, self.current_ma, self.ended = request.number, request.current_ma, ""
@@ -49,6 +54,22 @@ class Probe:
             self._end("given")
             return None
         return self.current_ma * min(1.0, age_s / RISE_S, left_s / FALL_S)
+
+    def answers(self, now_ns: int) -> bool:
+        """Whether what the foot does may be its answer to a train: a turn like a swing's, where it hangs."""
+        return self.since_ns is not None or now_ns < self._answers_until_ns
+
+    def watch(self, now_ns: int, shank_rad: float | None) -> bool:
+        """Whether the shank has turned since these trains began: the leg moves. Asked at every tick."""
+        if not self.answers(now_ns):
+            self._shank_rad = shank_rad
+            return False
+        if self.since_ns is not None:
+            self._answers_until_ns = now_ns + ANSWER_NS
+        if shank_rad is None or self._shank_rad is None or abs(shank_rad - self._shank_rad) < SHANK_STILL_RAD:
+            return False
+        self._answers_until_ns = 0
+        return True
 
     def _end(self, how: str) -> None:
         self.since_ns, self.ended = None, how

@@ -13,9 +13,9 @@ import heapq
 import io
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 from mcap.data_stream import ReadDataStream
@@ -34,6 +34,7 @@ from controller.record.mcap_records import (
 )
 from controller.record.message_table import MessageTable, rows
 from controller.record.records import TOPICS, Record, Unreadable, decode
+from controller.record.table_view import TableView
 
 __all__ = ["has_end"]  # and what is defined here
 
@@ -54,6 +55,17 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
     topic: str
     t_ns: int
     payload: bytes
+
+
+class Part(NamedTuple):
+    """The messages of one topic over some seconds, as a table."""
+
+    topic: str
+    table: MessageTable
+
+    def messages(self) -> Iterator[RawMessage]:
+        for _, topic, t_ns, payload in rows(self.topic, self.table):
+            yield RawMessage(topic, t_ns, payload)
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -119,6 +131,19 @@ def numbered_messages(path: Path, asked: Collection[str] | None = None) -> Itera
             last = max(last, part.last)
 
 
+def parts(path: Path, asked: Collection[str]) -> Iterator[RawMessage | Part]:
+    """The messages of the topics ``asked``, topic by topic over some seconds: a table where they are in one.
+
+    Raises InputError as :func:`raw_messages` does; of a recording that runs or was cut, tails are messages.
+    """
+    if _tails_beside(path):
+        yield from raw_messages(path, asked)
+        return
+    with opened(path) as stream:
+        whole = _File(path, asked, count=False)
+        yield from whole.parts(stream)
+
+
 def tails_of(path: Path) -> list[Path]:
     """The tails beside a recording, in their order. Raises InputError as the reader does."""
     with contextlib.ExitStack() as stack:
@@ -127,7 +152,7 @@ def tails_of(path: Path) -> list[Path]:
 
 def _tails(path: Path, stack: contextlib.ExitStack) -> list[tuple[Path, IO[bytes]]]:
     found: list[tuple[Path, IO[bytes]]] = []
-    beside = sorted(path.parent.glob(glob.escape(path.name) + TAIL_SUFFIX + "*"))
+    beside = _tails_beside(path)
     identity = _identity(path) if beside else ""
     for tail in beside:
         with contextlib.suppress(FileNotFoundError):  # packed just now
@@ -136,6 +161,10 @@ def _tails(path: Path, stack: contextlib.ExitStack) -> list[tuple[Path, IO[bytes
             if identity and _identity(tail) == identity:  # another recording may have lain here
                 found.append((tail, stream))
     return found
+
+
+def _tails_beside(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(glob.escape(path.name) + TAIL_SUFFIX + "*"))
 
 
 def _identity(path: Path) -> str:
@@ -170,7 +199,24 @@ class _File:
                     yield from self._chunk(unpacked(Chunk.read(ReadDataStream(io.BytesIO(content)))))
                 else:
                     plain: list[Numbered] = []
-                    yield from self._take(opcode, content, 0, len(content), plain) or plain
+                    found = self._take(opcode, content, 0, len(content), plain)
+                    yield from rows(found.topic, found.table) if found else plain
+
+    def parts(self, stream: IO[bytes]) -> Iterator[RawMessage | Part]:
+        """As :meth:`messages`, with tables as they are."""
+        with damage_told(self._path, stream):
+            for opcode, content in records(self._path, stream):
+                data, found = content, [(opcode, 0, len(content))]
+                if opcode == Opcode.CHUNK:
+                    data = unpacked(Chunk.read(ReadDataStream(io.BytesIO(content))))
+                    found = list(records_within(data))
+                plain: list[Numbered] = []
+                for kind, offset, length in found:
+                    table = self._take(kind, data, offset, length, plain)
+                    if table is not None:
+                        yield table
+                for _, topic, t_ns, payload in plain:
+                    yield RawMessage(topic, t_ns, payload)
 
     def _chunk(self, data: bytes) -> Iterator[Numbered]:
         """Its messages in their order."""
@@ -179,15 +225,13 @@ class _File:
         for opcode, offset, length in records_within(data):
             table = self._take(opcode, data, offset, length, plain)
             if table is not None:
-                tables.append(table)
+                tables.append(rows(table.topic, table.table))
         if not tables:
             return iter(plain)
         plain.sort(key=itemgetter(0))  # packed topic by topic
         return heapq.merge(plain, *tables, key=itemgetter(0))
 
-    def _take(
-        self, opcode: int, data: bytes, offset: int, length: int, plain: list[Numbered]
-    ) -> Iterator[Numbered] | None:
+    def _take(self, opcode: int, data: bytes, offset: int, length: int, plain: list[Numbered]) -> Part | None:
         """A plain message is added to ``plain``; returned is what a table holds."""
         if opcode == Opcode.MESSAGE:
             channel, number, _, t_ns = MESSAGE_HEAD.unpack_from(data, offset)
@@ -205,7 +249,7 @@ class _File:
 
     def _message(
         self, channel: int, number: int, t_ns: int, payload: bytes, plain: list[Numbered]
-    ) -> Iterator[Numbered] | None:
+    ) -> Part | None:
         topic = self._topics.get(channel)
         if topic is None:
             raise InputError(str(self._path), "message", f"channel {channel}", "a declared channel")
@@ -213,7 +257,7 @@ class _File:
             table = _TABLE.decode(payload)
             if self._count:
                 self.last = max(self.last, table.last_number)
-            return None if channel in self._unasked else rows(topic.removeprefix(TABLE), table)
+            return None if channel in self._unasked else Part(topic.removeprefix(TABLE), table)
         if t_ns >= T_NS_END:
             raise InputError(str(self._path), "message", f"log time {t_ns}", "nanoseconds of 63 bits")
         self.last = max(self.last, number)
@@ -242,7 +286,14 @@ def unreadable(path: Path) -> tuple[Unreadable, ...]:
 
 @lru_cache(maxsize=4)
 def _unreadable(path: Path, _size: int, _mtime_ns: int) -> tuple[Unreadable, ...]:
-    return tuple(each.record for each in messages(path) if isinstance(each.record, Unreadable))
+    found: list[Unreadable] = []
+    for part in parts(path, tuple(TOPICS)):
+        if isinstance(part, Part):
+            if TableView(part.table).frames(TOPICS[part.topic]) is None:
+                found += [r for each in part.messages() if isinstance(r := read(each), Unreadable)]
+        elif isinstance(record := read(part), Unreadable):
+            found.append(record)
+    return tuple(sorted(found, key=attrgetter("t_ns")))
 
 
 def read(message: RawMessage) -> Record:

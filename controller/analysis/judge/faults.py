@@ -6,16 +6,16 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
+
 from controller.analysis.judge.findings import Finding, none_broken, worst_of
 from controller.analysis.judge.limits import pace_findings, rises, trains
 from controller.analysis.judge.runs import CONTACT, Pulse, Run, is_end, last_ms, within
-from controller.record.records import Tick
-from drivers.interface import Sample
+from controller.analysis.judge.verdicts import Numbers
 
 CLOCK_NS = 2_000_000  # a pulse is stamped after its bytes are written, up to this long after the judgement
 DEAD_MS = 10.0  # F3
 SENSOR_SLACK_NS = 20_000_000  # F1: the safe action follows within 20 ms
-CLOSED_LOOP = ("feedback", "learning")  # modes in which what the sensors show has part in the current
 # Lines of the fault table whose condition no recording holds, only the guard's notice: silence from there.
 NOTICED = {
     "F9": "a limit of dose, train, on-share, bout or session was reached",
@@ -98,28 +98,21 @@ def fault_findings(run: Run) -> list[Finding]:
     ]
 
 
-def _samples(tick: Tick) -> tuple[Sample, ...]:
-    return (*tick.inputs.imu, *tick.inputs.emg)
-
-
 def _sensor_ages(run: Run, pulses: list[Pulse]) -> list[Finding]:
     """F1: at each pulse, the age of the newest valid sample that had arrived of each required sensor."""
     findings = []
     for name, age_max_ms in run.rules.sensors.items():
-        samples = sorted(
-            (sample.arrival_ns, sample.t_ns)
-            for tick in run.ticks
-            for sample in _samples(tick)
-            if sample.sensor == name and sample.valid
-        )
-        ages_ms, index, newest_ns = [], 0, None
-        for pulse in sorted(pulses, key=lambda pulse: pulse.t_ns):
-            while index < len(samples) and samples[index][0] <= pulse.t_ns:
-                arrival_ns, t_ns = samples[index]
-                newest_ns = max(newest_ns or 0, min(t_ns, arrival_ns))
-                index += 1
-            if pulse.verdict.state != "ramp":
-                ages_ms.append(math.inf if newest_ns is None else (pulse.t_ns - newest_ns) / 1e6)
+        arrival_ns = np.array(run.ticks.arrival_ns.get(name, ()), dtype=np.int64)
+        sample_ns = np.array(run.ticks.sample_ns.get(name, ()), dtype=np.int64)
+        order = np.argsort(arrival_ns, kind="stable")
+        arrival_ns = arrival_ns[order]
+        newest_ns = np.maximum.accumulate(np.minimum(arrival_ns, sample_ns[order]))
+        judged = [pulse.t_ns for pulse in pulses if pulse.verdict.state != "ramp"]
+        heard = np.searchsorted(arrival_ns, judged, side="right").tolist()  # samples that had arrived
+        ages_ms = [
+            (t_ns - int(newest_ns[count - 1])) / 1e6 if count else math.inf
+            for t_ns, count in zip(judged, heard, strict=True)
+        ]
         limit_ms = age_max_ms + SENSOR_SLACK_NS / 1e6
         promise = f"no pulse without a valid sample of {name} in the last {limit_ms:g} ms"
         findings.append(worst_of("F1", promise, "ms", limit_ms, ages_ms))
@@ -195,15 +188,23 @@ def _contact(run: Run, pulses: list[Pulse]) -> list[Finding]:
 
 def _purposes(run: Run, pulses: list[Pulse]) -> Finding:
     """In an arm or mode that is off nothing is sent; armed for tests, test trains alone."""
-    off = {tick.seq for tick in run.ticks if tick.decision.view.mode == "off"}
-    off.update(verdict.frame_seq for verdict in run.verdicts if verdict.purpose == "off")
-    quiet = [
-        v for v in run.verdicts if v.frame_seq in off or v.scope == "tests" or within(v.t_ns, run.off_ns)
-    ]
+    asked_off = Numbers()
+    for verdict in run.verdicts:
+        if verdict.purpose == "off":
+            asked_off.add(verdict.frame_seq)
+    quiet = sum(
+        v.frame_seq in run.ticks.off
+        or v.frame_seq in asked_off
+        or v.scope == "tests"
+        or within(v.t_ns, run.off_ns)
+        for v in run.verdicts
+    )
     broken = [
         f"pulse at {pulse.t_ns} in an arm that is off"
         for pulse in pulses
-        if pulse.verdict.frame_seq in off or within(pulse.t_ns, run.off_ns)
+        if pulse.verdict.frame_seq in run.ticks.off
+        or pulse.verdict.frame_seq in asked_off
+        or within(pulse.t_ns, run.off_ns)
     ]
     broken += [
         f"pulse at {pulse.t_ns} while armed for test trains alone"
@@ -213,7 +214,7 @@ def _purposes(run: Run, pulses: list[Pulse]) -> Finding:
         and pulse.verdict.purpose != TEST_TRAIN
     ]
     promise = "no pulse in an arm that is off, and none but test trains where armed for them"
-    return none_broken("purpose", promise, len(quiet), broken)
+    return none_broken("purpose", promise, quiet, broken)
 
 
 def _contractions(pulses: list[Pulse]) -> int:
@@ -228,7 +229,6 @@ def _unlocked(run: Run, pulses: list[Pulse]) -> list[Finding]:
     """Before the unlock of an arming: open loop, under the ceiling; the unlock after enough answers."""
     if run.rules.unlock is None:
         return []
-    closed_loop = {tick.seq for tick in run.ticks if tick.decision.view.mode in CLOSED_LOOP}
     ceiling_ma, strides = run.rules.unlock
     turns = [event for event in run.events if event.kind in ("contact", "arm", "unlock")]
     flows = [p for p in pulses if p.verdict.state != CONTACT and p.verdict.scope != "tests"]
@@ -240,7 +240,7 @@ def _unlocked(run: Run, pulses: list[Pulse]) -> list[Finding]:
     early = [
         f"pulse at {p.t_ns} by feedback"
         for p in locked
-        if p.verdict.frame_seq in closed_loop or p.verdict.purpose == "feedback"
+        if p.verdict.frame_seq in run.ticks.closed_loop or p.verdict.purpose == "feedback"
     ]
     for event in (event for event in turns if event.kind == "unlock"):
         armed_ns = max((one.t_ns for one in turns if one.kind == "arm" and one.t_ns <= event.t_ns), default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ def worst_of(
     id_: str, promise: str, unit: str, limit: float, values: Iterable[float], *, least: bool = False
 ) -> Finding:
     """A ceiling, or with ``least`` a floor, over all ``values``."""
-    found = list(values)
+    found = values if isinstance(values, array) else list(values)
     if not found:
         return Finding(id_, promise, True, 0, None, limit, unit)
     worst = min(found) if least else max(found)

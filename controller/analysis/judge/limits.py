@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from array import array
+from collections import deque
 from collections.abc import Iterable
 from itertools import pairwise
 
 from controller.analysis.judge.findings import Finding, worst_of
 from controller.analysis.judge.runs import CONTACT, Pulse, Run
+from controller.analysis.judge.verdicts import Verdict
 
 RISE_WINDOW_NS = 250_000_000
 DOSE_WINDOW_NS = 60_000_000_000
@@ -174,35 +177,43 @@ def _armed_s(run: Run, pause_s: float) -> list[float]:
             bouts_ns[-1] += event.t_ns - since_ns
             since_ns, off_ns = None, event.t_ns
     if since_ns is not None and run.verdicts:
-        bouts_ns[-1] += max(end_ns, run.verdicts[-1].received_ns) - since_ns
+        bouts_ns[-1] += max(end_ns, run.verdicts.last_ns) - since_ns
     return [max(0.0, bout_ns / 1e9 - F9_S) for bout_ns in bouts_ns if bout_ns]
 
 
-def rises(run: Run) -> tuple[list[float], list[float]]:
+def rises(run: Run) -> tuple[array[float], array[float]]:
     """Rise of the current let through: from frame to frame, and over the lowest of the last 250 ms."""
-    by_frame, by_window = [], []
+    by_frame, by_window = array("d"), array("d")
     for channel in range(len(run.rules.areas_cm2)):
-        levels: list[tuple[int, float]] = [(-RISE_WINDOW_NS, 0.0)]
+        last_ma = 0.0
+        lowest: deque[tuple[float, float]] = deque([(math.inf, 0.0)])  # until when, mA; none that is undercut
         for verdict in run.in_order():
-            command = verdict.channels[channel] if channel < len(verdict.channels) else None
-            level = 0.0 if command is None else command.current_ma
-            by_frame.append(level - levels[-1][1])
-            while len(levels) > 1 and levels[1][0] <= verdict.received_ns - RISE_WINDOW_NS:
-                levels.pop(0)
-            by_window.append(level - min(low for _, low in levels))
-            levels.append((verdict.received_ns, level))
+            level = _level_ma(verdict, channel)
+            by_frame.append(level - last_ma)
+            while lowest[0][0] <= verdict.received_ns - RISE_WINDOW_NS:
+                lowest.popleft()
+            by_window.append(level - lowest[0][1])
+            lowest[-1] = (verdict.received_ns, last_ma)
+            while lowest and lowest[-1][1] >= level:
+                lowest.pop()
+            lowest.append((math.inf, level))
+            last_ma = level
     return by_frame, by_window
 
 
-def _jumps_ma(run: Run, tick_ms: float) -> list[float]:
+def _level_ma(verdict: Verdict, channel: int) -> float:
+    command = verdict.channels[channel] if channel < len(verdict.channels) else None
+    return 0.0 if command is None else command.current_ma
+
+
+def _jumps_ma(run: Run, tick_ms: float) -> array[float]:
     """How far each current let through lies above a steady rise, by the guard's time, from any one before."""
-    jumps = []
+    jumps = array("d")
     slope = run.rules.limits["rise_max_ma_per_frame"] / (tick_ms * 1e6)
     for channel in range(len(run.rules.areas_cm2)):
         reached, before, before_ns = 0.0, 0.0, 0  # by now, from the lowest, by a steady rise
         for verdict in run.in_order():
-            command = verdict.channels[channel] if channel < len(verdict.channels) else None
-            level = 0.0 if command is None else command.current_ma
+            level = _level_ma(verdict, channel)
             reached = min(reached + slope * (verdict.received_ns - before_ns), before)
             jumps.append(level - reached)
             before, before_ns = level, verdict.received_ns
@@ -217,11 +228,10 @@ def pace_findings(run: Run) -> list[Finding]:
     frame_ma, tick_ms = run.rules.limits["rise_max_ma_per_frame"], pace["tick_ms"]
     jump_ma = frame_ma * pace["rise_kept_ms"] / tick_ms
     steady = f"rise at most {jump_ma:g} mA beyond {frame_ma:g} mA in {tick_ms:g} ms"
-    gaps_ms = [
-        (after.t_ns - before.t_ns) / 1e6
-        for before, after in pairwise(verdict for verdict in run.in_order() if verdict.frame_seq)
-        if after.verdict != "blocked"
-    ]
+    gaps_ms = array("d")
+    for before, after in pairwise(verdict for verdict in run.in_order() if verdict.frame_seq):
+        if after.verdict != "blocked":
+            gaps_ms.append((after.t_ns - before.t_ns) / 1e6)
     gap_ms = pace["frame_gap_min_ms"]
     apart = f"a frame let through is at least {gap_ms:g} ms from the one before it"
     return [

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from controller.analysis.judge.core_ticks import CoreTicks
+from controller.analysis.judge.verdicts import Verdict, Verdicts
 from controller.errors import InputError
-from controller.record.reader import messages, raw_messages
+from controller.record.reader import Part, RawMessage, messages, parts, raw_messages, read
 from controller.record.records import Arm as TrialArm
 from controller.record.records import GuardEvent, GuardVerdict, Process, Tick, TrialKey
+from controller.record.table_view import TableView
 from controller.untrusted import read_json
 
 PULSING = ("armed", "active", "ramp")  # states in which what was let through last still stands
@@ -47,7 +53,7 @@ class Pulse:
     width_us: float
     packet: int
     rate_hz: float
-    verdict: GuardVerdict
+    verdict: Verdict
     cycles: int = 1
 
 
@@ -56,13 +62,13 @@ class Run:
     """One run of the guard: from its set-up to the next, or to the end."""
 
     rules: Rules
-    verdicts: list[GuardVerdict] = field(default_factory=list)
+    verdicts: Verdicts = field(default_factory=Verdicts)
     events: list[GuardEvent] = field(default_factory=list)
-    ticks: list[Tick] = field(default_factory=list)
+    ticks: CoreTicks = field(default_factory=CoreTicks)
     off_ns: list[tuple[int, float]] = field(default_factory=list)  # arms of mode off, from begin to end
     controller_gone_ns: list[int] = field(default_factory=list)
 
-    def in_order(self) -> Iterator[GuardVerdict]:
+    def in_order(self) -> Iterator[Verdict]:
         """Without frames that were not the next one (F6): what was let through before them still stands."""
         seq, t_ns = -1, 0
         for verdict in self.verdicts:
@@ -74,7 +80,7 @@ class Run:
 
     def pulses(self) -> list[Pulse]:
         found = []
-        for verdict in self.verdicts:
+        for verdict in self.verdicts.pulsing():
             for pulse in verdict.pulses:
                 channel = verdict.channels[pulse.channel]
                 rate_hz = math.inf if channel is None else channel.rate_hz
@@ -103,24 +109,39 @@ def read_runs(path: Path) -> list[Run]:
     starts = [raw.t_ns for raw in told]
     runs = [Run(rules) for rules in setups]
     modes = _blinded_modes(path)
-    for message in messages(path, ("guard/verdict", "guard/event", "tick", "process", "arm")):
-        run = runs[max(sum(start <= message.t_ns for start in starts) - 1, 0)]
-        match message.record:
-            case GuardVerdict():
-                run.verdicts.append(message.record)
-            case GuardEvent():
-                run.events.append(message.record)
-            case Tick():
-                run.ticks.append(message.record)
-            case Process(process="dorsi-controller", kind="gone", t_ns=t_ns):
-                run.controller_gone_ns.append(t_ns)
-            case TrialArm(kind="begin", t_ns=t_ns) as begun if modes.get(begun.label, begun.mode) == "off":
-                run.off_ns.append((t_ns, math.inf))
-            case TrialArm(kind="end", t_ns=t_ns) if run.off_ns and run.off_ns[-1][1] == math.inf:
-                run.off_ns[-1] = (run.off_ns[-1][0], t_ns)
-            case _:
-                pass
+    for part in parts(path, ("guard/verdict", "guard/event", "tick", "process", "arm")):
+        if not isinstance(part, Part):
+            _take(part, runs, starts, modes)
+        elif part.topic != "tick" or not _take_ticks(part, runs, starts):
+            for message in part.messages():
+                _take(message, runs, starts, modes)
     return runs
+
+
+def _take_ticks(part: Part, runs: list[Run], starts: list[int]) -> bool:
+    view = TableView(part.table)
+    places = np.maximum(np.searchsorted(starts, view.times_ns, side="right") - 1, 0)
+    return all(runs[place].ticks.take_table(view, places == place) for place in np.unique(places).tolist())
+
+
+def _take(message: RawMessage, runs: list[Run], starts: list[int], modes: Mapping[str, str]) -> None:
+    run = runs[max(bisect_right(starts, message.t_ns) - 1, 0)]
+    record = read(message)
+    match record:
+        case GuardVerdict():
+            run.verdicts.append(record)
+        case GuardEvent():
+            run.events.append(record)
+        case Tick():
+            run.ticks.take(record)
+        case Process(process="dorsi-controller", kind="gone", t_ns=t_ns):
+            run.controller_gone_ns.append(t_ns)
+        case TrialArm(kind="begin", t_ns=t_ns) as begun if modes.get(begun.label, begun.mode) == "off":
+            run.off_ns.append((t_ns, math.inf))
+        case TrialArm(kind="end", t_ns=t_ns) if run.off_ns and run.off_ns[-1][1] == math.inf:
+            run.off_ns[-1] = (run.off_ns[-1][0], t_ns)
+        case _:
+            pass
 
 
 def _read_rules(payload: bytes, path: Path) -> Rules:
@@ -177,11 +198,11 @@ def last_ms(run: Run, pulses: list[Pulse], end_ns: int) -> float:
 
 def untold_ns(runs: list[Run]) -> list[tuple[int, float]]:
     """From the last verdict of each guard to the first of the next: the recorder or the guard was gone."""
-    told = [[verdict.received_ns for verdict in run.verdicts] for run in runs if run.verdicts]
+    told = [run.verdicts for run in runs if run.verdicts]
     if not told:
         return [(0, math.inf)]
-    begins: list[float] = [times[0] for times in told[1:]]
-    return list(zip([times[-1] for times in told], [*begins, math.inf], strict=True))
+    begins: list[float] = [verdicts.first_ns for verdicts in told[1:]]
+    return list(zip([verdicts.last_ns for verdicts in told], [*begins, math.inf], strict=True))
 
 
 def within(t_ns: int, spans_ns: Iterable[tuple[int, float]]) -> bool:

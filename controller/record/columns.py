@@ -8,7 +8,8 @@ for a compressor to find what repeats; the noise of a double's last digits nothi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import compress, islice
+from operator import ne
 from typing import Literal, TypeVar
 
 import msgspec
@@ -41,7 +42,7 @@ class Column(msgspec.Struct, frozen=True, gc=False):
 def pack(texts: Sequence[bytes]) -> Column:
     """The column of these number texts."""
     count = len(texts)
-    if not any(text != texts[0] for text in texts):
+    if texts.count(texts[0]) == count:
         return Column("same", count, texts[0])
     kept, changes = _changed(texts)
     kind, data = _typed(kept)
@@ -50,11 +51,10 @@ def pack(texts: Sequence[bytes]) -> Column:
 
 def _changed(texts: Sequence[bytes]) -> tuple[Sequence[bytes], bytes]:
     """Those that differ from the one before, where they are the fewer."""
-    differ = [True, *(one != before for before, one in pairwise(texts))]
+    differ = [True, *map(ne, texts, islice(texts, 1, None))]
     if sum(differ) * 10 > len(texts) * 9:
         return texts, b""
-    kept = [text for text, new in zip(texts, differ, strict=True) if new]
-    return kept, np.packbits(np.array(differ)).tobytes()
+    return list(compress(texts, differ)), np.packbits(np.array(differ)).tobytes()
 
 
 def _typed(texts: Sequence[bytes]) -> tuple[Kind, bytes]:

@@ -16,13 +16,15 @@ import numpy as np
 
 from controller.record.columns import Column, numbers, pack, unpack
 
+IN_TEXT = "~"  # in the path of a number that stands in a text
 GAP = b"\0"  # stands for a number in a frame; JSON text has none
 ROWS_MAX = 1_000_000
 FRAMES_MAX = 65_536
 ARRAY_NAMED_MAX = 16  # places of an array of numbers that are columns of their own
 FRAMES_KNOWN_MAX = 4096  # kept between tables
 
-_NUMBER = re.compile(rb"(-?[0-9](?:[0-9.]|[eE][+-]?[0-9])*)")
+# A number, or a date or the like within a text, which comes back as any text does.
+_NUMBER = re.compile(rb"([-0-9][0-9.eE+-]*+)")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|' + _NUMBER.pattern)
 
 
@@ -130,11 +132,11 @@ def paths(payload: bytes) -> tuple[str, ...]:
         elif head == b'"' and key_next:
             name = token[1:-1].decode(errors="replace")
             stack[-1][0] = name
-            found.extend(f"{_path(stack)}~" for _ in _NUMBER.findall(token))
+            found.extend(f"{_path(stack)}{IN_TEXT}" for _ in _NUMBER.findall(token))
         elif head == b'"':
             if stack and stack[-1][0] == "sensor" and len(stack) > 1:
                 stack[-1].append(token[1:-1].decode(errors="replace"))
-            found.extend(f"{_path(stack)}~{k}" for k, _ in enumerate(_NUMBER.findall(token)))
+            found.extend(f"{_path(stack)}{IN_TEXT}{k}" for k, _ in enumerate(_NUMBER.findall(token)))
         else:
             found.append(_path(stack))
     return tuple(found)

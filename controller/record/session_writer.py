@@ -95,7 +95,7 @@ class SessionWriter:
         if topic == "clock":
             self._offset_ns = utc_minus_monotonic_ns(payload, self._offset_ns)
             self._segment.offset_ns = self._offset_ns
-        self._tail.put(topic, self._count, t_ns, t_ns + self._offset_ns, payload)
+        self._tail.append(topic, self._count, t_ns, t_ns + self._offset_ns, payload)
         self._segment.add((self._count, topic, t_ns, payload))
         self._count += 1
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.record.columns import Column, Numbers, numbers
-from controller.record.message_table import GAP, Frame, MessageTable
+from controller.record.message_table import GAP, IN_TEXT, Frame, MessageTable
 
 Kind = TypeVar("Kind")
 WHOLE, BROKEN = b"0", b"0.5"  # what stands for a column's numbers where only their kind matters
@@ -36,7 +36,8 @@ class TableView:
     def frames(self, kind: type[Kind]) -> list[Kind] | None:
         """Each frame as a message of this type, its numbers any of their kind; None where one is none."""
         decoder = msgspec.json.Decoder(kind)
-        stand_in = [_stand_in(column) for column in self._table.columns]
+        columns = zip(self._table.paths, self._table.columns, strict=True)
+        stand_in = [_stand_in(path, column) for path, column in columns]
         if not all(stand_in):
             return None
         try:
@@ -71,8 +72,10 @@ class TableView:
         return found
 
 
-def _stand_in(column: Column) -> bytes:
+def _stand_in(path: str, column: Column) -> bytes:
     """A number of the column's kind; empty where they may be of several."""
+    if IN_TEXT in path:
+        return WHOLE
     if column.kind == "same":
         return column.data
     return {"int": WHOLE, "text": b""}.get(column.kind, BROKEN)

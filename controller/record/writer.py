@@ -11,8 +11,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from mcap.opcode import Opcode
 from mcap.writer import CompressionType, Writer
 
+from controller.record.mcap_records import MESSAGE_HEAD, RECORD_HEAD
 from controller.record.reader import IDENTITY, METADATA, TABLE
 from controller.record.records import schema
 
@@ -94,6 +96,17 @@ class RecordingWriter:
         channel = self._channels.get(topic) or self._channel(topic)
         self._writer.add_message(channel, max(log_ns, 0), payload, t_ns, number & 0xFFFFFFFF)
         self._count = number + 1
+
+    def append(self, topic: str, number: int, t_ns: int, log_ns: int, payload: bytes) -> None:
+        """As :meth:`put`, in a tenth of its time, to a file without chunks that is never finished."""
+        channel = self._channels.get(topic)
+        if channel is None:
+            channel = self._channel(topic)
+            self._writer.flush()
+        head = RECORD_HEAD.pack(Opcode.MESSAGE, MESSAGE_HEAD.size + len(payload))
+        self._file.write(
+            head + MESSAGE_HEAD.pack(channel, number & 0xFFFFFFFF, max(log_ns, 0), t_ns) + payload
+        )
 
     def flush(self) -> None:
         """Hand everything to the operating system: from here on it survives this process."""

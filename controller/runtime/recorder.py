@@ -41,6 +41,7 @@ from controller.telemetry.mqtt import MqttSettings, MqttTelemetry
 from controller.telemetry.streams import LIVE_PERIOD_S, description, idle_programme, streams
 
 BATCH_MESSAGES = 256  # read from one peer before the others get their turn
+GATHER_S = 0.004  # less than a tick: half of the work is waking up
 SYNC_PERIOD_S = 1.0  # what the machine's death may cost
 PACK_LOOK_S = 0.5
 CLOCK_LOOK_S = 0.05  # a wall clock that is set and set back is seen both times
@@ -163,7 +164,7 @@ class Recorder:
         peer = _Peer(sock, bus.Sender(sock), process.name_of(pid), pid)
         self._peers[sock.fileno()] = peer
         self._peers_gone.clear()
-        asyncio.get_running_loop().add_reader(sock.fileno(), self._read, peer)
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._gather, peer)
         self._note(Process(time.monotonic_ns(), peer.process, pid, "connected"))
         if self._failure:
             peer.sender.send(self._failure_message())
@@ -173,16 +174,24 @@ class Recorder:
         sock.setblocking(False)
         self._subscribers[sock.fileno()] = bus.Sender(sock)
 
+    def _gather(self, peer: _Peer) -> None:
+        """What comes within a few milliseconds is read and written together."""
+        asyncio.get_running_loop().remove_reader(peer.sock.fileno())
+        asyncio.get_running_loop().call_later(GATHER_S, self._read, peer)
+
     def _read(self, peer: _Peer) -> None:
+        if peer.sock.fileno() < 0:  # dropped in the meantime
+            return
         for _ in range(BATCH_MESSAGES):
             message = bus.receive(peer.sock)
             if message is None:
                 self._drop(peer)
-                break
             if not message:
                 break
             self._take(peer, message)
         self._flush()
+        if peer.sock.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(peer.sock.fileno(), self._gather, peer)
 
     def _take(self, peer: _Peer, message: bytes) -> None:
         try:
@@ -279,9 +288,7 @@ class Recorder:
             await asyncio.sleep(SYNC_PERIOD_S)
 
     async def _pack(self) -> None:
-        """At this process' own priority: a thread of lower priority would keep the interpreter from the
-        records for as long as others keep the processor from it.
-        """
+        """At this process' priority: a lower one would keep the interpreter from the records."""
         while True:
             await asyncio.sleep(PACK_LOOK_S)
             try:

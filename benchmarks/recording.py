@@ -22,8 +22,9 @@ from pathlib import Path
 
 from controller.core.signals import Applied, Decision, TickInputs, View
 from controller.ipc import bus
-from controller.record.reader import RawMessage, raw_messages
+from controller.record.reader import TAIL_SUFFIX, RawMessage, raw_messages
 from controller.record.records import GuardVerdict, Tick, encode
+from controller.record.session_writer import SEGMENT_S
 from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
 
 KILLED_S = 15.0  # so long a recorder is fed before it is killed
@@ -64,7 +65,7 @@ class Figures:
 
     cpu_share: float
     lost: int
-    written_mb_h: float
+    written_mb_h: float  # on the disk after an hour, before the end
     closed_mb_h: float
     closing_s: float
 
@@ -129,6 +130,7 @@ def recorder(tree: Path, told: Sequence[RawMessage]) -> Figures:
         kept = sum(message.topic in topics for message in raw_messages(rig / "session.mcap"))
         lost = sum(message.topic in topics for message in told[:sent]) - kept
         written = on_disk(rig) / KILLED_S
+        packed = any(rig.glob(f"*{TAIL_SUFFIX}*"))
     with tempfile.TemporaryDirectory() as folder:
         rig = Path(folder)
         seconds = (told[-1].t_ns - told[0].t_ns) / 1e9
@@ -140,6 +142,9 @@ def recorder(tree: Path, told: Sequence[RawMessage]) -> Figures:
         process.wait()
         closing_s = time.monotonic() - begin_s
         closed = on_disk(rig) / seconds
+    if packed:  # of an hour all but the tails is as when it is closed
+        raw = sum(len(message.payload) + 40 for message in told) / seconds
+        written = closed + 2 * SEGMENT_S * raw / HOUR_S
     return Figures(share, lost, written * HOUR_S / 1e6, closed * HOUR_S / 1e6, closing_s)
 
 

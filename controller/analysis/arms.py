@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from operator import attrgetter
@@ -18,10 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from controller.analysis.arm_columns import LAWS, ArmData, Ticks, TruthTrace
-from controller.core.control.fallback import RUNGS
-from controller.core.signals import Decision, GaitEvent, View
-from controller.record.reader import header, messages
+from controller.analysis.arm_strides import estimated_strides, with_dose
+from controller.analysis.arm_veil import blinded, unblinded
+from controller.analysis.tick_columns import TickColumns, law_place, rung_place, tick_columns
+from controller.core.signals import GaitEvent, View
+from controller.record.reader import Part, RawMessage, header, messages, parts, read
 from controller.record.records import (
+    TOPICS,
     Arm,
     Delivered,
     GuardEvent,
@@ -36,14 +39,13 @@ from controller.record.stride_state import (
     ABLE,
     Heard,
     StrideJudge,
-    law,
     mode_of,
-    shown,
 )
-from controller.record.strides import Stride, TickAngles, dose, is_stride, measure, tick_angles
+from controller.record.strides import Stride, tick_angles
+from controller.record.table_view import TableView
 
 NEVER_NS = 2**63 - 1
-SILENT = "sensor silent"  # how the core's reason ends when the leading sensor is not heard
+OTHERS = tuple(topic for topic in TOPICS if topic != "tick")
 
 
 def _floats() -> array[float]:
@@ -68,7 +70,8 @@ class _Builder:
     gait_events: list[GaitEvent] = field(default_factory=list)
     pulses: list[Pulse] = field(default_factory=list)
     first_pulse_ns: dict[int, list[int]] = field(default_factory=dict)  # of each frame: its pulses' times
-    newest_imu_ns: dict[int, int] = field(default_factory=dict)
+    imu_seqs: array[int] = field(default_factory=_times)  # of frames with an inertial sample
+    newest_imu_ns: array[int] = field(default_factory=_times)  # of them: the newest one's arrival
     delivered: list[Delivered] = field(default_factory=list)
     guard_events: list[GuardEvent] = field(default_factory=list)
     blocked: dict[str, int] = field(default_factory=dict)
@@ -131,8 +134,8 @@ class _Builder:
                 angles.reference_pitch_deg,
                 math.nan if view.phase_percent is None else view.phase_percent,
                 max(currents, default=0.0),
-                _rung(tick.decision, stimulated=bool(currents)),
-                _law(view, asked=bool(currents)),
+                rung_place(view.rung, tick.decision.reason, stimulated=bool(currents)),
+                law_place(view.mode, view.rung, asked=bool(currents)),
                 float(view.swing),
             )
         )
@@ -151,11 +154,42 @@ class _Builder:
             self.missed += tick.deadline - self.last_deadline - 1
         self.last_deadline = tick.deadline
         if tick.inputs.imu:
-            self.newest_imu_ns[tick.seq] = max(sample.arrival_ns for sample in tick.inputs.imu)
+            self.imu_seqs.append(tick.seq)
+            self.newest_imu_ns.append(max(sample.arrival_ns for sample in tick.inputs.imu))
         for sample in tick.inputs.imu:
             self._count_lost(sample.sensor, sample.seq, 1)
         for frame in tick.inputs.emg:
             self._count_lost(frame.sensor, frame.seq, max(1, len(frame.volts)))
+
+    def take_ticks(self, ticks: TickColumns, views: Mapping[int, View]) -> None:
+        """As single ticks; ``views`` has those of the first row, the last, and each before a stride began."""
+        self.now_ns.extend(ticks.now_ns.tolist())
+        self.rows.extend(ticks.rows.ravel().tolist())
+        self.gait_events.extend(ticks.events)
+        self.mode = ticks.mode
+        before = self.last_strides
+        if before is None:
+            self.strides = int(ticks.strides[0]) if ticks.deadlines[0] <= 1 else 0
+            before = int(ticks.strides[0])
+        steps = np.diff(ticks.strides, prepend=before)
+        self.strides += int(steps[steps > 0].sum())
+        for place in np.flatnonzero(steps > 0).tolist():
+            last = views[int(ticks.places[place - 1])] if place else self.last_view
+            if last is not None:
+                self.lessons.append(last)
+        self.last_strides, self.last_view = int(ticks.strides[-1]), views[int(ticks.places[-1])]
+        if self.unlifted_before is None:
+            self.unlifted_before = views[int(ticks.places[0])].unlifted_swings
+        first = int(ticks.deadlines[0]) if self.last_deadline is None else self.last_deadline
+        missed = np.diff(ticks.deadlines, prepend=first) - 1
+        self.missed += int(missed[missed > 0].sum())
+        self.last_deadline = int(ticks.deadlines[-1])
+        heard = ticks.newest_imu_ns > 0
+        self.imu_seqs.extend(ticks.frame_seqs[heard].tolist())
+        self.newest_imu_ns.extend(ticks.newest_imu_ns[heard].tolist())
+        for sensor, (seqs, counts) in ticks.seqs.items():
+            for seq, samples in zip(seqs.tolist(), counts.tolist(), strict=True):
+                self._count_lost(sensor, seq, samples)
 
     def _count_lost(self, sensor: str, seq: int, samples: int) -> None:
         """``seq`` is the number of the first of ``samples``; what lies before it and did not come is lost."""
@@ -177,10 +211,15 @@ class _Builder:
         begin_ns = self.arm.t_ns if self.arm.t_ns > -NEVER_NS else int(seen_ns.min(initial=NEVER_NS))
         end_ns = self.end_ns if self.end_ns < NEVER_NS else int(seen_ns.max(initial=begin_ns))
         pulses = tuple(sorted(self.pulses, key=attrgetter("t_ns")))
+        newest_ns = {
+            seq: arrival_ns
+            for seq, arrival_ns in zip(self.imu_seqs, self.newest_imu_ns, strict=True)
+            if seq in self.first_pulse_ns
+        }
         latencies_ms = [
-            (pulse_ns - self.newest_imu_ns[frame_seq]) / 1e6
+            (pulse_ns - newest_ns[frame_seq]) / 1e6
             for frame_seq, times_ns in self.first_pulse_ns.items()
-            if frame_seq in self.newest_imu_ns
+            if frame_seq in newest_ns
             for pulse_ns in times_ns
         ]
         return ArmData(
@@ -192,8 +231,8 @@ class _Builder:
             ticks=ticks,
             truth=truth,
             strides=self.strides,
-            estimated=self._judged(_estimated_strides(self.gait_events, ticks, pulses), ticks, key, heard),
-            true=self._judged((_with_dose(one, pulses) for one in self.true), ticks, key, heard),
+            estimated=self._judged(estimated_strides(self.gait_events, ticks, pulses), ticks, key, heard),
+            true=self._judged((with_dose(one, pulses) for one in self.true), ticks, key, heard),
             gait_events=tuple(self.gait_events),
             pulses=pulses,
             sensor_to_pulse_ms=np.array(latencies_ms, dtype=np.float64),
@@ -238,7 +277,13 @@ def read_arms(path: Path, *, unblind: bool = False) -> tuple[ArmData, ...]:
     """
     builders = _intervals(path)
     heard: list[Heard] = []
-    for message in messages(path):
+    for part in parts(path, ("tick",)):
+        if not isinstance(part, Part):
+            _take_tick(builders, part)
+        elif not _take_ticks(builders, part):
+            for each in part.messages():
+                _take_tick(builders, each)
+    for message in messages(path, OTHERS):
         _hear(message.record, heard)
         builder = _holding(builders, message.t_ns)
         if builder is None:
@@ -249,9 +294,45 @@ def read_arms(path: Path, *, unblind: bool = False) -> tuple[ArmData, ...]:
     key = trial_key(path)
     heard.sort(key=lambda each: each.t_ns)
     return tuple(
-        _unblinded(arm, key) if unblind else _blinded(arm) if arm.blinded else arm
+        unblinded(arm, key) if unblind else blinded(arm) if arm.blinded else arm
         for arm in (builder.build(key, heard) for builder in builders)
     )
+
+
+def _take_tick(builders: list[_Builder], message: RawMessage) -> None:
+    builder = _holding(builders, message.t_ns)
+    if builder is not None:
+        builder.take(read(message))
+
+
+def _take_ticks(builders: list[_Builder], part: Part) -> bool:
+    """Take a table of ticks by its columns; False where that cannot be, and nothing is taken."""
+    view = TableView(part.table)
+    found = []
+    for builder in builders:
+        wanted = (builder.arm.t_ns <= view.times_ns) & (view.times_ns < builder.end_ns)
+        if wanted.any():
+            ticks = tick_columns(view, wanted)
+            if ticks is None:
+                return False
+            found.append((builder, ticks))
+    asked = {row for _, ticks in found for row in _turns(ticks)}
+    views = {}
+    for row, message in enumerate(part.messages() if asked else ()):
+        if row in asked:
+            tick = read(message)
+            if not isinstance(tick, Tick):
+                return False
+            views[row] = tick.decision.view
+    for builder, ticks in found:
+        builder.take_ticks(ticks, views)
+    return True
+
+
+def _turns(ticks: TickColumns) -> list[int]:
+    """Rows before which a stride began, and the first and the last."""
+    before = ticks.places[:-1][np.diff(ticks.strides) > 0]
+    return [*before.tolist(), int(ticks.places[0]), int(ticks.places[-1])]
 
 
 def _hear(record: object, heard: list[Heard]) -> None:
@@ -276,39 +357,6 @@ def trial_key(path: Path) -> dict[str, str]:
     return {}
 
 
-def _unblinded(arm: ArmData, key: dict[str, str]) -> ArmData:
-    if arm.label not in key:
-        return arm
-    return replace(arm, mode=key[arm.label], label=f"{arm.label}: {key[arm.label]}", blinded=False)
-
-
-def _blinded(arm: ArmData) -> ArmData:
-    """Without current and command, and of the guard's words only the trips."""
-    hidden = np.full_like(arm.ticks.commanded_ma, np.nan)
-    silent = replace(arm.ticks, commanded_ma=hidden, rung=hidden, law=hidden)
-    trips = tuple(event for event in arm.guard_events if event.kind == "trip")
-    return replace(
-        arm,
-        ticks=silent,
-        pulses=(),
-        sensor_to_pulse_ms=np.empty(0),
-        guard_events=trips,
-        blocked={},
-        delivered=(),
-        lessons=(),
-        estimated=_veiled(arm.estimated),
-        true=_veiled(arm.true),
-    )
-
-
-def _veiled(strides: tuple[Stride, ...]) -> tuple[Stride, ...]:
-    """Why a stride does not count would tell which mode gave current, as would what it was given."""
-    return tuple(
-        replace(s, charge_uc=0.0, pulses=0, current_max_ma=0.0, state=shown(s.state, secret=True))
-        for s in strides
-    )
-
-
 def _intervals(path: Path) -> list[_Builder]:
     """An empty builder for each arm, its times known."""
     builders: list[_Builder] = []
@@ -331,45 +379,7 @@ def _holding(builders: list[_Builder], t_ns: int) -> _Builder | None:
     return next((b for b in builders if b.arm.t_ns <= t_ns < b.end_ns), None)
 
 
-def _estimated_strides(events: list[GaitEvent], ticks: Ticks, pulses: Sequence[Pulse]) -> Iterator[Stride]:
-    """Strides between the initial contacts the core found, with its own angles."""
-    contacts_ns = [event.t_ns for event in events if event.kind == "initial_contact"]
-    toe_offs_ns = [event.t_ns for event in events if event.kind == "toe_off"]
-    columns = (ticks.now_ns, ticks.foot_pitch_deg, ticks.ankle_deg, ticks.reference_pitch_deg, ticks.swing)
-    for begin_ns, end_ns in pairwise(contacts_ns):
-        if not is_stride(begin_ns, end_ns) or len(ticks.now_ns) == 0:
-            continue
-        first, last = np.searchsorted(ticks.now_ns, (begin_ns, end_ns), side="right")
-        rows = zip(*(column[max(0, first - 1) : max(1, last)].tolist() for column in columns), strict=True)
-        inside = _inside(begin_ns, end_ns, pulses)
-        yield measure(begin_ns, end_ns, [TickAngles(*row) for row in rows], toe_offs_ns, inside)
-
-
-def _inside(begin_ns: int, end_ns: int, pulses: Sequence[Pulse]) -> Sequence[Pulse]:
-    """Those of a stride; ``pulses`` in order of time."""
-    first, last = (bisect_left(pulses, t_ns, key=attrgetter("t_ns")) for t_ns in (begin_ns, end_ns))
-    return pulses[first:last]
-
-
-def _with_dose(stride: Stride, pulses: Sequence[Pulse]) -> Stride:
-    begin_ns, end_ns = stride.initial_contact_ns, stride.next_initial_contact_ns
-    charge_uc, count, current_max_ma = dose(begin_ns, end_ns, _inside(begin_ns, end_ns, pulses))
-    return replace(stride, charge_uc=charge_uc, pulses=count, current_max_ma=current_max_ma)
-
-
 def _trips(events: list[GuardEvent]) -> int:
     """How often the guard went into its tripped state."""
     states = ["", *(event.state.lower() for event in events)]
     return sum(now == "tripped" != before for before, now in pairwise(states))
-
-
-def _rung(decision: Decision, *, stimulated: bool) -> float:
-    """The rung's place; "off" only where a silent sensor ends the pulses, for a closed window is no fault."""
-    if stimulated and decision.view.rung in RUNGS:
-        return float(RUNGS.index(decision.view.rung))
-    return float(RUNGS.index("off")) if decision.reason.endswith(SILENT) else math.nan
-
-
-def _law(view: View, *, asked: bool) -> float:
-    steered = law(view.mode, view.rung, asked=asked)
-    return math.nan if steered is None else float(LAWS.index(steered))

@@ -64,6 +64,14 @@ class TableView:
         found[rows] = values
         return found
 
+    def largest(self, path: str, default: float) -> NDArray[np.float64]:
+        """The field's largest number of each row."""
+        rows, values = self.column(path)
+        found = np.full(len(self.frame_of), -np.inf)
+        np.maximum.at(found, rows, values.astype(np.float64))
+        found[np.isneginf(found)] = default
+        return found
+
     def integers(self, path: str) -> NDArray[np.int64]:
         """The field's whole number of each row, 0 where a row has none."""
         rows, values = self.column(path)

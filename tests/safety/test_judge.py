@@ -15,6 +15,7 @@ from controller.analysis.judge import Finding, as_table, judge_recording
 from controller.analysis.judge.faults import NOTICED
 from controller.analysis.judge.pulse_log import read_pulse_log
 from controller.errors import InputError
+from controller.record.compact import recompact
 from controller.record.reader import raw_messages
 from controller.record.records import GuardEvent, GuardVerdict, Process, Pulse, Record, Tick
 from controller.record.writer import RecordingWriter
@@ -68,7 +69,11 @@ class Session:
         write(path, ("guard/setup", START_NS, setup), *self.messages)
         log = tmp_path / "pulses.jsonl"
         log.write_text("".join(json.dumps(line) + "\n" for line in self.log))
-        return judge_recording(path, log if with_log else None)
+        before = judge_recording(path, log if with_log else None)
+        recompact(path)
+        found = judge_recording(path, log if with_log else None)
+        assert found == before, "by columns as by messages"
+        return found
 
 
 @dataclass

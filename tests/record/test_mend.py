@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 from controller.cli import app
 from controller.errors import InputError
 from controller.record.compact import mend
-from controller.record.reader import has_end, raw_messages
-from controller.record.records import Arm, Clock, encode
+from controller.record.reader import has_end, messages, raw_messages
+from controller.record.records import Arm, Clock, Tick, encode
 from controller.record.session_writer import SessionWriter
 from controller.record.signals_file import write_signals
 from tests.record.made import MS, SESSION, imu, tick
 from tests.record.walk import STRIDE_MS, record_walk
 
-UTC_NS = 1_800_000_000 * 1000 * MS  # of the walk's clock at its begin, one second of monotonic time
+UTC_NS = 1_800_000_000 * 1000 * MS  # of the walk's clock
 
 
 def line(*words: str) -> tuple[int, str]:
@@ -105,7 +105,12 @@ def test_the_signals_are_a_topic_each_with_every_value_once_in_utc(tmp_path: Pat
     assert {"/pulse", "/gait/event", "/guard"} < set(topics)
     schema, channel, message = next(each for each in found if each[1].topic == "/gait/phase")
     assert (schema.encoding, channel.message_encoding) == ("jsonschema", "json")
-    assert message.log_time == UTC_NS
+    clock = next(each.record for each in messages(path, ("clock",)))
+    first = next(each.record for each in messages(path, ("tick",)))
+    assert isinstance(clock, Clock)
+    assert isinstance(first, Tick)
+    assert message.log_time == first.now_ns + clock.utc_ns - clock.monotonic_ns
+    assert message.log_time >= UTC_NS
     assert json.loads(message.data)["phase_percent"] == 0.0
 
 

@@ -67,6 +67,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "judgement.contractions": ("test_contractions",),
     "settings": ("test_settings", "test_purpose", "test_staged_unlock", "test_on_time"),
     "judgement.plausibility": ("test_plausibility", "test_leg_motion"),
+    "judgement.electrode_load": ("test_electrode_load",),
     "judgement.electrode_test": ("test_arming", "test_line", "test_purpose"),
     "judgement.staged_unlock": ("test_staged_unlock", "test_purpose", "test_contractions"),
     "judgement.arming_refusals": MIND,
@@ -78,7 +79,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "judgement.fault_reaction": (*MIND, "test_stamps", "test_any_stamp"),
     "judgement.liveness": (*MIND, "test_stamps", "test_any_stamp"),
     "judgement.requests": (*MIND, "test_stamps", "test_any_stamp"),
-    "judgement.guard_step": (*MIND, "test_leg_motion"),
+    "judgement.guard_step": (*MIND, "test_leg_motion", "test_electrode_load"),
     "judgement.leg_motion": ("test_leg_motion",),
 }
 STRING = re.compile(r'"[^"]*"')

@@ -14,7 +14,9 @@ from controller.safety.judgement.electrode_load import (
     AGAIN_NS,
     BLOCK,
     DRY,
+    FADE,
     LIFTED_PULSES,
+    NEAR,
     SHARE_MIN,
     LoadTrack,
     heard,
@@ -34,7 +36,7 @@ def met(*loads_ohm: float, ma: float = 20.0) -> list[MeasuredPulse]:
 
 
 def arrived(*shares: float) -> list[MeasuredPulse]:
-    return [replace(PULSE, charge_uc=6.0 * share) for share in shares]
+    return [replace(PULSE, asked_uc=5.0, charge_uc=5.0 * share) for share in shares]
 
 
 def told(pulses: list[MeasuredPulse], *, apart_ns: int = 2 * AGAIN_NS) -> list[str]:
@@ -61,12 +63,15 @@ def test_a_load_that_has_risen_by_half_over_the_least_is_told() -> None:
 def test_some_pulses_of_a_stride_with_half_as_much_again_are_a_pad_that_lifts() -> None:
     few, enough = LIFTED_PULSES - 1, LIFTED_PULSES
     assert told(met(*[1000.0] * (BLOCK - few), *[1501.0] * few)) == []
+    assert told(met(*[1000.0] * (BLOCK - enough), *[1500.0] * enough)) == []
     (words,) = told(met(*[1000.0] * (BLOCK - enough), *[1501.0] * enough))
     assert words.startswith("4 of 20 pulses met half as much load again")
 
 
 def test_charge_that_does_not_arrive_is_told_and_so_is_some_that_does_not() -> None:
     assert told(arrived(*[SHARE_MIN] * BLOCK)) == []
+    assert told(arrived(*[1.0] * 3 * BLOCK)) == []
+    assert told(arrived(*[1.0] * (BLOCK - LIFTED_PULSES), *[SHARE_MIN] * LIFTED_PULSES)) == []
     assert told(arrived(*[0.79] * BLOCK)) == ["79 % of the charge that was asked for arrives"]
     few = LIFTED_PULSES - 1
     assert told(arrived(*[1.0] * (BLOCK - few), *[0.5] * few)) == []
@@ -79,6 +84,14 @@ def test_weak_pulses_count_only_once_the_strong_ones_are_long_ago() -> None:
     assert told(strong + weak[:-1] + strong) == []
     later = met(*[9000.0] * 600, ma=10.0)
     assert told(strong + later) != []
+
+
+def test_a_pulse_that_is_just_strong_enough_counts_and_a_weaker_one_does_not() -> None:
+    _, track = heard(0, met(1000.0)[0], LoadTrack())
+    least_ma = NEAR * (FADE * 20.0)
+    for current_ma, counted in ((least_ma, 2), (least_ma - 1e-9, 1)):
+        _, after = heard(0, met(1000.0, ma=current_ma)[0], track)
+        assert len(after.loads_ohm) == counted
 
 
 def test_a_warning_comes_once_a_minute() -> None:

@@ -39,15 +39,16 @@ def heard(now_ns: int, pulse: MeasuredPulse, track: LoadTrack) -> tuple[str, Loa
     track = track._replace(strongest_ma=strongest_ma)
     if pulse.current_ma < NEAR * strongest_ma:
         return "", track
-    words = ""
     if pulse.load_ohm is not None:
         track = track._replace(loads_ohm=(*track.loads_ohm, pulse.load_ohm))
     if pulse.charge_uc is not None:
         track = track._replace(shares=(*track.shares, pulse.charge_uc / pulse.asked_uc))
     if len(track.loads_ohm) >= BLOCK:
         words, track = _load(track)
-    if len(track.shares) >= BLOCK:
+    elif len(track.shares) >= BLOCK:
         words, track = _share(track)
+    else:
+        return "", track
     if not words or now_ns - track.told_ns < AGAIN_NS:
         return "", track
     return words, track._replace(told_ns=now_ns)

@@ -104,6 +104,7 @@ REVIEWED: tuple[tuple[str, str, str], ...] = (
     (r"gap_ns = 0 if", r"gap_ns = 1 if", "a nanosecond, and only where there is no frame"),
     (r"(heart)?beat_ns or 0", r".*or 1.*", "a nanosecond, and only where nothing was heard: no arming"),
     (r'"F2", ill, setup', r"None, \"F2\"", "F2 ends nothing: no time is taken from now"),
+    (r'"F28", f', r"None, \"F28\"", "F28 ends nothing: no time is taken from now"),
     (r"Event\.ACKNOWLEDGE, known", r"move\(None", "a trip is off already: no time is taken from now"),
     (r"metronomes == known\.metronomes", r"and False", "the same again, made anew"),
     (r"valid_ns or 0", r".*or 1.*", "a nanosecond, and only where there is no sample"),

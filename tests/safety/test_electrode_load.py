@@ -127,6 +127,15 @@ def test_the_least_load_is_that_since_arming_and_the_contact_tests_pulses_tell_n
     assert bench.known.loads == (LoadTrack(),)
 
 
+def test_each_channel_has_a_load_of_its_own() -> None:
+    names = ("dorsiflexion", "eversion")
+    channels = [{"name": name, "output": 3 * n, "electrode_area_cm2": 20.0} for n, name in enumerate(names)]
+    bench = Bench(channels=channels)
+    for output in (0, 3, 3):
+        bench.feed(notice(1000.0, channel=output))
+    assert [len(track.loads_ohm) for track in bench.known.loads] == [1, 2]
+
+
 class MeasuringRoom(Room):
     quantity: Quantity = "voltage"
 

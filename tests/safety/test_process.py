@@ -66,6 +66,9 @@ signal.pause()
 """
 
 
+PATIENCE_S = 90.0  # a guard that is traced takes more than 20 s to start among twenty other programs
+
+
 class Rig:
     """The processes of one test, all ended by :meth:`close`."""
 
@@ -92,7 +95,7 @@ class Rig:
         )
         limits.write_text(json.dumps(settings))
         self.guard = self.start("-m", "controller.safety.guard", "--rig", str(rig), "--limits", str(limits))
-        self.operator = bus.connect(rig, "guard")
+        self.operator = bus.connect(rig, "guard", timeout_s=PATIENCE_S)
         self.operator.send(b'{"role":"operator","name":"tester"}')
 
     def start(self, *arguments: str, priority: int = 0) -> subprocess.Popen[bytes]:
@@ -108,7 +111,7 @@ class Rig:
         """SIGUSR1 makes its sensor silent."""
         return self.start("-c", CONTROLLER, str(self.rig), priority=process.CONTROLLER_PRIORITY)
 
-    def until(self, true: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    def until(self, true: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
             assert time.monotonic() < deadline, self.records[-5:]

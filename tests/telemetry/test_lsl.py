@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pyxdf
 
 from controller.core.signals import TickInputs
 from controller.ipc import bus
@@ -203,6 +205,37 @@ def test_a_sensor_that_gives_movement_and_emg_has_a_stream_of_each() -> None:
         (found,) = pylsl.resolve_byprop("name", name, 1, PATIENCE_S)
         channels[found.type()] = found.channel_count()
     assert channels == {"IMU": 6, "EMG": CHANNELS}
+
+
+def xdf_chunk(tag: int, content: bytes) -> bytes:
+    """One chunk of an XDF file, its length in eight bytes (the XDF 1.0 specification)."""
+    return b"\x08" + struct.pack("<QH", len(content) + 2, tag) + content
+
+
+def test_in_a_file_of_lab_recorder_a_hole_moves_no_stamp(tmp_path: Path) -> None:
+    """pyxdf puts a stream of a regular rate on a straight line over its holes (findings/pyxdf-hole.sh). The
+    stream's own head and stamps, in the file that a recorder of LSL would make of them."""
+    outlets = LslOutlets("rig-4", "walk", "machine")
+    outlets.take("tick", encode(sensed(0)))
+    (found,) = pylsl.resolve_byprop("name", "rig-4-emg", 1, PATIENCE_S)
+    times_s = [k / EMG_HZ for k in range(400)] + [4.0 + k / EMG_HZ for k in range(400)]
+    rows = [[float(k + channel) for channel in range(CHANNELS)] for k in range(len(times_s))]
+    samples = b"".join(
+        b"\x08" + struct.pack(f"<{1 + CHANNELS}d", at_s, *row)
+        for at_s, row in zip(times_s, rows, strict=True)
+    )
+    stream = struct.pack("<I", 1)
+    path = tmp_path / "s.xdf"
+    path.write_bytes(
+        b"XDF:"
+        + xdf_chunk(1, b"<?xml version='1.0'?><info><version>1.0</version></info>")
+        + xdf_chunk(2, stream + found.as_xml().encode())
+        + xdf_chunk(3, stream + b"\x04" + struct.pack("<I", len(rows)) + samples)
+        + xdf_chunk(6, stream + b"<?xml version='1.0'?><info></info>")
+    )
+    ((read,), _) = pyxdf.load_xdf(path)
+    assert list(read["time_stamps"]) == times_s
+    assert read["time_series"].tolist() == rows
 
 
 class Outlet:

@@ -36,8 +36,8 @@ def console_for(
     """``place`` is where the service that started the session wants its console, in place of the session
     file's. Raises ConfigError where the console is not installed.
     """
-    if importlib.util.find_spec("nicegui") is None:
-        raise ConfigError(["--console: nicegui is not installed, allowed: pip install 'dorsi[console]'"])
+    if importlib.util.find_spec("fastapi") is None:
+        raise ConfigError(["--console: fastapi is not installed, allowed: pip install 'dorsi[console]'"])
     settings = _settings(session, out, port=port, virtual=virtual)
     if place is not None:
         settings = replace(settings, **asdict(place))

@@ -62,7 +62,7 @@ def serve(
 
 def installed() -> None:
     """Raises ConfigError where the extra is not installed."""
-    for name in ("nicegui", "cryptography"):
+    for name in ("fastapi", "cryptography"):
         if importlib.util.find_spec(name) is None:
             raise ConfigError([f"console: {name} is not installed, allowed: pip install 'dorsi[console]'"])
 

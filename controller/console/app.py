@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable
-from html import escape
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import FastAPI, Form, Request, WebSocket
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
-from nicegui import Client, ui
 
 from controller.config.console_settings import (
     PAGES_SOCKET,
@@ -37,6 +34,7 @@ from controller.console.hold_button import HoldButton
 from controller.console.i18n import COOKIE, Texts, Therapy, choose, load_texts
 from controller.console.live.blinded_view import WholeView, assessors
 from controller.console.live.browser_messages import Json
+from controller.console.live.browsers import Browsers, Said
 from controller.console.live.feed import Feed
 from controller.console.recordings.file_jobs import Desk
 from controller.console.recordings.routes import RecordingPages
@@ -58,7 +56,7 @@ class Console:
         therapy: Therapy = "walk" if settings.exercise is None else "exercise"
         self._texts = load_texts(therapy, home_port=settings.home_port)
         self._feed = Feed(rig, settings, self._broadcast)
-        self._clients: dict[Client, bool] = {}  # and whether it sees all of a blinded trial
+        self._browsers = Browsers(self._hear)
         self._token = token
         self._pages: GaitPages | ExercisePages
         self._whole = WholeView(token, blinded=settings.blinded)
@@ -77,15 +75,6 @@ class Console:
         """Until SIGTERM."""
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self._routes(app)
-        ui.page("/", title="Dorsi")(self._live_page)
-        ui.run_with(
-            app,
-            title="Dorsi",
-            tailwind=False,
-            show_welcome_message=False,
-            message_history_length=0,
-            dark=False,
-        )
         guarded = Entry(app, self._settings, self._token, self._texts)
         config = uvicorn.Config(
             guarded,
@@ -107,49 +96,31 @@ class Console:
         """The session is over and the supervisor ends this process: lead the browsers back to the service."""
         if self._settings.home_port is None:
             return
-        where = f"//${{location.hostname}}:{self._settings.home_port}/ended/{self._settings.session}"
-        for client in tuple(self._clients):
-            client.run_javascript(f"location.href = `${{location.protocol}}{where}`")
+        path = f"/ended/{self._settings.session}"
+        self._browsers.tell({"onward": {"port": self._settings.home_port, "path": path}})
         await asyncio.sleep(GOODBYE_S)
 
     # --- live ---
 
     def _broadcast(self, news: Json) -> None:
-        code = f"window.dorsi?.push({json.dumps(news)})"
-        blind = f"window.dorsi?.push({json.dumps(assessors(news))})" if self._whole.blinded else code
-        for client, sees in tuple(self._clients.items()):
-            client.run_javascript(code if sees else blind)
+        self._browsers.tell(news, assessors(news) if self._whole.blinded else None)
 
-    def _live_page(self, request: Request) -> None:
+    def _hear(self, said: Said, button: HoldButton) -> None:
+        if said.event != "hold":
+            self._feed.request(said.event)
+        elif button.held(said.what):
+            self._feed.arm(screen=clean(said.screen))
+
+    def _live_page(self, request: Request) -> Response:
         texts = self._of(request)
-        client = ui.context.client
-        language = f'<script>document.documentElement.lang = "{texts.language}"</script>'
-        ui.add_head_html(f"{layout.HEAD}{language}")
-        ui.add_body_html(str(layout.bar(texts, "/", with_state=True)))
-        ui.add_body_html(f"<noscript><p>{escape(texts.get('page.noscript'))}</p></noscript>")
-        with ui.element("div").classes("main"):
-            told = self._pages.draw(texts, request)
-            ui.html(str(layout.footer(texts)), sanitize=False)
-        ui.add_body_html(told)
-        button = HoldButton()
+        page = layout.live_page(texts, self._pages.draw(texts, request), self._pages.scripts)
+        return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
-        def on_hold(told: object) -> None:
-            if isinstance(told, dict) and button.held(told.get("what")):
-                self._feed.arm(screen=clean(str(told.get("screen", ""))))
-
-        ui.on("dorsi_hold", lambda event: on_hold(event.args))
-        ui.on("dorsi_disarm", lambda: self._feed.request("disarm"))
-        ui.on("dorsi_unlock", lambda: self._feed.request("unlock"))
-        sees = self._whole.sees(request)
-        client.on_connect(lambda: self._welcome(client, sees=sees))
-        client.on_disconnect(lambda: self._clients.pop(client, None))
-
-    def _welcome(self, client: Client, *, sees: bool) -> None:
-        script = "".join((STATIC / name).read_text(encoding="utf-8") for name in self._pages.scripts)
-        client.run_javascript(f"if (!window.dorsi) {{ {script} }}")
+    async def _live(self, socket: WebSocket) -> None:
+        """A page that was drawn for an assessor stays so, whatever its browser has opened since."""
+        sees = self._whole.sees(socket) and socket.query_params.get("view") != "assessor"
         snapshot = self._feed.snapshot()
-        client.run_javascript(f"window.dorsi.push({json.dumps(snapshot if sees else assessors(snapshot))})")
-        self._clients[client] = sees
+        await self._browsers.serve(socket, snapshot if sees else assessors(snapshot), sees=sees)
 
     def _of(self, request: Request) -> Texts:
         return self._texts[
@@ -163,6 +134,8 @@ class Console:
 
     def _routes(self, app: FastAPI) -> None:
         app.mount(layout.STATIC, StaticFiles(directory=STATIC))
+        app.get("/")(self._live_page)
+        app.websocket("/live")(self._live)
         self._pages.routes(app)
         self._recordings.routes(app)
         self._entrance.routes(app)

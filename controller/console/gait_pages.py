@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from nicegui import ui
+from markupsafe import Markup
 
 from controller.config.console_settings import ConsoleSettings
 from controller.console.forms import remembered
 from controller.console.i18n import Texts
 from controller.console.live.blinded_view import WholeView, line_html
 from controller.console.live.browser_messages import Json
-from controller.console.live.details import draw_details, live_script
+from controller.console.live.details import details_html
 from controller.console.live.feed import Feed
 from controller.console.live.main_screen import main_html
 from controller.console.live.routes import WalkRoutes
@@ -30,7 +30,7 @@ from controller.console.tuning.routes import TuningPages
 class GaitPages:
     """The pages of one gait-assist session, for all browsers."""
 
-    scripts = ("alarms.js", "rig.js", "steps.js", "walk.js", "console.js")
+    scripts = ("alarms", "rig", "steps", "walk", "console", "socket")
 
     def __init__(
         self,
@@ -95,10 +95,9 @@ class GaitPages:
         await self._tuning.close()
         await self._setup.close()
 
-    def draw(self, texts: Texts, request: Request) -> str:
-        """The page of the session, into NiceGUI's; returns what its scripts are told."""
+    def draw(self, texts: Texts, request: Request) -> Markup:
+        """The page of the session between bar and footer, with what its scripts are told."""
         sees = self._whole.sees(request)
         line = line_html(texts, whole=sees) if self._whole.blinded else NOTHING
-        ui.html(str(main_html(texts, self._settings, remembered(request), line)), sanitize=False)
-        charts = draw_details(texts, self._settings, blinded=not sees)
-        return live_script(texts, self._settings, charts, blinded=not sees)
+        main = main_html(texts, self._settings, remembered(request), line)
+        return main + details_html(texts, self._settings, blinded=not sees)

@@ -6,13 +6,14 @@ Promises that STOP is plain HTML, first on the page, and that every text from ou
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
 from controller.config.console_settings import STOP_PATH
 from controller.console.i18n import LANGUAGES, Texts, Therapy
-from controller.console.render import TEMPLATES, render
+from controller.console.render import render
 
 NAVIGATION: dict[Therapy, tuple[tuple[str, str], ...]] = {
     "walk": (
@@ -59,7 +60,6 @@ PAGE_WORDS = (
     "unlock.",
     "mode.",
 )  # what the script of the pages says
-HEAD = TEMPLATES.render("head.html", static=STATIC)
 
 
 def bar(texts: Texts, here: str, *, with_state: bool) -> Markup:
@@ -99,13 +99,25 @@ def whole_page(texts: Texts, here: str, title: str, body: Markup, *, with_state:
         "page",
         texts,
         title=title,
-        head=HEAD,
         static=STATIC,
         bar=bar(texts, here, with_state=with_state),
         body=body,
         footer=footer(texts),
         script=page_script(texts) if with_state else "",
         with_state=with_state,
+    )
+
+
+def live_page(texts: Texts, content: Markup, scripts: Sequence[str]) -> Markup:
+    """The page with live data, which ``scripts`` draw in this order."""
+    return render(
+        "live/page",
+        texts,
+        bar=bar(texts, "/", with_state=True),
+        content=content,
+        footer=footer(texts),
+        scripts=scripts,
+        static=STATIC,
     )
 
 

@@ -184,7 +184,7 @@ def test_stop_works_while_the_pages_process_is_frozen_and_the_page_says_since_wh
 
 def test_stop_works_with_the_live_connection_cut_and_the_page_says_that_it_is(page: Page, rig: Rig) -> None:
     arm(page, rig)
-    page.evaluate("window.socket.disconnect()")
+    page.evaluate("window.dorsiSocket.end()")
     expect(page.locator("#stale-words")).to_contain_text(
         "The connection to the console is lost. STOP still works."
     )

@@ -161,7 +161,7 @@ def test_the_most_that_is_allowed_is_named_where_a_tap_wants_more(page: Page) ->
 
 
 def test_without_the_console_no_cue_and_no_value_looks_new(page: Page) -> None:
-    page.evaluate("window.socket.disconnect()")
+    page.evaluate("window.dorsiSocket.end()")
     expect_cue(page, "unknown")
     expect(page.locator("#stale-words")).to_contain_text("STOP still works", timeout=STEP_MS)
     page.context.set_offline(True)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"numba", "scipy", "matplotlib", "nicegui", "pyarrow", "jinja2"}
+HEAVY = {"numba", "scipy", "matplotlib", "fastapi", "pyarrow", "jinja2"}
 LOOK = "import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
 
 

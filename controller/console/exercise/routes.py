@@ -12,7 +12,6 @@ from typing import Literal, get_args
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from markupsafe import Markup
-from nicegui import ui
 
 from controller.config.console_settings import ConsoleSettings
 from controller.config.exercise_facts import ExerciseFacts
@@ -40,7 +39,7 @@ OPS: dict[str, ExerciseRequest] = {op: ExerciseRequest(op) for op in get_args(Op
 class ExercisePages:
     """The pages of one exercise session, for all browsers."""
 
-    scripts = ("alarms.js", "rig.js", "exercise.js")
+    scripts = ("alarms", "rig", "exercise", "socket")
 
     def __init__(
         self,
@@ -78,11 +77,10 @@ class ExercisePages:
     async def close(self) -> None:
         pass
 
-    def draw(self, texts: Texts, request: Request) -> str:
-        """The page of the session, into NiceGUI's; returns what its scripts are told."""
-        html = exercise_html(texts, self._settings, self._facts, remembered(request))
-        ui.html(str(html), sanitize=False)
-        return str(page_facts(texts, self._facts))
+    def draw(self, texts: Texts, request: Request) -> Markup:
+        """The page of the session between bar and footer, with what its scripts are told."""
+        page = exercise_html(texts, self._settings, self._facts, remembered(request))
+        return page + page_facts(texts, self._facts)
 
     # --- the programme
 

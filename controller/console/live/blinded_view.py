@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 from starlette.middleware.base import RequestResponseEndpoint
+from starlette.requests import HTTPConnection
 
 from controller.console import layout
 from controller.console.forms import fields, remember, remembered
@@ -67,8 +68,8 @@ class WholeView:
         self.blinded = blinded
         self._opened: set[str] = set()
 
-    def sees(self, request: Request) -> bool:
-        return not self.blinded or request.cookies.get(COOKIE, "") in self._opened
+    def sees(self, connection: HTTPConnection) -> bool:
+        return not self.blinded or connection.cookies.get(COOKIE, "") in self._opened
 
     def keeps_back(self, request: Request) -> bool:
         """Whether this page is not for this browser."""

@@ -60,8 +60,7 @@
 
   // --- charts ---
 
-  const chart = (name) => getElement(page.charts[name])?.chart;
-  // Strips are drawn by hand ten times a second: the chart library took half a core for it, and STOP shares it.
+  // Drawn by hand, ten times a second: a chart library took half a core for it, and STOP shares it.
   const STRIPS = {
     pitch: { low: -80, high: 40, step: 40, marks: true, lines: [{ column: 2, ink: INK.reference, dash: [7, 5] }, { column: 1, ink: INK.foot }] },
     ankle: { low: -40, high: 20, step: 20, lines: [{ column: 3, ink: INK.ankle }] },
@@ -72,11 +71,9 @@
   const EDGE = { left: 40, right: 10, top: 8, bottom: 24 };
   const GAP_S = 0.2; // no line over a hole in the data
 
-  const drawStrip = (name) => {
-    const canvas = $(`strip-${name}`);
-    if (!canvas) return; // of a blinded trial
+  const paper = (canvas) => { // its pen, in the screen's own dots; nothing while it is not shown
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (!width) return;
+    if (!width) return null;
     const scale = window.devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
       canvas.width = Math.round(width * scale);
@@ -85,11 +82,10 @@
     const pen = canvas.getContext("2d");
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, height);
-    const strip = STRIPS[name];
-    const newest = points.length ? points[points.length - 1][0] : 0;
-    const x = (t) => width - EDGE.right - ((newest - t) / SHOWN_S) * (width - EDGE.left - EDGE.right);
-    const y = (value) => EDGE.top + ((strip.high - value) / (strip.high - strip.low)) * (height - EDGE.top - EDGE.bottom);
     pen.font = "13px system-ui, sans-serif";
+    return { pen, width, height };
+  };
+  const grid = (pen, width, y, { low, high, step }) => {
     pen.fillStyle = "#4a5661";
     pen.strokeStyle = "#dde3e8";
     pen.setLineDash([]);
@@ -97,13 +93,25 @@
     pen.textBaseline = "middle";
     pen.textAlign = "right";
     pen.beginPath();
-    for (let value = strip.low; value <= strip.high; value += strip.step) {
+    for (let value = low; value <= high; value += step) {
       pen.fillText(formats[0].format(value), EDGE.left - 6, y(value));
       pen.moveTo(EDGE.left, y(value));
       pen.lineTo(width - EDGE.right, y(value));
     }
     pen.stroke();
     pen.textAlign = "center";
+  };
+
+  const drawStrip = (name) => {
+    const canvas = $(`strip-${name}`);
+    const sheet = canvas && paper(canvas); // none of what a blinded trial keeps back
+    if (!sheet) return;
+    const { pen, width, height } = sheet;
+    const strip = STRIPS[name];
+    const newest = points.length ? points[points.length - 1][0] : 0;
+    const x = (t) => width - EDGE.right - ((newest - t) / SHOWN_S) * (width - EDGE.left - EDGE.right);
+    const y = (value) => EDGE.top + ((strip.high - value) / (strip.high - strip.low)) * (height - EDGE.top - EDGE.bottom);
+    grid(pen, width, y, strip);
     for (let ago = 0; ago <= SHOWN_S; ago += 2) {
       const place = x(newest - ago);
       pen.fillText(ago ? formats[0].format(-ago) : "0 s", Math.min(place, width - 14), height - 8);
@@ -159,22 +167,52 @@
     for (const name of Object.keys(STRIPS)) drawStrip(name);
   };
 
-  const drawStrides = () => {
-    const curve = (values) => values.map((value, index) => [(100 * index) / (values.length - 1), value]);
-    for (const [name, key, colour] of [["overlay", "pitch_deg", INK.foot], ["overlay_current", "applied_ma", INK.delivered]]) {
-      const series = [];
-      for (let index = 0; index < STRIDES; index += 1) {
-        const stride = strides[strides.length - STRIDES + index];
-        const newest = index === STRIDES - 1;
-        series.push({
-          id: `stride${index}`, type: "line", showSymbol: false, silent: true, z: newest ? 5 : 3,
-          name: texts[newest ? "chart.newest" : "chart.older"],
-          data: stride ? curve(stride[key]) : [],
-          lineStyle: { color: colour, width: newest ? 3 : 1.5, opacity: newest ? 1 : 0.25 + 0.04 * index },
-        });
-      }
-      chart(name)?.setOption({ series }, { silent: true });
+  const OVERLAYS = { // the last strides over each other, on 0 to 100 %
+    overlay: { key: "pitch_deg", ink: INK.foot, low: -80, high: 40, step: 40, reference: page.reference_pitch_deg },
+    overlay_current: { key: "applied_ma", ink: INK.delivered, low: 0, high: 30, step: 15, reference: [] },
+  };
+  const UNDER = 38; // room for the axis and its name
+
+  const drawOverlay = (name) => {
+    const canvas = $(name);
+    const sheet = canvas && paper(canvas);
+    if (!sheet) return;
+    const { pen, width, height } = sheet;
+    const overlay = OVERLAYS[name];
+    const x = (index, count) => EDGE.left + (index / (count - 1)) * (width - EDGE.left - EDGE.right);
+    const y = (value) => EDGE.top + ((overlay.high - value) / (overlay.high - overlay.low)) * (height - EDGE.top - UNDER);
+    grid(pen, width, y, overlay);
+    for (let percent = 0; percent <= 100; percent += 20) pen.fillText(formats[0].format(percent), Math.min(x(percent, 101), width - 14), height - UNDER + 12);
+    pen.fillText(texts["chart.percent"], (EDGE.left + width - EDGE.right) / 2, height - 8);
+    const { reference } = overlay;
+    if (reference.length) {
+      const edge = (sign) => reference.map((deg, index) => [x(index, reference.length), y(deg + sign * page.band_deg)]);
+      pen.fillStyle = "#c3ccd4b3";
+      pen.beginPath();
+      for (const [across, up] of [...edge(1), ...edge(-1).reverse()]) pen.lineTo(across, up);
+      pen.fill();
     }
+    pen.strokeStyle = overlay.ink;
+    strides.forEach((stride, index) => {
+      const age = strides.length - 1 - index;
+      pen.lineWidth = age ? 1.5 : 3;
+      pen.globalAlpha = age ? 0.25 + 0.04 * (STRIDES - 1 - age) : 1;
+      pen.beginPath();
+      let drawing = false; // no line over a hole in the data
+      stride[overlay.key].forEach((value, at, all) => {
+        if (value !== null) pen[drawing ? "lineTo" : "moveTo"](x(at, all.length), y(value));
+        drawing = value !== null;
+      });
+      pen.stroke();
+    });
+    pen.globalAlpha = 1;
+  };
+
+  const drawStrides = () => {
+    const highest = Math.max(0, ...strides.flatMap((stride) => stride.applied_ma));
+    OVERLAYS.overlay_current.high = highest > 60 ? 140 : highest > 30 ? 60 : 30;
+    OVERLAYS.overlay_current.step = OVERLAYS.overlay_current.high / 2;
+    for (const name of Object.keys(OVERLAYS)) drawOverlay(name);
   };
 
   const row = (cells, tag = "td") => {
@@ -256,7 +294,6 @@
 
   details.addEventListener("toggle", () => {
     if (!details.open) return;
-    for (const name of ["overlay", "overlay_current"]) chart(name)?.resize();
     drawStrides();
     drawSoon();
   });

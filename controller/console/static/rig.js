@@ -79,13 +79,13 @@ window.dorsiRig = (() => {
     if (holding !== null || $("arm").hidden) return;
     $("arm").classList.add("holding");
     set("arm-word", texts["arm.holding"]);
-    emitEvent("dorsi_hold", { what: "down" });
+    window.dorsiSocket.tell("hold", { what: "down" });
     holding = setTimeout(held, HOLD_MS);
   };
   const held = () => { // until the guard arms or the person lets go: it arms between two supports only
     $("arm").classList.add("held");
     set("arm-word", texts["arm.waiting"]);
-    emitEvent("dorsi_hold", { what: "held", screen: window.dorsiStop.screen });
+    window.dorsiSocket.tell("hold", { what: "held", screen: window.dorsiStop.screen });
     holding = setTimeout(held, HELD_MS);
   };
   const release = () => {
@@ -95,7 +95,7 @@ window.dorsiRig = (() => {
     $("arm").classList.remove("held");
     $("arm").classList.remove("holding");
     set("arm-word", texts["arm.label"]);
-    emitEvent("dorsi_hold", { what: "up" });
+    window.dorsiSocket.tell("hold", { what: "up" });
   };
 
   const wire = () => {
@@ -109,8 +109,8 @@ window.dorsiRig = (() => {
     arm.addEventListener("contextmenu", (event) => event.preventDefault());
     arm.addEventListener("keydown", (event) => event.key === "Enter" && !event.repeat && hold());
     arm.addEventListener("keyup", (event) => event.key === "Enter" && release());
-    $("unlock")?.addEventListener("click", () => emitEvent("dorsi_unlock"));
-    $("disarm").addEventListener("click", () => emitEvent("dorsi_disarm"));
+    $("unlock")?.addEventListener("click", () => window.dorsiSocket.tell("unlock"));
+    $("disarm").addEventListener("click", () => window.dorsiSocket.tell("disarm"));
   };
 
   // --- values ---
@@ -139,7 +139,7 @@ window.dorsiRig = (() => {
       set("stale-words", "");
       return;
     }
-    const cut = window.socket !== undefined && window.socket !== null && !window.socket.connected;
+    const cut = window.dorsiSocket?.cut() ?? false;
     cutMs = cut ? cutMs ?? performance.now() : null;
     const since = age === null ? texts["data.never"] : say("data.none", { seconds: show(age / 1000, 1), clock: clock(Date.now() - age) });
     // only what a try since then has shown; where STOP's way is cut too, the bar says so

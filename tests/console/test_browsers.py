@@ -1,0 +1,78 @@
+"""The live line to the browsers: who is told what, who is let go, what is no message."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, cast
+
+import pytest
+from fastapi import WebSocket
+
+from controller.console.hold_button import HoldButton
+from controller.console.live.browsers import NEWS_MAX, Browsers, Said
+
+
+class Line:
+    """In place of a WebSocket, as a real one cannot be made to stall: it may take nothing."""
+
+    def __init__(self, *, deaf: bool = False) -> None:
+        self.taken: list[dict[str, Any]] = []
+        self.closed = False
+        self.says: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self._deaf = deaf
+
+    async def accept(self) -> None:
+        pass
+
+    async def send_text(self, text: str) -> None:
+        if self._deaf:
+            await asyncio.Event().wait()
+        self.taken.append(json.loads(text))
+
+    async def receive(self) -> dict[str, str]:
+        return await self.says.get()
+
+    async def close(self, code: int) -> None:
+        self.closed = True
+
+
+def serve(browsers: Browsers, line: Line, *, sees: bool = True) -> asyncio.Task[None]:
+    return asyncio.create_task(browsers.serve(cast(WebSocket, line), {"first": 1}, sees=sees))
+
+
+async def test_one_that_takes_nothing_is_let_go_and_the_others_wait_for_it_in_nothing() -> None:
+    browsers = Browsers(lambda said, button: None)
+    good, deaf = Line(), Line(deaf=True)
+    serving = [serve(browsers, good), serve(browsers, deaf)]
+    for number in range(NEWS_MAX + 2):
+        browsers.tell({"number": number})
+        await asyncio.sleep(0)
+    await asyncio.wait_for(serving[1], 5.0)
+    assert (deaf.closed, good.closed) == (True, False)
+    assert good.taken[-1] == {"number": NEWS_MAX + 1}
+    serving[0].cancel()
+
+
+async def test_whoever_does_not_see_all_is_told_the_cut_news_alone() -> None:
+    browsers = Browsers(lambda said, button: None)
+    whole, cut = Line(), Line()
+    serving = [serve(browsers, whole), serve(browsers, cut, sees=False)]
+    await asyncio.sleep(0)
+    browsers.tell({"applied_ma": 20.0}, {"applied_ma": None})
+    await asyncio.sleep(0.01)
+    assert (whole.taken[-1], cut.taken[-1]) == ({"applied_ma": 20.0}, {"applied_ma": None})
+    for task in serving:
+        task.cancel()
+
+
+@pytest.mark.parametrize("text", ["", "[", "5", '{"event":"arm"}', '{"event":"hold","what":5}', "[" * 50_000])
+async def test_what_is_no_message_ends_its_connection_and_is_told_to_nobody(text: str) -> None:
+    heard: list[tuple[Said, HoldButton]] = []
+    browsers = Browsers(lambda said, button: heard.append((said, button)))
+    line = Line()
+    line.says.put_nowait({"text": '{"event":"hold","what":"down"}'})
+    line.says.put_nowait({"text": text})
+    await asyncio.wait_for(serve(browsers, line), 5.0)
+    assert line.closed
+    assert [said.what for said, _ in heard] == ["down"]

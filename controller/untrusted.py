@@ -68,3 +68,20 @@ def _cleaned(value: object) -> object:
     if isinstance(value, dict):
         return {clean(key): _cleaned(each) for key, each in value.items()}
     return value
+
+
+DIGITS_LONG = 19  # of an integer: maybe beyond 64 bits, where arrays and tables end
+ANY_DIGIT, LONG = bytes.maketrans(b"123456789", b"0" * 9), b"0" * DIGITS_LONG
+_DIGITS = re.compile(rb"0+")
+
+
+def has_long_integer(payload: bytes) -> bool:
+    """Whether so many digits stand together, not behind a point; looked for a run of digits at a time."""
+    digits = payload.translate(ANY_DIGIT)
+    at = digits.find(LONG)
+    while at >= 0:
+        if digits[at - 1 : at] != b".":
+            return True
+        run = _DIGITS.match(digits, at)
+        at = digits.find(LONG, run.end() if run else at + 1)
+    return False

@@ -29,7 +29,8 @@ def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> N
     from controller.record.reader import header
     from controller.record.replay import replay as replay_recording
 
-    result = refusing(lambda: replay_recording(recording))
+    with console.status("replaying"):
+        result = refusing(lambda: replay_recording(recording))
     _say_where_cut(recording, "Compared")
     if result.identical:
         console.print(f"identical: {result.ticks} ticks")
@@ -65,7 +66,8 @@ def judge(
     if pulses is not None and not pulses.is_file():
         refuse(InputError(str(pulses), "pulses", "no file", "the stimulator's own log of pulses"))
     log = pulses or recording.with_name("pulses.jsonl")
-    findings = refusing(lambda: judge_recording(recording, log if log.exists() else None))
+    with console.status("judging"):
+        findings = refusing(lambda: judge_recording(recording, log if log.exists() else None))
     if as_json:
         for finding in findings:
             typer.echo(json.dumps(asdict(finding)))
@@ -112,7 +114,8 @@ def report(
         with new_file(target, (".pdf",) if pdf else (".html", ".htm")) as beside:
             (write_pdf if pdf else write_report)(recording, beside, unblind=unblind)
 
-    refusing(write)
+    with console.status("reading and drawing"):
+        refusing(write)
     console.print(f"written: {target}")
 
 

@@ -7,7 +7,6 @@ What cannot be read is told in its place, and takes nothing of the rest with it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,7 +17,7 @@ import msgspec
 from controller.core.signals import Decision, TickInputs
 from controller.record.stream_records import Marker, StreamValues
 from controller.safety.judgement.staged_unlock import UnlockStage
-from controller.untrusted import mended, read_json
+from controller.untrusted import has_long_integer, mended, read_json
 from drivers.interface import ChannelCommand, StimulatorCapability
 
 
@@ -350,9 +349,6 @@ TOPICS: Mapping[str, type[Record]] = MappingProxyType(
 _DECODERS: Mapping[str, msgspec.json.Decoder[Record]] = MappingProxyType(
     {topic: msgspec.json.Decoder(kind) for topic, kind in TOPICS.items()}
 )
-DIGITS_LONG = 19  # of an integer: maybe beyond 64 bits, where arrays and tables end
-ANY_DIGIT, LONG = bytes.maketrans(b"123456789", b"0" * 9), b"0" * DIGITS_LONG
-_DIGITS = re.compile(rb"0+")
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -379,24 +375,12 @@ def decoded(decoder: msgspec.json.Decoder[Any], payload: bytes) -> Any:  # Any: 
             return decoder.decode(mended(payload))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise msgspec.DecodeError(str(error)) from None
-    if _has_long_integer(payload):
+    if has_long_integer(payload):
         try:
             read_json(payload)
         except ValueError as error:
             raise msgspec.DecodeError(str(error)) from None
     return value
-
-
-def _has_long_integer(payload: bytes) -> bool:
-    """Whether so many digits stand together, not behind a point; looked for a run of digits at a time."""
-    digits = payload.translate(ANY_DIGIT)
-    at = digits.find(LONG)
-    while at >= 0:
-        if digits[at - 1 : at] != b".":
-            return True
-        run = _DIGITS.match(digits, at)
-        at = digits.find(LONG, run.end() if run else at + 1)
-    return False
 
 
 def schema(topic: str) -> bytes:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from math import inf
 
-from controller.core.gait.events.limb import LimbEvents
+from controller.core.gait.events.limb import LIFT_TILT_RAD, TIP_EARLY, LimbEvents
 from controller.core.gait.sagittal_frame import GRAVITY_MPS2, SagittalFrame
 from controller.core.signals import GaitEvent
 from drivers.interface import Vec3
 
 TERMINAL_SHARE = 0.6  # a transient is contact when the rate has fallen below this share of its peak
 SLAP_SHARE = 0.25  # of the usual swing peak, toe-down: the foot falls flat after heel contact
+SOFT_SHARE = 0.5  # of the shake that means contact by itself, while the foot falls flat
+SOFT_MPS2 = 13.0  # nor less than the softest landing on record
 SLAP_S = 0.08  # a dropped foot also turns toe-down before it lands, more briefly
 REFRACTORY_S = 0.08
 STANCE_MIN_S = 0.3  # without rest; a forefoot landing turns the toes up again within it
@@ -31,6 +33,7 @@ HEEL_OFF_TILT_RAD = 0.05  # 3 deg
 ROLLED_TILT_RAD = (
     0.15  # 9 deg, of a foot that rolls on through stance and never rests: from where it was slowest
 )
+STOOD_S = 1.5  # since contact: a foot that stands is not off the ground by one quick turn
 LOADED_S = 0.15  # after contact the foot is flat, or nearly
 PUSH_SHARE = 0.2  # of the usual swing peak, toe-down: a push-off
 SWING_SHARE = 0.25
@@ -96,7 +99,8 @@ class FootEvents(LimbEvents):
         tilted_rad = HEEL_OFF_TILT_RAD if self._flat else ROLLED_TILT_RAD
         stands = self._flat or (self.since_contact_s > STANCE_MIN_S and self._slowest_rps < inf)
         tipped = rate < -HEEL_OFF_RATE_RPS and tilt < self._flat_tilt - tilted_rad
-        if stands and not self._heel_off and tipped:
+        falls = self.since_contact_s < TIP_EARLY * self._usual_tip_s  # on its forefoot, after a soft heel
+        if stands and not self._heel_off and tipped and not falls:
             self._heel_off = True
             self._tipped()
             events.append(self._event("heel_off", t_ns, t_ns))
@@ -105,6 +109,8 @@ class FootEvents(LimbEvents):
         pushed = self._heel_off and self._trough < -max(self.peak_floor_rps, PUSH_SHARE * self._usual_peak)
         lifted = rate > max(self.peak_floor_rps, SWING_SHARE * self._usual_peak)
         lifted = lifted and (self._flat or self.since_contact_s > STANCE_MIN_S)
+        if self.since_contact_s > STOOD_S and not self._heel_off:
+            lifted = lifted and tilt > self._tilt_min + LIFT_TILT_RAD
         if (pushed and rate > PUSH_END_SHARE * self._trough and self._slope > 0.0) or lifted:
             self._enter_swing(t_ns, rate)
             self._toe_off_due = True
@@ -130,8 +136,10 @@ class FootEvents(LimbEvents):
             self._turned_ns = t_ns
         if rate > -SLAP_SHARE * max(self._peak, self._usual_peak):
             self._slap_ns = None
-        elif self._slap_ns is None:
-            self._slap_ns = t_ns
+        else:
+            soft_mps2 = max(SOFT_MPS2, SOFT_SHARE * self._landing.threshold_mps2)
+            struck = struck or self.shake_mps2 > soft_mps2
+            self._slap_ns = self._slap_ns or t_ns
         slap = self._slap_ns is not None and (t_ns - self._slap_ns) * 1e-9 >= SLAP_S
         early = self.gains_speed or t_ns - self._lifted_ns < SWING_MIN_NS
         if early and not self._blind(t_ns):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 from controller.core.gait.contact_transient import blend
-from controller.core.gait.events.limb import LimbEvents
+from controller.core.gait.events.limb import LIFT_TILT_RAD, TIP_EARLY, LimbEvents
 from controller.core.gait.sagittal_frame import SagittalFrame
 from controller.core.signals import GaitEvent
 from drivers.interface import Vec3
@@ -26,7 +26,6 @@ TIP_NS = (
     200_000_000  # the shank's rate so long before toe-off is that of its tipping: muscle and ramp need it
 )
 TIP_RATE_SHARE = 0.6  # of the usual one: a shank that leans on without push-off is about to turn or to halt
-TIP_EARLY = 0.4  # of the usual time from contact: a leg set down leaning has not rolled over its foot
 TIP_MIN_S = 0.25  # before any is known
 TOE_OFF_SHARE = 0.6  # of the same way: below it, a reversal of the rate is not yet toe-off
 BOUNCE_SHARE = (
@@ -98,6 +97,9 @@ class ShankEvents(LimbEvents):
         elif self.faltered:
             swings_at = max(self.peak_floor_rps, swings_at)
         turns = rate > swings_at
+        early = not self.tipped and self.since_contact_s < self._usual_tip_s
+        if early and leant < TOE_OFF_SHARE * lean:  # a knee that gives while the shank leans over the foot
+            turns = turns and tilt > self._tilt_min + LIFT_TILT_RAD
         bounces = upright and self.since_contact_s < BOUNCE_S
         if lifting or (turns and not bounces):
             ahead_s = min(TOE_OFF_LEAD_S, -rate / slope) if lifting and rate < 0.0 else 0.0

@@ -18,6 +18,7 @@ from bumble.gatt import Characteristic
 from controller.ipc import bus, process
 from controller.runtime.plan import SensorPlan, WorldPlan, read_plan
 from controller.runtime.virtual_world import World
+from drivers.devices import Streaming
 from drivers.emulated.p24 import EmulatedP24
 from drivers.emulated.radio import Peripheral
 
@@ -57,10 +58,11 @@ class ChaosWorld(World):
         link.symlink_to(self._stimulator.port)
         self._stimulator.port = str(link)
 
-    def _peripheral(self, sensor: SensorPlan, number: int) -> Peripheral:
-        peripheral = super()._peripheral(sensor, number)
-        self._spoil(peripheral)
-        return peripheral
+    def _emulated(self, sensor: SensorPlan, number: int) -> Peripheral | Streaming:
+        emulated = super()._emulated(sensor, number)
+        assert isinstance(emulated, Peripheral)  # only what comes by radio is spoiled here
+        self._spoil(emulated)
+        return emulated
 
     def _spoil(self, sensor: Peripheral) -> None:
         send = sensor.notify

@@ -18,7 +18,7 @@ INPUTS ?= 100000
 HOURS ?= 10
 MINUTES ?= 60
 
-.PHONY: demo test test-beside test-apart test-guard test-rigs test-screens bench validate mutate chaos fuzz soak docs lint setup lock clean
+.PHONY: demo test test-beside test-apart test-guard test-rigs test-later bench validate mutate chaos fuzz soak docs lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
@@ -50,12 +50,12 @@ lint: setup
 test: setup
 	@sh tests/debian.sh
 	@$(BIN)/python -c "from models import exercise_patient, patient; patient.VirtualPatient.compile(); exercise_patient.ExercisePatient.compile()"
-	@$(MAKE) --no-print-directory --jobs 3 test-beside test-screens test-rigs
+	@$(MAKE) --no-print-directory --jobs 2 test-beside test-rigs
 
 test-beside: setup # a rig's processes run in real time and wait for nobody
 	@echo "==> beside the rigs: the guard's tests, lint, and all others; told when they are done"
 	@mkdir -p .build
-	@$(MAKE) --no-print-directory test-guard lint test-apart >.build/$@.log 2>&1; code=$$?; echo; cat .build/$@.log; exit $$code
+	@$(MAKE) --no-print-directory test-guard lint test-apart test-later >.build/$@.log 2>&1; code=$$?; echo; cat .build/$@.log; exit $$code
 
 test-apart: setup
 	@echo "==> tests without a rig"
@@ -69,13 +69,11 @@ test-guard: setup
 
 test-rigs: setup
 	@echo "==> whole rigs in real time"
-	@$(BIN)/$(PYTEST) $(RIGS)
+	@$(BIN)/$(PYTEST) $(RIGS) $(SCREENS)
 
-test-screens: setup # their rigs and browsers wait in real time, too
-	@echo "==> beside them, pages in a browser on rigs of their own; told when they are done"
-	@mkdir -p .build
-	@{ $(BIN)/$(PYTEST) $(SCREENS) && $(BIN)/$(PYTEST) $(LATER); } >.build/$@.log 2>&1; code=$$?; \
-	    echo; cat .build/$@.log; exit $$code
+test-later: setup # behind the tests without a rig: rigs take real time one after the other
+	@echo "==> pages in a browser, on rigs of their own"
+	@$(BIN)/$(PYTEST) $(LATER)
 
 bench: setup
 	@for b in benchmarks/*.py; do echo "==> $$b"; $(BIN)/python $$b || exit 1; done

@@ -22,7 +22,12 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 GENERATE: dict[str, Any] = runpy.run_path(str(DOCS / "generate.py"), run_name="generate")
 ROOMS = [room for room in ROOT.iterdir() if room.is_dir() and room.name != "runs" and room.name[0] != "."]
-FILES = [str(file.relative_to(ROOT)) for room in ROOMS for file in room.rglob("*") if file.is_file()]
+FILES = [
+    str(file.relative_to(ROOT))
+    for room in ROOMS
+    for file in room.rglob("*")
+    if file.is_file() and file.parent.name != "__pycache__"
+]
 FILES += [file.name for file in ROOT.iterdir() if file.is_file()]
 TOP = {file.partition("/")[0] for file in FILES}
 NAMES = {Path(file).name for file in FILES}

@@ -226,8 +226,6 @@ class _File:
             table = self._take(opcode, data, offset, length, plain)
             if table is not None:
                 tables.append(rows(table.topic, table.table))
-        if not tables:
-            return iter(plain)
         plain.sort(key=itemgetter(0))  # packed topic by topic
         return heapq.merge(plain, *tables, key=itemgetter(0))
 

@@ -91,7 +91,7 @@ def test_a_door_that_hears_and_a_guard_that_does_not_is_no_stop(page: Page, rig:
 def test_it_says_that_stop_still_works_only_where_a_try_has_shown_it(page: Page, rig: Rig) -> None:
     page.goto(rig.url)
     expect(page.locator("#stale")).to_be_hidden(timeout=STEP_MS)  # words stand there until data come
-    page.evaluate("window.socket.disconnect()")  # the live data alone are lost
+    page.evaluate("window.dorsiSocket.end()")  # the live data alone are lost
     expect(page.locator("#stale-words")).to_contain_text(STILL, timeout=STEP_MS)
     expect_deaf(page, deaf=False)
     page.reload()
@@ -103,7 +103,7 @@ def test_it_says_that_stop_still_works_only_where_a_try_has_shown_it(page: Page,
 
     page.route("**/stop/screen*", hang)
     page.wait_for_timeout(1500)
-    page.evaluate("window.socket.disconnect()")
+    page.evaluate("window.dorsiSocket.end()")
     said = set()
     for _ in range(30):
         said.add(page.locator("#stale-words").inner_text())

@@ -126,7 +126,8 @@ def test_a_stride_that_was_not_given_teaches_nothing() -> None:
 def test_a_hanging_foot_that_answers_a_train_is_no_step_and_a_shank_that_turns_is_one() -> None:
     plan = (Activity("stand", 4.0), Activity("walk", 6.0), Activity("hang", 1e4))
     sits = Rehearsal(params("trapezoid"), VirtualPatient(schedule=plan))
-    lived(sits, 20.0)
+    lived(sits, 10.0)
+    lived(sits, 24.0, "tests")
     for number, current_ma in enumerate((24.0, 36.0), 1):
         imu = sits.arrivals(sits.ticks * TICK_S)
         before_deg = sits.patient.truth().foot_pitch_deg

@@ -14,7 +14,7 @@ from controller.record.compact import recompact
 from controller.record.reader import has_end, header, messages, raw_messages, tails_of
 from controller.record.records import Clock, GuardEvent, Record, Tick, encode
 from controller.record.session_writer import SessionWriter
-from tests.record.made import MS, SESSION, imu, tick, verdict
+from tests.record.made import MS, SESSION, imu, tick, verdict, write
 
 UTC_NS = 1_800_000_000 * 10**9
 EACH = 40  # ticks of a segment: enough for a table
@@ -155,3 +155,13 @@ def test_a_damaged_table_is_refused_by_name(snapshots: list[tuple[int, Path]]) -
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"s\.mcap: near byte"):
         read(path)
+
+
+def test_a_few_messages_of_two_topics_stay_in_their_order_in_a_copy(tmp_path: Path) -> None:
+    """Too few for tables: they lie topic by topic in their chunk."""
+    path = tmp_path / "a.mcap"
+    written = [(topic, n) for n in range(5) for topic in ("tick", "guard/verdict")]
+    made = {"tick": tick, "guard/verdict": verdict}
+    write(path, *((topic, n * MS, made[topic](n)) for topic, n in written))
+    recompact(path)
+    assert [(message.topic, message.t_ns // MS) for message in raw_messages(path)] == written

@@ -45,6 +45,17 @@ def test_a_leg_that_begins_to_walk_ends_the_train_for_good() -> None:
     assert probe.ended == "the leg is not standing still"
 
 
+def test_what_follows_a_whole_train_may_be_its_answer_and_a_walking_legs_steps_count_at_once() -> None:
+    for hindered, answers in (("", True), ("the leg is not standing still", False)):
+        probe = Probe()
+        probe.ask(0, ProbeRequest(1, 10.0))
+        probe.watch(round(1.6 * S), None)
+        assert probe.answers(round(1.6 * S))
+        assert probe.wanted_ma(round(1.8 * S), hindered=hindered) is None
+        assert probe.answers(round(1.9 * S)) == answers
+        assert not probe.answers(round(3.2 * S))
+
+
 def test_the_search_goes_up_by_one_step_above_what_was_given() -> None:
     probing, probe = Probing(), Probe()
     for wrong in (FIRST_MAX_MA + 0.5, -1.0, math.nan, math.inf):

@@ -43,9 +43,6 @@ from drivers.catalogue import is_inertial
 
 SENSOR_AGE_MAX_MS = 300.0
 KEPT = 200  # entries of the trail
-PAUSE_S = (
-    0.8  # at least, between two trains: current for two thirds of the time, the guard allows nine tenths
-)
 TIGHTEN_ANSWER_S = 2.0
 PLANNED_S = 5.0  # the controller's next boundary: at once where the leg stands
 

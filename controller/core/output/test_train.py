@@ -48,6 +48,7 @@ class Probe:
         age_s = (now_ns - self.since_ns) / 1e9
         if hindered:
             self._end(hindered)
+            self._answers_until_ns = 0  # the leg's steps count again at once
             return None
         left_s = train_s(self.hold_s) - age_s
         if left_s <= 0.0:

@@ -142,7 +142,10 @@ class Client(aiomqtt.Client):
         Called in the connecting thread first; the loop may read an end and close the socket before it gets
         here. aiomqtt watches the number of the closed socket then, which may be another's by now: its loop
         turns without end on a file that is always ready. It also wakes and watches anew for every packet.
+        Where the loop was the faster one, paho hands on a socket that it has let go of meanwhile: None.
         """
+        if sock is None:
+            return
         if threading.get_ident() == self._thread:
             self._loop.call_soon(self._write, client, sock)
         else:

@@ -12,7 +12,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import expm, solve_continuous_lyapunov
 
 from models.jit import compiled
 from models.recruitment import check
@@ -104,6 +103,8 @@ def spectrum(hertz: npt.ArrayLike) -> Array:
 def _process() -> tuple[Array, Array]:
     """Continuous s / ((s + wl)^2 (s + wh)) driven by white noise, scaled to an output rms of 1: A and the
     stationary covariance of its states; the output is the third state."""
+    from scipy.linalg import solve_continuous_lyapunov  # heavy, and for a muscle whose EMG is read alone
+
     low, high = 2.0 * math.pi * LOW_HZ, 2.0 * math.pi * HIGH_HZ
     # x0: white through 1/(s + wh); x1: x0 through 1/(s + wl); x2: x1 through s/(s + wl)
     a = np.array([[-high, 0.0, 0.0], [1.0, -low, 0.0], [1.0, -low, -low]])
@@ -122,6 +123,8 @@ def _root(matrix: Array) -> Array:
 
 @cache
 def _shape(rate_hz: float) -> _Shape:
+    from scipy.linalg import expm  # as in _process
+
     a, covariance = _process()
     scale = np.sqrt(np.diag(covariance))  # states of like size keep the roots exact
     a = a * scale[None, :] / scale[:, None]

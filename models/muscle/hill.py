@@ -1,4 +1,4 @@
-"""Hill muscles of the ankle: length, moment arm, force-length, force-velocity, isometric force and torque.
+"""Hill muscles of the ankle: length, moment arm, force-length, force-velocity, isometric force.
 
 Promises gait2392 geometry within 0.05 mm and Thelen isometric force within 1 %; refuses angles off the joint.
 """
@@ -6,8 +6,6 @@ Promises gait2392 geometry within 0.05 mm and Thelen isometric force within 1 %;
 from __future__ import annotations
 
 import math
-
-from scipy.optimize import brentq
 
 from models.gait2392 import MUSCLES, TA_ARM, TA_LENGTH_M, Name
 from models.jit import compiled
@@ -104,6 +102,8 @@ def _tendon_force(strain: float) -> float:
 
 def isometric_force_n(name: Name, activation: float, ankle_deg: float, knee_deg: float = 0.0) -> float:
     """Tendon force in newtons of the held joint: elastic tendon and pennate fibre in equilibrium."""
+    from scipy.optimize import brentq  # heavy, and no part of a walk
+
     check("activation", activation, 0.0, 1.0)
     m = MUSCLES[name]
     whole = length_m(name, ankle_deg, knee_deg)
@@ -125,8 +125,3 @@ def isometric_force_n(name: Name, activation: float, ankle_deg: float, knee_deg:
         return 0.0
     along = float(brentq(surplus, low, high, xtol=1e-12))
     return m.f0_n * _tendon_force((whole - along) / m.tendon_m - 1.0)
-
-
-def isometric_torque_nm(name: Name, activation: float, ankle_deg: float, knee_deg: float = 0.0) -> float:
-    """Torque of the held joint in newton metres, dorsiflexion +."""
-    return isometric_force_n(name, activation, ankle_deg, knee_deg) * arm_m(name, ankle_deg, knee_deg)

@@ -38,7 +38,7 @@ from controller.safety.judgement.states import Event, Stage, State, transition
 from controller.studies import protocol
 from controller.studies.measures import MEASURES
 from controller.telemetry.payload_schemas import documents
-from drivers.catalogue import SENSORS, STIMULATORS
+from drivers.catalogue import REFUSED, SENSORS, STIMULATORS
 
 DOCS = Path(__file__).resolve().parent
 ENGLISH = DOCS.parent / "controller" / "console" / "locales" / "en.toml"
@@ -428,9 +428,15 @@ def measure_table() -> str:
     )
 
 
+def device_table() -> str:
+    known = (*STIMULATORS.values(), *SENSORS.values(), *REFUSED.values())
+    return table(("device", "kind", "verified"), ((d.title, d.what, d.verified) for d in known))
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "study-file": study_file,
     "measures": measure_table,
+    "devices": device_table,
     "session-file": lambda: settings(config.SessionFile),
     "patient-file": lambda: settings(person_schema.PatientFile),
     "clinic-file": lambda: settings(person_schema.ClinicFile),

@@ -170,7 +170,9 @@ def test_what_the_catalogue_says_is_what_the_drivers_do() -> None:
         assert capability == STIMULATORS[name].capability
 
 
-def test_the_readme_has_every_device_with_what_it_was_verified_against() -> None:
+def test_the_readme_names_every_device_of_a_session() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for device in (*SENSORS.values(), *STIMULATORS.values(), *REFUSED.values()):
-        assert f"| {device.title} | {device.what} | {device.verified} |" in readme
+    table = readme[readme.index("| kind | in sessions |") :].partition("\n\n")[0]
+    named = [name for row in table.splitlines() for name in row.split("|")[2].lower().strip().split(", ")]
+    for device in (*SENSORS.values(), *STIMULATORS.values()):
+        assert any(name in device.title.lower() for name in named), device.title

@@ -19,6 +19,7 @@ from controller.console.i18n import COOKIE, Texts, choose
 from controller.console.layout import STATIC, login_page
 
 COOKIE_DAYS = 365
+FIRST_PAGES = ("/", "/setup", "/checklist", "/walker")  # where the way in may lead
 BODY_MAX_BYTES = 64 * 1024  # no form of the console has a tenth of it
 CHARSET = re.compile(r"charset=(?!\"?utf-?8\"?\s*(?:;|$))", re.IGNORECASE)  # any but UTF-8
 BODY_S = 2.5  # before the door takes the pages for dead
@@ -93,7 +94,12 @@ class Entry:
         if is_token(bearer, self._token) or path in ("/enter", "/login") or path.startswith(f"{STATIC}/"):
             return None
         texts = self._texts[choose(connection.cookies.get(COOKIE, ""), headers.get("accept-language", ""))]
-        return HTMLResponse(login_page(texts, wrong=False), status_code=401)
+        return HTMLResponse(login_page(texts, wrong=False, to=first_page(path)), status_code=401)
+
+
+def first_page(asked: str) -> str:
+    """Where to go once let in."""
+    return asked if asked in FIRST_PAGES else "/"
 
 
 TOO_LARGE = Response(

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -34,8 +35,9 @@ from controller.console.hold_button import HoldButton
 from controller.console.i18n import COOKIE, Texts, Therapy, choose, load_texts
 from controller.console.live.blinded_view import WholeView, assessors
 from controller.console.live.browser_messages import Json
-from controller.console.live.browsers import Browsers, Said
+from controller.console.live.browsers import Browsers, Said, Sees
 from controller.console.live.feed import Feed
+from controller.console.live.walker_view import walkers
 from controller.console.recordings.file_jobs import Desk
 from controller.console.recordings.routes import RecordingPages
 from controller.errors import InputError
@@ -97,13 +99,14 @@ class Console:
         if self._settings.home_port is None:
             return
         path = f"/ended/{self._settings.session}"
-        self._browsers.tell({"onward": {"port": self._settings.home_port, "path": path}})
+        self._broadcast({"onward": {"port": self._settings.home_port, "path": path}})
         await asyncio.sleep(GOODBYE_S)
 
     # --- live ---
 
     def _broadcast(self, news: Json) -> None:
-        self._browsers.tell(news, assessors(news) if self._whole.blinded else None)
+        sees: tuple[Sees, ...] = ("whole", "assessor", "walker")
+        self._browsers.tell({one: partial(_news_for, one, news) for one in sees})
 
     def _hear(self, said: Said, button: HoldButton) -> None:
         if said.event != "hold":
@@ -118,9 +121,10 @@ class Console:
 
     async def _live(self, socket: WebSocket) -> None:
         """A page that was drawn for an assessor stays so, whatever its browser has opened since."""
-        sees = self._whole.sees(socket) and socket.query_params.get("view") != "assessor"
-        snapshot = self._feed.snapshot()
-        await self._browsers.serve(socket, snapshot if sees else assessors(snapshot), sees=sees)
+        asked = socket.query_params.get("view")
+        sees: Sees = "whole" if self._whole.sees(socket) and asked != "assessor" else "assessor"
+        sees = "walker" if asked == "walker" else sees
+        await self._browsers.serve(socket, _news_for(sees, self._feed.snapshot()), sees)
 
     def _of(self, request: Request) -> Texts:
         return self._texts[
@@ -179,6 +183,12 @@ class _Server(uvicorn.Server):
             await self._goodbye()
         finally:
             super().handle_exit(sig, None)
+
+
+def _news_for(sees: Sees, news: Json) -> Json:
+    if sees == "whole":
+        return news
+    return walkers(news) if sees == "walker" else assessors(news)
 
 
 def _host(request: Request) -> str:

@@ -9,10 +9,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from controller.config.console_settings import cookie_name, is_token
 from controller.console import layout
-from controller.console.access import COOKIE_DAYS
+from controller.console.access import COOKIE_DAYS, first_page
 from controller.console.i18n import COOKIE, LANGUAGES, Texts
-
-FIRST_PAGES = ("/", "/setup", "/checklist")  # where the address with the token may lead
 
 
 class Entrance:
@@ -33,14 +31,13 @@ class Entrance:
         if self._token is None or not is_token(token, self._token):
             return self._wrong(request)
         # a page and no redirect: a browser sends a strict cookie along only where the way began here
-        onward = to if to in FIRST_PAGES else "/"
-        page = f'<meta http-equiv="refresh" content="0;url={onward}">'
+        page = f'<meta http-equiv="refresh" content="0;url={first_page(to)}">'
         return self._let_in(request, token, HTMLResponse(page))
 
-    async def login(self, request: Request, token: str = Form()) -> Response:
+    async def login(self, request: Request, token: str = Form(), to: str = Form("/")) -> Response:
         if self._token is None or not is_token(token, self._token):
-            return self._wrong(request)
-        return self._let_in(request, token, RedirectResponse("/", status_code=303))
+            return self._wrong(request, to)
+        return self._let_in(request, token, RedirectResponse(first_page(to), status_code=303))
 
     async def language(self, request: Request, code: str) -> Response:
         """The page that a person came from, in another language."""
@@ -49,8 +46,9 @@ class Entrance:
             answer.set_cookie(COOKIE, code, max_age=86400 * COOKIE_DAYS, samesite="strict")
         return answer
 
-    def _wrong(self, request: Request) -> Response:
-        return HTMLResponse(layout.login_page(self._texts_of(request), wrong=True), status_code=403)
+    def _wrong(self, request: Request, to: str = "/") -> Response:
+        page = layout.login_page(self._texts_of(request), wrong=True, to=first_page(to))
+        return HTMLResponse(page, status_code=403)
 
     def _let_in(self, request: Request, token: str, answer: Response) -> Response:
         name = cookie_name(request.headers.get("host", ""))

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from controller.config.console_settings import ConsoleSettings
 from controller.console.forms import remembered
 from controller.console.i18n import Texts
+from controller.console.live import walker_view
 from controller.console.live.blinded_view import WholeView, line_html
 from controller.console.live.browser_messages import Json
 from controller.console.live.details import details_html
@@ -43,6 +44,7 @@ class GaitPages:
     ) -> None:
         self._settings = settings
         self._whole = whole
+        self._texts_of = texts_of
         self.link = TuningLink(rig)
         profiles = Profiles(Path(settings.runs) / "profiles", settings.pseudonym or "unnamed")
         self._setup = SetupPages(rig, settings, feed, self.link, texts_of=texts_of, sees=whole.sees)
@@ -88,6 +90,7 @@ class GaitPages:
 
     def routes(self, app: FastAPI) -> None:
         self._walk.routes(app)
+        walker_view.routes(app, self._texts_of)
         self._tuning.routes(app)
         self._setup.routes(app)
 

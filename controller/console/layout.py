@@ -62,8 +62,8 @@ PAGE_WORDS = (
 )  # what the script of the pages says
 
 
-def bar(texts: Texts, here: str, *, with_state: bool) -> Markup:
-    """The fixed bar: STOP, the guard's state, the way to the other page."""
+def bar(texts: Texts, here: str, *, with_state: bool, looks_on: bool = False) -> Markup:
+    """The fixed bar: STOP, the guard's state, the way to the other page; STOP alone where it ``looks_on``."""
     return render(
         "bar",
         texts,
@@ -74,6 +74,7 @@ def bar(texts: Texts, here: str, *, with_state: bool) -> Markup:
         stop_words=STOP_WORDS,
         static=STATIC,
         with_state=with_state,
+        looks_on=looks_on,
     )
 
 
@@ -86,7 +87,7 @@ def footer(texts: Texts) -> Markup:
 def page_to_keep(address: str) -> str:
     """Of the address that a person came from, the page to go back to: one of the console's own."""
     parts = urlsplit(address)
-    known = {path for links in NAVIGATION.values() for path, _ in links}
+    known = {"/walker", *(path for links in NAVIGATION.values() for path, _ in links)}
     if parts.path in known or RECORDING.fullmatch(parts.path):
         return parts.path + (f"?{parts.query}" if parts.query else "")
     first = "/" + parts.path.strip("/").partition("/")[0]
@@ -121,9 +122,9 @@ def live_page(texts: Texts, content: Markup, scripts: Sequence[str]) -> Markup:
     )
 
 
-def login_page(texts: Texts, *, wrong: bool) -> Markup:
-    """The way in for a browser without the token; STOP is on it too and asks for nothing."""
-    return whole_page(texts, "/login", texts.get("login.title"), render("login", texts, wrong=wrong))
+def login_page(texts: Texts, *, wrong: bool, to: str = "/") -> Markup:
+    """The way in for a browser without the token, ``to`` its page; STOP is on it too and asks for nothing."""
+    return whole_page(texts, "/login", texts.get("login.title"), render("login", texts, wrong=wrong, to=to))
 
 
 def arm_buttons(texts: Texts) -> Markup:

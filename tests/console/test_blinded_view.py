@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from fastapi import FastAPI, Request
@@ -14,6 +16,7 @@ from controller.config.console_settings import ConsoleSettings
 from controller.console.i18n import Texts, load_texts
 from controller.console.live.blinded_view import PAGES, WholeView, assessors
 from controller.console.live.feed import Feed
+from controller.console.live.walker_view import WORDS, walkers
 from controller.record.live import Live, LiveStatus, TracePoint
 from controller.record.strides import Stride
 from controller.telemetry.streams import streams
@@ -58,6 +61,26 @@ def test_an_arm_with_current_and_one_without_look_the_same_to_the_assessor() -> 
         assert "87.65" not in json.dumps(one)
         assert '"verdict": "lifted"' in json.dumps(one)  # what the foot does is the assessor's to see
     assert any("87.65" in json.dumps(news) for news in shown(given=True))
+
+
+def test_the_walkers_screen_is_told_the_same_in_every_arm_and_only_what_it_shows() -> None:
+    with_current, without = ([walkers(news) for news in shown(given=given)] for given in (True, False))
+    for one, other in zip(with_current, without, strict=True):
+        for news in (one, other):
+            news.pop("data_age_ms", None)
+        assert one == other
+        assert set(one) <= {*WORDS, "strides", "heel_off_ms"}
+    assert with_current[-1]["strides"] == [
+        {"verdict": "lifted", "landing_deg": 14.0, "target_deg": (9.0, 19.0)}
+    ]
+
+
+def test_the_walkers_screen_learns_when_the_heel_came_off_and_that_the_walk_is_over() -> None:
+    now_s = time.monotonic()
+    off_ms = walkers({"events": [[now_s - 9.0, "heel_off"], [now_s - 0.1, "heel_off"], [now_s, "toe_off"]]})
+    assert 100 <= cast(int, off_ms["heel_off_ms"]) < 5000
+    assert walkers({"events": [[now_s, "toe_off"]]}) == {"heel_off_ms": None}
+    assert walkers({"onward": {"port": 1, "path": "/ended/x"}}) == {"over": True}
 
 
 @pytest.mark.parametrize("state", ["off", "contact_test", "tripped", "unknown"])

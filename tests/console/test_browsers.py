@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from fastapi import WebSocket
 
 from controller.console.hold_button import HoldButton
-from controller.console.live.browsers import NEWS_MAX, Browsers, Said
+from controller.console.live.browser_messages import Json
+from controller.console.live.browsers import NEWS_MAX, Browsers, Said, Sees
 
 
 class Line:
@@ -37,8 +40,12 @@ class Line:
         self.closed = True
 
 
-def serve(browsers: Browsers, line: Line, *, sees: bool = True) -> asyncio.Task[None]:
-    return asyncio.create_task(browsers.serve(cast(WebSocket, line), {"first": 1}, sees=sees))
+def serve(browsers: Browsers, line: Line, sees: Sees = "whole") -> asyncio.Task[None]:
+    return asyncio.create_task(browsers.serve(cast(WebSocket, line), {"first": 1}, sees))
+
+
+def whole(**news: object) -> dict[Sees, Callable[[], Json]]:
+    return {"whole": lambda: news}
 
 
 async def test_one_that_takes_nothing_is_let_go_and_the_others_wait_for_it_in_nothing() -> None:
@@ -46,7 +53,7 @@ async def test_one_that_takes_nothing_is_let_go_and_the_others_wait_for_it_in_no
     good, deaf = Line(), Line(deaf=True)
     serving = [serve(browsers, good), serve(browsers, deaf)]
     for number in range(NEWS_MAX + 2):
-        browsers.tell({"number": number})
+        browsers.tell(whole(number=number))
         await asyncio.sleep(0)
     await asyncio.wait_for(serving[1], 5.0)
     assert (deaf.closed, good.closed) == (True, False)
@@ -54,16 +61,27 @@ async def test_one_that_takes_nothing_is_let_go_and_the_others_wait_for_it_in_no
     serving[0].cancel()
 
 
-async def test_whoever_does_not_see_all_is_told_the_cut_news_alone() -> None:
+async def test_each_is_told_its_own_news_which_are_made_for_those_alone_who_are_there() -> None:
     browsers = Browsers(lambda said, button: None)
-    whole, cut = Line(), Line()
-    serving = [serve(browsers, whole), serve(browsers, cut, sees=False)]
+    all_of_it, cut = Line(), Line()
+    serving = [serve(browsers, all_of_it), serve(browsers, cut, "assessor")]
     await asyncio.sleep(0)
-    browsers.tell({"applied_ma": 20.0}, {"applied_ma": None})
+    nobody = Mock()
+    browsers.tell(whole(applied_ma=20.0) | {"assessor": lambda: {"applied_ma": None}, "walker": nobody})
     await asyncio.sleep(0.01)
-    assert (whole.taken[-1], cut.taken[-1]) == ({"applied_ma": 20.0}, {"applied_ma": None})
+    assert (all_of_it.taken[-1], cut.taken[-1]) == ({"applied_ma": 20.0}, {"applied_ma": None})
+    nobody.assert_not_called()
     for task in serving:
         task.cancel()
+
+
+@pytest.mark.parametrize("text", ['{"event":"disarm"}', '{"event":"hold","what":"down"}', "["])
+async def test_the_walkers_screen_has_nothing_to_say(text: str) -> None:
+    heard: list[Said] = []
+    line = Line()
+    line.says.put_nowait({"text": text})
+    await asyncio.wait_for(serve(Browsers(lambda said, button: heard.append(said)), line, "walker"), 5.0)
+    assert (line.closed, heard) == (True, [])
 
 
 @pytest.mark.parametrize("text", ["", "[", "5", '{"event":"arm"}', '{"event":"hold","what":5}', "[" * 50_000])

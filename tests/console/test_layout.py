@@ -24,6 +24,7 @@ from controller.console.live.alarms import PASSING_S, Alarms
 from controller.console.live.browser_messages import on_time_told
 from controller.console.live.main_screen import main_html
 from controller.console.live.stride_curves import Trace
+from controller.console.live.walker_view import walker_page
 from controller.console.recordings import recorded, recordings_page
 from controller.console.setup.progress import EFFECTS, MARKS
 from controller.errors import InputError
@@ -176,7 +177,7 @@ def test_every_word_that_the_main_screens_scripts_say_is_told_to_them() -> None:
     static = Path(layout.__file__).parent / "static"
     script = "".join(
         (static / f"{name}.js").read_text(encoding="utf-8")
-        for name in ("alarms", "rig", "steps", "walk", "console")
+        for name in ("alarms", "rig", "steps", "walk", "console", "walker")
     )
     asked = set(re.findall(r'texts\["([\w.]+)"\]|say\("([\w.]+)"', script))
     assert len(asked) > 20
@@ -184,9 +185,24 @@ def test_every_word_that_the_main_screens_scripts_say_is_told_to_them() -> None:
         assert {one or other for one, other in asked} <= set(texts.words)
 
 
+def test_the_walkers_screen_has_stop_and_no_other_way_to_the_rig() -> None:
+    for texts in load_texts().values():
+        page = walker_page(texts)
+        assert re.findall(r'<form method="(\w+)" action="([^"]+)"', page) == [("post", "/stop")]
+        assert re.findall(r"<(?:button|input)[^>]* id=\"?([\w-]+)", page) == ["stop", "tone", "volume"]
+        assert set(re.findall(r'href="(/[^"]+)"', page)) == {
+            *(f"{layout.STATIC}/{name}.css" for name in ("console", "live", "recordings", "walker")),
+            f"/language/{'de' if texts.language == 'en' else 'en'}",
+        }
+        assert "mA" not in page
+    script = (Path(layout.__file__).parent / "static" / "walker.js").read_text(encoding="utf-8")
+    assert not re.search(r"fetch|tell\(|XMLHttp|send\(", script)
+
+
 @pytest.mark.parametrize(
     ("address", "page"),
     [
+        ("http://a/walker", "/walker"),
         ("http://a/tuning", "/tuning"),
         ("http://a/setup?step=walk", "/setup?step=walk"),
         ("http://a/sessions/20260101-1", "/sessions/20260101-1"),

@@ -15,10 +15,12 @@ from playwright.sync_api import Browser, Page, expect
 from controller.commands.run import DEMO_SESSION
 from controller.record.reader import messages
 from controller.record.records import Audit
+from tests.console.axe import violations
 from tests.console.browser import (
     CHROMIUM,
     CONTRAST,
     STEP_MS,
+    TABLET,
     Rig,
     arm,
     demo_with_console,
@@ -33,6 +35,7 @@ pytestmark = [
 ]
 
 UPRIGHT, PHONE = {"width": 820, "height": 1180}, {"width": 390, "height": 844}
+FAR_PX = 64  # at three metres: a capital of 9 mm on a tablet of 10 inches, 10 minutes of arc
 LEGIBLE_PX = 44  # at two metres: a capital of 6 mm on a tablet of 10 inches, 10 minutes of arc
 TARGET_PX = 44
 QUIET_S = 2.5  # two strides
@@ -74,6 +77,20 @@ def blinded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 @pytest.fixture(scope="module")
+def walker(browser: Browser, blinded: Rig) -> Iterator[Page]:
+    """The second device, by its own address and the usual way in."""
+    context = browser.new_context(viewport=TABLET, locale="de-DE")
+    context.add_init_script(f"({COUNTED})()")
+    page = context.new_page()
+    page.goto(f"{blinded.url}/walker")
+    page.fill("input[name=token]", blinded.entry.rpartition("=")[2])
+    page.get_by_role("button", name="Weiter").click()
+    page.wait_for_url(f"{blinded.url}/walker")
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module")
 def screen(browser: Browser, blinded: Rig) -> Iterator[Page]:
     """Of a therapist, in German: the assessor's view until a test opens the whole one."""
     context = browser.new_context(viewport=UPRIGHT, locale="de-DE")
@@ -112,6 +129,31 @@ def test_whether_the_foot_is_lifted_is_answered_without_a_tap(screen: Page) -> N
     expect(screen.locator("#toes-target")).to_have_text(re.compile(r"^Ziel \d+ bis \d+°$"))
     expect(screen.locator("#schedule")).to_have_text(re.compile(r"^Arm 1 von 2 · noch \d+ Schritte$"))
     assert screen.evaluate("window.taps") == taps
+
+
+def test_the_walkers_screen_shows_the_last_steps_at_three_metres_and_sounds_where_asked(
+    screen: Page, walker: Page, blinded: Rig, axe: str
+) -> None:
+    if not screen.locator("#disarm").is_visible():
+        arm(screen, blinded)  # a machine that stalls has tripped the guard, as it should
+    expect(walker.locator("#going")).to_have_text("Sie können gehen", timeout=STEP_MS)
+    expect(walker.locator("#verdict-word")).to_have_text("Fuß gehoben", timeout=STEP_MS)
+    expect(walker.locator("#tally .mark-lifted").nth(1)).to_be_visible(timeout=STEP_MS)
+    expect(walker.locator("#walked-strides")).to_have_text(re.compile(r"^\d+$"))
+    for number in ("#verdict-word", "#toes-now", "#walked-strides", "#walked-time"):
+        shown = walker.locator(number)
+        expect(shown).to_be_in_viewport(ratio=1)
+        assert shown.evaluate("e => parseFloat(getComputedStyle(e).fontSize)") >= FAR_PX
+    assert not re.search(r"mA|Trapez|Arm", walker.locator("body").inner_text())
+    assert violations(walker, axe) == []
+    expect_fit(walker, "walker")
+    walker.set_viewport_size(TABLET)
+    shot(walker, "walker-tablet")
+    assert walker.evaluate("window.tones") == 0
+    walker.locator("#tone").click()
+    walker.wait_for_function("window.tones >= 3", timeout=STEP_MS)  # the first tells how loud it is
+    walker.locator("#tone").click()
+    expect(screen.locator("#disarm")).to_be_visible()
 
 
 def test_the_assessor_sees_neither_current_nor_strength_nor_tuning(screen: Page, blinded: Rig) -> None:
@@ -174,10 +216,11 @@ def test_a_pause_is_one_tap_and_one_tap_goes_on(screen: Page, blinded: Rig) -> N
 
 
 def test_an_alarm_is_on_every_page_with_its_cause_and_a_tone_that_can_be_paused(
-    screen: Page, blinded: Rig
+    screen: Page, walker: Page, blinded: Rig
 ) -> None:
     screen.evaluate("window.tones = 0")
-    screen.locator("#stop").click()
+    walker.locator("#stop").click()
+    expect(walker.locator("#going")).to_have_text("Gestoppt. Bitte stehen bleiben.", timeout=STEP_MS)
     expect(screen.locator(".alarm.high")).to_contain_text("STOP wurde gedrückt", timeout=STEP_MS)
     screen.wait_for_function("window.tones === 10")  # the burst of a high priority
     for path in ("/sessions", "/setup", "/tuning"):

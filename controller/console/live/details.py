@@ -83,6 +83,7 @@ def details_html(texts: Texts, settings: ConsoleSettings, *, blinded: bool) -> M
         "band_deg": REFERENCE_BAND_DEG,
         "lift_deg": LIFT_DEG,
         "blinded": blinded,
+        "view": "assessor" if blinded else "",
         "says_current": not blinded,
     }
     return render("live/details", texts, tiles=shown, charts=charts, blinded=blinded, told=told)

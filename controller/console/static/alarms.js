@@ -14,6 +14,14 @@ window.dorsiAlarms = ((page) => {
     cross: "M5 2l7 7 7-7 3 3-7 7 7 7-3 3-7-7-7 7-3-3 7-7-7-7z",
   };
   const SIGNALS = { high: "octagon", medium: "up", low: "diamond" };
+  const $ = (id) => document.getElementById(id);
+  const number = (digits) => new Intl.NumberFormat(page.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const formats = [number(0), number(1), number(2)];
+  const show = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value));
+  const set = (id, text) => {
+    const element = $(id);
+    if (element && element.textContent !== text) element.textContent = text;
+  };
   const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   const plain = (text) => page.phrases.reduce((said, [english, own]) => said.replaceAll(english, own), text); // in the reader's language
   const clock = (ms) => new Date(ms).toLocaleTimeString(page.language, { hour12: false });
@@ -151,7 +159,7 @@ window.dorsiAlarms = ((page) => {
   };
 
   let shown = "[]";
-  const show = (alarms) => {
+  const showAlarms = (alarms) => {
     const key = JSON.stringify(alarms.map((a) => [a.fault, a.latched, a.times, a.detail]));
     showTone();
     if (key === shown) return;
@@ -165,5 +173,5 @@ window.dorsiAlarms = ((page) => {
     soundFor(alarms);
   };
 
-  return { show, drawn, element, say, plain, clock };
+  return { page, texts, showAlarms, $, formats, show, set, drawn, element, say, plain, clock };
 })(JSON.parse(document.getElementById("dorsi-page").textContent));

@@ -30,7 +30,7 @@
         const now = await answer.json();
         heardMs = performance.now();
         showState(now.state, now.scope, "applied_ma" in now ? now.applied_ma ?? 0 : undefined);
-        if (now.alarms) window.dorsiAlarms.show(now.alarms);
+        if (now.alarms) window.dorsiAlarms.showAlarms(now.alarms);
         for (const listener of hear) listener(now);
       }
     } catch {

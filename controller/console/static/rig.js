@@ -8,17 +8,7 @@ window.dorsiRig = (() => {
   const HELD_MS = 50; // how often a held button says so
   const SHAPES = { off: "ring", contact_test: "up", armed: "up", active: "disc", ramp: "down", tripped: "octagon", unknown: "dash", waiting: "dash" };
 
-  const page = JSON.parse(document.getElementById("dorsi-page").textContent);
-  const texts = page.texts;
-  const { drawn, element, say, plain, clock } = window.dorsiAlarms;
-  const $ = (id) => document.getElementById(id);
-  const number = (digits) => new Intl.NumberFormat(page.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const formats = [number(0), number(1), number(2)];
-  const show = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value));
-  const set = (id, text) => {
-    const element = $(id);
-    if (element && element.textContent !== text) element.textContent = text;
-  };
+  const { page, texts, $, formats, show, set, drawn, element, say, plain, clock } = window.dorsiAlarms;
 
   let dataMs = null; // when the newest data was made, on this browser's clock
   let state = "";
@@ -156,7 +146,7 @@ window.dorsiRig = (() => {
     if (news.refusals) showRefusals(news.refusals);
     if ("answered" in news) showStage(news.answered, news.needed, news.then);
     if ("left_over" in news && $("left-over")) $("left-over").hidden = !news.left_over;
-    if (news.alarms) window.dorsiAlarms.show(news.alarms);
+    if (news.alarms) window.dorsiAlarms.showAlarms(news.alarms);
     if (news.data_age_ms !== undefined && news.data_age_ms !== null) dataMs = performance.now() - news.data_age_ms;
     if (news.reason !== undefined) set("reason", plain(news.reason));
     if ("telemetry" in news) showTelemetry(news.telemetry);

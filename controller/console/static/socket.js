@@ -4,7 +4,7 @@ window.dorsiSocket = (() => {
   const DEAF_MS = 5000; // the server speaks at least three times a second
   const AGAIN_MS = 1000;
   const page = JSON.parse(document.getElementById("dorsi-page").textContent);
-  const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live${page.blinded ? "?view=assessor" : ""}`;
+  const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live${page.view ? `?view=${page.view}` : ""}`;
 
   let line = null;
   let heardMs = 0;

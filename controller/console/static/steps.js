@@ -82,7 +82,7 @@ window.dorsiSteps = (() => {
 
   const drawCurves = () => {
     const canvas = $("swing-curves");
-    if (!canvas.clientWidth) return;
+    if (!canvas?.clientWidth) return;
     const { made, width, height } = pen(canvas);
     const edge = { left: 44, right: 10, top: 8, bottom: 10 };
     const x = (percent) => edge.left + ((percent - FROM_PERCENT) / (100 - FROM_PERCENT)) * (width - edge.left - edge.right);

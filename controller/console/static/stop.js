@@ -16,7 +16,7 @@
   const hint = button.querySelector("small");
   const word = document.getElementById("stop-word");
   const alarm = document.getElementById("stop-deaf");
-  const watch = document.getElementById("stop-watch");
+  const watch = document.getElementById("stop-watch"); // not on a screen that only looks on
   const texts = word.dataset;
 
   // --- pressed ---
@@ -86,10 +86,11 @@
     button.classList.toggle("deaf", now);
     hint.textContent = now ? texts.deaf_hint : texts.hint;
     alarm.textContent = now ? (over ? texts.deaf_over : texts.deaf) : ""; // an alert is read out when its words come
-    if (now) watch.hidden = true;
+    if (now && watch) watch.hidden = true;
   };
 
   const showWatch = (told) => {
+    if (!watch) return;
     watch.hidden = told.watch !== "other";
     if (watch.hidden) return;
     const silent = told.silent_ms > SILENT_MS;
@@ -122,7 +123,7 @@
     waiting = setTimeout(beat, through ? BEAT_MS : RETRY_MS);
   };
 
-  watch.querySelector("button").addEventListener("click", async () => {
+  watch?.querySelector("button").addEventListener("click", async () => {
     await fetch("/watch", { method: "POST", body: new URLSearchParams({ screen: screenName }) }).catch(() => null);
     beat();
   });

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.gait import DATA
 from benchmarks.movements import MOVEMENTS
-from benchmarks.walks import SETS, STRIDE_S, Array, Swing, Walk
+from benchmarks.walks import MID_STANCE_S, SETS, Array, Swing, Walk, mid_stances
 from controller.core.gait import pedalling, sagittal_frame
 from controller.core.gait.detector import GaitDetector
 from controller.core.gait.events import shank
@@ -38,7 +38,6 @@ ENVELOPE = Envelope(current_ma=30.0, rise_s=0.2, extension_s=0.15, fall_s=0.2)
 FELT = 1.0 / 6.0  # of the intensity: 5 of 30 mA; less moves nothing
 BEFORE_S, COVERED = 0.25, 0.8
 FOLLOWS_S = 1.2  # a swing comes within it of its first pulse
-LOADED_S, STANCE_SHARE = 0.45, 0.4  # from contact on, of the stride: mid-stance
 
 
 @dataclass(slots=True)
@@ -124,14 +123,11 @@ def count(walk: Walk, given: Pulses, tally: Tally) -> list[Swing]:
             numbers[1] += 1
         if not lifted:
             missed.append(swing)
-        loaded_s, off_s = (
-            swing.before_s + LOADED_S,
-            swing.before_s + STANCE_SHARE * (swing.contact_s - swing.before_s),
-        )
-        if STRIDE_S[0] < swing.contact_s - swing.before_s < STRIDE_S[1] and loaded_s < off_s:
+    for loaded_s, off_s in mid_stances(walk):
+        tally.strides += 1
+        if off_s - loaded_s > MID_STANCE_S:
             part = on[np.searchsorted(time_s, loaded_s) : np.searchsorted(time_s, off_s)]
-            tally.strides += 1
-            tally.mid_stance += bool(len(part)) and float(np.mean(part)) > 0.5
+            tally.mid_stance += float(np.mean(part)) > 0.5
     rising = time_s[1:][on[1:] & ~on[:-1]]
     rising = rising[rising < time_s[-1] - FOLLOWS_S]  # later ones the recording's end leaves open
     alone = rising[~followed(rising, walk.mid_swings_s)]

@@ -26,6 +26,10 @@ LATE_S = 0.045  # the offline finder's contacts, by the walkway
 STILL_RPS = 0.35
 STANDS_S = 1.0  # beyond the first and the last step
 TURN_S = (0.3, 1.5)  # before and after the labelled turn, its strides
+LOADED_S, STANCE_SHARE = 0.45, 0.4  # after contact, of the stride: mid-stance of a shank
+MID_STANCE_S = 0.05  # what is shorter is none
+HEEL_RAD = np.radians(3.0)  # toe-down from flat: the heel is off
+BLOW_S = 0.35  # a foot lands so long after the shank's derived contact
 STEP_RPS, STEP_RAD = np.radians(35.0), np.radians(8.0)  # forward, of a small step
 
 
@@ -123,6 +127,46 @@ def strides(contacts_s: Array, first: str, then: str) -> list[Swing]:
         bout = bout + 1 if STRIDE_S[0] <= contact_s - before_s <= STRIDE_S[1] else 0
         if bout:
             found.append(Swing(first if bout == 1 else then, 0.0, float(contact_s), float(before_s)))
+    return found
+
+
+def mid_stances(walk: Walk) -> list[tuple[float, float]]:
+    """Of each stride: from when the leg is loaded until its heel comes off for the swing (s), the whole
+    recording in view. A shank does not show its heel: until 40 % of the stride."""
+    whole = [s for s in walk.swings if STRIDE_S[0] < s.contact_s - s.before_s < STRIDE_S[1]]
+    if walk.segment == "shank":
+        return [
+            (s.before_s + LOADED_S, s.before_s + STANCE_SHARE * (s.contact_s - s.before_s)) for s in whole
+        ]
+    rate_hz = float(1.0 / np.median(np.diff(walk.time_s)))
+    time_s = np.arange(walk.time_s[0], walk.time_s[-1], 1.0 / rate_hz)
+    acc, gyr = (
+        np.column_stack([np.interp(time_s, walk.time_s, axis) for axis in x.T])
+        for x in (walk.acc_mps2, walk.gyr_rps)
+    )
+    rate, size = forward_rate(acc, gyr, rate_hz), np.linalg.norm(smoothed(gyr, 8.0, rate_hz), axis=1)
+    jolt = np.abs(np.diff(np.linalg.norm(acc, axis=1), prepend=9.81))
+
+    def at(first_s: float, last_s: float) -> slice:
+        return slice(*np.searchsorted(time_s, (first_s, last_s)).tolist())
+
+    ahead = sum(float(rate[at(s.contact_s - 0.35, s.contact_s - 0.1)].sum()) for s in whole)
+    tilt = np.cumsum(rate if ahead > 0.0 else -rate) / rate_hz  # toes up +: they rise before contact
+    found = []
+    for swing in whole:
+        landed_s, off_s = swing.before_s, swing.start_s
+        if not off_s:  # contacts of the offline finder: the foot's own blow, and where its toes are lowest
+            near = at(landed_s - 0.05, landed_s + BLOW_S)
+            landed_s = float(time_s[near.start + int(np.argmax(jolt[near]))])
+            near = at(swing.before_s + 0.3 * (swing.contact_s - swing.before_s), swing.contact_s)
+            off_s = float(time_s[near.start + int(np.argmin(tilt[near]))])
+        stance = at(landed_s + 0.15, off_s)
+        heel_s = landed_s
+        if stance.stop > stance.start:
+            flat = tilt[stance][int(np.argmin(size[stance]))]
+            down = np.flatnonzero(tilt[stance] > flat - HEEL_RAD)
+            heel_s = float(time_s[stance.start + int(down[-1])])
+        found.append((landed_s + LOADED_S, heel_s))
     return found
 
 

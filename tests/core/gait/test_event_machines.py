@@ -20,7 +20,7 @@ Corners = list[tuple[float, float]]  # s, deg/s
 
 # A paretic foot that hangs at the end of its swing for 0.2 s, then falls on its forefoot (a treadmill)
 HANGING_FOOT: Corners = [
-    (0.0, 0), (0.6, 0), (0.8, -110), (0.85, -110), (0.95, 0), (1.05, 190), (1.2, 0), (1.25, -10), (1.4, -10),
+    (0.0, 0), (0.6, 0), (0.8, -110), (0.85, -110), (0.95, 0), (1.05, 248), (1.2, 0), (1.25, -10), (1.4, -10),
     (1.45, 0), (1.5, -70), (1.55, -70), (1.6, 0), (2.0, 0),
 ]  # fmt: skip
 FALLS_S = 1.5
@@ -79,3 +79,30 @@ def test_a_foot_whose_swing_shakes_as_much_as_its_landing_is_lifted_at_every_ste
 def test_a_jolt_of_a_standing_foot_is_no_toe_off_and_a_quick_turn_is(turned_s: float, *, lifts: bool) -> None:
     corners: Corners = [(0.0, 0), (2.0, 0), (2.01, 40), (2.01 + turned_s, 40), (2.02 + turned_s, 0), (3.0, 0)]
     assert bool(times_s(run(FootEvents(), corners, 1), "toe_off", 0.0)) == lifts
+
+
+@pytest.mark.parametrize(("raised_s", "falls_s", "comes_off"), [
+    (0.5, 0.16, False),  # toes 10 deg up: it falls flat
+    (0.2, 0.08, True),  # 4 deg up, as a foot sways, and 5 deg down
+    (0.5, 0.24, True),  # 10 deg up and 17 deg down: past where it was flat
+])  # fmt: skip
+def test_toes_that_were_up_in_stance_fall_flat_first(
+    raised_s: float, falls_s: float, *, comes_off: bool
+) -> None:
+    up_s = 0.52 + raised_s
+    corners: Corners = [
+        (0.0, 0), (0.5, 0), (0.52, 20), (up_s, 20), (up_s + 0.02, -70), (up_s + falls_s, -70),
+        (up_s + falls_s + 0.02, 0), (1.6, 0),
+    ]  # fmt: skip
+    assert bool(times_s(run(FootEvents(), corners, 1), "heel_off", 0.0)) == comes_off
+
+
+@pytest.mark.parametrize(("blow_s", "blow_mps2", "comes_off"), [
+    (0.6, 0.0, True), (0.55, 20.0, False), (0.55, 5.0, True), (0.4, 20.0, True),
+])  # fmt: skip
+def test_a_foot_that_turns_down_after_a_blow_has_just_been_set_down(
+    blow_s: float, blow_mps2: float, *, comes_off: bool
+) -> None:
+    corners: Corners = [(0.0, 0), (0.5, 0), (0.54, -70), (0.62, -70), (0.64, 0), (1.2, 0)]
+    events = run(FootEvents(), corners, 1, (blow_s, blow_mps2))
+    assert bool(times_s(events, "heel_off", 0.0)) == comes_off

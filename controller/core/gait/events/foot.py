@@ -30,6 +30,7 @@ HEEL_FIRST_RAD = 0.1  # 6 deg toe-up
 HEEL_NS = 50_000_000  # the heel's cushion yields no longer than this before the sensor is shaken
 HEEL_OFF_RATE_RPS = 0.6
 HEEL_OFF_TILT_RAD = 0.05  # 3 deg
+TOES_UP_RAD = 0.1  # 6 deg over its lowest rest in this stance: a foot on its heel falls flat first
 ROLLED_TILT_RAD = (
     0.15  # 9 deg, of a foot that rolls on through stance and never rests: from where it was slowest
 )
@@ -57,6 +58,8 @@ class FootEvents(LimbEvents):
         super().__init__()
         self._flat = False
         self._flat_tilt = 0.0
+        self._lowest_tilt = inf
+        self._blow_ns = 0
         self._slowest_rps = inf  # of a stance without rest
         self._heel_off = False
         self._rest_ns: int | None = None
@@ -79,16 +82,21 @@ class FootEvents(LimbEvents):
             return self._swinging(t_ns, rate, tilt, resting)
         if self.since_contact_s < REFRACTORY_S:
             return []
-        return self._stance(t_ns, rate, tilt, resting)
+        return self._stance(t_ns, rate, tilt, resting, rest_s)
 
-    def _stance(self, t_ns: int, rate: float, tilt: float, resting: bool) -> list[GaitEvent]:
+    def _stance(self, t_ns: int, rate: float, tilt: float, resting: bool, rest_s: float) -> list[GaitEvent]:
         events: list[GaitEvent] = []
         if resting and self._rest_ns is not None:
             if not self._flat and not self._heel_off and self._contact_ns is not None:
                 events.append(self._event("foot_flat", max(self._rest_ns, self._contact_ns), t_ns))
+            if rest_s > STOOD_S:
+                self._lowest_tilt = tilt
+            self._lowest_tilt = min(self._lowest_tilt, tilt)
+            toes_up = tilt > self._lowest_tilt + TOES_UP_RAD
             self._flat = True
             self._heel_off = False
-            self._flat_tilt = self._tilt_min = tilt
+            self._flat_tilt = self._lowest_tilt if toes_up else tilt
+            self._tilt_min = tilt
             self._trough = 0.0
         elif self._blind(t_ns):
             self._slowest_rps = inf
@@ -100,6 +108,9 @@ class FootEvents(LimbEvents):
         stands = self._flat or (self.since_contact_s > STANCE_MIN_S and self._slowest_rps < inf)
         tipped = rate < -HEEL_OFF_RATE_RPS and tilt < self._flat_tilt - tilted_rad
         falls = self.since_contact_s < TIP_EARLY * self._usual_tip_s  # on its forefoot, after a soft heel
+        if self.shake_mps2 > SOFT_MPS2:
+            self._blow_ns = t_ns
+        falls = falls or (t_ns - self._blow_ns) * 1e-9 < LOADED_S
         if stands and not self._heel_off and tipped and not falls:
             self._heel_off = True
             self._tipped()
@@ -149,7 +160,7 @@ class FootEvents(LimbEvents):
             self._slap_ns = self._turned_ns = None
             self._rest_ns = None
             self._flat = self._heel_off = False
-            self._slowest_rps = inf
+            self._slowest_rps = self._lowest_tilt = inf
         elif resting:
             self.in_swing = self._flat = self._heel_off = False
             self._trough = 0.0

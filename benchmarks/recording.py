@@ -51,7 +51,7 @@ jobs = {
     "judge": lambda: judge_recording(path, path.with_name("pulses.jsonl")),
     "replay": lambda: replay(path),
     "report": lambda: write_report(path, out / "r.html"),
-    "export": lambda: export(path, "csv", out / "csv", lambda _: None),
+    "export": lambda: export(path, "csv", out / "csv"),
 }
 begin = time.process_time()
 jobs[job]()

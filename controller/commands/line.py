@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from controller.commands.results import new_file
 from controller.errors import ConfigError, InputError
+from controller.record.reading_told import reading_told
 
 Result = TypeVar("Result")
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -30,6 +32,13 @@ def picture_file(path: Path, write: Callable[[Path], None]) -> None:
             write(beside)
 
     refusing(job)
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show at a terminal what is done meanwhile, and how far the recording is read."""
+    with console.status(what) as status, reading_told(lambda percent: status.update(f"{what}: {percent} %")):
+        yield
 
 
 def refusing(job: Callable[[], Result]) -> Result:

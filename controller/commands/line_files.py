@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from controller.commands.line import console, refusing
+from controller.commands.line import console, refusing, waiting
 from controller.commands.results import new_file
 from controller.errors import InputError
 
@@ -19,12 +19,12 @@ def mend(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> Non
 
     def work() -> Mended | None:
         try:
-            return mend_recording(recording, lambda count: status.update(f"mending: {count:,} messages"))
+            return mend_recording(recording)
         except OSError as error:
             why = error.strerror or str(error)
             raise InputError(str(recording), "recording", why, "room beside it for a copy") from error
 
-    with console.status("mending") as status:
+    with waiting("mending"):
         done = refusing(work)
     if done is None:
         console.print(f"{recording} has its end; it stays as it is.", markup=False, soft_wrap=True)
@@ -53,10 +53,8 @@ def signals(
         if is_recording(target):
             raise InputError(str(target), "file", "a recording", "another name")
         with new_file(target, (".mcap",)) as beside:
-            return write_signals(
-                recording, beside, lambda count: status.update(f"writing: {count:,} values"), unblind=unblind
-            )
+            return write_signals(recording, beside, unblind=unblind)
 
-    with console.status("writing") as status:
+    with waiting("writing"):
         count = refusing(work)
     console.print(f"written: {target}, {count:,} values", markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from controller.commands.line import (
     refuse,
     refuse_unused,
     refusing,
+    waiting,
 )
 from controller.commands.results import new_file
 from controller.errors import InputError
@@ -29,7 +30,7 @@ def replay(recording: Annotated[Path, typer.Argument(help="session.mcap")]) -> N
     from controller.record.reader import header
     from controller.record.replay import replay as replay_recording
 
-    with console.status("replaying"):
+    with waiting("replaying"):
         result = refusing(lambda: replay_recording(recording))
     _say_where_cut(recording, "Compared")
     if result.identical:
@@ -66,7 +67,7 @@ def judge(
     if pulses is not None and not pulses.is_file():
         refuse(InputError(str(pulses), "pulses", "no file", "the stimulator's own log of pulses"))
     log = pulses or recording.with_name("pulses.jsonl")
-    with console.status("judging"):
+    with waiting("judging"):
         findings = refusing(lambda: judge_recording(recording, log if log.exists() else None))
     if as_json:
         for finding in findings:
@@ -114,7 +115,7 @@ def report(
         with new_file(target, (".pdf",) if pdf else (".html", ".htm")) as beside:
             (write_pdf if pdf else write_report)(recording, beside, unblind=unblind)
 
-    with console.status("reading and drawing"):
+    with waiting("reading and drawing"):
         refusing(write)
     console.print(f"written: {target}")
 
@@ -134,16 +135,8 @@ def export(
     """A recording as CSV or Parquet tables, EDF+ or Motion-BIDS."""
     from controller.analysis.export.export import export as export_recording
 
-    with console.status("reading") as status:
-        files = refusing(
-            lambda: export_recording(
-                recording,
-                to,
-                folder,
-                lambda count: status.update(f"reading: {count:,} messages"),
-                unblind=unblind,
-            )
-        )
+    with waiting("exporting"):
+        files = refusing(lambda: export_recording(recording, to, folder, unblind=unblind))
     for file in files:
         console.print(f"written: {file}", markup=False, soft_wrap=True)
     _say_where_cut(recording, "Exported")

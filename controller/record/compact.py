@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import uuid
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +48,7 @@ class Mended:
     bytes_left_out: int
 
 
-def mend(path: Path, progress: Callable[[int], None] = lambda _: None) -> Mended | None:
+def mend(path: Path) -> Mended | None:
     """Give the recording of a killed recorder its end; None for one that has it, which stays as it is.
 
     Raises InputError where its session still runs, or a damage within it would lose what lies behind;
@@ -66,27 +65,27 @@ def mend(path: Path, progress: Callable[[int], None] = lambda _: None) -> Mended
             return None
         left_out = bytes_after_last([path, *tails_of(path)][-1])
         begin_ns = next((t_ns for _, _, t_ns, _ in numbered_messages(path)), 0)
-        content = _rewrite(path, progress)
+        content = _rewrite(path)
         return Mended(content.count, (content.last_ns - begin_ns) / 1e9, left_out)
 
 
-def recompact(path: Path, progress: Callable[[int], None] = lambda _: None) -> int:
+def recompact(path: Path) -> int:
     """Rewrite a recording and its tails as one packed file in its place, at once; how many messages it has.
 
     The copy takes the file's place only if it holds the same messages in the same order. Raises OSError where
     the disk said no, InputError for a file that is no recording and ValueError where the copy would not be
     the same; the recording is then as it was, as it is where the work is interrupted.
     """
-    return _rewrite(path, progress).count
+    return _rewrite(path).count
 
 
-def _rewrite(path: Path, progress: Callable[[int], None]) -> _Content:
+def _rewrite(path: Path) -> _Content:
     copy = path.with_name(path.name + TEMPORARY_SUFFIX)
     copy.unlink(missing_ok=True)  # of one that was cut
     try:
         content = _Content()
         with contextlib.closing(PackedFile(copy, header(path), uuid.uuid4().hex)) as packed:
-            _copy(path, packed, content, progress)
+            _copy(path, packed, content)
         copied = _Content()
         for _, topic, t_ns, payload in numbered_messages(copy):
             copied.add(topic, t_ns, payload)
@@ -101,13 +100,12 @@ def _rewrite(path: Path, progress: Callable[[int], None]) -> _Content:
         copy.unlink(missing_ok=True)
 
 
-def _copy(path: Path, packed: PackedFile, content: _Content, progress: Callable[[int], None]) -> None:
+def _copy(path: Path, packed: PackedFile, content: _Content) -> None:
     segment = Segment()
     begin_ns = 0
     for count, (_, topic, t_ns, payload) in enumerate(numbered_messages(path)):
         if segment.bytes and (t_ns - begin_ns >= SEGMENT_S * 1e9 or segment.bytes >= SEGMENT_BYTES):
             packed.add(segment)
-            progress(count)
             segment = Segment(offset_ns=segment.offset_ns)
         if not segment.bytes:
             begin_ns = t_ns
@@ -117,4 +115,3 @@ def _copy(path: Path, packed: PackedFile, content: _Content, progress: Callable[
         content.add(topic, t_ns, payload)
     packed.add(segment)
     packed.finish()
-    progress(content.count)

@@ -24,6 +24,7 @@ from mcap.stream_reader import MAGIC_SIZE
 from mcap.writer import MCAP0_MAGIC
 
 from controller.errors import InputError
+from controller.record.reading_told import Reading
 
 ZSTD_WINDOW_MAX = 16 * 1024 * 1024  # what unpacking may take beside the content
 RECORD_BYTES_MAX = 16 * 1024 * 1024  # a chunk is some MiB unpacked, a bus message 128 KiB: more is damage
@@ -59,20 +60,23 @@ def records(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         raise InputError(str(path), "start of file", "no MCAP magic", "a recording")
     if magic != MCAP0_MAGIC:
         raise InputError(str(path), f"near byte {len(magic)}", f"{magic!r}", AN_MCAP_RECORD)
+    reading = Reading(stream)
     while len(head := stream.read(RECORD_HEAD.size)) == RECORD_HEAD.size:
         opcode, length = RECORD_HEAD.unpack(head)
         if length > RECORD_BYTES_MAX:
             said = f"a record of {length:,} bytes, allowed: at most {RECORD_BYTES_MAX:,}"
             raise InputError(str(path), f"near byte {stream.tell()}", said, AN_MCAP_RECORD)
         if opcode == Opcode.DATA_END:
-            return
+            break
         if opcode == Opcode.MESSAGE_INDEX:
             stream.seek(length, io.SEEK_CUR)
             continue
         content = stream.read(length)
         if len(content) < length:
-            return
+            break
         yield opcode, content
+        reading.reached(stream.tell())
+    reading.ended()
 
 
 def bytes_after_last(path: Path) -> int:

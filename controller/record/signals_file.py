@@ -6,7 +6,7 @@ which Foxglove, PlotJuggler and Rerun draw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from controller.record.records import Arm, Clock, GuardEvent, GuardVerdict, Puls
 from drivers.interface import ChannelCommand, EmgFrame, ImuSample
 
 LIBRARY = "dorsi"
-PROGRESS_EVERY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +79,7 @@ TOPICS = ("clock", "tick", "guard/verdict", "guard/event")
 _ENCODE = msgspec.json.Encoder().encode
 
 
-def write_signals(
-    recording: Path, out: Path, progress: Callable[[int], None] = lambda _: None, *, unblind: bool = False
-) -> int:
+def write_signals(recording: Path, out: Path, *, unblind: bool = False) -> int:
     """Write the signals of a recording to the new file ``out``; how many values.
 
     Of a blinded trial what tells the mode of an arm is left out, unless ``unblind``. Raises InputError as
@@ -101,10 +98,7 @@ def write_signals(
                 schema = writer.register_schema(f"dorsi.{kind.__name__}", "jsonschema", object_schema(kind))
                 channel = channels[topic] = writer.register_channel(topic, "json", schema)
             writer.add_message(channel, utc_ns, _ENCODE(signal), utc_ns, count & 0xFFFFFFFF)
-            if count % PROGRESS_EVERY == 0:
-                progress(count)
         writer.finish()
-    progress(count)
     return count
 
 

@@ -134,7 +134,7 @@ def test_an_angle_that_no_body_has_is_told_nowhere_even_where_it_was_recorded(tm
     assert first.swing_pitch_rmse_deg == pytest.approx(5.0)
     assert third.ankle_at_initial_contact_deg == fourth.peak_swing_dorsiflexion_deg == -60.0
     assert fourth.swing_pitch_rmse_deg is None
-    export(recording, "parquet", tmp_path / "out", lambda _: None)
+    export(recording, "parquet", tmp_path / "out")
     for table in ("ticks", "strides"):
         columns = pyarrow.parquet.read_table(tmp_path / "out" / f"{table}.parquet").to_pydict()
         for name, values in columns.items():

@@ -21,10 +21,6 @@ OF_A_WALK = {"phase_percent", "swing", "strides", "foot_pitch_deg", "ankle_deg",
 READY_S, HELD_S, FLEXED_S, OVER_S = 1.0, 5.0, 8.5, 19.005  # 3 s of countdown, 6.5 s, 3 s of rest, 6.5 s
 
 
-def silent(_count: int) -> None:
-    """Of the progress."""
-
-
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two muscles, one after the other, twice; no sensor."""
@@ -36,7 +32,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_table_of_ticks_has_the_phases_and_nothing_of_a_walk(
     two: Path, tmp_path: Path, kind: Kind
 ) -> None:
-    files = export(two, kind, tmp_path, silent)
+    files = export(two, kind, tmp_path)
     assert "strides" not in {file.stem for file in files}
     with duckdb.connect() as database:
         relation = database.execute(f"select * from '{tmp_path / f'ticks.{kind}'}' limit 1")
@@ -52,7 +48,7 @@ def test_the_table_of_ticks_has_the_phases_and_nothing_of_a_walk(
 
 
 def test_an_edf_holds_each_muscles_current_and_the_phases(two: Path, tmp_path: Path) -> None:
-    (path,) = export(two, "edf", tmp_path, silent)
+    (path,) = export(two, "edf", tmp_path)
     with pyedflib.EdfReader(str(path)) as edf:
         heads = edf.getSignalHeaders()
         assert [(head["transducer"], head["dimension"]) for head in heads] == [
@@ -72,7 +68,7 @@ def test_an_edf_holds_each_muscles_current_and_the_phases(two: Path, tmp_path: P
 
 
 def test_bids_names_the_task_and_the_muscles(two: Path, tmp_path: Path) -> None:
-    files = export(two, "bids", tmp_path, silent)
+    files = export(two, "bids", tmp_path)
     rules = BIDSValidator()
     assert all(rules.is_bids("/" + str(file.relative_to(tmp_path))) for file in files)
     assert not [file for file in files if "task-walk" in file.name]
@@ -96,7 +92,7 @@ def test_a_session_with_emg_has_it_beside_and_one_cut_off_is_exported_up_to_ther
     cut = tmp_path / "cut.mcap"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
     for recording in (whole, cut):
-        files = export(recording, kind, tmp_path / f"out-{recording.stem}", silent)
+        files = export(recording, kind, tmp_path / f"out-{recording.stem}")
         assert [file for file in files if file.stat().st_size > 0]
         if kind == "bids":
             assert [file for file in files if "recording-emg" in file.name]

@@ -26,10 +26,6 @@ SECONDS = 12
 SET_NS = int(datetime(2026, 11, 29, 12, tzinfo=UTC).timestamp()) * 10**9
 
 
-def silent(count: int) -> None:
-    assert count >= 0
-
-
 def session(
     path: Path,
     sensors: Iterable[str] = ("foot", "shank"),
@@ -78,11 +74,11 @@ def test_every_sensor_is_in_every_export_under_a_label_of_its_own(
     tmp_path: Path, names: tuple[str, str]
 ) -> None:
     recording = session(tmp_path / "session.mcap", names)
-    motions = [f for f in export(recording, "bids", tmp_path / "b", silent) if f.name.endswith("_motion.tsv")]
+    motions = [f for f in export(recording, "bids", tmp_path / "b") if f.name.endswith("_motion.tsv")]
     assert len({file.name.casefold() for file in motions}) == 3  # the core's angles are the third
     first = [file.read_text().split("\t")[1] for file in motions]
     assert {"1.0", "2.0"} <= set(first)
-    sensors, core = export(recording, "edf", tmp_path / "e", silent)
+    sensors, core = export(recording, "edf", tmp_path / "e")
     with pyedflib.EdfReader(str(core)) as edf:
         assert len(edf.getSignalLabels()) == 3
     with pyedflib.EdfReader(str(sensors)) as edf:
@@ -91,14 +87,14 @@ def test_every_sensor_is_in_every_export_under_a_label_of_its_own(
         axes = [at for at, label in enumerate(labels) if label.endswith(" acc_x")]
         assert sorted(round(float(edf.readSignal(at)[9])) for at in axes) == [1, 2]
         assert {edf.getTransducer(at) for at in axes} == set(names)
-    export(recording, "csv", tmp_path / "c", silent)
+    export(recording, "csv", tmp_path / "c")
     with (tmp_path / "c" / "samples.csv").open(newline="") as file:
         assert {row["sensor"] for row in csv.DictReader(file)} == set(names)
 
 
 def test_a_bracelet_that_moves_and_has_emg_is_two_systems_of_bids(tmp_path: Path) -> None:
     recording = session(tmp_path / "session.mcap", ("myo",), emg="myo")
-    names = [file.name for file in export(recording, "bids", tmp_path / "b", silent)]
+    names = [file.name for file in export(recording, "bids", tmp_path / "b")]
     assert len([name for name in names if name.endswith("_motion.tsv")]) == 2
     assert len([name for name in names if name.endswith("_emg.edf")]) == 1
 
@@ -109,7 +105,7 @@ def test_a_bracelet_that_moves_and_has_emg_is_two_systems_of_bids(tmp_path: Path
 )
 def test_bids_names_the_version_that_recorded(tmp_path: Path, facts: dict[str, str], version: str) -> None:
     recording = session(tmp_path / "session.mcap", facts=facts)
-    files = export(recording, "bids", tmp_path / "b", silent)
+    files = export(recording, "bids", tmp_path / "b")
     sidecars = [json.loads(file.read_text()) for file in files if file.name.endswith("_motion.json")]
     assert {sidecar["SoftwareVersions"] for sidecar in sidecars} == {f"dorsi {version}"}
     description = json.loads((tmp_path / "b" / "dataset_description.json").read_text())
@@ -126,7 +122,7 @@ def test_a_bids_folder_keeps_everybody(tmp_path: Path) -> None:
     second = session(tmp_path / "2" / "session.mcap", facts={"pseudonym": "P002"})
     third = session(tmp_path / "3" / "session.mcap", facts={"session": "later"})
     for recording in (first, second, third, first):  # again into its own place
-        export(recording, "bids", tmp_path / "b", silent)
+        export(recording, "bids", tmp_path / "b")
     assert participants(tmp_path / "b") == ["sub-P001", "sub-P002"]
     assert sorted(path.name for path in (tmp_path / "b" / "sub-P001").iterdir()) == [
         "ses-baseline",
@@ -134,7 +130,7 @@ def test_a_bids_folder_keeps_everybody(tmp_path: Path) -> None:
     ]
     with (tmp_path / "b" / "participants.tsv").open("a") as file:
         file.write("sub-other\n")
-    export(second, "bids", tmp_path / "b", silent)
+    export(second, "bids", tmp_path / "b")
     assert participants(tmp_path / "b") == ["sub-P001", "sub-P002", "sub-other"]
 
 
@@ -149,38 +145,38 @@ def test_a_bids_folder_keeps_everybody(tmp_path: Path) -> None:
 def test_in_bids_nobody_takes_another_ones_place(
     tmp_path: Path, one: dict[str, str], other: dict[str, str]
 ) -> None:
-    export(session(tmp_path / "1" / "session.mcap", facts=one), "bids", tmp_path / "b", silent)
+    export(session(tmp_path / "1" / "session.mcap", facts=one), "bids", tmp_path / "b")
     before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="of another recording"):
-        export(session(tmp_path / "2" / "session.mcap", facts=other), "bids", tmp_path / "b", silent)
+        export(session(tmp_path / "2" / "session.mcap", facts=other), "bids", tmp_path / "b")
     assert {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "edf"])
 def test_files_of_another_recording_are_not_replaced(tmp_path: Path, kind: Kind) -> None:
     first = session(tmp_path / "1" / "session.mcap")
-    files = export(first, kind, tmp_path / "out", silent)
-    assert export(first, kind, tmp_path / "out", silent) == files
+    files = export(first, kind, tmp_path / "out")
+    assert export(first, kind, tmp_path / "out") == files
     before = [file.read_bytes() for file in files]
     with pytest.raises(InputError, match="of another recording"):
-        export(session(tmp_path / "2" / "session.mcap", ("a", "b")), kind, tmp_path / "out", silent)
+        export(session(tmp_path / "2" / "session.mcap", ("a", "b")), kind, tmp_path / "out")
     assert [file.read_bytes() for file in files] == before
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / files[0].name).write_text("somebody's own")
     with pytest.raises(InputError, match=files[0].name):
-        export(first, kind, foreign, silent)
+        export(first, kind, foreign)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "edf", "bids"])
 def test_an_export_over_an_earlier_one_is_its_owners_alone(tmp_path: Path, kind: Kind) -> None:
     recording, out = session(tmp_path / "session.mcap"), tmp_path / "out"
-    export(recording, kind, out, silent)
+    export(recording, kind, out)
     for path in out.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)  # as an earlier version left them
     before = os.umask(0o077)
     try:
-        export(recording, kind, out, silent)
+        export(recording, kind, out)
     finally:
         os.umask(before)
     assert (out / ".dorsi-export.json").is_file()
@@ -194,9 +190,9 @@ YEAR_1970, YEAR_1980 = 120 * 10**9, 315_964_800 * 10**9
 @pytest.mark.parametrize("utc_ns", [(YEAR_1970,) * SECONDS, (YEAR_1980,) * SECONDS, (2**62,), (-1,), ()])
 def test_a_clock_that_was_never_set_dates_nothing(tmp_path: Path, utc_ns: tuple[int, ...]) -> None:
     recording = session(tmp_path / "session.mcap", utc_ns=utc_ns)
-    for path in export(recording, "edf", tmp_path / "e", silent):
+    for path in export(recording, "edf", tmp_path / "e"):
         assert b"Startdate X " in path.read_bytes()[:256]
-    files = export(recording, "bids", tmp_path / "b", silent)
+    files = export(recording, "bids", tmp_path / "b")
     (scans,) = (file for file in files if file.name.endswith("_scans.tsv"))
     assert {line.split("\t")[1] for line in scans.read_text().splitlines()[1:]} == {"n/a"}
     html = report_html(recording)
@@ -207,11 +203,11 @@ def test_a_clock_that_was_never_set_dates_nothing(tmp_path: Path, utc_ns: tuple[
 def test_a_clock_set_in_the_middle_dates_the_whole(tmp_path: Path) -> None:
     utc_ns = [YEAR_1970] * 5 + [SET_NS] * (SECONDS - 5)
     recording = session(tmp_path / "session.mcap", utc_ns=utc_ns)
-    for path in export(recording, "edf", tmp_path / "e", silent):
+    for path in export(recording, "edf", tmp_path / "e"):
         with pyedflib.EdfReader(str(path)) as edf:
             begun = edf.getStartdatetime()
         assert begun == datetime(2026, 11, 29, 12)  # noqa: DTZ001  EDF has no zones
-    files = export(recording, "bids", tmp_path / "b", silent)
+    files = export(recording, "bids", tmp_path / "b")
     (scans,) = (file for file in files if file.name.endswith("_scans.tsv"))
     assert "2026-11-29T12:00:00.000000Z" in scans.read_text()
     assert "2026-11-29 12:00 UTC" in report_html(recording)
@@ -227,7 +223,7 @@ def test_a_clock_that_was_wrong_until_the_network_set_it_dates_by_the_right_one(
     """As where a rig goes on from its last shut-down. A clock that is slewed, as drift is, was not set."""
     slewed = [SET_NS + 500_000 * second for second in range(SECONDS - 5)]
     recording = session(tmp_path / "session.mcap", utc_ns=[before_ns] * 5 + slewed)
-    for path in export(recording, "edf", tmp_path / "e", silent):
+    for path in export(recording, "edf", tmp_path / "e"):
         with pyedflib.EdfReader(str(path)) as edf:
             assert edf.getStartdatetime() == datetime(2026, 11, 29, 12)  # noqa: DTZ001  EDF has no zones
     assert "2026-11-29 12:00 UTC" in report_html(recording)
@@ -235,7 +231,7 @@ def test_a_clock_that_was_wrong_until_the_network_set_it_dates_by_the_right_one(
 
 def annotations(recording: Path, folder: Path) -> dict[str, float]:
     notes: dict[str, float] = {}
-    for path in export(recording, "edf", folder, silent):
+    for path in export(recording, "edf", folder):
         with pyedflib.EdfReader(str(path)) as edf:
             onsets, _, texts = edf.readAnnotations()
         notes |= dict(zip(texts, np.round(onsets, 3).tolist(), strict=True))

@@ -38,10 +38,6 @@ device = "myo"
 mne.set_log_level("ERROR")
 
 
-def silent(count: int) -> None:
-    assert count >= 0
-
-
 def emg_volts(number: int) -> tuple[float, float]:
     """Two channels that no interpolation gives: the signs alternate."""
     sign = (-1) ** number
@@ -91,8 +87,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_mne_reads_the_tables_values_whole_and_in_pieces(walk: Path, tmp_path: Path) -> None:
-    tables = {file.stem: file for file in export(walk, "parquet", tmp_path / "t", silent)}
-    _, fast = export(walk, "edf", tmp_path / "e", silent)
+    tables = {file.stem: file for file in export(walk, "parquet", tmp_path / "t")}
+    _, fast = export(walk, "edf", tmp_path / "e")
     pieces, whole = (mne.io.read_raw_edf(fast, preload=preload) for preload in (False, True))
     data = whole.get_data()
     for begin in range(0, whole.n_times, 333):
@@ -116,7 +112,7 @@ def test_mne_reads_the_tables_values_whole_and_in_pieces(walk: Path, tmp_path: P
 def test_mne_joins_two_recordings_of_devices_whose_clocks_differ(walk: Path, tmp_path: Path) -> None:
     other = recording(tmp_path / "b" / "session.mcap", 60.4, 0, "second")
     for one, two in zip(
-        export(walk, "edf", tmp_path / "1", silent), export(other, "edf", tmp_path / "2", silent), strict=True
+        export(walk, "edf", tmp_path / "1"), export(other, "edf", tmp_path / "2"), strict=True
     ):
         first, second = (mne.io.read_raw_edf(path) for path in (one, two))
         length = first.n_times
@@ -129,7 +125,7 @@ def test_mne_joins_two_recordings_of_devices_whose_clocks_differ(walk: Path, tmp
 def test_an_edf_has_what_came_before_the_first_sample_the_pulses_and_each_span_without_signal(
     walk: Path, tmp_path: Path
 ) -> None:
-    _, fast = export(walk, "edf", tmp_path, silent)
+    _, fast = export(walk, "edf", tmp_path)
     notes = mne.io.read_raw_edf(fast).annotations
     told = {
         text: (onset, long)
@@ -178,7 +174,7 @@ def test_the_bids_validator_finds_no_error_and_only_what_a_recording_cannot_know
         tmp_path / "x" / "session.mcap", None, params=listening(None), own_share=0.6, seconds=8.0
     )
     folder = tmp_path / "bids"
-    files = (*export(walk, "bids", folder, silent), *export(exercise, "bids", folder, silent))
+    files = (*export(walk, "bids", folder), *export(exercise, "bids", folder))
     errors, warnings = validated(folder)
     assert not errors
     assert warnings <= NOT_KNOWN
@@ -193,7 +189,7 @@ def test_the_bids_validator_finds_no_error_and_only_what_a_recording_cannot_know
 
 
 def test_the_events_of_bids_have_every_pulse_with_what_it_was(walk: Path, tmp_path: Path) -> None:
-    files = export(walk, "bids", tmp_path, silent)
+    files = export(walk, "bids", tmp_path)
     data = [
         file for file in files if file.suffix in (".edf", ".tsv") and file.stem.endswith(("_emg", "_motion"))
     ]
@@ -210,10 +206,10 @@ def test_the_events_of_bids_have_every_pulse_with_what_it_was(walk: Path, tmp_pa
 
 
 def test_what_somebody_wrote_into_the_data_set_stays(walk: Path, tmp_path: Path) -> None:
-    export(walk, "bids", tmp_path, silent)
+    export(walk, "bids", tmp_path)
     description = tmp_path / "dataset_description.json"
     description.write_text(description.read_text().replace('"raw"', '"raw",\n  "Authors": ["N. N."]'))
     (tmp_path / "README").write_text("Our study.")
-    export(walk, "bids", tmp_path, silent)
+    export(walk, "bids", tmp_path)
     assert json.loads(description.read_text())["Authors"] == ["N. N."]
     assert (tmp_path / "README").read_text() == "Our study."

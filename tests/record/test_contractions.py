@@ -74,7 +74,7 @@ def test_the_streams_are_those_of_a_programme_from_its_begin(recording: Path) ->
 
 
 def test_an_export_has_a_table_of_contractions_in_place_of_strides(recording: Path, tmp_path: Path) -> None:
-    files = export(recording, "csv", tmp_path / "csv", lambda _: None)
+    files = export(recording, "csv", tmp_path / "csv")
     assert {one.stem for one in files} >= {"contractions", "pulses", "ticks", "events", "clock"}
     assert "strides" not in {one.stem for one in files}
     rows = (tmp_path / "csv" / "contractions.csv").read_text(encoding="utf-8").splitlines()

@@ -83,7 +83,7 @@ def test_a_message_that_nobody_can_read_loses_itself_alone(tmp_path: Path, name:
     assert (bad.topic, bad.t_ns) == ("guard/event", 1)
     assert bad.why
     assert "1 message cannot be read and is left out" in report_html(path)
-    export(path, "csv", tmp_path / "out", lambda _: None)
+    export(path, "csv", tmp_path / "out")
     assert "unreadable_message" in (tmp_path / "out" / "events.csv").read_text()
 
 

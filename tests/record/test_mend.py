@@ -13,6 +13,7 @@ from controller.cli import app
 from controller.errors import InputError
 from controller.record.compact import mend
 from controller.record.reader import has_end, messages, raw_messages
+from controller.record.reading_told import reading_told
 from controller.record.records import Arm, Clock, Tick, encode
 from controller.record.session_writer import SessionWriter
 from controller.record.signals_file import write_signals
@@ -71,11 +72,11 @@ def test_an_interrupted_mending_leaves_the_recording_as_it_was(tmp_path: Path) -
     path = killed(tmp_path / "s.mcap", 50)
     left = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()}
 
-    def interrupt(_count: int) -> None:
+    def interrupt(_percent: int) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        mend(path, interrupt)
+    with pytest.raises(KeyboardInterrupt), reading_told(interrupt):
+        mend(path)
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == left
     assert not has_end(path)
 

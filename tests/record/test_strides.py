@@ -129,7 +129,7 @@ def test_console_report_summary_broker_and_exports_tell_the_same_strides(
     events = [event for event in told(recording) if event.kind == "stride"]
     published = [msgspec.json.decode(event.payload_json, type=StrideTold) for event in events]
     console = list(console_strides(recording))
-    export(recording, "parquet", tmp_path, lambda _: None)
+    export(recording, "parquet", tmp_path)
     exported = pyarrow.parquet.read_table(tmp_path / "strides.parquet").to_pylist()
     sheet = stride_sheet(arm)
     assert len(published) == len(exported) == len(console) == len(sheet.rows) == len(strides)

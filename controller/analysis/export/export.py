@@ -15,8 +15,6 @@ from controller.analysis.export.folder import Owners
 from controller.analysis.export.signals import Signals
 from controller.analysis.export.sources import sources_of
 from controller.analysis.export.tables import (
-    PROGRESS_EVERY,
-    Progress,
     Veil,
     event_rows,
     file_names,
@@ -32,9 +30,7 @@ from controller.record.records import Tick
 Kind = Literal["csv", "parquet", "edf", "bids"]
 
 
-def export(
-    recording: Path, kind: Kind, folder: Path, progress: Progress, *, unblind: bool = False
-) -> tuple[Path, ...]:
+def export(recording: Path, kind: Kind, folder: Path, *, unblind: bool = False) -> tuple[Path, ...]:
     """Write ``recording`` into ``folder``; returns the files written.
 
     Of a blinded trial everything that gives an arm's mode away is left out, unless ``unblind``. Raises
@@ -50,8 +46,8 @@ def export(
             for name in file_names(recording, kind):
                 owners.claim(name)
             owners.keep()
-            return write_tables(recording, kind, folder, progress, veil)
-        signals = _read_signals(recording, facts, progress, veil)
+            return write_tables(recording, kind, folder, veil)
+        signals = _read_signals(recording, facts, veil)
         if kind == "bids":
             return write_bids(recording, signals, folder, owners, sources_of(facts))
         paths = write_edf(recording, signals, folder, owners.claim, sources_of(facts))
@@ -61,21 +57,17 @@ def export(
         raise InputError(str(folder), "folder", error.strerror or str(error), "a writable folder") from error
 
 
-def _read_signals(recording: Path, facts: dict[str, str], progress: Progress, veil: Veil) -> Signals:
+def _read_signals(recording: Path, facts: dict[str, str], veil: Veil) -> Signals:
     signals = Signals(facts, veil.hidden)
     topics = ("tick", "guard/verdict", "guard/event", "arm", "process", "clock", "marker")
     phases = Contractions()
-    count = 0
-    for count, message in enumerate(messages(recording, topics), 1):
+    for message in messages(recording, topics):
         record = message.record
         signals.take(record)
         signals.events += ((t_ns, kind, text) for t_ns, kind, text, *_ in event_rows(record, veil))
         if isinstance(record, Tick) and (seen := record.decision.view.exercise) is not None:
             told = [one for one in phases.take_tick(record.now_ns, seen) if isinstance(one, PhaseTold)]
             signals.events += ((one.t_ns, "exercise", phase_words(one)) for one in told)
-        if count % PROGRESS_EVERY == 0:
-            progress(count)
-    progress(count)
     if not signals.imu and not signals.emg and not signals.core.points:  # an exercise may need no sensor
         raise InputError(str(recording), "samples", "none", "a recording with at least one sample")
     signals.events.sort()

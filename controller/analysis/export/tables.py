@@ -7,7 +7,7 @@ the labels alone, without current, unless it is unblinded.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,11 +41,8 @@ from controller.record.records import (
 from controller.record.stream_records import Marker
 from drivers.interface import MICROVOLTS, EmgFrame, ImuSample
 
-Progress = Callable[[int], None]  # messages read so far
-
 DICTIONARY = "data-dictionary.csv"
 BATCH_ROWS = 20_000
-PROGRESS_EVERY = 5_000  # messages
 
 DOSE = ("charge_uc", "pulses", "current_max_ma")  # of a stride
 
@@ -77,20 +74,14 @@ def veil_of(recording: Path, *, unblind: bool) -> Veil:
     return Veil(hidden=True, arms=tuple((arm.t_ns, arm.label) for arm in arms if arm.kind == "begin"))
 
 
-def _rows(
-    recording: Path, facts: dict[str, str], progress: Progress, veil: Veil
-) -> Iterator[tuple[str, Row]]:
+def _rows(recording: Path, facts: dict[str, str], veil: Veil) -> Iterator[tuple[str, Row]]:
     """Every row of every table, in the order of the recording."""
     teller = Teller(facts.get("session", recording.stem), facts.get("mode", ""), unblind=bool(veil.key))
-    count = 0
-    for count, message in enumerate(raw_messages(recording), 1):
+    for message in raw_messages(recording):
         if message.topic in TOPICS:
             yield from _rows_of(read(message), veil)
             yield from _told_rows(teller.take(message.topic, message.payload), veil)
-        if count % PROGRESS_EVERY == 0:
-            progress(count)
     yield from _told_rows(teller.end(), veil)
-    progress(count)
 
 
 def _rows_of(record: Record, veil: Veil) -> Iterator[tuple[str, Row]]:
@@ -237,13 +228,13 @@ class _Table:
 
 
 def write_tables(
-    recording: Path, kind: Literal["csv", "parquet"], folder: Path, progress: Progress, veil: Veil
+    recording: Path, kind: Literal["csv", "parquet"], folder: Path, veil: Veil
 ) -> tuple[Path, ...]:
     """Write the tables and their data dictionary into ``folder``; returns the files written."""
     wanted = tables_of(exercise=is_exercise(recording))
     with ExitStack() as stack:
         tables = {name: _Table(folder / f"{name}.{kind}", columns, stack) for name, columns in wanted.items()}
-        for name, row in _rows(recording, header(recording), progress, veil):
+        for name, row in _rows(recording, header(recording), veil):
             tables[name].add(row)
         for table in tables.values():
             table.flush()

@@ -45,13 +45,15 @@ def conduct(
     attended: Attended | None,
     sum_up: SumUp,
     seconds: float | None = None,
+    asked: bool = True,
 ) -> int:
     """Run, then write summary and report whatever happened, then say how it went."""
     failure: ProcessFailedError | None = None
     outcome: Outcome | None = None
     with Screen(console) as screen:
         try:
-            outcome = Supervisor(session, out, virtual, screen, attended).run(arms, mqtt, seconds)
+            supervisor = Supervisor(session, out, virtual, screen, attended, asked=asked)
+            outcome = supervisor.run(arms, mqtt, seconds)
         except ProcessFailedError as error:
             failure = error
     recording = out / "session.mcap"

@@ -136,6 +136,7 @@ def run_programme(
     attended: Attended | None = None,
     seconds: float | None = None,
     report: bool = True,
+    asked: bool = True,
 ) -> int:
     """Run an exercise session to its end, or until stopped; returns the exit code."""
     arms = [ArmPlan("programme", label=session.programme_path.stem)]
@@ -154,6 +155,7 @@ def run_programme(
         attended=attended,
         sum_up=sum_up,
         seconds=seconds,
+        asked=asked,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -59,9 +60,12 @@ def run_demo(
         if mode in (None, arm.mode)
     ] or [ArmPlan(mode or "feedback", seconds or ARM_S)]
     console.print(f"Arms, in one walk: {', '.join(map(_words, arms))}. Results go to {out}/")
-    with broker() as port:
+    settings = mqtt_settings(session)
+    if warning := unencrypted_warning(session):
+        console.print(warning, style="bold red", markup=False)
+    with broker() if settings is None else nullcontext() as port:
         site, rig = session.file.session.site, session.file.session.rig
-        mqtt: Mapping[str, object] | None = None
+        mqtt: Mapping[str, object] | None = None if settings is None else asdict(settings)
         if port is not None:
             mqtt = {"host": "127.0.0.1", "port": port, "site": site, "rig": rig}
             console.print(
@@ -116,13 +120,22 @@ def run_session(
         who = console_for(session, out, console, port=port, virtual=is_virtual, place=place)
     if isinstance(session, ExerciseSession):
         return run_programme(
-            session, out, console, virtual, mqtt, attended=who, seconds=seconds, report=report
+            session, out, console, virtual, mqtt, attended=who, seconds=seconds, report=report, asked=ask
         )
     arms = arm_plans(session, secrets.randbits(32))
     if len(arms) > 1:
         console.print(f"Arms: {', '.join(map(_words, arms))}")
     return _walk(
-        session, arms, out, console, virtual=virtual, mqtt=mqtt, attended=who, report=report, seconds=seconds
+        session,
+        arms,
+        out,
+        console,
+        virtual=virtual,
+        mqtt=mqtt,
+        attended=who,
+        report=report,
+        seconds=seconds,
+        asked=ask,
     )
 
 
@@ -137,6 +150,7 @@ def _walk(
     attended: Attended | None,
     report: bool,
     seconds: float | None = None,
+    asked: bool = True,
 ) -> int:
     """Run, and sum up as a walk."""
 
@@ -153,6 +167,7 @@ def _walk(
         attended=attended,
         sum_up=sum_up,
         seconds=seconds,
+        asked=asked,
     )
 
 

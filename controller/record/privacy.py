@@ -18,7 +18,8 @@ from controller.safety.judgement.faults import FAULTS
 ROLES = frozenset(
     {
         "", "Ctrl-C", "Ctrl-Z", "SIGHUP", "SIGTERM", "button", "console", "controller", "key U", "operator",
-        "page", "recorder", "stop", "stop key", "strides", "supervisor", "terminal", "virtual patient",
+        "page", "patient file", "recorder", "stop", "stop key", "strides", "supervisor", "terminal",
+        "virtual patient",
     }
 )  # fmt: skip
 PERSON = "operator"

@@ -84,12 +84,16 @@ class Supervisor:
         virtual: Virtual | None,
         show: Show,
         attended: Attended | None = None,
+        *,
+        asked: bool = True,
     ) -> None:
+        """``asked``: whether a person at the terminal has just seen the checklist and confirmed it."""
         self._session = session
         self._out = out
         self._virtual = virtual
         self._show = show
         self._attended = attended
+        self._answered_by = "virtual patient" if virtual else "terminal" if asked else "patient file"
         self._processes = SessionProcesses(session, out, virtual, attended)
         self._stop: str | None = None
         self._guard: bus.Sender | None = None
@@ -149,9 +153,8 @@ class Supervisor:
         guard_socket = bus.connect(rig.path, "guard")
         self._guard = bus.Sender(guard_socket)
         self._ask("operator", role="operator", pid=os.getpid())
-        if self._attended is None:  # the person who started the session has just seen and confirmed it
-            answers = dict(self._session.patient.checklist)
-            self._ask("checklist", answers=answers, by="virtual patient" if self._virtual else "terminal")
+        if self._attended is None:
+            self._ask("checklist", answers=dict(self._session.patient.checklist), by=self._answered_by)
         self._processes.start_controller(rig, session_id, arms, radio)
         live = bus.connect(rig.path, "live")
         self._armed = False

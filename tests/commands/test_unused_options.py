@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from controller.cli import app
+from controller.commands import run
 from controller.commands.line import REFUSED
 from tests.record.made import tick, write
 
@@ -37,3 +41,19 @@ def test_an_option_that_would_not_be_used_is_refused(tmp_path: Path, words: list
     assert done.exit_code == REFUSED
     assert "refused: " in done.stderr
     assert named in done.stderr
+
+
+def test_the_demo_of_a_session_file_tells_the_broker_that_the_file_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = run.DEMO_SESSION.read_text(encoding="utf-8")
+    folder = tmp_path / "configs" / "sessions"
+    folder.mkdir(parents=True)
+    shutil.copytree(run.DEMO_SESSION.parents[1] / "patients", folder.parent / "patients")
+    file = folder / "own.toml"
+    file.write_text(f'{text}\n[telemetry]\nhost = "127.0.0.1"\nport = 18830\n', encoding="utf-8")
+    told: list[Mapping[str, object]] = []
+    monkeypatch.setattr(run, "broker", lambda: pytest.fail("a broker of its own"))
+    monkeypatch.setattr(run, "conduct", lambda *_, mqtt, **__: told.append(mqtt) or 0)
+    assert run.run_demo("off", 5.0, 1, tmp_path / "out", Console(quiet=True), file=file) == 0
+    assert (told[0]["host"], told[0]["port"]) == ("127.0.0.1", 18830)

@@ -115,7 +115,7 @@ def test_a_confirmed_session_is_given_and_its_answers_are_in_the_recording_alone
     told = [m.record for m in messages(recording, ("guard/setup",))]
     assert {one.checklist[CONDITION] for one in told if isinstance(one, records.GuardSetup)} == {ANSWER}
     for kind in ("csv", "edf", "bids"):
-        export(recording, kind, session.parent / "exports" / kind, lambda _count: None)  # type: ignore[arg-type]
+        export(recording, kind, session.parent / "exports" / kind)  # type: ignore[arg-type]
     outside = [path for path in (session.parent / "runs").rglob("*") if path.is_file() and path != recording]
     outside += [path for path in (session.parent / "exports").rglob("*") if path.is_file()]
     names = {path.name for path in outside}

@@ -14,6 +14,8 @@ import pytest
 from controller.commands.run import DEMO_SESSION
 from controller.config.session import load_session
 from controller.ipc import bus
+from controller.record.privacy import ROLES
+from controller.runtime.session_processes import Virtual
 from controller.runtime.stop_keys import END, stop_signals
 from controller.runtime.supervisor import Supervisor
 
@@ -38,6 +40,23 @@ def test_a_signal_is_stop_told_to_the_guard_before_anything_else(
         os.kill(os.getpid(), number)
         assert json.loads(guard.recv(bus.MAX_MESSAGE_BYTES))["op"] == "stop"
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "virtual", "by"),
+    [
+        (True, None, "terminal"),
+        (False, None, "patient file"),
+        (True, Virtual(1, {}), "virtual patient"),
+        (False, Virtual(1, {}), "virtual patient"),
+    ],
+)
+def test_a_checklist_that_nobody_was_shown_is_the_patient_files(
+    tmp_path: Path, asked: bool, virtual: Virtual | None, by: str
+) -> None:
+    supervisor = Supervisor(load_session(DEMO_SESSION), tmp_path, virtual, lambda _: None, asked=asked)
+    assert supervisor._answered_by == by
+    assert by in ROLES  # what is told outside the rig
 
 
 @pytest.mark.parametrize(

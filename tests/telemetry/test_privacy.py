@@ -147,7 +147,7 @@ def test_the_recording_itself_has_all_of_it(recording: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "edf", "bids"])
 def test_no_export_names_anybody(recording: Path, tmp_path: Path, kind: Kind) -> None:
-    export(recording, kind, tmp_path / "out", lambda _: None)
+    export(recording, kind, tmp_path / "out")
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     said = b"".join(path.read_bytes() for path in files)
     if kind == "parquet":  # compressed

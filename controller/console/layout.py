@@ -46,7 +46,7 @@ STOP_WORDS = (
     "silent",
 )  # its script's
 STATIC = "/console-static"
-RECORDING = re.compile(r"/sessions/[A-Za-z0-9._-]+")
+OF_ONE = re.compile(r"/(sessions|ended|persons)/[A-Za-z0-9._-]+(/start)?")  # a recording, a session, a person
 PAGE_WORDS = (
     "state",
     "alarm.",
@@ -87,8 +87,8 @@ def footer(texts: Texts) -> Markup:
 def page_to_keep(address: str) -> str:
     """Of the address that a person came from, the page to go back to: one of the console's own."""
     parts = urlsplit(address)
-    known = {"/walker", *(path for links in NAVIGATION.values() for path, _ in links)}
-    if parts.path in known or RECORDING.fullmatch(parts.path):
+    known = {"/walker", "/new-person", *(path for links in NAVIGATION.values() for path, _ in links)}
+    if parts.path in known or OF_ONE.fullmatch(parts.path):
         return parts.path + (f"?{parts.query}" if parts.query else "")
     first = "/" + parts.path.strip("/").partition("/")[0]
     return first if first in known else "/"

@@ -204,6 +204,7 @@ def arm(page: Page, rig: Rig) -> None:
     rig.wait_for_pulses()
 
 
-def shot(page: Page, name: str) -> None:
+def shot(page: Page, name: str, *, whole: bool = False) -> None:
+    """A picture of what is in view; of the ``whole`` page."""
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)

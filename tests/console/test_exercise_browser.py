@@ -24,12 +24,12 @@ from tests.console.browser import (
     open_console,
     shot,
 )
+from tests.console.fit import SIZES, misfits
 
 pytestmark = [
     pytest.mark.real_time,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
-SIZES = {"tablet": (820, 1180), "phone": (390, 844)}
 LANGUAGES = {"en": "en-GB", "de": "de-DE"}
 PROGRAMME = """
 [programme]
@@ -63,13 +63,6 @@ warm_up = 1
 [prescription]
 contractions_per_day = 60
 """
-SIDEWAYS = """() => [...document.body.querySelectorAll("*")]
-  .filter((e) => e.checkVisibility() && !e.closest(".unseen, #answer, .wide"))
-  .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
-  .map((e) => e.outerHTML.slice(0, 80))"""  # what stands beyond the screen's edge
-SMALL = """() => [...document.querySelectorAll("main button, .main button")]
-  .filter((e) => e.checkVisibility() && Math.min(e.offsetWidth, e.offsetHeight) < 44)
-  .map((e) => e.outerHTML.slice(0, 80))"""  # for a finger
 
 
 @pytest.fixture(scope="module")
@@ -230,25 +223,22 @@ def test_the_end_says_what_was_done(page: Page) -> None:
     expect_cue(page, "done")
 
 
-@pytest.mark.parametrize(("language", "size"), [("en", "tablet"), ("de", "phone")])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_page_holds_wcag_aa_and_fits_its_screen(
     browser: Browser,
     rig: Rig,
     axe: str,
     language: str,
-    size: str,
 ) -> None:
-    width, height = SIZES[size]
-    context = browser.new_context(viewport={"width": width, "height": height}, locale=LANGUAGES[language])
+    context = browser.new_context(viewport=SIZES["tablet"], locale=LANGUAGES[language])
     page = open_console(context, rig)
     poor: dict[str, Any] = {}
 
     def look(name: str) -> None:
         page.wait_for_timeout(300)
-        shot(page, f"exercise-{name}-{size}-{language}")
         assert page.evaluate("document.documentElement.lang") == language
         expect(page.locator("#stop")).to_be_in_viewport()
-        found = [*violations(page, axe), *page.evaluate(SIDEWAYS), *page.evaluate(SMALL)]
+        found = [*violations(page, axe), *misfits(page, language, f"exercise-{name}")]
         if found:
             poor[name] = found
 

@@ -22,6 +22,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from controller.record.reader import raw_messages
 from controller.safety.judgement.contraindications import QUESTION
 from tests.console.browser import CHROMIUM, CONTRAST, READY_MS, STEP_MS
+from tests.console.fit import SIZES, misfits
 from tests.console.test_home import CONFIGS
 from tests.process.rigs import pulse_log, start
 
@@ -30,14 +31,8 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
 ]
 
-SIZES = ({"width": 390, "height": 844}, {"width": 820, "height": 1180})
 PULSES_S = 60.0  # a machine with other work walks no faster, and is slower to begin
 SOME_PULSES = 60  # of two swings or three, at 40 a second
-SMALL = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), label:has(input)")]
-  .filter((one) => one.checkVisibility() && !one.closest("label:has(input)")?.contains(one.parentElement))
-  .map((one) => [one.textContent.trim().slice(0, 30), one.getBoundingClientRect().height])
-  .filter(([, height]) => height < 43.5)"""
-WIDER = "() => document.documentElement.scrollWidth - innerWidth"
 
 
 @dataclass
@@ -106,13 +101,16 @@ class Hand:
         self.page.mouse.up()
 
 
-def fits(page: Page, name: str) -> None:
-    """On phone and tablet: nothing beyond the edge, targets to be met by a finger, words to be read."""
-    for size in SIZES:
-        page.set_viewport_size(size)
-        assert page.evaluate(WIDER) <= 0, (name, size)
-        assert page.evaluate(SMALL) == [], (name, size)
+def fits(page: Page, name: str, language: str = "en") -> None:
+    assert misfits(page, language, name) == []
     assert page.evaluate(CONTRAST) == [], name
+
+
+def fits_in_both_languages(page: Page, name: str) -> None:
+    fits(page, name)
+    page.goto(page.get_by_role("link", name="Deutsch").evaluate("link => link.href"), referer=page.url)
+    fits(page, name, "de")
+    page.goto(page.get_by_role("link", name="English").evaluate("link => link.href"), referer=page.url)
 
 
 def test_from_the_home_page_to_armed_in_four_taps_and_back_to_the_result(
@@ -124,11 +122,11 @@ def test_from_the_home_page_to_armed_in_four_taps_and_back_to_the_result(
     expect(page.locator("#person-P017")).to_be_visible(timeout=STEP_MS)
     for path in ("/persons/P017", "/new-person", "/sessions", "/"):
         page.goto(service.entry.partition("/enter")[0] + path)
-        fits(page, path)
+        fits_in_both_languages(page, path)
     hand.tap("Start")
     expect(page.locator("#ask")).to_be_visible(timeout=STEP_MS)
     page.fill("input[name=by]", "AB")  # at the first session at this browser
-    page.set_viewport_size(SIZES[0])
+    page.set_viewport_size(SIZES["phone"])
     assert page.locator("#unchanged").is_disabled()
     for _ in range(3 * len(QUESTION)):  # until the last question was on the screen
         page.mouse.wheel(0, 300)
@@ -141,7 +139,7 @@ def test_from_the_home_page_to_armed_in_four_taps_and_back_to_the_result(
     home = context.new_page()
     home.goto(service.entry)
     expect(home.locator(".running")).to_contain_text("P017", timeout=STEP_MS)
-    fits(home, "running")
+    fits_in_both_languages(home, "running")
     (run,) = (one for one in (service.folder / "runs").iterdir() if (one / "session.mcap").exists())
     told = [json.loads(m.payload) for m in raw_messages(run / "session.mcap") if m.topic == "guard/event"]
     answers = [word["answers"] for word in told if (word["kind"], word["by"]) == ("checklist", "AB")]
@@ -161,7 +159,7 @@ def test_from_the_home_page_to_armed_in_four_taps_and_back_to_the_result(
     for one in (home, page):  # the session's page goes there by itself
         one.wait_for_url(re.compile(f"/ended/{run.name}$"), timeout=STEP_MS)
         expect(one.locator(".five")).to_be_visible(timeout=READY_MS)
-    fits(home, "ended")
+    fits_in_both_languages(home, "ended")
     assert home.get_by_role("link", name="PDF").get_attribute("href") == f"/sessions/{run.name}/report.pdf"
     assert home.locator("form[action='/persons/P017/begin']").count() == 1
     home.goto(service.entry.partition("/enter")[0] + "/persons/P017/start")

@@ -203,6 +203,9 @@ def test_the_walkers_screen_has_stop_and_no_other_way_to_the_rig() -> None:
     ("address", "page"),
     [
         ("http://a/walker", "/walker"),
+        ("http://a/ended/20260101-1", "/ended/20260101-1"),
+        ("http://a/persons/P017/start", "/persons/P017/start"),
+        ("http://a/persons/P017/begin", "/"),
         ("http://a/tuning", "/tuning"),
         ("http://a/setup?step=walk", "/setup?step=walk"),
         ("http://a/sessions/20260101-1", "/sessions/20260101-1"),

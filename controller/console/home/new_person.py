@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from controller.config.loader import bounds_of, check_patient
 from controller.config.person_schema import LimitsSection, PatientSection, ReferenceSection
-from controller.config.section import NAME, RULES, Section
+from controller.config.section import NAME, Section
 from controller.config.standard_person import NewPerson, patient_text
 from controller.console.i18n import Texts
 from controller.console.render import render
@@ -77,5 +77,4 @@ def form_html(texts: Texts, typed: Mapping[str, str], *, problem: str = "") -> M
         ],
         questions=QUESTIONS,
         name_pattern=NAME.strip("^$"),
-        name_rule=RULES[NAME],
     )

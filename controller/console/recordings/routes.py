@@ -49,7 +49,9 @@ class RecordingPages:
         texts = self._texts_of(request)
         item = recorded.one(self._runs, name)
         if item is None:
-            body = render("line", texts, words=texts.get("sessions.unknown"))
+            body = render("line", texts, words=texts.get("sessions.unknown")) + render(
+                "recordings/back", texts
+            )
             return HTMLResponse(self._frame(request, texts.get("sessions.title"), body), status_code=404)
         pictures = recordings_page.pictures_html(self._runs / item.name / "report.html")
         body = recordings_page.detail_html(texts, item, links_html(texts, item), pictures)

@@ -21,7 +21,7 @@ from controller.commands.line import (
 from controller.commands.results import results_folder
 from controller.errors import InputError
 
-DemoMode = Literal["off", "trapezoid", "feedback", "learning", "compare"]
+DemoMode = Literal["off", "trapezoid", "feedback", "learning", "as-needed", "compare"]
 WithReport = Annotated[
     bool, typer.Option("--report/--no-report", help="Draw the report at the end; dorsi report does it later.")
 ]

@@ -79,8 +79,8 @@ class GaitSection(Section):
     """Trades swings that are not lifted for pulses without a swing: `cautious` lifts none in doubt,
     `eager` nearly all (docs/gait.md)."""
     assist_percent: float = Field(100.0, ge=60, le=140, allow_inf_nan=False)
-    """How high feedback and learning are asked to lift the foot: 100 is the reference, 10 more are 1.5 deg
-    more in swing and at landing. More: more clearance, more current."""
+    """How high feedback, learning and as-needed are asked to lift the foot: 100 is the reference, 10 more are
+    1.5 deg more in swing and at landing. More: more clearance, more current."""
 
 
 class WalkingEmgSection(Section):

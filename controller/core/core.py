@@ -18,7 +18,7 @@ from controller.core.gait.orientation import FRESH_S
 from controller.core.output.lifting_decision import Verdict, judge
 from controller.core.output.stimulation import Stimulation
 from controller.core.params import CoreParams, objection
-from controller.core.signals import Applied, Decision, GaitEvent, Mode, Scope, TickInputs
+from controller.core.signals import LEARNS, Applied, Decision, GaitEvent, Mode, Scope, TickInputs
 from controller.core.view import fingerprint, view
 from drivers.interface import Command, ImuSample
 
@@ -50,6 +50,7 @@ class Core:
         self.laws = Laws(params, self.gait.clock.percent_per_s)
         self.output = Stimulation(params)
         self.emg = None if params.emg is None else WalkingEmg(params.emg)
+        self.laws.strides.withdraw(withdraws=self.mode == "as-needed")
         self._scope: Scope = "walk"  # what may be asked for at this tick
         self._wanted_mode: Mode | None = None
         self._wanted_fresh = False
@@ -110,7 +111,7 @@ class Core:
         window.tick(now_ns, against=verdict.against, swinging=self.gait.detector.in_full_swing)
         if verdict.doubt and window.state in ("pre_swing", "swing"):
             self.laws.strides.doubted = verdict.doubt
-        self.output.prime(gait, ahead=self.laws.leads(self.mode), sure=not verdict.doubt)
+        self.output.prime(gait, ahead=self.laws.leads(self.mode, gait), sure=not verdict.doubt)
         self._switch_mode()
         self._narrow(inputs.scope)
         command, reason, out, tested = self._stimulate(gait, verdict, elapsed_s)
@@ -183,6 +184,7 @@ class Core:
         ``against`` is what speaks against walking.
         """
         strides, clock, unsure = self.laws.strides, self.gait.clock, contact.confidence < SURE
+        unlifted = self.output.unlifted.count
         meant = self.mode != "off" and self._scope == "walk" and not self.gait.detector.goes_elsewhere
         if clock.swung_ns is not None and meant:
             self.output.unlifted.close(*clock.swung_ns, self.output.on_since_ns)
@@ -198,7 +200,13 @@ class Core:
                 self.gait.refer(before, moved)
         swing = self.gait.end_swing()
         if swing is not None:
-            strides.land(swing, unsure=unsure, teaches=self.mode == "learning")
+            strides.land(
+                swing,
+                unsure=unsure,
+                teaches=self.mode in LEARNS,
+                heel_off_ns=clock.heel_off_ns,
+                unlifted=self.output.unlifted.count > unlifted,
+            )
         if not strides.learning:
             self.laws.ladder.doubt(doubtful=unsure)
 
@@ -225,7 +233,8 @@ class Core:
         if self._wanted_mode is None or self.output.window.state != "closed":
             return
         self.mode, self._wanted_mode = self._wanted_mode, None
-        if self.mode == "learning":
+        self.laws.strides.withdraw(withdraws=self.mode == "as-needed")
+        if self.mode in LEARNS:
             self.laws.strides.learner.carry()
         if self._wanted_fresh:
             self._wanted_fresh = False

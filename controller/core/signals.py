@@ -8,9 +8,10 @@ from typing import Literal
 from drivers.interface import ChannelCommand, Command, EmgFrame, ImuSample
 
 EventKind = Literal["initial_contact", "foot_flat", "heel_off", "toe_off", "mid_swing"]
-GaitMode = Literal["off", "trapezoid", "feedback", "learning"]
+GaitMode = Literal["off", "trapezoid", "feedback", "learning", "as-needed"]
 Mode = Literal[GaitMode, "programme"]  # an exercise programme is its session's one mode beside off
-CLOSED_LOOP: tuple[Mode, ...] = ("feedback", "learning")  # what the sensors show has part in the current
+LEARNS: tuple[Mode, ...] = ("learning", "as-needed")  # a command is learned from stride to stride
+CLOSED_LOOP: tuple[Mode, ...] = ("feedback", *LEARNS)  # what the sensors show has part in the current
 Purpose = Literal["off", "test_train", "open_loop", "feedback"]
 # What may be asked of the guard: whatever the mode gives, what no sensor shapes, single test trains alone, or
 # nothing for now.
@@ -198,6 +199,9 @@ class View:
     not_learned: str = ""  # why the last stride taught nothing
     learning_bound: float | None = None  # most that a command's distance from its limit can grow in a stride
     stride_error_deg: float | None = None  # r.m.s. of the last swing learned from
+    toe_clearance_mm: float | None = None  # least of the last swing, as estimated; in mode as-needed
+    support_swing: float | None = None  # as-needed: share of the lift that is given in mid-swing
+    support_landing: float | None = None  # and at the landing
     inversion_deg: float | None = None  # of the foot as it landed last; with a second channel
     eversion_demand_nm: float | None = None
     eversion_lost_nm: float | None = None  # what the channels could not give beside the dorsiflexion

@@ -27,7 +27,7 @@ def view(
     emg: WalkingEmg | None,
 ) -> View:
     strides, pid = laws.strides, laws.feedback.pid
-    learner, pace, reference = strides.learner, strides.pace, strides.reference
+    learner, pace, reference, needed = strides.learner, strides.pace, strides.reference, strides.needed
     foot_rad, shank_rad, rate_rps = gait.foot_rad, gait.shank_rad, gait.foot_rate_rps
     percent = gait.command_percent if gait.phase.swinging else None
     target_deg = None if percent is None else sample(reference.foot_pitch_deg, min(percent, 99.99))
@@ -59,6 +59,9 @@ def view(
         limit_share=learner.shortfall.limit_share,
         learning_bound=learner.bound,
         stride_error_deg=learner.error_rms_deg,
+        toe_clearance_mm=needed.clearance_mm if strides.withdraws else None,
+        support_swing=needed.mid_swing.share if strides.withdraws else None,
+        support_landing=needed.landing.share if strides.withdraws else None,
         inversion_deg=None if laws.steering is None else laws.steering.inversion_deg,
         eversion_demand_nm=None if laws.steering is None else laws.steering.demand_nm,
         eversion_lost_nm=None if laws.shares is None else laws.shares.lost_eversion_nm,
@@ -108,6 +111,8 @@ def fingerprint(gait: GaitEstimator, laws: Laws, output: Stimulation, mode: Mode
     numbers += learner.command_nm.tobytes()
     if gait.alignment.swing is not None:
         numbers += struct.pack("<3d", *gait.alignment.swing.state)
+    if laws.strides.withdraws:
+        numbers += laws.strides.needed.mark
     if laws.steering is not None and output.second is not None:
         numbers += struct.pack("<2d", laws.steering.demand_nm, output.second.current_ma)
     return zlib.crc32(numbers + repr((marks, window.state, mode, events)).encode())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from controller.core.signals import ExerciseView, GaitEvent, View
+from controller.core.signals import LEARNS, ExerciseView, GaitEvent, View
 from controller.record.emg_picture import Envelope
 from controller.record.loads import Loads
 from controller.record.privacy import guard_word
@@ -324,7 +324,7 @@ class Live:
             queue.clear()
         decision = self._tick.decision if self._tick else None
         view = decision.view if decision else None
-        learns = view is not None and view.mode == "learning" and not self._blinded  # it would name the arm
+        learns = view is not None and view.mode in LEARNS and not self._blinded  # it would name the arm
         commanded = _strongest(decision.command.channels) if decision else None
         applied = _strongest(self._verdict.channels) if self._verdict else None
         return LiveStatus(

@@ -48,9 +48,10 @@ class Loop:
         """Pulse every muscle whose period has passed, a body that has lived until now."""
         command = channels[self.params.pulse.channel]
         if command is not None and now_s >= self._due_s - TICK_S / 10:
-            self.patient.advance(now_s)
-            self.patient.pulse(now_s, 0, command.current_ma, command.width_us)
-            self.pulses.append((now_s, command.current_ma, command.width_us))
+            if command.current_ma > 0.0:  # the guard's schedule leaves out a pulse of nothing, too
+                self.patient.advance(now_s)
+                self.patient.pulse(now_s, 0, command.current_ma, command.width_us)
+                self.pulses.append((now_s, command.current_ma, command.width_us))
             self._due_s = max(self._due_s + 1.0 / command.rate_hz, now_s + 0.8 / command.rate_hz)
         for index, other in enumerate(channels):
             if (

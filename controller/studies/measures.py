@@ -60,6 +60,12 @@ MEASURES: tuple[Measure, ...] = (
     Measure("swing_percent", "%", "share of the stride in swing", "less", lambda s: s.swing_percent),
     Measure("toe_clearance_mm", "mm", "least height of the sole in mid-swing; virtual bodies alone", "less"),
     Measure("forefoot_contact", "", "1 where the ball met the ground first; virtual bodies alone", "more"),
+    Measure(
+        "cleared",
+        "",
+        "1 where the sole stayed off the ground in mid-swing and the heel landed first; virtual bodies alone",
+        "less",
+    ),
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
 NAMES = tuple(BY_NAME)

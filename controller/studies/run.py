@@ -215,6 +215,7 @@ def _rows(walk: Walk, measures: list[TrueMeasure], mode: str, wash_out: int) -> 
             stride,
             toe_clearance_mm=MM_PER_M * one.true.toe_clearance_m,
             forefoot_contact=float(one.true.forefoot_contact),
+            cleared=float(one.true.toe_clearance_m > 0.0 and not one.true.forefoot_contact),
         )
         rows.append((number, state, told))
     return rows

@@ -14,7 +14,7 @@ from controller.record.records import Tick
 from controller.record.table_view import TableView
 from drivers.interface import Sample
 
-CLOSED_LOOP = ("feedback", "learning")  # modes in which what the sensors show has part in the current
+CLOSED_LOOP = ("feedback", "learning", "as-needed")  # what the sensors show has part in the current
 SOURCES = ("imu", "emg")  # of samples, in a tick's inputs
 
 

@@ -24,7 +24,13 @@ from controller.record.step_verdict import REFERENCE_BAND_DEG
 from controller.record.strides import Stride
 
 # Okabe and Ito's palette: told apart by every kind of colour vision, and in grey print
-ARM_COLOURS = {"off": "#d55e00", "trapezoid": "#009e73", "feedback": "#0072b2", "learning": "#cc79a7"}
+ARM_COLOURS = {
+    "off": "#d55e00",
+    "trapezoid": "#009e73",
+    "feedback": "#0072b2",
+    "learning": "#cc79a7",
+    "as-needed": "#661100",
+}
 OTHER_COLOUR = "#cc79a7"
 BLINDED_COLOURS = {"A": "#e69f00", "B": "#56b4e9", "C": "#332288", "D": "#882255"}  # none of a mode's own
 REFERENCE_COLOUR = "#8a8f98"

@@ -43,6 +43,7 @@ from controller.analysis.tables import Sheet, change_sheet, dose_sheet, electrod
 from controller.config.standard_person import has_standard_model
 from controller.core.control.fallback import Rung
 from controller.core.params import Reference
+from controller.core.signals import LEARNS
 from controller.record.reader import header
 from controller.record.replay import PARAMS_KEY
 
@@ -155,7 +156,7 @@ def _learned(arm: ArmData) -> Markup:
     if arm.blinded:
         return _arm_html(arm, said="Blinded.")
     rows: list[tuple[str, str]] = []
-    if any(view.mode == "learning" for view in arm.lessons):
+    if any(view.mode in LEARNS for view in arm.lessons):
         last = arm.lessons[-1]
         why = Counter(view.not_learned for view in arm.lessons if view.not_learned)
         bounds = [view.learning_bound for view in arm.lessons if view.learning_bound is not None]
@@ -176,6 +177,14 @@ def _learned(arm: ArmData) -> Markup:
             ("calf's stretch reflex believed (Nm s/rad; a calm calf has none)", _between(reflexes, 1)),
             ("muscle's torque for a charge, against the rested muscle's", _between(responses, 2)),
             ("share of a swing at the highest current allowed", _between(limits, 2)),
+        ]
+    needed = [view for view in arm.lessons if view.support_swing is not None]
+    if needed:
+        shares = [v for one in needed for v in (one.support_swing, one.support_landing) if v is not None]
+        cleared = [view.toe_clearance_mm for view in needed if view.toe_clearance_mm is not None]
+        rows += [
+            ("share of the lift given, in swing and at landing", _between(shares, 2)),
+            ("toe clearance as estimated, ± 12 mm (mm)", _between(cleared, 0)),
         ]
     speeds = [view.reference_speed_mps for view in arm.lessons if view.reference_speed_mps is not None]
     if speeds:

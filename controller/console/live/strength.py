@@ -15,14 +15,14 @@ from typing import Literal
 from controller.config.tunables import Allowed
 from controller.console.live.browser_messages import Json
 from controller.console.tuning.controller_link import TuningLink
-from controller.core.signals import Mode
+from controller.core.signals import CLOSED_LOOP, Mode
 from controller.runtime.console_messages import Told
 from controller.runtime.tuning import BY_MAX, CEILING, Wish
 
 CURRENT, ASSIST, EXTENSION = "trapezoid.current_ma", "gait.assist_percent", "trapezoid.extension_ms"
 UNIT = {CURRENT: " mA", ASSIST: " %", EXTENSION: " ms"}
 STEP: dict[str, float] = {CURRENT: 1.0, ASSIST: 10.0, EXTENSION: 20.0}  # of one tap, in the setting's unit
-MAIN: dict[Mode, str] = {"trapezoid": CURRENT, "feedback": ASSIST, "learning": ASSIST}  # what strength is
+MAIN: dict[Mode, str] = {"trapezoid": CURRENT, **dict.fromkeys(CLOSED_LOOP, ASSIST)}  # what strength is
 REASON_TAP, REASON_UNDO = "tap", "tap taken back"  # in the audit trail
 AGAIN_S = 0.05  # while a change of somebody else waits
 Code = Literal["", "most", "least", "ceiling", "unsigned", "no_controller", "nothing", "no_setting"]

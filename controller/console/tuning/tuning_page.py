@@ -20,17 +20,18 @@ from controller.console.tuning.preview_chart import Line, chart
 from controller.console.tuning.preview_client import Job
 from controller.console.tuning.preview_messages import PERCENTS, Binding, Preview, Walk
 from controller.console.tuning.profiles import LAST
+from controller.core.signals import CLOSED_LOOP, LEARNS
 from controller.record.records import Change
 from controller.runtime.console_messages import Told
 from controller.runtime.tuning import BY_MAX, REASON_MAX, REASON_MIN
 
 GROUPS = ("gait", "feedback", "trapezoid", "limits", "learning")
 USED_BY: Mapping[str, tuple[str, ...]] = {  # modes of the controller, by group
-    "gait": ("feedback", "learning"),
+    "gait": CLOSED_LOOP,
     "feedback": ("feedback",),
-    "trapezoid": ("trapezoid", "feedback", "learning"),
-    "limits": ("trapezoid", "feedback", "learning"),
-    "learning": ("learning",),
+    "trapezoid": ("trapezoid", *CLOSED_LOOP),
+    "limits": ("trapezoid", *CLOSED_LOOP),
+    "learning": LEARNS,
 }
 CURVES = ("pitch_deg", "ankle_deg", "current_ma")
 FIGURES = ("error_deg", "ankle_contact_deg", "charge_uc", "current_max_ma")

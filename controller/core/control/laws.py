@@ -13,14 +13,15 @@ from controller.core.control.feedback import FeedbackLoop
 from controller.core.control.lesson import Moment
 from controller.core.control.muscle_response import MuscleWatch
 from controller.core.control.pid import Pid
-from controller.core.control.recruitment import Recruitment
+from controller.core.control.recruitment import REST_FRACTION, Recruitment
 from controller.core.control.stride_learning import StrideLearning
 from controller.core.control.two_channels import Shares, Steering, share_out
 from controller.core.gait.estimator import GaitEstimate
 from controller.core.params import CoreParams
-from controller.core.signals import CLOSED_LOOP, Mode
+from controller.core.signals import CLOSED_LOOP, LEARNS, Mode
 from drivers.interface import ChannelCommand
 
+BACK_EARLY_S = 0.02  # before it is needed a current that rested is back
 SAME = 1e-9  # of activation: nothing was moved between the channels
 Law = Literal["trapezoid", "feedback", "learning"]
 
@@ -81,9 +82,21 @@ class Laws:
         self.feedback.pid = Pid(self.params.gains)
         self.steering = None if self.params.second is None else Steering(self.params.second)
 
-    def leads(self, mode: Mode) -> bool:
+    def leads(self, mode: Mode, gait: GaitEstimate) -> bool:
         """Whether pulses are to be at the motor threshold when the heel comes off."""
-        return self.law in CLOSED_LOOP and mode != "off"
+        if self.law not in CLOSED_LOOP or mode == "off":
+            return False
+        if mode != "as-needed" or self.law != "learning" or self.strides.needed.whole:
+            return True
+        phase = gait.phase
+        heel_off = phase.toe_off_percent * (1.0 - phase.pre_swing_s / phase.stance_s)
+        return self._is_asked(heel_off, phase.percent_per_s)
+
+    def _is_asked(self, percent: float, percent_per_s: float) -> bool:
+        """Whether more than nothing is asked for from a phase on until the current could be back."""
+        pulse, least_nm = self.params.pulse, REST_FRACTION * self.params.muscle.torque_max_nm
+        rise_s = self.first.threshold_ma / pulse.rise_ma_per_tick * self.params.tick_s + BACK_EARLY_S
+        return self.strides.learner.most_between(percent, percent + rise_s * percent_per_s) >= least_nm
 
     # --- one tick
 
@@ -96,6 +109,8 @@ class Laws:
             out = self._by_feedback(gait, window)
         elif self.law == "learning":
             out = self._learned(gait, window)
+            if mode == "as-needed":
+                out = self._as_needed(gait, out)
         else:
             out = self._trapezoid(mode, gait.now_ns, window, doubt)
         out = self._shared(gait, out)
@@ -162,6 +177,18 @@ class Laws:
         if window.state == "falling":
             wanted_ma *= window.share
         return LawOutput(wanted_ma, 0.0, how, activation, demand_nm, feedforward_nm, closed)
+
+    def _as_needed(self, gait: GaitEstimate, out: LawOutput) -> LawOutput:
+        """No current where none is asked for, and with it how much of the lift is given."""
+        percent, needed = gait.command_percent, self.strides.needed
+        if needed.whole:
+            return out._replace(how=f"{out.how}, whole lift: {needed.why}") if needed.why else out
+        shares = f"{needed.mid_swing.share:.0%} of the lift in swing, {needed.landing.share:.0%} at landing"
+        out = out._replace(how=f"{out.how}, {shares}")
+        least_nm = REST_FRACTION * self.params.muscle.torque_max_nm
+        if percent is None or out.demand_nm >= least_nm or self._is_asked(percent, gait.phase.percent_per_s):
+            return out
+        return out._replace(wanted_ma=0.0, activation=0.0)
 
     def _beside_nm(self, gait: GaitEstimate) -> float:
         """Feedback beside the learned command, and what a leaning shank asks for."""
@@ -255,6 +282,6 @@ def _law(mode: Mode, rung: Rung) -> Law:
     """What a mode does on a rung; feedback needs the foot's pitch, learning only a phase."""
     if mode == "trapezoid" or rung in ("trapezoid", "off"):
         return "trapezoid"
-    if mode == "learning":
+    if mode in LEARNS:
         return "learning"
     return "trapezoid" if rung == "learned command" else "feedback"

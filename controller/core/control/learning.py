@@ -20,7 +20,7 @@ from controller.core.control.feedforward import TorqueTable
 from controller.core.control.ilc import Law, Weights, bound, closed, feedback_matrix, law, limited
 from controller.core.control.lesson import BEFORE_NS, Lesson, Memory, Timetable
 from controller.core.control.muscle_estimate import Gain, Lateness, shift_s
-from controller.core.control.recruitment import Recruitment
+from controller.core.control.recruitment import REST_FRACTION, THRESHOLD_FRACTION, Recruitment
 from controller.core.control.reflex_estimate import Reflex, answer_rps
 from controller.core.control.torque_balance import SAMPLES_NEEDED, Balance, shank_rad, torque_balance
 from controller.core.gait.phase_alignment import SwingPhase
@@ -56,6 +56,7 @@ class Learner:
     learned: int = 0  # strides learned from
     frozen: str = ""  # why the last stride taught nothing; empty where it did
     odd: bool = False  # the last stride was no ordinary step
+    whole: bool = True  # the last stride was lifted whole, not as far as was needed
     error_rms_deg: float | None = None
     bound: float | None = None
     good_nm: float | None = None  # mean command over the swing of the last good strides
@@ -108,6 +109,12 @@ class Learner:
     def at(self, percent: float) -> float:
         """Torque to ask of the muscle at a phase; held at both ends."""
         return at(self.command_nm, percent)
+
+    def most_between(self, first_percent: float, last_percent: float) -> float:
+        """The largest torque that will be asked for between two phases."""
+        first, last = np.searchsorted(PERCENT, (first_percent, last_percent)).tolist()
+        inside = float(self.command_nm[first:last].max(initial=0.0))
+        return max(inside, self.at(first_percent), self.at(last_percent))
 
     def for_lean_nm(self, percent: float, lean_rad: float) -> float:
         """Torque that holds the foot where a leaning shank would take it along, at the phase at which the
@@ -183,8 +190,7 @@ class Learner:
         command is then taken over at the phases at which it would be given now.
         """
         self._lesson = None
-        self.odd = not ordinary(swing, usual_s)
-        self.frozen = self._why_not(swing, trusted=trusted, turned_rad=turned_rad)
+        self.frozen = self.why_not(swing, usual_s, trusted=trusted, turned_rad=turned_rad)
         if self.frozen:
             return
         memory, model = self.memory, self.ankle
@@ -196,7 +202,10 @@ class Learner:
         free = (model.free_percent <= PERCENT) & (swing.contact_percent >= PERCENT)
         error = np.where(free, reference - foot, 0.0)
         applied, beside = memory.applied(swing)
-        if applied.sum() < COMPLETE * self.command_nm.sum():
+        given = (
+            applied if self.whole else applied - np.minimum(beside, 0.0)
+        )  # it may take much of little away
+        if given.sum() < COMPLETE * self._asked().sum():
             self.frozen = "the pulses came late or not at all"
             return
         if timetable is not None:
@@ -209,18 +218,20 @@ class Learner:
         ankle, wanted = foot - shank, reference - shank
         stiffness = model.stiffness(ankle, wanted)
         self._lesson = Lesson(model.beyond_band(error), weight, applied, beside, ankle, stiffness)
+        if not self.whole:  # a foot above what is asked for is not off
+            rms = math.sqrt(float(np.mean(np.maximum(error[free], 0.0) ** 2)))
         self.error_rms_deg = math.degrees(rms)
         self.learned += 1
         self.shortfall.note(self.error_rms_deg, self._limit_share(swing))
-        if self.error_rms_deg < GOOD_DEG:
+        if self.error_rms_deg < GOOD_DEG and self.whole:
             mean_nm = float(applied[free].mean())
             self.good_nm = mean_nm if self.good_nm is None else 0.7 * self.good_nm + 0.3 * mean_nm
 
     def weigh(self, swing: SwingPhase) -> None:
         """What the swing that was closed says about the muscle, its gain, its delay, whether it tires, and
         about the calf's reflex."""
-        if self._lesson is None:
-            return
+        if self._lesson is None or not self.whole:
+            return  # where the person's own effort has a large part, the balance says little about the muscle
         readings = self.memory.readings_of(swing)
         worn = any(placement.segment == "shank" for placement in self.params.placements)
         if worn and sum(r.shank_rad is not None for r in readings) < SAMPLES_NEEDED:
@@ -286,7 +297,9 @@ class Learner:
         if self._lesson is not None and self._law is not None and self._plant is not None:
             self.bound = bound(self._plant, self._law)
 
-    def _why_not(self, swing: SwingPhase, *, trusted: bool, turned_rad: float) -> str:
+    def why_not(self, swing: SwingPhase, usual_s: float, *, trusted: bool, turned_rad: float) -> str:
+        """Why a swing teaches nothing, whatever its pulses were; empty where it may."""
+        self.odd = not ordinary(swing, usual_s)
         if not trusted:
             return "the guard cut in"
         if self.odd:
@@ -294,6 +307,11 @@ class Learner:
         if abs(turned_rad) > TURN_RAD:
             return "the person turned"
         return self.memory.lacks(swing)
+
+    def _asked(self) -> Curve:
+        """The command without what is too weak to move anything."""
+        least_nm = (THRESHOLD_FRACTION if self.whole else REST_FRACTION) * self.params.muscle.torque_max_nm
+        return np.where(self.command_nm < least_nm, 0.0, self.command_nm)
 
     def _limit_share(self, swing: SwingPhase) -> float:
         """How much of a swing had the highest current, to one step of the device."""

@@ -5,6 +5,7 @@ A swing with gaps, unseen parts or pulses that did not come teaches nothing.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ BEFORE_NS = (
 PRE_SWING_MAX_NS = 700_000_000  # no command of this swing is older than this at toe-off
 BACKWARDS_PERCENT = 20.0  # a phase that falls back by more belongs to another stride
 GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
+GAP_NS = 80_000_000
 HISTORY_S = 4.0
 
 
@@ -77,6 +79,14 @@ class Memory:
 
     def moments_of(self, swing: SwingPhase, before_ns: int = 0) -> list[Moment]:
         return _between(self.moments, swing.toe_off_ns - before_ns, swing.contact_ns)
+
+    def pitch_deg_at(self, t_ns: int) -> float | None:
+        """The foot's pitch at a time between two readings; None where it was not seen then."""
+        near = _between(self.readings, t_ns - GAP_NS, t_ns + GAP_NS)
+        if not near or not near[0].t_ns <= t_ns <= near[-1].t_ns:
+            return None
+        pitch_rad = np.interp(t_ns, [r.t_ns for r in near], [r.foot_rad for r in near])
+        return math.degrees(float(pitch_rad))
 
     def lacks(self, swing: SwingPhase) -> str:
         """What of a swing was not seen, in words; empty where it was seen whole."""

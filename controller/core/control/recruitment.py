@@ -8,6 +8,9 @@ from controller.core.params import CoreParams, MuscleModel, SecondChannel
 from models.recruitment import RecruitmentParams, fraction, inverse
 
 THRESHOLD_FRACTION = 0.01  # below this share of the fibres nothing moves: the motor threshold
+# As needed, less than this is not asked for: it lifts a foot by one or two degrees, at more than half of the
+# current that the whole lift takes.
+REST_FRACTION = 0.03
 FULL_FRACTION = 0.99  # beyond this the curve is flat and more current only hurts
 
 

@@ -7,25 +7,31 @@ from __future__ import annotations
 
 import numpy as np
 
+from controller.core.control.as_needed import AsNeeded
 from controller.core.control.assistance import assisted
 from controller.core.control.feedforward import TorqueTable, torque_table
 from controller.core.control.learning import Learner
 from controller.core.control.pace import Pace
 from controller.core.gait.estimator import GaitEstimate, Swing
 from controller.core.gait.phase_alignment import GRID, Curve
+from controller.core.gait.toe_clearance import toe_clearance_mm
 from controller.core.params import CoreParams, FootModel, Reference
+
+FOOT_OVER_COM = 1 / 0.44  # the foot's length over how far its centre of mass lies before the ankle (Winter)
 
 
 class StrideLearning:
-    """``reference`` is the one at the pace walked now, lifted as assistance asks; ``torque`` is the
-    feed-forward on the shank as the last strides moved it; ``trusted`` falls where a
-    verdict of the guard changed a pulse of this stride, ``doubted`` says why its angle or phase was not
-    relied on: such a stride teaches nothing.
+    """``reference`` is the one at the pace walked now, lifted as assistance asks and, where ``withdraws``, as
+    far as it is needed; ``torque`` is the feed-forward on the shank as the last strides moved it;
+    ``trusted`` falls where a verdict of the guard changed a pulse of this stride, ``doubted`` says why its
+    angle or phase was not relied on: such a stride teaches nothing.
     """
 
     def __init__(self, params: CoreParams, percent_per_s: float) -> None:
         self._params = params
         self.pace = Pace(params.reference)
+        self.needed = AsNeeded()
+        self.withdraws = False
         self.reference = assisted(self.pace.now, params.assistance)
         self.torque = _torque(params.foot, self.reference)
         self.learner = Learner.begin(params, self.reference, self.torque, percent_per_s)
@@ -38,6 +44,8 @@ class StrideLearning:
         self._own_shank_rad: Curve | None = None  # as seen last
         self._replan = False  # what the model alone commands is to be found anew, at another pace
         self._lift = False  # and at another assistance, for the next step already
+        self._heel_off_ns: int | None = None  # of the swing that is being learned from
+        self._doubt = ""  # why it is in doubt, beside what it shows itself
 
     @property
     def learning(self) -> bool:
@@ -58,14 +66,22 @@ class StrideLearning:
         self.torque = learner.ankle.table
         self._shank_rad, self._replan, self._lift = self._own_shank_rad, True, True
 
+    def withdraw(self, *, withdraws: bool) -> None:
+        """Another mode: the lift as far as it is needed, or the whole one."""
+        if withdraws != self.withdraws:
+            whole, self.withdraws, self.needed = self.needed.whole, withdraws, AsNeeded()
+            if not whole:
+                self._ask_for_another_lift()
+
     def _refer(self) -> None:
-        self.reference = assisted(self.pace.now, self._params.assistance)
+        self.reference = self.needed.lowered(assisted(self.pace.now, self._params.assistance))
         self.learner.refer(self.reference, _torque(self._params.foot, self.reference))
 
     def begin_anew(self, percent_per_s: float) -> None:
         """Forget what was learned; the pace and its reference stay."""
-        params, reference = self._params, self.reference
-        self._landed, self.trusted = None, True
+        params = self._params
+        self._landed, self.trusted, self.needed = None, True, AsNeeded()
+        self.reference = reference = assisted(self.pace.now, params.assistance)
         self.learner = Learner.begin(params, reference, _torque(params.foot, reference), percent_per_s)
 
     def follow_pace(self, stride_s: float | None, excursion_rad: float | None) -> Reference | None:
@@ -83,13 +99,24 @@ class StrideLearning:
         self._refer()
         return self.pace.now
 
-    def land(self, swing: Swing, *, unsure: bool, teaches: bool) -> None:
-        """A swing has ended."""
+    def land(
+        self,
+        swing: Swing,
+        *,
+        unsure: bool,
+        teaches: bool,
+        heel_off_ns: int | None = None,
+        unlifted: bool = False,
+    ) -> None:
+        """A swing has ended; ``unlifted``: its pulses did not run as they were meant to."""
         if swing.level:
             self._shank_rad = self._own_shank_rad = swing.shank_rad
         self._landed, self._part, self._unsure = (swing if teaches else None), 0, unsure
+        self._heel_off_ns = heel_off_ns
+        self._doubt = "the swing was not lifted" if unlifted else "the landing is in doubt" if unsure else ""
         if teaches and self.doubted:
             self._landed, self.learner.frozen = None, f"lifted open loop: {self.doubted}"
+            self._need(None, None, self.learner.frozen)
         self.doubted = ""
 
     def work(self, gait: GaitEstimate) -> bool | None:
@@ -119,6 +146,9 @@ class StrideLearning:
         self._part += 1
         if self._part == 1:
             learner.ankle.percent_per_s = gait.phase.percent_per_s
+            learner.whole = self.needed.whole
+            if self.withdraws:
+                self._judge_need(swing)
             learner.close(
                 phase,
                 swing.usual_s,
@@ -127,6 +157,8 @@ class StrideLearning:
                 timetable=gait.phase.timetable_percent_at if swing.first else None,
             )
             self.trusted = True
+            if learner.frozen:
+                self._need(None, None, learner.frozen)
             return self._unsure or learner.odd
         if self._part == 2:
             learner.weigh(phase)
@@ -138,6 +170,26 @@ class StrideLearning:
             learner.prove()
             self._landed, self._part = None, 0
         return None
+
+    def _judge_need(self, swing: Swing) -> None:
+        """How the swing that ended passed over the ground and landed: how much lift the next one needs."""
+        phase, learner = swing.phase, self.learner
+        doubt = self._doubt or learner.why_not(
+            phase, swing.usual_s, trusted=self.trusted, turned_rad=swing.turned_rad
+        )
+        readings, clearance_mm = learner.memory.readings, None
+        if self._heel_off_ns is not None and swing.level:
+            foot_m = FOOT_OVER_COM * self._params.foot.com_forward_m
+            clearance_mm = toe_clearance_mm(readings, self._heel_off_ns, phase, foot_m)
+        self._need(clearance_mm, learner.memory.pitch_deg_at(phase.contact_ns), doubt)
+
+    def _need(self, clearance_mm: float | None, landing_deg: float | None, doubt: str) -> None:
+        if not self.withdraws:
+            return
+        before = self.needed.mid_swing.share, self.needed.landing.share
+        self.needed.note(clearance_mm, landing_deg, doubt)
+        if before != (self.needed.mid_swing.share, self.needed.landing.share):
+            self._ask_for_another_lift()
 
 
 def _torque(foot: FootModel, reference: Reference, shank_rad: Curve | None = None) -> TorqueTable:

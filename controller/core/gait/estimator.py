@@ -28,12 +28,14 @@ RUNG_FRESH_NS = 60_000_000  # a segment not seen for this long steers nothing; s
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One sample of the foot and the shank at its time; radians."""
+    """One sample of the foot and the shank at its time; radians. ``up_mps2`` is the foot sensor's own
+    acceleration, gravity taken out."""
 
     t_ns: int
     foot_rad: float
     foot_rate_rps: float
     shank_rad: float | None
+    up_mps2: float = 0.0
 
 
 class Seen(NamedTuple):
@@ -127,7 +129,8 @@ class GaitEstimator:
         if orientation.segment == "shank":
             self.alignment.observe(t_ns, pitch_rad, rate_rps, swinging=clock.swinging)
             return Seen(t_ns)
-        self.reading = Reading(t_ns, pitch_rad, rate_rps, self._shank_rad(t_ns, pitch_rad))
+        shank_rad, (_, up_mps2) = self._shank_rad(t_ns, pitch_rad), orientation.acceleration_mps2
+        self.reading = Reading(t_ns, pitch_rad, rate_rps, shank_rad, up_mps2)
         self.alignment.tipping.observe(t_ns, pitch_rad)
         since = None
         if not clock.swinging and clock.initial_contact_ns is not None:

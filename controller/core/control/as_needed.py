@@ -48,7 +48,7 @@ class Margin:
 
 
 CLEARANCE_MM = Margin(least=8.0, spreads=1.0, low=0.0, soft=12.0, deg=15.0, cautious=4.0, first_spread=6.0)
-LANDING_DEG = Margin(least=4.0, spreads=1.5, low=1.0, soft=4.0, deg=LIFT_DEG, cautious=3.0, first_spread=3.0)
+LANDING_DEG = Margin(least=5.0, spreads=1.5, low=1.0, soft=4.0, deg=LIFT_DEG, cautious=3.0, first_spread=3.0)
 
 
 @dataclass(slots=True)

@@ -36,6 +36,7 @@ from controller.safety.judgement.contraindications import QUESTIONS, RULES
 from controller.safety.judgement.faults import TABLE
 from controller.safety.judgement.states import Event, Stage, State, transition
 from controller.studies import protocol
+from controller.studies import search_file as search
 from controller.studies.measures import MEASURES
 from controller.telemetry.payload_schemas import documents
 from drivers.catalogue import REFUSED, SENSORS, STIMULATORS
@@ -400,8 +401,20 @@ def study_file() -> str:
         (f"[[{name}]]" if get_origin(field.annotation) is tuple else f"[{name}]", _section(field.annotation))
         for name, field in protocol.StudyFile.model_fields.items()
     ]
+    return _tables((*tables, ("[arms.faults]", protocol.FaultsSection)))
+
+
+def search_file() -> str:
+    """Every table of a search for gains."""
+    return _tables(
+        (f"[[{name}]]" if get_origin(field.annotation) is tuple else f"[{name}]", _section(field.annotation))
+        for name, field in search.SearchFile.model_fields.items()
+    )
+
+
+def _tables(tables: Iterable[tuple[str, type[section.Section] | None]]) -> str:
     made = ""
-    for title, one in (*tables, ("[arms.faults]", protocol.FaultsSection)):
+    for title, one in tables:
         assert one is not None
         rows = [row for key, field in one.model_fields.items() if (row := _study_row(key, field))]
         words = _words(one.__doc__ or "")
@@ -435,6 +448,7 @@ def device_table() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "study-file": study_file,
+    "search-file": search_file,
     "measures": measure_table,
     "devices": device_table,
     "session-file": lambda: settings(config.SessionFile),

@@ -232,10 +232,11 @@ def tune(
     plot: Annotated[Path | None, typer.Option(help="Write the loops and their margins as a picture.")] = None,
 ) -> None:
     """Propose feedback gains from the identified model, beside the file's own, with their margins."""
-    from controller.commands.tune import controller, margins, plant, propose
     from controller.commands.tune import plot as write_plot
+    from controller.commands.tune import propose
     from controller.config.core_params import core_params
     from controller.config.session import load_session
+    from controller.studies.loop_margins import controller, margins, plant
 
     core = refusing(lambda: core_params(load_session(session)))
     proposed, left = refusing(lambda: propose(core))

@@ -111,3 +111,59 @@ def replay(
     word = "identical" if done.identical else "different"
     console.print(f"{word}: {done.pulses} pulses, {done.strides} strides", markup=False)
     raise typer.Exit(0 if done.identical else 1)
+
+
+def search(
+    file: Annotated[Path, typer.Argument(help="The search (TOML).")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; runs/NAME-HASH when left out.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Processes; one a processor when left out.")
+    ] = None,
+) -> None:
+    """Search gains that leave less error with less charge, plain and disturbed; a stopped search goes on."""
+    from controller.commands.trial_search import front_rows, run_search
+
+    try:
+        done = refusing(lambda: run_search(file, console, out=out, workers=workers))
+    except KeyboardInterrupt:
+        console.print("stopped: every finished sample is kept; the same command goes on")
+        raise typer.Exit(130) from None
+    heads, rows = front_rows(done)
+    table = Table(*map(escape, heads), title="No other set betters these; the first is the session's")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+    if done.chosen is None:
+        console.print("No set of gains keeps every constraint: nothing is proposed.")
+        raise typer.Exit(1)
+    if done.chosen.number == 0:
+        console.print("The session's own gains are not bettered: nothing is proposed.")
+        return
+    console.print(
+        f"Proposed: sample {done.chosen.number}. Nothing is changed. To look at it in the console of "
+        f"{done.search.pseudonym}: dorsi trial stage {file}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def stage(
+    file: Annotated[Path, typer.Argument(help="The search (TOML).")],
+    *,
+    sample: Annotated[
+        int | None, typer.Option(min=0, help="Number of the sample; the compromise when left out.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="The search's results; runs/NAME-HASH when left out.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="The folder of the console's sessions.")] = Path("runs"),
+) -> None:
+    """Put found gains among the profiles of the session's person, for the console to propose and preview."""
+    from controller.commands.trial_search import stage as job
+
+    done = refusing(lambda: job(file, sample, folder, runs))
+    said = f"written: {done}; in the console: Profiles, Propose. It is not in force."
+    console.print(said, markup=False, soft_wrap=True)

@@ -52,7 +52,7 @@ def run_trial(
             markup=False,
         )
         failed = 0
-        with _progress(console) as progress:
+        with progress_bar(console) as progress:
             bar = progress.add_task("runs", total=planned.runs, completed=planned.runs - planned.runs_left)
 
             def came(outcome: Outcome) -> None:
@@ -83,7 +83,7 @@ def _engine(name: EngineName, scheduler: str | None, workers: int | None) -> Eng
     return connect(scheduler)
 
 
-def _progress(console: Console) -> Progress:
+def progress_bar(console: Console) -> Progress:
     left = TextColumn("left"), TimeRemainingColumn(compact=True)
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), *left,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from controller.core.params import CoreParams
+from controller.core.signals import CLOSED_LOOP, LEARNS
 
 UNITS: tuple[tuple[str, str], ...] = (  # by the ending of the name, the longest first
     ("_nm_per_rad", "Nm/rad"),
@@ -75,6 +76,13 @@ KNOBS: tuple[Knob, ...] = (
         "gain_sd", "gain_drift", "gain_min", "gain_max", "dead_band",
     ),
 )  # fmt: skip
+USED_BY: Mapping[str, tuple[str, ...]] = {  # modes of the controller, by group
+    "gait": CLOSED_LOOP,
+    "feedback": ("feedback",),
+    "trapezoid": ("trapezoid", *CLOSED_LOOP),
+    "limits": ("trapezoid", *CLOSED_LOOP),
+    "learning": LEARNS,
+}
 BY_KEY: Mapping[str, Knob] = {knob.key: knob for knob in KNOBS}
 
 

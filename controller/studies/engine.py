@@ -78,7 +78,7 @@ class LocalEngine:
     def _walk(self, left: list[Task], suspects: list[Task]) -> Iterator[Outcome]:
         """Until all is done, or a worker dies: then what was under way is in ``suspects``."""
         flying: dict[Future[tuple[Run, ...]], Task] = {}
-        with _pool(self.workers) as pool:
+        with pool_of(self.workers) as pool:
 
             def fill() -> None:
                 """A task a worker, none waits in a queue: what flies when a worker dies was under way."""
@@ -105,7 +105,7 @@ class LocalEngine:
         """Once more with a worker that has one task at a time, so that no other can be to blame; until it
         dies.
         """
-        with _pool(1) as pool:
+        with pool_of(1) as pool:
             while suspects:
                 task = suspects.pop()
                 try:
@@ -116,7 +116,7 @@ class LocalEngine:
 
 
 @contextlib.contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def pool_of(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Processes with one thread each: more would compete, and sums in another order have other bits."""
     os.environ.update(ONE_THREAD)
     context = multiprocessing.get_context("forkserver")  # what all of them import is imported once

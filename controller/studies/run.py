@@ -83,14 +83,15 @@ def perform(task: Task) -> tuple[Run, ...]:
         known = identified(member, task.base)
     except Exception as error:  # noqa: BLE001 - whatever ends a run is its result, told in words
         return tuple(failed(arm.name, f"not identified: {error}") for arm in task.arms)
-    return tuple(_perform(task, member, known, arm) for arm in task.arms)
+    return tuple(perform_arm(task, member, known, arm) for arm in task.arms)
 
 
 def failed(arm: str, why: str) -> Run:
     return Run(arm, done=False, why=" ".join(why.split())[:300], seconds=0.0, pulses=0, sha256="", strides=())
 
 
-def _perform(task: Task, member: CohortPatient, known: CoreParams, arm: Arm) -> Run:
+def perform_arm(task: Task, member: CohortPatient, known: CoreParams, arm: Arm) -> Run:
+    """Walk one arm of a person that has been identified."""
     try:
         walk, measures = walk_arm(begin_arm(member, known, arm), member, task.strides)
     except Exception as error:  # noqa: BLE001 - as above

@@ -9,16 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from controller.commands.tune import (
-    OMEGA_RPS,
-    controller,
-    margins,
-    plant,
-    plot,
-    propose,
-    stiffness_nm_per_rad,
-)
+from controller.commands.tune import plot, propose
 from controller.errors import InputError
+from controller.studies.loop_margins import OMEGA_RPS, controller, margins, plant, stiffness_nm_per_rad
 from tests.core.control.numbers import linear, params
 
 CORE = params("feedback")

@@ -11,12 +11,13 @@ from controller.config.tunables import values
 from controller.console.setup import progress
 from controller.console.setup.progress import SetupState, load, restart_search, save, say_effect
 from controller.console.tuning import profiles
-from controller.console.tuning.preview import full_torque_nm, identified_body, preview
+from controller.console.tuning.preview import preview
 from controller.console.tuning.preview_chart import Line, chart
 from controller.console.tuning.preview_messages import Ceiling, Question
 from controller.console.tuning.profiles import Profiles, differences
 from controller.console.tuning.tuning_page import read_number
 from controller.errors import InputError
+from controller.simulation.identified_body import full_torque_nm, identified_body
 from tests.core.control.numbers import params
 
 PARAMS = params("feedback")

@@ -12,7 +12,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from controller.config.tunables import BY_KEY, KNOBS, Allowed, Knob
+from controller.config.tunables import BY_KEY, KNOBS, USED_BY, Allowed, Knob
 from controller.console.i18n import Texts
 from controller.console.render import render
 from controller.console.tuning.audit import trail_table
@@ -20,19 +20,11 @@ from controller.console.tuning.preview_chart import Line, chart
 from controller.console.tuning.preview_client import Job
 from controller.console.tuning.preview_messages import PERCENTS, Binding, Preview, Walk
 from controller.console.tuning.profiles import LAST
-from controller.core.signals import CLOSED_LOOP, LEARNS
 from controller.record.records import Change
 from controller.runtime.console_messages import Told
 from controller.runtime.tuning import BY_MAX, REASON_MAX, REASON_MIN
 
 GROUPS = ("gait", "feedback", "trapezoid", "limits", "learning")
-USED_BY: Mapping[str, tuple[str, ...]] = {  # modes of the controller, by group
-    "gait": CLOSED_LOOP,
-    "feedback": ("feedback",),
-    "trapezoid": ("trapezoid", *CLOSED_LOOP),
-    "limits": ("trapezoid", *CLOSED_LOOP),
-    "learning": LEARNS,
-}
 CURVES = ("pitch_deg", "ankle_deg", "current_ma")
 FIGURES = ("error_deg", "ankle_contact_deg", "charge_uc", "current_max_ma")
 FIGURE_UNITS = ("°", "°", "µC", "mA")

@@ -18,20 +18,22 @@ INPUTS ?= 100000
 HOURS ?= 10
 MINUTES ?= 60
 
-.PHONY: demo test test-beside test-apart test-guard test-rigs test-later bench validate mutate chaos fuzz soak docs lint setup lock clean
+.PHONY: demo test test-packages test-walker test-exerciser test-beside test-apart test-guard test-rigs test-later bench validate mutate chaos fuzz soak docs lint setup lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)
 
-$(STAMP): PINS = requirements.txt
-$(DEMO_STAMP): PINS = requirements-demo.txt
-$(STAMP) $(DEMO_STAMP): requirements.txt requirements-demo.txt pyproject.toml
-	@echo "==> building $(VENV) (Python, the packages of $(PINS); a few minutes the first time)"
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit("Dorsi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+	@$(PYTHON) -m venv $(VENV) || { \
 	    echo "==> Python's venv module is missing; installing Debian's python3-venv"; rm -rf $(VENV); \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null \
 	    && $(PYTHON) -m venv $(VENV); }
+
+$(STAMP): PINS = requirements.txt
+$(DEMO_STAMP): PINS = requirements-demo.txt
+$(STAMP) $(DEMO_STAMP): requirements.txt requirements-demo.txt pyproject.toml | $(BIN)/pip
+	@echo "==> building $(VENV) (Python, the packages of $(PINS); a few minutes the first time)"
 	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --no-compile --no-deps --require-hashes -r $(PINS) \
 	    | { grep --line-buffered -oE '^(Collecting [^ ]+|Installing collected packages)' || true; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>/dev/null
@@ -47,10 +49,18 @@ lint: setup
 	@echo "==> mypy --strict"; $(BIN)/mypy
 	@echo "==> import-linter"; $(BIN)/lint-imports
 
-test: setup
-	@sh tests/debian.sh
-	@$(BIN)/python -c "from models import exercise_patient, patient; patient.VirtualPatient.compile(); exercise_patient.ExercisePatient.compile()"
+test: # what the tests need is fetched and compiled side by side
+	@$(MAKE) --no-print-directory --jobs 3 test-packages test-walker test-exerciser
 	@$(MAKE) --no-print-directory --jobs 2 test-beside test-rigs
+
+test-packages: | $(BIN)/pip # which may need apt-get itself
+	@sh tests/debian.sh
+
+test-walker: setup
+	@$(BIN)/python -c "from models.patient import VirtualPatient; VirtualPatient.compile()"
+
+test-exerciser: setup
+	@$(BIN)/python -c "from models.exercise_patient import ExercisePatient; ExercisePatient.compile()"
 
 test-beside: setup # a rig's processes run in real time and wait for nobody
 	@echo "==> beside the rigs: the guard's tests, lint, and all others; told when they are done"

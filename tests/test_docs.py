@@ -16,6 +16,7 @@ from controller.cli import app
 from controller.config import exercise_schema, person_schema
 from controller.config import schema as config
 from controller.studies.protocol import StudyFile
+from controller.studies.search_file import SearchFile
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -210,7 +211,13 @@ def test_a_path_exists(page: Path) -> None:
 def test_a_setting_exists(page: Path) -> None:
     tables = {
         name: field
-        for file in (exercise_schema.ProgrammeFile, config.SessionFile, person_schema.PatientFile, StudyFile)
+        for file in (
+            exercise_schema.ProgrammeFile,
+            config.SessionFile,
+            person_schema.PatientFile,
+            StudyFile,
+            SearchFile,
+        )
         for name, field in file.model_fields.items()
     }
     for piece in code(read(page)):

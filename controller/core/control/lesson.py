@@ -27,7 +27,7 @@ BEFORE_NS = (
 PRE_SWING_MAX_NS = 700_000_000  # no command of this swing is older than this at toe-off
 BACKWARDS_PERCENT = 20.0  # a phase that falls back by more belongs to another stride
 GAP_S = 0.08  # a swing with a longer hole in its samples teaches nothing
-GAP_NS = 80_000_000
+GAP_NS = round(GAP_S * 1e9)
 HISTORY_S = 4.0
 
 

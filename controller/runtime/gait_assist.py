@@ -79,10 +79,20 @@ class GaitAssist:
         if turn.begun is not None:
             said.append(Said("arm", arm_record(now_ns, "begin", turn.begun, self._seed)))
         self.over = self.over or turn.over
-        self._probing.note(self._core.output.test_train, guard_gave=self._course.able)
+        self._probing.note(self._core.output.test_train, self._foot_rad(), guard_gave=self._course.able)
         said += [Said("audit", entry) for entry in self._consoles.entries()]
         self._consoles.after_tick(now_ns, urgent=self._retuned)
         return said
+
+    def _foot_rad(self) -> tuple[float, float] | None:
+        """Pitch and roll of the foot; None without a sensor there, or before it has found its axes."""
+        gait = self._core.gait
+        if gait.leading.segment != "foot":
+            return None
+        foot = gait.orientations[gait.leading.sensor]
+        if foot.pitch_rad is None or foot.roll_rad is None:
+            return None
+        return foot.pitch_rad, foot.roll_rad
 
     def hear_verdict(self, state: str) -> None:
         self._course.guard_state = state

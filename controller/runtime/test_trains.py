@@ -36,8 +36,21 @@ END = ProbeWish(0.0)
 
 
 @dataclass(frozen=True, slots=True)
+class FootTurn:
+    """How the foot had turned at its highest in a train, degrees from where it began; toes up, inversion +.
+
+    As the walking angles are found: a quick lift is told too large, and a foot that is held up sinks.
+    """
+
+    up_deg: float
+    inward_deg: float
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeTold:
-    """What the console is told: the last request, whether it runs, how it ended, the most allowed next."""
+    """What the console is told: the last request, whether it runs, how it ended, the most allowed next, and
+    once it has ended how the foot turned; None where no sensor of the foot saw it.
+    """
 
     number: int
     current_ma: float
@@ -45,6 +58,7 @@ class ProbeTold:
     ended: str
     next_max_ma: float
     refused: str = ""
+    turned: FootTurn | None = None
 
 
 class Probing:
@@ -56,6 +70,9 @@ class Probing:
         self._felt = False
         self._request: ProbeRequest | None = None
         self._refused = ""
+        self._from_rad: tuple[float, float] | None = None  # pitch and roll of the foot as the train began
+        self._turned: FootTurn | None = None
+        self._running = False
 
     def ask(self, wish: ProbeWish, params: CoreParams, probe: Probe) -> None:
         """Take a wish for the next tick, or keep why not."""
@@ -88,13 +105,26 @@ class Probing:
         request, self._request = self._request, None
         return request
 
-    def note(self, probe: Probe, *, guard_gave: bool) -> None:
-        """After a tick: a train that ended whole, and that the guard let out, allows the next step."""
+    def note(self, probe: Probe, foot_rad: tuple[float, float] | None, *, guard_gave: bool) -> None:
+        """After a tick: a train that ended whole, and that the guard let out, allows the next step.
+
+        ``foot_rad``: pitch and roll of the foot now, toes up and inversion +.
+        """
         if probe.ended == "given" and guard_gave:
             self._given_ma = max(self._given_ma, probe.current_ma)
+        began, self._running = not self._running, probe.since_ns is not None
+        if not self._running:
+            return
+        if began:
+            self._from_rad, self._turned = foot_rad, None
+        if foot_rad is not None and self._from_rad is not None:
+            up_deg, inward_deg = (math.degrees(n - f) for n, f in zip(foot_rad, self._from_rad, strict=True))
+            if self._turned is None or up_deg > self._turned.up_deg:
+                self._turned = FootTurn(round(up_deg, 1), round(inward_deg, 1))
 
     def told(self, params: CoreParams, probe: Probe) -> ProbeTold:
         running = self._request is not None or probe.since_ns is not None
+        next_max_ma, turned = self._next_max_ma(params), None if running else self._turned
         return ProbeTold(
-            self._number, probe.current_ma, running, probe.ended, self._next_max_ma(params), self._refused
+            self._number, probe.current_ma, running, probe.ended, next_max_ma, self._refused, turned
         )

@@ -15,12 +15,14 @@ from controller.config.console_settings import ConsoleSettings
 from controller.console.door import _why_deaf
 from controller.console.i18n import load_texts
 from controller.console.live.feed import Feed
-from controller.console.setup import threshold_search
+from controller.console.setup import progress, threshold_search
+from controller.console.setup.leg_drawing import place_on_leg
+from controller.console.setup.progress import SetupState
 from controller.console.setup.routes import SetupPages
-from controller.console.setup.seated_test import SeatedTest
+from controller.console.setup.seated_test import SeatedTest, pad_hint
 from controller.console.tuning.controller_link import TuningLink
 from controller.runtime.console_messages import Told
-from controller.runtime.test_trains import ProbeTold, ProbeWish
+from controller.runtime.test_trains import FootTurn, ProbeTold, ProbeWish
 from controller.safety.judgement.contraindications import QUESTIONS
 from tests.console.test_exercise_routes import GOOD, Client
 from tests.console.test_strength import Controller
@@ -178,3 +180,24 @@ def test_details_of_alarms_and_trail_are_german(said: str, german: str) -> None:
 def test_a_port_in_use_is_told_in_words_and_another_trouble_as_it_is() -> None:
     assert "another Dorsi console" in _why_deaf(OSError(errno.EADDRINUSE, "Address already in use"))
     assert _why_deaf(OSError(errno.EACCES, "Permission denied")) == "Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("up_deg", "inward_deg", "hint"),
+    [
+        (2.9, -30.0, "still"), (3.0, 5.0, "straight"), (3.0, 5.1, "inward"), (20.0, 10.0, "straight"),
+        (20.0, 10.1, "inward"), (20.0, -20.0, "straight"), (20.0, -20.1, "outward"), (3.0, -5.1, "outward"),
+    ],
+)  # fmt: skip
+def test_what_the_pads_want_follows_from_lift_and_turn(up_deg: float, inward_deg: float, hint: str) -> None:
+    key = pad_hint(FootTurn(up_deg, inward_deg))
+    assert key == f"test.hint_{hint}"
+    assert all(key in texts.words for texts in load_texts().values())
+
+
+def test_where_the_pads_sit_is_kept_for_the_next_session_and_no_nonsense_is(tmp_path: Path) -> None:
+    file = tmp_path / "P1.json"
+    progress.save(file, SetupState("today", pads={"nerve": (120, 170)}))
+    assert progress.load(file, "tomorrow").pads == {"nerve": (120, 170)}
+    assert place_on_leg("134.4", "1e9") == (134, 300)
+    assert [place_on_leg(x, "150") for x in ("nan", "inf", "", "left")] == [None] * 4

@@ -9,7 +9,7 @@ import pytest
 
 from controller.core.output.test_train import Probe, train_s
 from controller.core.signals import ProbeRequest, TickInputs
-from controller.runtime.test_trains import FIRST_MAX_MA, HOLD_MAX_S, ProbeWish, Probing
+from controller.runtime.test_trains import FIRST_MAX_MA, HOLD_MAX_S, FootTurn, ProbeWish, Probing
 from controller.simulation.closed_loop import TICK_S, Rehearsal
 from models.patient import VirtualPatient
 from tests.core.control.numbers import params
@@ -25,7 +25,7 @@ def given(probing: Probing, probe: Probe, current_ma: float, *, guard_gave: bool
     assert request is not None
     probe.ask(0, request)
     probe.wanted_ma(round(train_s(request.hold_s) * S) + 1, hindered="")
-    probing.note(probe, guard_gave=guard_gave)
+    probing.note(probe, None, guard_gave=guard_gave)
 
 
 def test_a_train_rises_holds_falls_and_ends() -> None:
@@ -126,3 +126,30 @@ def test_a_train_is_held_for_no_longer_than_the_guard_lets_it(hold_s: float) -> 
     probe.ask(0, request)
     assert probe.wanted_ma(round(2.3 * S), hindered="") == 4.0
     assert probe.wanted_ma(round(2.5 * S), hindered="") is None
+
+
+def test_how_the_foot_turned_is_that_of_its_highest_and_told_once_the_train_is_over() -> None:
+    probing, probe = Probing(), Probe()
+    probing.note(probe, (9.0, 9.0), guard_gave=True)
+    probing.ask(ProbeWish(5.0), PARAMS, probe)
+    request = probing.take()
+    assert request is not None
+    probe.ask(0, request)
+    for up_deg, inward_deg in ((-40.0, 2.0), (-35.0, 4.0), (-28.0, -6.0), (-39.0, 2.0)):
+        probing.note(probe, (math.radians(up_deg), math.radians(inward_deg)), guard_gave=True)
+        assert probing.told(PARAMS, probe).turned is None
+    probe.ask(1, ProbeRequest(2, 0.0))
+    probing.note(probe, (0.0, 0.0), guard_gave=True)
+    assert probing.told(PARAMS, probe).turned == FootTurn(12.0, -8.0)
+
+
+def test_a_foot_that_no_sensor_sees_has_not_turned() -> None:
+    probing, probe = Probing(), Probe()
+    probing.ask(ProbeWish(5.0), PARAMS, probe)
+    request = probing.take()
+    assert request is not None
+    probe.ask(0, request)
+    probing.note(probe, None, guard_gave=True)
+    probing.note(probe, (0.1, 0.1), guard_gave=True)
+    probe.ask(1, ProbeRequest(2, 0.0))
+    assert probing.told(PARAMS, probe).turned is None

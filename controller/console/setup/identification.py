@@ -38,14 +38,15 @@ class Identification:
     def busy(self) -> bool:
         return self._task is not None and not self._task.done()
 
-    def begin(self) -> None:
+    def begin(self, *, at_plate: bool = False) -> None:
+        """``at_plate``: the virtual person's own, in place of trains."""
         if self.busy:
             return
         self.word = ""
         if self._plate.is_dir():
             arguments = [str(self._plate)]
         else:
-            arguments = [] if self._virtual else ["--recording", str(self._recording)]
+            arguments = [] if at_plate and self._virtual else ["--recording", str(self._recording)]
         self._task = asyncio.create_task(self._run(arguments))
 
     async def _run(self, arguments: list[str]) -> None:

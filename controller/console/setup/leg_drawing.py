@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,11 +11,14 @@ from markupsafe import Markup
 
 from controller.config.console_settings import ConsoleSettings
 from controller.console.i18n import Texts
+from controller.console.layout import STATIC
 from controller.console.render import render
+from controller.console.setup.progress import PADS, Pad
 from drivers.catalogue import is_inertial, sensor_device
 
 SPOTS = {"shank": (102, 206), "foot": (78, 268), "emg": (124, 168)}  # of the sensors, in the drawing's units
-NERVE, MUSCLE = (134, 154), (112, 196)  # of the pads
+USUAL: Mapping[Pad, tuple[int, int]] = {"nerve": (134, 154), "muscle": (112, 196)}  # of the pads
+SHOWN = (20, 8), (170, 300)  # corners of the limb as drawn: where a pad can be marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Spot:
     y: int
     words: str
     name: str = ""
+    pad: Pad | None = None
 
 
 def place_of(device: str, segment: str) -> str:
@@ -42,10 +47,25 @@ def leg_svg(texts: Texts, settings: ConsoleSettings) -> Markup:
     return _leg(texts, settings, spots)
 
 
-def pads_svg(texts: Texts, settings: ConsoleSettings) -> Markup:
-    """Where the two pads go: over the nerve behind the fibula's head, and over tibialis anterior."""
-    pads = [Spot("pad", *NERVE, "setup.pad_nerve"), Spot("pad", *MUSCLE, "setup.pad_muscle")]
-    return _leg(texts, settings, pads)
+def pads_html(texts: Texts, settings: ConsoleSettings, marked: Mapping[Pad, tuple[int, int]]) -> Markup:
+    """Where the two pads go: over the nerve behind the fibula's head, and over tibialis anterior; or where
+    they were ``marked`` on this person. A tap on the drawing marks them.
+    """
+    pads = [Spot("pad", *marked.get(pad, USUAL[pad]), f"setup.pad_{pad}", pad=pad) for pad in PADS]
+    drawn = _leg(texts, settings, pads)
+    return render("setup/pads", texts, drawn=drawn, marked=bool(marked), static=STATIC)
+
+
+def place_on_leg(x: str, y: str) -> tuple[int, int] | None:
+    """A place on the drawing as it was tapped, in whole units; None for what is no number."""
+    try:
+        at = float(x), float(y)
+    except ValueError:
+        return None
+    if not all(map(math.isfinite, at)):
+        return None
+    low, high = SHOWN
+    return round(min(high[0], max(low[0], at[0]))), round(min(high[1], max(low[1], at[1])))
 
 
 def _leg(texts: Texts, settings: ConsoleSettings, spots: Sequence[Spot]) -> Markup:

@@ -25,6 +25,8 @@ Mark = Literal["sensory", "motor", "comfort"]
 EFFECTS = ("nothing", "felt", "moved", "enough", "too_strong", "again")
 ENDING = ("enough", "too_strong")  # may be said while the train runs, and end it
 MARKS: tuple[Mark, ...] = ("sensory", "motor", "comfort")
+Pad = Literal["nerve", "muscle"]
+PADS: tuple[Pad, ...] = ("nerve", "muscle")
 WALKED = ("dorsiflexion", "eversion")  # channels of gait assist, of which this set-up is
 FIRST_MA = 4.0
 UNFELT_STEP_MA, STEP_MA, FINE_MA = (
@@ -52,6 +54,7 @@ class SetupState:
     identified: dict[str, float] = field(default_factory=dict)
     comfort_ma: float | None = None  # kept by a person: no session goes beyond until it is found anew
     comfort_by: str = ""
+    pads: dict[Pad, tuple[int, int]] = field(default_factory=dict)  # where they sit, as marked on the drawing
 
     @property
     def step(self) -> Step | None:
@@ -154,6 +157,7 @@ def load(path: Path, session: str) -> SetupState:
             identified=kept.identified,
             comfort_ma=kept.comfort_ma,
             comfort_by=kept.comfort_by,
+            pads=kept.pads,
         )
     return SetupState(session)
 

@@ -29,8 +29,9 @@ from controller.console.live.feed import Feed, Scope
 from controller.console.setup import progress, setup_page
 from controller.console.setup.identification import Identification
 from controller.console.setup.last_answers import setup_file
+from controller.console.setup.leg_drawing import place_on_leg
 from controller.console.setup.patient_file_page import PatientFilePage
-from controller.console.setup.progress import STEPS, SetupState, Step, unanswered
+from controller.console.setup.progress import PADS, STEPS, SetupState, Step, unanswered
 from controller.console.setup.seated_test import SeatedTest
 from controller.console.setup.threshold_search import ThresholdSearch
 from controller.console.tuning import audit
@@ -78,7 +79,9 @@ class SetupPages:
         self._search = ThresholdSearch(
             feed, link, lambda: self._state, keep=self._keep, refuse=self._refuse, stay=self._stay
         )
-        self._seated = SeatedTest(feed, link, lambda: self._state, note=self.note, texts_of=texts_of)
+        self._seated = SeatedTest(
+            settings, feed, link, lambda: self._state, note=self.note, texts_of=texts_of
+        )
         self._tests = Identification(self._folder, virtual=settings.virtual, done=self._identified)
         self._patient_file = PatientFilePage(settings, lambda: self._state, self._keep, texts_of=texts_of)
         self._remember_comfort()
@@ -103,6 +106,7 @@ class SetupPages:
         app.post("/setup/file")(self._patient_file.write)
         app.post("/setup/anew")(self.anew)
         app.post("/setup/virtual")(self.virtual)
+        app.post("/setup/pads")(self.mark_pad)
         app.post("/setup/hold")(self.hold)
         app.post("/setup/guard/{op}")(self.guard)
         app.post("/setup/train")(self._search.train)
@@ -255,6 +259,17 @@ class SetupPages:
             return self._refuse(request, "setup.not_armed")
         return self._next("electrodes", "electrodes placed, tested by the guard when arming")
 
+    async def mark_pad(self, request: Request) -> Response:
+        """Where a pad sits on this person; the next session shows it."""
+        form = await fields(request)
+        pad = next((one for one in PADS if one == form.get("pad")), None)
+        place = place_on_leg(form.get("x", ""), form.get("y", ""))
+        if pad is None or place is None:
+            return Response(status_code=422)
+        self._state.pads[pad] = place
+        self._keep(f"{pad} pad marked at {place[0]}, {place[1]} of the drawing")
+        return Response(status_code=204)
+
     async def post_thresholds(self, request: Request) -> Response:
         """What was found binds from here on: the guard's largest current, and with it every plan."""
         comfort_ma = self._state.thresholds.get("comfort")
@@ -275,7 +290,7 @@ class SetupPages:
         return self._next("tests", f"identified: {found}" if found else "identification tests left out")
 
     async def run_tests(self, request: Request) -> Response:
-        self._tests.begin()
+        self._tests.begin(at_plate=(await fields(request)).get("at") == "plate")
         return self._stay("tests")
 
     def _identified(self, numbers: dict[str, float]) -> None:
@@ -293,7 +308,7 @@ class SetupPages:
     async def anew(self) -> Response:
         kept, self._walk_ns = self._state, None
         self._state = SetupState(
-            kept.session, by=kept.by, comfort_ma=kept.comfort_ma, comfort_by=kept.comfort_by
+            kept.session, by=kept.by, comfort_ma=kept.comfort_ma, comfort_by=kept.comfort_by, pads=kept.pads
         )
         self._keep("set-up begun anew")
         return RedirectResponse("/setup", status_code=303)

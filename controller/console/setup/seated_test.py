@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 
+from controller.config.console_settings import ConsoleSettings
 from controller.console import layout
 from controller.console.forms import fields
 from controller.console.hold_button import HoldButton
@@ -23,15 +24,19 @@ from controller.console.live.browser_messages import Json
 from controller.console.live.feed import ABLE, Feed
 from controller.console.live.strength import CURRENT
 from controller.console.render import render
+from controller.console.setup.leg_drawing import pads_html
 from controller.console.setup.progress import FIRST_MA, LEAST_MA, STEP_MA, SetupState
 from controller.console.tuning.controller_link import TuningLink
-from controller.runtime.test_trains import END, HOLD_MAX_S, ProbeWish
+from controller.runtime.test_trains import END, HOLD_MAX_S, FootTurn, ProbeWish
 
 OFF_S = 2.5  # between two trains: current for half of the time
 DEAF_S = 0.6  # a held button is heard ten times a second
 DISARM_S = 20.0  # after the last press
 TOLD_S = 0.4  # the controller has said by then whether a train runs
 LOOK_S = 0.05
+MOVED_DEG = 3.0  # less is no lift to be judged by
+TURNED_DEG = 5.0  # what the angles of a foot without magnetometer are good for; proposal
+INWARD_SHARE, OUTWARD_SHARE = 0.5, 1.0  # of the lift, that a turn may have; a little outward is wished
 HINDRANCES = ("test.walk_armed", "test.no_controller", "test.walks")
 
 
@@ -40,6 +45,7 @@ class SeatedTest:
 
     def __init__(
         self,
+        settings: ConsoleSettings,
         feed: Feed,
         link: TuningLink,
         state: Callable[[], SetupState],
@@ -47,6 +53,7 @@ class SeatedTest:
         note: Callable[[str, str], None],
         texts_of: Callable[[Request], Texts],
     ) -> None:
+        self._settings = settings
         self._feed = feed
         self._link = link
         self._state = state
@@ -60,6 +67,7 @@ class SeatedTest:
         self._why = ""  # key of the words why nothing is given
         self._from_deg: float | None = None
         self._lifted_deg: float | None = None  # the most of the last train, toes up +
+        self._turned: FootTurn | None = None  # in the last train
         self._watching: asyncio.Task[None] | None = None
 
     def routes(self, app: FastAPI) -> None:
@@ -77,7 +85,8 @@ class SeatedTest:
         texts = self._texts_of(request)
         state = self._state()
         asked = (state.most_ma or state.accepted_ma) is not None
-        body = page_html(texts, self.level_ma, self.most_ma, asked=asked)
+        picture = pads_html(texts, self._settings, state.pads)
+        body = page_html(texts, self.level_ma, self.most_ma, asked=asked, picture=picture)
         title = texts.get("test.title")
         return HTMLResponse(layout.whole_page(texts, "/test", title, body, with_state=True))
 
@@ -87,6 +96,8 @@ class SeatedTest:
         if why in HINDRANCES and not (self._feed.state in ABLE and self._hindrance() == why):
             why = self._why = ""
         told: Json = {"on": self._running, "lifted_deg": self._lifted_deg, "why": why}
+        if self._turned is not None and not self._running:
+            told |= {"inward_deg": self._turned.inward_deg, "hint": pad_hint(self._turned)}
         return {**told, "level_ma": self.level_ma}
 
     # --- strength
@@ -152,6 +163,7 @@ class SeatedTest:
         if self._link.probe(wish):
             self._running, self._begun_s = True, time.monotonic()
             self._from_deg, self._lifted_deg = self._feed.newest("foot_pitch_deg"), None
+            self._turned = None
             self._note(f"seated test: train of {level_ma:g} mA", self._state().by)
 
     def _let_go(self) -> None:
@@ -182,10 +194,31 @@ class SeatedTest:
             self._running, self._ended_s = False, now_s
             if told is not None and told.probe.refused:
                 self._why = "test.refused"
+            elif told is not None and told.probe.turned is not None:
+                self._turned = turned = told.probe.turned
+                found = f"toes up {turned.up_deg:g} deg, turned in {turned.inward_deg:g} deg"
+                self._note(f"seated test: {found}", self._state().by)
 
 
-def page_html(texts: Texts, level_ma: float, most_ma: float, *, asked: bool) -> Markup:
-    """``asked``: whether ``most_ma`` is what this person has accepted."""
+def pad_hint(turned: FootTurn) -> str:
+    """Key of the words for what the pads want, wished is a foot that comes up and turns out a little."""
+    if turned.up_deg < MOVED_DEG:
+        return "test.hint_still"
+    if turned.inward_deg > max(TURNED_DEG, INWARD_SHARE * turned.up_deg):
+        return "test.hint_inward"
+    if -turned.inward_deg > max(TURNED_DEG, OUTWARD_SHARE * turned.up_deg):
+        return "test.hint_outward"
+    return "test.hint_straight"
+
+
+def page_html(texts: Texts, level_ma: float, most_ma: float, *, asked: bool, picture: Markup) -> Markup:
+    """``asked``: whether ``most_ma`` is what this person has accepted; ``picture``: where the pads sit."""
     return render(
-        "setup/seated", texts, level_ma=level_ma, most_ma=most_ma, asked=asked, static=layout.STATIC
+        "setup/seated",
+        texts,
+        level_ma=level_ma,
+        most_ma=most_ma,
+        asked=asked,
+        picture=picture,
+        static=layout.STATIC,
     )

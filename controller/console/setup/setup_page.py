@@ -12,7 +12,7 @@ from markupsafe import Markup
 from controller.config.console_settings import ConsoleSettings
 from controller.console.i18n import Texts
 from controller.console.render import render
-from controller.console.setup.leg_drawing import leg_svg, pads_svg, place_of
+from controller.console.setup.leg_drawing import leg_svg, pads_html, place_of
 from controller.console.setup.patient_file import CEILING, Found
 from controller.console.setup.progress import EFFECTS, MARKS, STEPS, SetupState, Step, next_ma
 from controller.runtime.tuning import BY_MAX
@@ -69,7 +69,7 @@ def _step(
             places = [(name, place_of(device, segment)) for name, device, segment in settings.sensors]
             more = {"picture": leg_svg(texts, settings), "places": places}
         case "electrodes":
-            more = {"picture": pads_svg(texts, settings)}
+            more = {"picture": pads_html(texts, settings, state.pads)}
         case "thresholds":
             more = {
                 "marks": MARKS,

@@ -49,5 +49,7 @@
     if (now?.seated) $("level").textContent = tenths.format(now.seated.level_ma); // another screen may change it
     const lifted = now?.seated?.lifted_deg ?? null;
     $("lifted").textContent = lifted === null ? "–" : tenths.format(lifted);
+    const hint = now?.seated?.hint;
+    $("pad-hint").textContent = hint ? texts[hint].replace("{turn}", tenths.format(Math.abs(now.seated.inward_deg))) : "";
   });
 })();

@@ -22,18 +22,16 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.signal import butter, sosfiltfilt
 
 from controller.config.core_params import core_params, normal_reference
 from controller.config.session import load_session
-from controller.core.control.cells import PERCENT, held
 from controller.core.control.learning import Learner
-from controller.core.gait.phase_alignment import SwingPhase
 from controller.core.output.pulse_shaping import Intensity
 from controller.core.params import CoreParams, Reference
 from controller.core.signals import Mode
 from controller.simulation.closed_loop import EPOCH_NS, Rehearsal, Stride, judge, with_mode
 from controller.studies import person
+from controller.studies.compared_laws import put
 from drivers.interface import ImuSample
 from models.cohort import CohortPatient, cohort_patient
 from models.gait import Activity
@@ -57,8 +55,6 @@ CONDITIONS = (
 WEAKER = ("electrode shift", "stiffness twice")  # the highest current may not do: a walk with it is shown too
 BESIDE_PLAIN = ("learning", "gain a third", "gain three times", "no identification", "speed change")
 PLAIN = "plain ILC"
-PLAIN_NM_PER_RAD = 15.0  # its gain: of 5, 10, 15 and 20 a good one on the first population
-PLAIN_CUT_OFF_HZ = 5.0
 MORE_THAN_ANY_NM = 1000.0
 Walks = dict[str, "Outcome"]  # of one patient, by condition
 
@@ -175,38 +171,6 @@ def judged(walk: Rehearsal, later: tuple[float, Reference] | None) -> list[Strid
 
 
 @dataclass(slots=True)
-class PlainLearner(Learner):
-    """The named alternative: proportional in the error with phase lead (after Seel et al. 2016), and a
-    low-pass without phase over the swing.
-
-    It believes nothing and knows no model beyond the lag and the first plan; events, angles, phase and
-    feedback are the same, so that the law alone makes the difference.
-    """
-
-    def weigh(self, swing: SwingPhase) -> None:
-        """What a swing says about the muscle is left alone."""
-
-    def model(self) -> None:
-        """There is none."""
-
-    def prove(self) -> None:
-        """Nor a bound."""
-
-    def move(self) -> None:
-        """Last swing's command and what its error says, the muscle's lag earlier."""
-        lesson, muscle = self._lesson, self.params.muscle
-        if lesson is None:
-            return
-        lag_s = muscle.delay_s + 2.0 / muscle.bandwidth_rps + 0.5 / self.params.pulse.rate_hz
-        seen = lesson.weight > 0.0
-        percent_per_s = self.ankle.percent_per_s
-        ahead = np.interp(PERCENT + lag_s * percent_per_s, PERCENT[seen], lesson.error[seen], left=0.0)
-        wish = lesson.applied - lesson.beside + PLAIN_NM_PER_RAD * ahead
-        smoothed = sosfiltfilt(butter(2, PLAIN_CUT_OFF_HZ, fs=percent_per_s, output="sos"), wish)
-        self.command_nm = held(np.clip(smoothed, 0.0, self.most_nm))
-
-
-@dataclass(slots=True)
 class HighestLearner(Learner):
     """The bound: all that the current can ever do, whenever the window is open."""
 
@@ -217,8 +181,7 @@ class HighestLearner(Learner):
 
 def plainly(trial: Trial) -> Trial:
     """The same with the plain law in the place of the learning one."""
-    strides = trial.walk.core.laws.strides
-    strides.learner = PlainLearner(trial.params, strides.learner.ankle)
+    put(trial.walk.core, "plain")
     return trial
 
 

@@ -25,6 +25,7 @@ from controller.config.tunables import objections, with_values
 from controller.core.params import CoreParams
 from controller.core.signals import GaitMode
 from controller.errors import ConfigError
+from controller.studies.compared_laws import ComparedLaw
 from controller.studies.measures import NAMES
 from drivers.interface import Segment
 
@@ -81,6 +82,8 @@ class StudyArmSection(Section):
     """Of the arm, in comparisons and tables."""
     mode: GaitMode
     """The control law."""
+    instead: ComparedLaw | None = None
+    """In mode `learning`: a law to compare with in its place, which no session has (docs/trials.md)."""
     sensors: tuple[Segment, ...] = Field(("foot", "shank"), min_length=1, max_length=2, strict=False)
     """Segments with a sensor."""
     current: Literal["session", "titrated"] = "session"
@@ -245,6 +248,11 @@ def _arm_faults(path: Path, text: str, arms: tuple[StudyArmSection, ...], sessio
             found.append(
                 f"{place_of(path, text, 'arms', number, 'sensors')}: found {missing[0]!r}, allowed: those of "
                 f"the session file, {', '.join(sorted(seated))}"
+            )
+        if arm.instead is not None and arm.mode != "learning":
+            found.append(
+                f"{place_of(path, text, 'arms', number, 'instead')}: found {arm.instead!r}, allowed in mode "
+                f"{arm.mode!r}: none"
             )
         if arm.current == "titrated" and arm.mode != "trapezoid":
             found.append(

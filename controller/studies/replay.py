@@ -37,6 +37,7 @@ def again(folder: Path, protocol: Protocol, person: str, arm_name: str) -> Repla
     member = cohort_patient(task.number, task.seed)
     begun = begin_arm(member, identified(member, task.base), arm)
     walk = Rehearsal(begun.params, begun.patient, begun.spoil)
+    begun.settle(walk.core)
     while walk.patient.stride_count < task.strides and walk.ticks * TICK_S < last_s(member, task.strides):
         begun.between(walk.patient.stride_count)
         walk.walk((walk.ticks + LOOK_TICKS) * TICK_S - TICK_S / 2)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controller.core.core import Core
 from controller.core.params import CoreParams
 from controller.record.stride_state import StrideJudge
 from controller.simulation.closed_loop import TrueMeasure
 from controller.simulation.loop import Samples
 from controller.simulation.walk import Walk, pulse_checksum
+from controller.studies.compared_laws import ComparedLaw, put, told
 from controller.studies.measures import values
 from controller.studies.person import identified, patient_of, titrated, walked
 from controller.studies.protocol import FaultsSection, Protocol, StudyArmSection
@@ -37,6 +39,7 @@ class Arm:
     titrated: bool
     current_max_ma: float | None  # where the arm tightens it
     faults: FaultsSection
+    instead: ComparedLaw | None = None  # of the learning law
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Run:
 def arm_of(protocol: Protocol, section: StudyArmSection) -> Arm:
     tightens = section.gains.get("limits.current_max_ma")
     titration = section.current == "titrated"
-    return Arm(section.name, protocol.params(section), titration, tightens, section.faults)
+    return Arm(section.name, protocol.params(section), titration, tightens, section.faults, section.instead)
 
 
 def perform(task: Task) -> tuple[Run, ...]:
@@ -116,6 +119,12 @@ class Begun:
     spoil: Samples | None
     shifted: PatientParams  # the body from ``after_strides`` on
     after_strides: int
+    instead: ComparedLaw | None
+
+    def settle(self, core: Core) -> None:
+        """Before the first step: the law that the arm compares with, if it does."""
+        if self.instead is not None:
+            put(core, self.instead)
 
     def between(self, strides: int) -> None:
         """Between two pieces of the walk, so many strides after its beginning."""
@@ -130,17 +139,21 @@ def begin_arm(member: CohortPatient, known: CoreParams, arm: Arm) -> Begun:
         params = titrated(member, params)
     patient = patient_of(weakened(member, faults))
     return Begun(
-        params=believed(params, faults),
+        params=believed(params, faults)
+        if arm.instead is None
+        else told(believed(params, faults), arm.instead),
         patient=patient,
         spoil=spoil(member, faults),
         shifted=shifted_electrodes(patient.params, faults),
         after_strides=faults.after_strides,
+        instead=arm.instead,
     )
 
 
 def walk_arm(begun: Begun, member: CohortPatient, strides: int) -> tuple[Walk, list[TrueMeasure]]:
     """The walk of one arm and the measures of its true strides."""
     walk = Walk(begun.params, begun.patient, begun.spoil)
+    begun.settle(walk.core)
     return walk, walked(walk, member, strides, begun.between)
 
 
@@ -212,11 +225,11 @@ def _rows(walk: Walk, measures: list[TrueMeasure], mode: str, wash_out: int) -> 
         first, last = (bisect_left(times_ns, t_ns) for t_ns in (swing_ns, stride.next_initial_contact_ns))
         laws = {law for _, law in walk.swings[first:last]}
         state = judge.judge(stride.initial_contact_ns, (), laws)
-        told = values(
+        measured = values(
             stride,
             toe_clearance_mm=MM_PER_M * one.true.toe_clearance_m,
             forefoot_contact=float(one.true.forefoot_contact),
             cleared=float(one.true.toe_clearance_m > 0.0 and not one.true.forefoot_contact),
         )
-        rows.append((number, state, told))
+        rows.append((number, state, measured))
     return rows

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from benchmarks.gait import NON_GAIT, NON_GAIT_SEEDS
-from benchmarks.walks import Array, Walk, treadmill, walkway
+from benchmarks.walks import STRIDE_S, Array, Walk, smoothed, treadmill, walkway
 from drivers.interface import Segment
 from models.gait import Activity
 from models.patient import VirtualPatient
@@ -65,7 +65,7 @@ def non_gait(segment: Segment) -> Iterator[Walk]:
 
 
 def backward(segment: Segment) -> Iterator[Walk]:
-    """Half a minute forward, a second of standing, the same in reversed time.
+    """Half a minute forward up to a stance, a second of standing, the same in reversed time.
 
     Backward walking is nearly forward walking in reversed time (Winter et al., J Mot Behav 1989 21:291;
     citation from memory, unverified).
@@ -75,7 +75,11 @@ def backward(segment: Segment) -> Iterator[Walk]:
         first = 0 if walk.folder == "walkway" else len(walk.time_s) // 4  # a treadmill starts slowly
         part = slice(first, first + round(BACKWARD_S / step_s))
         acc, gyr = walk.acc_mps2[part], walk.gyr_rps[part]
-        stood = np.tile(acc[: round(1.0 / step_s)].mean(0), (round(1.0 / step_s), 1))
+        last = round(STRIDE_S[1] / step_s)
+        size = smoothed(np.abs(gyr[-last:]).sum(1), 5.0, 1.0 / step_s)
+        stands = len(gyr) - last + int(np.argmin(size)) + 1  # the stillest moment of the last stride
+        acc, gyr = acc[:stands], gyr[:stands]
+        stood = np.tile(acc[-round(0.05 / step_s) :].mean(0), (round(1.0 / step_s), 1))
         time_s = np.arange(2 * len(acc) + len(stood)) * step_s
         yield replace(
             walk, folder=f"backward, {segment}", time_s=time_s,

@@ -39,6 +39,9 @@ SWING_TAU_S = 0.4  # about a swing
 NEAR_TAU_S = 1.5  # about a stride: which way the limb moves now
 BACKWARD_SHARE = 0.3  # of it against the sign begins it; 99.9 % of recorded swings forward show less
 FORWARD_SHARE = 0.08  # of it, in one swing, ends it: a first swing forward is not to be missed
+REST_S = 0.5  # the limb stands: it has no speed, and what it did before says nothing of the next step
+REST_RPS2 = 0.0625  # 14 deg/s
+REST_LEAST, REST_MOST = (GRAVITY_MPS2 - 1.0) ** 2, (GRAVITY_MPS2 + 1.0) ** 2
 SIGN_OUTWEIGHED = (
     2.0  # net motion against the sign over the most that ever spoke for it: a shake before the walk
 )
@@ -100,7 +103,7 @@ class SagittalFrame:
         self.inclination_rad = 0.0
         self.forward_mps2 = 0.0
         self.upward_mps2 = 0.0
-        self._swing_sum = self._shown_s = 0.0
+        self._swing_sum = self._shown_s = self._rest_s = 0.0
         self.moves_backward = False  # against the sign that the walk so far has shown
 
     def update(self, t_ns: int, acc_mps2: Vec3, gyr_rps: Vec3) -> bool:
@@ -196,6 +199,10 @@ class SagittalFrame:
         velocity = 0.0 if dt > GAP_S else self._velocity * exp(-dt / VELOCITY_TAU_S) + forward * dt
         mean = self._mean_velocity
         mean += (dt / MEAN_TAU_S if dt < MEAN_TAU_S else 1.0) * (velocity - mean)
+        felt, turning = ax * ax + ay * ay + az * az, gx * gx + gy * gy + gz * gz
+        self._rest_s = self._rest_s + dt if turning < REST_RPS2 and REST_LEAST < felt < REST_MOST else 0.0
+        if self._rest_s > REST_S and self._shown_s >= SHOWN_S:  # it may go the other way from here
+            velocity = mean = self._near_sum = self._near_abs = 0.0
         self._velocity, self._mean_velocity = velocity, mean
         square, ahead = rate * rate, velocity - mean
         if self._shown_s < SHOWN_S or t_ns - self._up_ns < UP_TAU_NS:

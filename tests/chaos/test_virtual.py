@@ -27,7 +27,9 @@ def test_the_same_seed_gives_the_same_bytes_and_every_trip_its_right_name() -> N
     assert first.wrong == []
 
 
-@pytest.mark.parametrize(("number", "mode"), [(1, "feedback"), (2, "learning"), (3, "trapezoid")])
+@pytest.mark.parametrize(
+    ("number", "mode"), [(1, "feedback"), (2, "learning"), (3, "trapezoid"), (4, "as-needed")]
+)
 def test_a_healthy_walk_does_not_trip_and_no_frame_of_it_is_blocked(number: int, mode: Mode) -> None:
     walk = guarded(cohort_patient(number), mode, SECONDS / 2, None)
     assert walk.given > 100

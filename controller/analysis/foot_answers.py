@@ -26,11 +26,10 @@ from models.recruitment import REFERENCE_WIDTH_US, RecruitmentParams, equivalent
 
 Array = npt.NDArray[np.float64]
 PURPOSE = "test_train"
-BEFORE_S, AFTER_S = 0.3, 1.0  # of a train: at rest, and falling back
+BEFORE_S, AFTER_S = 0.3, 1.0  # of a train: at rest, and falling back until the next one's rest
 STEP_S = 0.01
 REST_RPS = math.radians(8.0)  # a foot that turns slower, in the mean over BEFORE_S, is at rest
 HOLE_S = 0.1  # longer without a sample, and the stretch is left out
-AFRESH_S = 0.05  # before the next train
 ALLOWED = "test trains, given while the leg hung at rest with a sensor on the foot"
 
 
@@ -118,7 +117,7 @@ def _test(recording: Path, seen: _Seen) -> FreeFootTest:
     at_s, rates_rps = np.array(seen.t_s), np.array(seen.gyr_rps).reshape(-1, 3)
     stretches = []
     for number, (begin_s, end_s) in enumerate(seen.trains):
-        later_s = seen.trains[number + 1][0] - AFRESH_S if number + 1 < len(seen.trains) else math.inf
+        later_s = seen.trains[number + 1][0] - BEFORE_S if number + 1 < len(seen.trains) else math.inf
         inside = (at_s >= begin_s - BEFORE_S) & (at_s < min(end_s + AFTER_S, later_s))
         here_s, turn_rps = at_s[inside], rates_rps[inside]
         before = here_s < begin_s

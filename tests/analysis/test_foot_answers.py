@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from controller.analysis.foot_answers import foot_body, read_answers
+from controller.console.setup.threshold_search import PAUSE_S, TRAIN_S
 from controller.core.signals import ProbeRequest, TickInputs
 from controller.errors import InputError
 from controller.record.records import CoreStart, GuardVerdict, Pulse, Record
@@ -26,7 +27,8 @@ from tests.record.made import tick, write
 
 PARAMS = params("feedback")
 PERSON = PatientParams(stiffness=1.4, neutral_shift_deg=-3.0, muscle_slowness=1.1)
-STAND_S, WALK_S, SIT_S, EVERY_S = 4.0, 10.0, 15.0, 3.4
+STAND_S, WALK_S, SIT_S = 4.0, 10.0, 15.0
+EVERY_S = TRAIN_S + PAUSE_S  # as the search gives them
 CURRENTS_MA = (8.0, 14.0, 18.0, 21.0, 24.0, 27.0, 30.0, 33.0, 36.0, 40.0)
 
 

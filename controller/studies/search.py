@@ -160,8 +160,8 @@ class Searching:
 
     def _try(self, pool: ProcessPoolExecutor, persons: Sequence[Person], number: int) -> Sample:
         search, study = self.search, self._study
-        if number == 0:
-            study.enqueue_trial(dict(search.present), skip_if_exists=True)
+        if number == 0:  # the session's own
+            return self._note(pool, persons, dict(search.present))
         study.sampler = self._optuna.samplers.TPESampler(
             seed=search.file.search.seed * 100_003 + number,
             n_startup_trials=FIRST_AT_RANDOM,
@@ -171,13 +171,32 @@ class Searching:
             one.key: float(trial.suggest_float(one.key, one.low, one.high, log=one.log))
             for one in search.file.gains
         }
-        served = list(pool.map(serve, [search] * len(persons), persons, [gains] * len(persons)))
-        figures, missed = figures_of(search, served)
+        figures, missed = self._figures(pool, persons, gains)
         trial.set_user_attr("missed", list(missed))
         for place, miss in enumerate(missed):
             trial.set_constraint(str(place), miss)
         study.tell(trial, list(figures))
         return Sample(number, gains, figures, missed)
+
+    def _note(self, pool: ProcessPoolExecutor, persons: Sequence[Person], gains: dict[str, float]) -> Sample:
+        """A set that was not asked for: it is there whole or not at all."""
+        ranges = self._optuna.distributions.FloatDistribution
+        figures, missed = self._figures(pool, persons, gains)
+        made = self._optuna.trial.create_trial(
+            values=list(figures),
+            params=gains,
+            distributions={one.key: ranges(one.low, one.high, log=one.log) for one in self.search.file.gains},
+            user_attrs={"missed": list(missed)},
+            constraints={str(place): miss for place, miss in enumerate(missed)},
+        )
+        self._study.add_trial(made)
+        return Sample(0, gains, figures, missed)
+
+    def _figures(
+        self, pool: ProcessPoolExecutor, persons: Sequence[Person], gains: dict[str, float]
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        count = len(persons)
+        return figures_of(self.search, list(pool.map(serve, [self.search] * count, persons, [gains] * count)))
 
     def write_table(self) -> None:
         """Every sample as a row, in the folder."""

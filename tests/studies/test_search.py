@@ -142,7 +142,7 @@ def pretending(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_stopped_search_goes_on_as_if_it_had_not_been_and_ends_in_a_profile_that_changes_nothing(
-    tmp_path: Path, pretending: None
+    tmp_path: Path, pretending: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("optuna")
     path = file_with(tmp_path, ("samples = 40", "samples = 16"))
@@ -156,8 +156,14 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_been_and_ends_in_a_profile_th
         if one.number == 11:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        searching.Searching(search, parts).walk(1, stops)
+    def killed(*_: object) -> Served:
+        raise KeyboardInterrupt
+
+    for serve_, came in ((killed, print), (pretended, stops), (killed, print)):  # amid a set, after one
+        monkeypatch.setattr(searching, "serve", serve_)
+        with pytest.raises(KeyboardInterrupt):
+            searching.Searching(search, parts).walk(1, came)
+    monkeypatch.setattr(searching, "serve", pretended)
     searching.Searching(search, parts).walk(1, lambda _: None)
     table = (whole / searching.TABLE).read_bytes()
     assert (parts / searching.TABLE).read_bytes() == table

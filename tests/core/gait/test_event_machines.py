@@ -106,3 +106,13 @@ def test_a_foot_that_turns_down_after_a_blow_has_just_been_set_down(
     corners: Corners = [(0.0, 0), (0.5, 0), (0.54, -70), (0.62, -70), (0.64, 0), (1.2, 0)]
     events = run(FootEvents(), corners, 1, (blow_s, blow_mps2))
     assert bool(times_s(events, "heel_off", 0.0)) == comes_off
+
+
+@pytest.mark.parametrize(("rate_dps", "lifts"), [(20.0, False), (35.0, True)])
+def test_a_shank_that_stands_sways_and_is_off_the_ground_when_it_swings(
+    rate_dps: float, *, lifts: bool
+) -> None:
+    corners: Corners = [
+        (0.0, 0), (0.1, -12), (1.4, -12), (1.6, 0), (1.7, rate_dps), (2.2, rate_dps), (2.3, 0), (3.0, 0),
+    ]  # fmt: skip
+    assert bool(times_s(run(ShankEvents(), corners, 1), "toe_off", 0.0)) == lifts

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import inf
 
-from controller.core.gait.events.limb import LIFT_TILT_RAD, TIP_EARLY, LimbEvents
+from controller.core.gait.events.limb import LIFT_TILT_RAD, STOOD_S, TIP_EARLY, LimbEvents
 from controller.core.gait.sagittal_frame import GRAVITY_MPS2, SagittalFrame
 from controller.core.signals import GaitEvent
 from drivers.interface import Vec3
@@ -34,7 +34,6 @@ TOES_UP_RAD = 0.1  # 6 deg over its lowest rest in this stance: a foot on its he
 ROLLED_TILT_RAD = (
     0.15  # 9 deg, of a foot that rolls on through stance and never rests: from where it was slowest
 )
-STOOD_S = 1.5  # since contact: a foot that stands is not off the ground by one quick turn
 LOADED_S = 0.15  # after contact the foot is flat, or nearly
 PUSH_SHARE = 0.2  # of the usual swing peak, toe-down: a push-off
 SWING_SHARE = 0.25

@@ -35,6 +35,7 @@ TIP_FIRST_S = 1.2  # the first stance on record may have been a halt
 TIP_LEARN = 1.6  # of the usual time, at most, is learned from a stance
 REST_LEAST, REST_MOST = (GRAVITY_MPS2 - REST_MPS2) ** 2, (GRAVITY_MPS2 + REST_MPS2) ** 2
 TIP_EARLY = 0.4  # of the usual time from contact to heel-off: the limb lands, whatever it does
+STOOD_S = 1.5  # since contact: a limb that stands is not off the ground by one quick or slow turn
 LIFT_TILT_RAD = 0.03  # 2 deg: a jolt turns a limb as fast as a swing begins, but not as far
 UNKNOWN = 0.5  # confidence where no recent swing tells
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 from controller.core.gait.contact_transient import blend
-from controller.core.gait.events.limb import LIFT_TILT_RAD, TIP_EARLY, LimbEvents
+from controller.core.gait.events.limb import LIFT_TILT_RAD, STOOD_S, TIP_EARLY, LimbEvents
 from controller.core.gait.sagittal_frame import SagittalFrame
 from controller.core.signals import GaitEvent
 from drivers.interface import Vec3
@@ -94,7 +94,7 @@ class ShankEvents(LimbEvents):
         upright = leant < BOUNCE_SHARE * lean  # and then it takes a swing to be believed
         if upright:
             swings_at = max(self.peak_floor_rps, self.peak_share * self._usual_peak)
-        elif self.faltered:
+        elif self.faltered or self.since_contact_s > STOOD_S:  # or it sways
             swings_at = max(self.peak_floor_rps, swings_at)
         turns = rate > swings_at
         early = not self.tipped and self.since_contact_s < self._usual_tip_s

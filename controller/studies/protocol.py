@@ -184,6 +184,9 @@ def _hash(file: StudyFile, base: CoreParams) -> str:
     """Over the protocol's values (not its comments and paths) and the core's numbers it begins from."""
     table = file.model_dump()
     del table["study"]["session_file"]
+    for arm in table["arms"]:
+        if arm["instead"] is None:  # as before there was such a key: studies walked then stay what they were
+            del arm["instead"]
     told = json.dumps([table, json.loads(msgspec.json.encode(base))], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -63,3 +66,17 @@ def test_a_law_in_place_of_another_mode_is_refused_by_its_line(tmp_path: Path) -
     path.write_text(text.replace('mode = "learning"', 'mode = "learning"\ninstead = "magic"', 1), "utf-8")
     with pytest.raises(ConfigError, match="'norm-optimal'"):
         load_protocol(path)
+
+
+def test_a_protocol_without_such_a_law_keeps_the_hash_it_had_before_there_were_any(tmp_path: Path) -> None:
+    before = load_protocol(LAWS)
+    text = LAWS.read_text(encoding="utf-8").replace("../sessions", str(LAWS.parents[1] / "sessions"))
+    path = tmp_path / "laws.toml"
+    path.write_text(text.replace('mode = "learning"', 'mode = "learning"\ninstead = "plain"', 1), "utf-8")
+    assert load_protocol(path).sha256 != before.sha256
+    table = before.file.model_dump()
+    del table["study"]["session_file"]
+    for arm in table["arms"]:
+        assert arm.pop("instead") is None
+    told = json.dumps([table, json.loads(msgspec.json.encode(before.base))], sort_keys=True)
+    assert hashlib.sha256(told.encode()).hexdigest() == before.sha256

@@ -54,7 +54,8 @@ def rounds(folder: Path) -> tuple[Path, list[Window], list[Window]]:
             alone.append(window())
             contexts = [browser.new_context(viewport=TABLET) for _ in range(BROWSERS)]
             for context in contexts:
-                open_console(context, rig)
+                page = open_console(context, rig)
+            page.goto(f"{rig.url}/walker")  # the last one is the walker's screen
             watched.append(window())
             for context in contexts:
                 context.close()

@@ -18,6 +18,7 @@ from drivers.catalogue import is_inertial, sensor_device
 
 SPOTS = {"shank": (102, 206), "foot": (78, 268), "emg": (124, 168)}  # of the sensors, in the drawing's units
 USUAL: Mapping[Pad, tuple[int, int]] = {"nerve": (134, 154), "muscle": (112, 196)}  # of the pads
+MARKED: Mapping[Pad, str] = {"nerve": "nerve pad marked at", "muscle": "muscle pad marked at"}  # in the trail
 SHOWN = (20, 8), (170, 300)  # corners of the limb as drawn: where a pad can be marked
 
 

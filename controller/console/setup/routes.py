@@ -29,7 +29,7 @@ from controller.console.live.feed import Feed, Scope
 from controller.console.setup import progress, setup_page
 from controller.console.setup.identification import Identification
 from controller.console.setup.last_answers import setup_file
-from controller.console.setup.leg_drawing import place_on_leg
+from controller.console.setup.leg_drawing import MARKED, place_on_leg
 from controller.console.setup.patient_file_page import PatientFilePage
 from controller.console.setup.progress import PADS, STEPS, SetupState, Step, unanswered
 from controller.console.setup.seated_test import SeatedTest
@@ -267,7 +267,7 @@ class SetupPages:
         if pad is None or place is None:
             return Response(status_code=422)
         self._state.pads[pad] = place
-        self._keep(f"{pad} pad marked at {place[0]}, {place[1]} of the drawing")
+        self._keep(f"{MARKED[pad]} {place[0]}, {place[1]} of the drawing")
         return Response(status_code=204)
 
     async def post_thresholds(self, request: Request) -> Response:

@@ -196,8 +196,9 @@ class SeatedTest:
                 self._why = "test.refused"
             elif told is not None and told.probe.turned is not None:
                 self._turned = turned = told.probe.turned
-                found = f"toes up {turned.up_deg:g} deg, turned in {turned.inward_deg:g} deg"
-                self._note(f"seated test: {found}", self._state().by)
+                up_deg, inward_deg = turned.up_deg, turned.inward_deg
+                said = f"seated test: toes up {up_deg:g} deg, turned in {inward_deg:g} deg"
+                self._note(said, self._state().by)
 
 
 def pad_hint(turned: FootTurn) -> str:

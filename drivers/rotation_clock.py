@@ -69,7 +69,12 @@ class RotationClock:
         self._timely_ns = 0  # when the last prompt notification arrived
 
     def restart(self) -> None:
-        """The device starts its rotation anew; the next count follows from the time that passed."""
+        """The device starts its rotation anew; the next count follows from the time that passed.
+
+        That is a guess, off by what the last arrival was late: what was known of offset and drift is not of
+        the new count, and would be left at a millisecond a second.
+        """
+        self._clock = DeviceClock(wrap=2**62, tick_ns=1)
         self._slot = -1
         self._prompt_ns.clear()
         self._assumed = 0

@@ -125,3 +125,17 @@ def test_count_goes_on_by_the_time_away_after_a_reconnect() -> None:
     clock.restart()
     assert clock.step(0, START_NS + 509 * PERIOD_NS).count == 509
     assert clock.step(1, START_NS + 510 * PERIOD_NS).count == 510
+
+
+def test_a_stream_that_begins_anew_after_a_late_arrival_is_timed_by_its_own_arrivals() -> None:
+    period_ns = 30_000_000
+    clock = RotationClock(period_ns=period_ns, cycle=1)
+    for n in range(100):
+        clock.step(0, n * period_ns)
+    late_ns = 99 * period_ns + 400_000_000
+    clock.step(0, late_ns)
+    clock.restart()
+    begin_ns = late_ns + 1_000_000_000
+    for n in range(20):
+        at_ns = begin_ns + n * period_ns
+        assert abs(clock.step(0, at_ns).t_ns - at_ns) < 5_000_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import time
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -29,21 +28,6 @@ def finite(sample: ImuSample | EmgFrame) -> bool:
     if isinstance(sample, EmgFrame):
         return all(math.isfinite(volt) for row in sample.volts for volt in row)
     return all(map(math.isfinite, (*sample.acc_mps2, *sample.gyr_rps, *(sample.quat_wxyz or ()))))
-
-
-STALL_S = 0.1  # of the loop: a device without counter cannot tell it from lost samples
-
-
-async def longest_stall_s() -> float:
-    """How late the loop came back to a short sleep at the most, until cancelled."""
-    longest_s = 0.0
-    while True:
-        begin_s = time.monotonic()
-        try:
-            await asyncio.sleep(0.02)
-        except asyncio.CancelledError:
-            return longest_s
-        longest_s = max(longest_s, time.monotonic() - begin_s - 0.02)
 
 
 class SensorContract(ABC):
@@ -161,19 +145,6 @@ class SensorContract(ABC):
                 pass
 
     async def test_silence_is_an_invalid_sample_and_the_stream_comes_back(self) -> None:
-        watch = asyncio.create_task(longest_stall_s())
-        try:
-            await self._silence()
-        except (AssertionError, TimeoutError):
-            watch.cancel()
-            stalled_s = await watch
-            if stalled_s < STALL_S:
-                raise
-            pytest.skip(f"this machine stood still for {stalled_s:.2f} s: its samples came late, not never")
-        finally:
-            watch.cancel()
-
-    async def _silence(self) -> None:
         silent = asyncio.Event()
         async with VirtualRadio() as radio:
             await radio.add(self.peripheral(silent=silent))
